@@ -1,0 +1,55 @@
+"""Race implementations in parallel, with evidence that holds.
+
+Public names are loaded when they are first used, so that ``import parbench_lab`` is quick and
+brings in none of the libraries of the shell, the cluster or the notebook.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parbench_lab import testing
+    from parbench_lab.core.candidate import Candidate, candidate, candidates_from_grid
+    from parbench_lab.core.metric import Metric
+    from parbench_lab.lab import ParallelBenchmarking, RaceResult
+    from parbench_lab.racing.settings import Settings
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Candidate",
+    "Metric",
+    "ParallelBenchmarking",
+    "RaceResult",
+    "Settings",
+    "__version__",
+    "candidate",
+    "candidates_from_grid",
+    "testing",
+]
+
+_HOMES = {
+    "Candidate": "parbench_lab.core.candidate",
+    "candidate": "parbench_lab.core.candidate",
+    "candidates_from_grid": "parbench_lab.core.candidate",
+    "Metric": "parbench_lab.core.metric",
+    "ParallelBenchmarking": "parbench_lab.lab",
+    "RaceResult": "parbench_lab.lab",
+    "Settings": "parbench_lab.racing.settings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "testing":
+        return importlib.import_module("parbench_lab.testing")
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module 'parbench_lab' has no attribute {name!r}") from None
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

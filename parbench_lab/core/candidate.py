@@ -1,0 +1,242 @@
+"""A candidate: a named implementation, its parameters and what it needs."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import itertools
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar, cast, overload
+
+from parbench_lab.errors import UnknownNameError, UsageError
+
+_MARK = "__parbench_candidate__"
+_IMPORT_STRING = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Function(Protocol):
+    """Solves one case."""
+
+    def __call__(self, case: Any, /, **parameters: Any) -> Any:
+        """Return the result for the case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A named implementation of a workload's job.
+
+    Parameters
+    ----------
+    name
+        Unique within a race; 1 to 200 printable characters.
+    function
+        A callable ``fn(case, **parameters)``, or ``"package.module:function"``.
+    parameters
+        Keyword arguments for every call.
+    resources
+        Dask resources a worker must offer, e.g. ``{"GPU": 1}``.
+
+    Raises
+    ------
+    UsageError
+        If the name is empty or unprintable, or the function is neither callable nor importable
+        by its form.
+    """
+
+    name: str
+    function: Callable[..., Any] | str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip() or len(self.name) > 200:
+            raise UsageError(
+                f"a candidate needs a name of 1 to 200 characters but got {self.name!r}"
+            )
+        if not self.name.isprintable():
+            raise UsageError(f"candidate {self.name!r}: the name must be printable")
+        if isinstance(self.function, str):
+            if not _IMPORT_STRING.match(self.function):
+                raise UsageError(
+                    f"candidate {self.name!r}: {self.function!r} is not 'package.module:function'"
+                )
+        elif not callable(self.function):
+            raise UsageError(f"candidate {self.name!r}: {self.function!r} is not callable")
+
+    @property
+    def import_string(self) -> str | None:
+        """The ``"package.module:function"`` this candidate can be found under again, if any."""
+        if isinstance(self.function, str):
+            return self.function
+        module = getattr(self.function, "__module__", None)
+        qualname = getattr(self.function, "__qualname__", "")
+        if not module or module == "__main__" or not _IMPORT_STRING.match(f"{module}:{qualname}"):
+            return None
+        try:
+            found = import_function(f"{module}:{qualname}")
+        except UnknownNameError:
+            return None
+        return f"{module}:{qualname}" if found is self.function else None
+
+    def resolve(self) -> Callable[[Any], Any]:
+        """Return the callable of one argument, importing it where it is a string.
+
+        Raises
+        ------
+        UnknownNameError
+            If the module or the function cannot be imported.
+        """
+        function = (
+            import_function(self.function) if isinstance(self.function, str) else self.function
+        )
+        return functools.partial(function, **self.parameters) if self.parameters else function
+
+
+def import_function(path: str) -> Callable[..., Any]:
+    """Import ``"package.module:function"``.
+
+    Raises
+    ------
+    UnknownNameError
+        If the module or the attribute is not there, or is not callable.
+    """
+    module_name, _, qualname = path.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UnknownNameError(
+            f"candidate {path!r}: cannot import {module_name!r} ({error})"
+        ) from error
+    for part in qualname.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            raise UnknownNameError(
+                f"candidate {path!r}: {module_name!r} has no {qualname!r}"
+            ) from error
+    if not callable(found):
+        raise UnknownNameError(f"candidate {path!r} is not callable")
+    return cast("Callable[..., Any]", found)
+
+
+@overload
+def candidate(function: F, /) -> F: ...
+@overload
+def candidate(
+    *, name: str | None = ..., resources: Mapping[str, float] | None = ..., **parameters: Any
+) -> Callable[[F], F]: ...
+def candidate(
+    function: F | None = None,
+    /,
+    *,
+    name: str | None = None,
+    resources: Mapping[str, float] | None = None,
+    **parameters: Any,
+) -> F | Callable[[F], F]:
+    """Mark a function as a candidate; the function itself is returned unchanged.
+
+    Examples
+    --------
+    >>> @candidate
+    ... def doubled(case):
+    ...     return [2 * x for x in case]
+    >>> doubled([1, 2])
+    [2, 4]
+    >>> as_candidate(doubled).name
+    'doubled'
+    """
+
+    def mark(marked: F) -> F:
+        options = {"name": name, "resources": dict(resources or {}), "parameters": parameters}
+        setattr(marked, _MARK, options)
+        return marked
+
+    return mark if function is None else mark(function)
+
+
+def is_marked(thing: object) -> bool:
+    """Return whether `thing` is a function marked with `candidate`."""
+    return callable(thing) and isinstance(getattr(thing, _MARK, None), dict)
+
+
+def as_candidate(thing: Candidate | Callable[..., Any]) -> Candidate:
+    """Return `thing` as a `Candidate`, named after the function where it has no name of its own.
+
+    Raises
+    ------
+    UsageError
+        If `thing` is not callable.
+    """
+    if isinstance(thing, Candidate):
+        return thing
+    if not callable(thing):
+        raise UsageError(
+            f"{thing!r} is not a candidate: give a name, a callable or 'module:function'"
+        )
+    options = getattr(thing, _MARK, None) or {}
+    return Candidate(
+        name=options.get("name") or _callable_name(thing),
+        function=thing,
+        parameters=options.get("parameters", {}),
+        resources=options.get("resources", {}),
+    )
+
+
+def candidates_from_grid(
+    function: Callable[..., Any], grid: Mapping[str, Iterable[Any]], *, name: str | None = None
+) -> list[Candidate]:
+    """Return one candidate for every combination of the grid's values.
+
+    Parameters
+    ----------
+    function
+        ``fn(case, **parameters)``.
+    grid
+        Values for each parameter; the last one varies fastest.
+    name
+        Stem of the names; the function's name by default.
+
+    Raises
+    ------
+    UsageError
+        If the grid is empty or one of its parameters has no values.
+
+    Examples
+    --------
+    >>> def smooth(case, window, order): ...
+    >>> [c.name for c in candidates_from_grid(smooth, {"window": [10, 50], "order": [1]})]
+    ['smooth(window=10, order=1)', 'smooth(window=50, order=1)']
+    """
+    values: dict[str, Sequence[Any]] = {key: list(choices) for key, choices in grid.items()}
+    if not values:
+        raise UsageError("the grid is empty: give at least one parameter with its values")
+    for key, choices in values.items():
+        if not choices:
+            raise UsageError(f"the grid's parameter {key!r} has no values")
+    stem = name or as_candidate(function).name
+    found = []
+    for combination in itertools.product(*values.values()):
+        parameters = dict(zip(values, combination, strict=True))
+        label = ", ".join(f"{key}={value!r}" for key, value in parameters.items())
+        found.append(Candidate(name=f"{stem}({label})", function=function, parameters=parameters))
+    return found
+
+
+def _callable_name(thing: Callable[..., Any]) -> str:
+    if isinstance(thing, functools.partial):
+        return _callable_name(thing.func)
+    owner = getattr(thing, "__self__", None)
+    name = getattr(thing, "__name__", None) or type(thing).__name__
+    return (
+        f"{type(owner).__name__}.{name}"
+        if owner is not None and not _is_module(owner)
+        else str(name)
+    )
+
+
+def _is_module(thing: object) -> bool:
+    return type(thing).__name__ == "module"

@@ -1,0 +1,95 @@
+"""What is compared: a metric knows its unit, its direction and its scale, once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Better = Literal["lower", "higher"]
+Scale = Literal["ratio", "interval"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One measured quantity.
+
+    Parameters
+    ----------
+    name
+        Key of the value in `Measurement.values`; ends in its unit (``wall_time_s``).
+    unit
+        SI unit for axes and tables; ``"1"`` for a pure number.
+    better
+        Which way is better. Nobody else asks.
+    scale
+        ``"ratio"``: positive, compared by ratios (logarithms). ``"interval"``: any real number,
+        compared by differences; margins are then in the metric's own unit.
+    floor
+        Smallest value that is told apart on a ratio scale; smaller ones (an error of exactly
+        zero) count as the floor. Required where a ratio-scale value may be zero.
+
+    Raises
+    ------
+    ValueError
+        If the name is empty or the floor is not positive.
+    """
+
+    name: str
+    unit: str
+    better: Better = "lower"
+    scale: Scale = "ratio"
+    floor: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a metric needs a name")
+        if self.floor is not None and not self.floor > 0:
+            raise ValueError(f"metric {self.name!r}: floor must be positive but got {self.floor}")
+
+    def cost(self, value: float) -> float:
+        """Return `value` on the scale on which lower is better and differences compare.
+
+        Log of the value on a ratio scale, the value itself on an interval scale, sign turned
+        where higher is better. ``inf`` stands for "lost to everything measured".
+
+        Raises
+        ------
+        ValueError
+            If the value is not a number, or not positive on a ratio scale without a floor.
+        """
+        if math.isnan(value):
+            raise ValueError(f"metric {self.name!r}: the value is not a number")
+        sign = 1.0 if self.better == "lower" else -1.0
+        if self.scale == "interval":
+            return sign * value
+        if self.floor is not None:
+            value = max(value, self.floor)
+        if not value > 0:
+            raise ValueError(f"metric {self.name!r} must be positive but got {value}")
+        return sign * math.log(value)
+
+    def margin(self, fraction: float) -> float:
+        """Return a relative margin (0.02 for 2 %) on the scale of `cost`.
+
+        On an interval scale the margin is a difference in the metric's unit.
+        """
+        return math.log1p(fraction) if self.scale == "ratio" else fraction
+
+    def ratio(self, cost_difference: float) -> float:
+        """Turn a difference of costs back into "times worse" (or a difference, on an interval scale)."""
+        if self.scale == "interval":
+            return cost_difference
+        return math.exp(min(cost_difference, 700.0))
+
+
+WALL_TIME_S = Metric(name="wall_time_s", unit="s")
+CPU_TIME_S = Metric(name="cpu_time_s", unit="s", floor=1e-9)
+PEAK_RSS_GROWTH_BYTES = Metric(name="peak_rss_growth_bytes", unit="B", floor=1.0)
+PEAK_RSS_BYTES = Metric(name="peak_rss_bytes", unit="B", floor=1.0)
+
+MEASURED_METRICS = {
+    metric.name: metric
+    for metric in (WALL_TIME_S, CPU_TIME_S, PEAK_RSS_GROWTH_BYTES, PEAK_RSS_BYTES)
+}
+"""The metrics every measurement has, whatever the workload."""
