@@ -6,7 +6,7 @@
     │   └── SettingError        a knob was given a value outside its range
     ├── ClusterError            no cluster, no workers, or the connection to it was lost
     ├── StoreError              the benchmark database cannot be read or written
-    └── RaceError               the race cannot go on (its engine failed); the result so far is kept
+    └── RaceError               the race cannot go on; the result so far is kept
 
 An experiment that fails is data, not an exception: a crash, a time-out or a wrong result of a
 candidate is an `Outcome` of its measurement and never appears here.

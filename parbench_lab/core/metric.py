@@ -77,7 +77,7 @@ class Metric:
         return math.log1p(fraction) if self.scale == "ratio" else fraction
 
     def ratio(self, cost_difference: float) -> float:
-        """Turn a difference of costs back into "times worse" (or a difference, on an interval scale)."""
+        """Turn a difference of costs back into "times worse" (an interval scale keeps it)."""
         if self.scale == "interval":
             return cost_difference
         return math.exp(min(cost_difference, 700.0))

@@ -31,7 +31,7 @@ class Workload(Protocol):
         """Return a problem of `size` items; the same generator state gives the same problem."""
 
     def check(self, case: Any, result: Any) -> Mapping[str, float] | None:
-        """Raise (anything) on a wrong result; may return further metrics, ``{"abs_error": 1e-9}``."""
+        """Raise on a wrong result; may return further metrics, ``{"abs_error": 1e-9}``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +186,8 @@ class EventRecord:
     """One event of a run as it is stored.
 
     `seq` counts from 0 without gaps; `at_s` is seconds of race time; `payload` is JSON (finite
-    numbers, text, lists, dicts with text keys). Measurements belong to the event that brought them.
+    numbers, text, lists, dicts with text keys). Measurements belong to the event that brought
+    them.
     """
 
     seq: int

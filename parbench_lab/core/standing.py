@@ -117,9 +117,9 @@ class Scoreboard:
     """An immutable snapshot of a race.
 
     `standings` are in rank order; eliminated candidates come last. `measurements` and `blocks`
-    count the whole race, `standings` speak of the present epoch. `time_left_s` is an estimate, None
-    where there is nothing to extrapolate. `duty_cycle` is time inside candidates over workers
-    times wall time.
+    count the whole race, `standings` speak of the present epoch. `time_left_s` is an estimate,
+    None where there is nothing to extrapolate. `duty_cycle` is time inside candidates over
+    workers times wall time.
     """
 
     epoch: int

@@ -1,1 +1,1 @@
-"""The race: settings, events, the pure state machine, and the shell that carries its commands out."""
+"""The race: settings, events, the pure state machine, and the shell around it."""

@@ -43,7 +43,7 @@ class Settings:
     )  # fmt: skip
     tolerance: float = _knob(
         0.02,
-        "slower than the best by this fraction is still as good",
+        "slower than the best by this fraction still counts as equal",
         min=0.0,
         max=9.0,
         step=0.005,
