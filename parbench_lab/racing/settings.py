@@ -226,7 +226,8 @@ def _validate_number(name: str, value: Any, meta: Mapping[str, Any]) -> None:
     if value is None and name in _OPTIONAL:
         return
     low, high = meta["min"], meta["max"]
-    rule = f"{name} must be {'a whole number' if name in _WHOLE else 'a number'} within {low:g} to {high:g}"
+    kind = "a whole number" if name in _WHOLE else "a number"
+    rule = f"{name} must be {kind} within {low:g} to {high:g}"
     kinds = (int,) if name in _WHOLE else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
         raise SettingError(f"{rule} but got {value!r}")

@@ -1,0 +1,73 @@
+"""Who is in the next block, on which workers, and how many blocks a task carries. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+MAX_BLOCKS_PER_TASK = 64
+
+
+def members(allocation: str, ranked: Sequence[str], block_index: int) -> list[str]:
+    """Return the candidates of a block.
+
+    Parameters
+    ----------
+    allocation
+        ``"all_survivors"``: everyone in every block. ``"leaders_first"``: the better half (the
+        leader included) in every block, the others in every second one; who is better is known
+        from past blocks only, so the evidence stays valid.
+    ranked
+        Survivors, best first.
+    block_index
+        Counts the blocks of the race.
+    """
+    if allocation == "all_survivors" or block_index % 2 == 1 or len(ranked) <= 2:
+        return list(ranked)
+    return list(ranked[: math.ceil(len(ranked) / 2)])
+
+
+def blocks_per_task(task_time_s: float, block_s: float | None) -> int:
+    """Return how many blocks fill about `task_time_s`; one while a block's time is unknown."""
+    if block_s is None or block_s <= 0:
+        return 1
+    return max(1, min(MAX_BLOCKS_PER_TASK, round(task_time_s / block_s)))
+
+
+def repeats(min_time_s: float, typical_s: float | None) -> int:
+    """Return how often a call is repeated so that a measurement lasts about `min_time_s`.
+
+    A power of two, fixed from earlier blocks: a stop that depends on the timing would bias it.
+    """
+    if typical_s is None or min_time_s <= 0 or typical_s >= min_time_s:
+        return 1
+    wanted = min_time_s / max(typical_s, 1e-9)
+    return int(2 ** math.ceil(math.log2(min(wanted, 2.0**20))))
+
+
+def usable_workers(
+    offers: Mapping[str, Mapping[str, float]],
+    needs: Iterable[Mapping[str, float]],
+    max_concurrent: int | None,
+) -> list[str]:
+    """Return the names of workers that may execute: those that offer all that is needed.
+
+    Parameters
+    ----------
+    offers
+        Worker name to resources.
+    needs
+        Resources of every candidate that may be in a block: they meet on one worker.
+    max_concurrent
+        At most so many, the first in order of name; None for all.
+    """
+    total: dict[str, float] = {}
+    for need in needs:
+        for resource, amount in need.items():
+            total[resource] = max(total.get(resource, 0.0), amount)
+    fitting = [
+        name
+        for name in sorted(offers)
+        if all(offers[name].get(resource, 0.0) >= amount for resource, amount in total.items())
+    ]
+    return fitting[:max_concurrent]
