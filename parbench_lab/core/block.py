@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Purpose = Literal["race", "challenge", "alone", "suspect"]
-"""Why a block was sent: to race; to retest an eliminated candidate; the leader alone while every
-other worker idles (interference); a candidate suspected of killing its worker, by itself."""
+Purpose = Literal["race", "challenge", "alone", "scout"]
+"""Why a block was sent: to race; to retest an eliminated candidate; to race on one worker while
+every other idles (interference); one candidate's first run at a size, by itself, never judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

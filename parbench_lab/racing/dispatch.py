@@ -1,0 +1,200 @@
+"""Blocks made, numbered, sent, given back, and judged in the order of dispatch. Pure.
+
+Completion order depends on durations and would bias the evidence: a finished block waits here
+for those sent before it. A block that will never come back (recalled, its batch size given up)
+is void and holds nobody up.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from parbench_lab.core.block import Block, Case, Purpose, Slot, Task
+from parbench_lab.core.measurement import BlockResult
+from parbench_lab.racing import allocation
+from parbench_lab.racing.ledger import Ledger
+from parbench_lab.racing.roster import Roster
+from parbench_lab.racing.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A block with what was decided about it beforehand.
+
+    `counted_copy` names the copy of the leader that counts in a canary block (a coin's toss);
+    `challenger` is retested in it.
+    """
+
+    block: Block
+    ledger: Ledger
+    counted_copy: int = 0
+    challenger: str | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether the block takes part in the evidence."""
+        return self.block.purpose != "scout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the next race block shall hold."""
+
+    names: tuple[str, ...]
+    purpose: Purpose = "race"
+    canary: str | None = None
+    challenger: str | None = None
+
+
+class Dispatcher:
+    """Makes blocks from the race's seed and hands them back in the order of dispatch."""
+
+    def __init__(self, *, workload: str, seed: int, roster: Roster) -> None:
+        self._workload = workload
+        self._rng = np.random.default_rng(seed)
+        self._roster = roster
+        self._next_block = 0
+        self._next_task = 0
+        self._plans: dict[int, Plan] = {}
+        self._order: deque[int] = deque()
+        self._arrived: dict[int, BlockResult | None] = {}
+        self._resend: deque[Plan] = deque()
+        self.tasks: dict[int, Task] = {}
+
+    @property
+    def last_task(self) -> int:
+        """Number of the newest task, -1 before the first."""
+        return self._next_task - 1
+
+    @property
+    def next_block(self) -> int:
+        """Number the next new block will have."""
+        return self._next_block
+
+    @property
+    def waiting(self) -> int:
+        """Finished blocks that wait for earlier ones."""
+        return len(self._arrived)
+
+    def plan(self, number: int) -> Plan | None:
+        """Return a block's plan while it is not judged yet."""
+        return self._plans.get(number)
+
+    # ------------------------------------------------------------ making
+
+    def new_plan(
+        self, wish: Wish, *, epoch: int, ledger: Ledger, settings: Settings, always_check: bool
+    ) -> Plan:
+        """Draw a block: its case, its order, and which copy of a canary counts."""
+        limit_s = ledger.time_limit_s(self._roster.fit(), settings)
+        entries = [(name, 0) for name in wish.names]
+        if wish.canary is not None:
+            entries.append((wish.canary, 1))
+        if wish.challenger is not None:
+            entries.append((wish.challenger, 0))
+        slots = tuple(
+            Slot(
+                candidate=name,
+                copy=copy,
+                repeats=ledger.repeats(name, settings.min_time_s),
+                check=self._roster[name].next_check(settings.check_every, always=always_check),
+                timeout_s=limit_s,
+            )
+            for name, copy in (entries[i] for i in self._rng.permutation(len(entries)))
+        )
+        counted = int(self._rng.integers(2)) if wish.canary is not None else 0
+        block = Block(
+            number=self._next_block,
+            epoch=epoch,
+            case=self._case(ledger, ledger.block_s(wish.names, settings.min_time_s)),
+            slots=slots,
+            purpose=wish.purpose,
+        )
+        self._next_block += 1
+        plan = Plan(block=block, ledger=ledger, counted_copy=counted, challenger=wish.challenger)
+        self._plans[block.number] = plan
+        if plan.judged:
+            self._order.append(block.number)
+        return plan
+
+    def task(self, worker: str, plans: Sequence[Plan], settings: Settings) -> Task:
+        """Wrap blocks into the next task."""
+        task = Task(
+            number=self._next_task,
+            worker=worker,
+            blocks=tuple(plan.block for plan in plans),
+            warmup=settings.warmup,
+            prime=settings.prime,
+        )
+        self._next_task += 1
+        self.tasks[task.number] = task
+        return task
+
+    def _case(self, ledger: Ledger, block_s: float | None) -> Case:
+        if ledger.case_left <= 0:
+            ledger.case_seed = int(self._rng.integers(2**32))
+            ledger.case_left = ledger.blocks_per_case(block_s)
+        ledger.case_left -= 1
+        return Case(workload=self._workload, size=ledger.batch_size, seed=ledger.case_seed)
+
+    # ------------------------------------------------------------ coming back
+
+    def arrive(self, result: BlockResult) -> None:
+        """Take a block's result; unjudged ones are done with."""
+        plan = self._plans[result.number]
+        if plan.judged:
+            self._arrived[result.number] = result
+        else:
+            del self._plans[result.number]
+
+    def give_back(self, number: int, *, wanted: Ledger | None) -> Plan | None:
+        """Take back a block that was never begun; return its plan if it was a scout's.
+
+        It is sent again as it is, less candidates that are out, while its batch size is still
+        `wanted`; else it is void.
+        """
+        plan = self._plans.get(number)
+        if plan is None:
+            return None
+        if not plan.judged:
+            return self._plans.pop(number)
+        slots = tuple(slot for slot in plan.block.slots if self._roster[slot.candidate].fit)
+        if plan.ledger is not wanted or not slots:
+            self._arrived[number] = None
+            return None
+        again = dataclasses.replace(plan, block=dataclasses.replace(plan.block, slots=slots))
+        self._plans[number] = again
+        self._resend.append(again)
+        return None
+
+    def void_resends(self, keep: Ledger) -> None:
+        """Give up blocks that wait to be sent again for another batch size."""
+        kept = deque(plan for plan in self._resend if plan.ledger is keep)
+        for plan in self._resend:
+            if plan.ledger is not keep:
+                self._arrived[plan.block.number] = None
+        self._resend = kept
+
+    def take_resends(self, most: int) -> list[Plan]:
+        """Return up to `most` blocks to be sent again, in order of number."""
+        self._resend = deque(sorted(self._resend, key=lambda plan: plan.block.number))
+        return [self._resend.popleft() for _ in range(min(most, len(self._resend)))]
+
+    def judgeable(self) -> Iterator[tuple[Plan, BlockResult]]:
+        """Yield finished blocks in the order of dispatch, up to the first still out."""
+        while self._order and self._order[0] in self._arrived:
+            number = self._order.popleft()
+            result = self._arrived.pop(number)
+            plan = self._plans.pop(number)
+            if result is not None:
+                yield plan, result
+
+
+def scout_share(n_unscouted: int, n_workers: int) -> int:
+    """Return how many scouts a task carries, so that the workers share them."""
+    return max(1, min(allocation.MAX_BLOCKS_PER_TASK, -(-n_unscouted // max(1, n_workers))))

@@ -1,0 +1,282 @@
+"""The shell around the state machine: one loop, one thread.
+
+Take what came in, `advance`, write the journal, carry out the commands. Whatever decides the
+course of a race is in `state`; here are the clock, the inbox, the store and the executor.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.ports import (
+    EventRecord,
+    Executor,
+    ExecutorReport,
+    RunStore,
+    TaskEnded,
+    WorkerLeft,
+    Workload,
+)
+from parbench_lab.core.standing import Scoreboard
+from parbench_lab.errors import ParbenchError
+from parbench_lab.racing import events, journal, narration
+from parbench_lab.racing.scoreboard import snapshot
+from parbench_lab.racing.settings import Settings, refuse_dead
+from parbench_lab.racing.state import RaceState
+
+MAX_DRAINED = 128
+KEPT_SENTENCES = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A sentence of the log and the race time at which it was true."""
+
+    at_s: float
+    sentence: str
+
+
+class RaceEngine:
+    """Runs one race in a thread of its own.
+
+    Parameters
+    ----------
+    state
+        Fresh, or replayed from a journal.
+    executor, store
+        Through their ports; the engine closes the executor, never the store.
+    run_id
+        Of a run that exists in the store.
+    clock
+        Returns seconds, monotonic.
+    next_seq, started_at_s
+        Where a resumed journal goes on.
+    """
+
+    def __init__(
+        self,
+        *,
+        state: RaceState,
+        executor: Executor,
+        store: RunStore,
+        run_id: str,
+        clock: Callable[[], float],
+        next_seq: int = 0,
+        started_at_s: float = 0.0,
+    ) -> None:
+        self._state = state
+        self._executor = executor
+        self._store = store
+        self._run_id = run_id
+        self._clock = clock
+        self._next_seq = next_seq
+        self._offset_s = started_at_s
+        self._zero_s = clock()
+        self._inbox: queue.SimpleQueue[events.Input] = queue.SimpleQueue()
+        self._settings_lock = threading.Lock()
+        self._settings = state.settings
+        self._changed = threading.Condition(threading.RLock())
+        self._log: deque[LogLine] = deque(maxlen=KEPT_SENTENCES)
+        self._thread: threading.Thread | None = None
+        self._done = False
+        self._error: ParbenchError | None = None
+
+    # ------------------------------------------------------------ for any thread
+
+    def start(self, workload: Workload, candidates: Sequence[Candidate]) -> None:
+        """Open the executor and begin; `candidates` enter in their order.
+
+        Raises
+        ------
+        ClusterError, UsageError
+            If there is no cluster, or a candidate cannot be shipped to it.
+        """
+        self._thread = threading.Thread(target=self._run, name="parbench-race", daemon=True)
+        try:
+            self._executor.open(self._report, workload)
+            for candidate in candidates:
+                self._executor.publish(candidate)
+        except BaseException:
+            self._executor.close()
+            raise
+        for task in self._state.outstanding():
+            self.post(_given_back(task.number, task.worker))
+        for name in sorted(self._state.workers):
+            self.post(WorkerLeft(worker=name, reason="the race was interrupted"))
+        self._thread.start()
+
+    def enter(self, candidate: Candidate) -> None:
+        """Let a candidate enter (before the start, or live)."""
+        if self._thread is not None:
+            self._executor.publish(candidate)
+        self.post(
+            events.CandidateAdded(
+                candidate=candidate.name,
+                resources=dict(candidate.resources),
+                import_string=candidate.import_string,
+                parameters=dict(candidate.parameters),
+            )
+        )
+
+    def post(self, event: events.Input) -> None:
+        """Put an input into the inbox; returns at once."""
+        self._inbox.put(event)
+
+    def change(self, changes: Mapping[str, Any]) -> Settings:
+        """Check and merge changes of settings; they take effect from the next block on.
+
+        Raises
+        ------
+        SettingError
+            With the rule and the value; nothing changes then.
+        """
+        with self._settings_lock:
+            merged = self._settings.replace(**changes)
+            if self._thread is not None:
+                refuse_dead(changes)
+            self._settings = merged
+            self.post(events.SettingsChanged(changes=dict(changes)))
+            return merged
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force, with the last accepted changes."""
+        return self._settings
+
+    @property
+    def scoreboard(self) -> Scoreboard:
+        """A snapshot of this moment."""
+        with self._changed:
+            return snapshot(self._state)
+
+    @property
+    def log(self) -> tuple[LogLine, ...]:
+        """The latest sentences."""
+        with self._changed:
+            return tuple(self._log)
+
+    @property
+    def ended(self) -> events.Ended | None:
+        """How the race ended, None while it goes on."""
+        with self._changed:
+            return self._state.ended if self._done else None
+
+    @property
+    def error(self) -> ParbenchError | None:
+        """What broke the engine, if anything did."""
+        return self._error
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all who are or were in the race."""
+        with self._changed:
+            return tuple(entrant.name for entrant in self._state.roster)
+
+    def look(self, question: Callable[[RaceState], Any]) -> Any:
+        """Return the answer to a question about the state, asked while it stands still."""
+        with self._changed:
+            return question(self._state)
+
+    def wait_for(
+        self, predicate: Callable[[RaceState], bool], timeout_s: float | None = None
+    ) -> bool:
+        """Wait until the predicate holds or the race is over; return whether it holds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._done or predicate(self._state), timeout_s)
+            return predicate(self._state)
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until everything is closed; return whether it is."""
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    # ------------------------------------------------------------ the loop
+
+    def _report(self, report: ExecutorReport) -> None:
+        self._inbox.put(report)
+
+    def _now_s(self) -> float:
+        return self._offset_s + self._clock() - self._zero_s
+
+    def _run(self) -> None:
+        try:
+            while self._state.ended is None:
+                self._step()
+        except ParbenchError as error:
+            self._error = error
+        finally:
+            self._executor.close()
+            with self._changed:
+                self._done = True
+                self._changed.notify_all()
+
+    def _step(self) -> None:
+        records: list[EventRecord] = []
+        commands: list[events.Command] = []
+        arrived = self._arrivals()
+        with self._changed:
+            for event in arrived:
+                step = self._advance(journal.storable(event), records)
+                commands += step
+            self._changed.notify_all()
+        if records:
+            self._store.append(self._run_id, records)
+        for command in commands:
+            self._carry_out(command)
+
+    def _arrivals(self) -> list[events.Input]:
+        """Wait for the next input, or for the time at which the state wants to be asked."""
+        tick_s = self._state.next_tick_s()
+        timeout_s = None if tick_s is None else max(0.0, tick_s - self._now_s())
+        try:
+            arrived = [self._inbox.get(timeout=timeout_s)]
+        except queue.Empty:
+            return [events.Ticked()]
+        while len(arrived) < MAX_DRAINED and not self._inbox.empty():
+            arrived.append(self._inbox.get())
+        return arrived
+
+    def _advance(
+        self, event: events.Input, records: list[EventRecord]
+    ) -> tuple[events.Command, ...]:
+        at_s = self._now_s()
+        kind, payload, rows = journal.encode(event, self._state.dispatcher)
+        step = self._state.advance(event, at_s)
+        if isinstance(event, events.Ticked) and not step.facts:
+            return step.commands
+        written = [(kind, payload, rows)]
+        written += [journal.encode(fact, self._state.dispatcher) for fact in step.facts]
+        for kind, payload, rows in written:
+            records.append(
+                EventRecord(
+                    seq=self._next_seq, at_s=at_s, kind=kind, payload=payload, measurements=rows
+                )
+            )
+            self._next_seq += 1
+        for told in (event, *step.facts):
+            sentence = narration.sentence(told)
+            if sentence:
+                self._log.append(LogLine(at_s=at_s, sentence=sentence))
+        return step.commands
+
+    def _carry_out(self, command: events.Command) -> None:
+        match command:
+            case events.Send():
+                self._executor.submit(command.task)
+            case events.Recall():
+                self._executor.recall(command.task)
+            case events.Finish():
+                pass  # the loop ends with the state
+
+
+def _given_back(task: int, worker: str) -> TaskEnded:
+    """Return the report of a task that was lost with an interrupted race: nobody is to blame."""
+    return TaskEnded(task=task, worker=worker)

@@ -1,0 +1,140 @@
+"""What is known at one batch size: the evidence, and typical times to plan blocks with."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from parbench_lab.analysis.diagnosis import Canary
+from parbench_lab.analysis.record import EpochRecord
+from parbench_lab.core.measurement import Measurement
+from parbench_lab.core.metric import Metric
+from parbench_lab.racing import allocation
+from parbench_lab.racing.settings import Settings
+
+KEPT_VALUES = 128
+FIXING_RUNS = 5
+SLOT_OVERHEAD_S = 50e-6
+CASE_SHARE = 0.02
+MAX_BLOCKS_PER_CASE = 64
+FIRST_LIMIT_S = 5.0
+
+
+@dataclass(slots=True)
+class Samples:
+    """Recent values of one candidate; `repeats` is fixed after `FIXING_RUNS` runs."""
+
+    values: dict[str, deque[float]] = field(default_factory=dict)
+    peak_rss_bytes: float | None = None
+    runs: int = 0
+    repeats: int | None = None
+
+    def add(self, measurement: Measurement) -> None:
+        """Keep a measurement's values."""
+        if measurement.warm_up and self.runs:
+            return
+        self.runs += 1
+        for name, value in measurement.values.items():
+            self.values.setdefault(name, deque(maxlen=KEPT_VALUES)).append(value)
+        peak = measurement.values.get("peak_rss_bytes")
+        if peak is not None:
+            self.peak_rss_bytes = max(peak, self.peak_rss_bytes or 0.0)
+
+    def median(self, metric: str) -> float | None:
+        """Return the median of a metric's kept values, None where there are none."""
+        kept = self.values.get(metric)
+        return middle(kept) if kept else None
+
+
+class Ledger:
+    """Evidence and samples of one batch size with one set of objectives."""
+
+    def __init__(
+        self, *, batch_size: int, objectives: Sequence[Metric], settings: Settings
+    ) -> None:
+        self.batch_size = batch_size
+        self.objectives = tuple(objectives)
+        self.record = EpochRecord(
+            self.objectives,
+            (),
+            min_elimination_threshold=settings.min_elimination_threshold,
+            epoch_blocks=settings.epoch_blocks,
+        )
+        self.canary = Canary()
+        self.samples: dict[str, Samples] = {}
+        self.scouted: set[str] = set()
+        self.scouting: set[str] = set()
+        self.first_limit_s = FIRST_LIMIT_S
+        self.judged = 0
+        self.race_blocks = 0
+        self.alone: deque[float] = deque(maxlen=KEPT_VALUES)
+        self.together: deque[float] = deque(maxlen=KEPT_VALUES)
+        self.case_seed = 0
+        self.case_left = 0
+        self._made_case_s: deque[float] = deque(maxlen=KEPT_VALUES)
+
+    def sample(self, measurement: Measurement) -> None:
+        """Keep what an ``ok`` measurement tells about typical values."""
+        self.samples.setdefault(measurement.candidate, Samples()).add(measurement)
+
+    def made_case(self, seconds: float) -> None:
+        """Note what making a case cost."""
+        if seconds > 0:
+            self._made_case_s.append(seconds)
+
+    def typical_s(self, name: str) -> float | None:
+        """Return a candidate's median seconds per call, None before its first run."""
+        samples = self.samples.get(name)
+        return samples.median("wall_time_s") if samples else None
+
+    def repeats(self, name: str, min_time_s: float) -> int:
+        """Return how often the candidate's call is repeated; fixed after a few runs."""
+        samples = self.samples.get(name)
+        if samples is None:
+            return 1
+        if samples.repeats is not None:
+            return samples.repeats
+        wanted = allocation.repeats(min_time_s, samples.median("wall_time_s"))
+        if samples.runs >= FIXING_RUNS:
+            samples.repeats = wanted
+        return wanted
+
+    def block_s(self, names: Iterable[str], min_time_s: float) -> float | None:
+        """Return about how long a block of these lasts, None where one never ran."""
+        total = 0.0
+        for name in names:
+            typical = self.typical_s(name)
+            if typical is None:
+                return None
+            total += typical * self.repeats(name, min_time_s) + SLOT_OVERHEAD_S
+        return total
+
+    def time_limit_s(self, fit: Iterable[str], settings: Settings) -> float:
+        """Return the time limit of one measurement.
+
+        `timeout_s` where it is set; else `cap_factor` times the leader's typical time, at least
+        2 s (30 s where time is not the one objective: slow may be good); before anybody came
+        back, a first limit that doubles.
+        """
+        if settings.timeout_s is not None:
+            return settings.timeout_s
+        known = [typical for name in fit if (typical := self.typical_s(name)) is not None]
+        if not known:
+            return self.first_limit_s
+        only_time = [metric.name for metric in self.objectives] == ["wall_time_s"]
+        best = min(known) if only_time else max(known)
+        return max(2.0 if only_time else 30.0, settings.cap_factor * best)
+
+    def blocks_per_case(self, block_s: float | None) -> int:
+        """Return how many blocks share a case, so that making cases costs about 2 % at most."""
+        if not self._made_case_s or not block_s:
+            return 1
+        wanted = middle(self._made_case_s) / (CASE_SHARE * block_s)
+        return max(1, min(MAX_BLOCKS_PER_CASE, round(wanted)))
+
+
+def middle(values: Iterable[float]) -> float:
+    """Return the upper median."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2]

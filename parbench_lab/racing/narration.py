@@ -1,0 +1,131 @@
+"""A race in plain sentences: the log of facts, and the one that ends it. Pure."""
+
+from __future__ import annotations
+
+from parbench_lab.core.metric import Metric
+from parbench_lab.core.ports import ExecutorFailed, TaskEnded, WorkerJoined, WorkerLeft
+from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
+from parbench_lab.racing import events
+
+
+def sentence(event: events.Input | events.Fact) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one line a kind
+    """Return what a person would be told, None where the event is not worth a line."""
+    match event:
+        case events.Eliminated(cause="evidence"):
+            return f"{event.candidate} is eliminated: {event.reason}"
+        case events.Eliminated():
+            return f"{event.candidate} is out: {event.reason}"
+        case events.VerdictRefused():
+            return f"{event.candidate} stays: {event.why} ({event.reason})"
+        case events.EpochOpened():
+            how = "goes on" if event.resumed else "starts afresh"
+            return f"batch size {event.batch_size}: evidence {how} ({event.why})"
+        case events.Returned():
+            return f"{event.candidate} is back: {event.reason}"
+        case events.LeadChanged():
+            return f"{event.candidate} takes the lead from {event.before}"
+        case events.Decided():
+            return f"decided: {event.leader} leads and {event.reason}"
+        case events.Reopened():
+            return f"open again: {event.reason}"
+        case events.VerdictsSuspended():
+            return event.reason
+        case events.Noted():
+            return event.sentence
+        case events.Ended():
+            return f"the race ends ({event.status}): {event.reason}"
+        case events.SettingsChanged():
+            return "changed " + ", ".join(f"{k} to {v}" for k, v in event.changes.items())
+        case events.CandidateAdded():
+            return f"{event.candidate} enters"
+        case events.Paused():
+            return "paused"
+        case events.Resumed():
+            return "goes on"
+        case WorkerJoined():
+            return f"worker {event.worker.name} is ready"
+        case (
+            WorkerLeft()
+            | TaskEnded()
+            | ExecutorFailed()
+            | events.TaskSent()
+            | events.LimitsSet()
+            | events.Stopped()
+            | events.Ticked()
+            | events.CandidateDropped()
+            | events.CandidateBroughtBack()
+        ):
+            return None
+
+
+def conclusion(
+    scoreboard: Scoreboard, status: str, reason: str, objectives: tuple[Metric, ...]
+) -> str:
+    """Return the sentence that names the winner, by how much, how sure, and what it cost."""
+    cost = (
+        f"{scoreboard.measurements} measurements in {scoreboard.elapsed_s:.1f} s on "
+        f"{_count(len(scoreboard.workers), 'worker')}"
+    )
+    leader = scoreboard.leader
+    if status == "failed" or leader is None:
+        return f"No winner: {reason} ({cost})."
+    if len(objectives) > 1:
+        return f"{_front(scoreboard, objectives)} It took {cost}."
+    return f"{_single(scoreboard, leader, status, objectives[0])} It took {cost}."
+
+
+def _single(scoreboard: Scoreboard, leader: str, status: str, objective: Metric) -> str:
+    survivors = [s for s in scoreboard.standings if _survives(s)]
+    beaten = [s for s in scoreboard.standings if s.verdict is VerdictKind.ELIMINATED]
+    others = [s for s in survivors if s.candidate != leader]
+    sure = _sure(beaten)
+    if others and (status == "decided" or all(s.verdict is VerdictKind.EQUAL for s in others)):
+        names = ", ".join(s.candidate for s in others)
+        return f"{leader} and {names} are equal within the tolerance{sure}."
+    if others:
+        names = ", ".join(s.candidate for s in others)
+        return f"Undecided: {leader} leads, and {names} may be as good{sure}."
+    return f"{leader} wins{_by_how_much(beaten, objective)}{sure}."
+
+
+def _by_how_much(beaten: list[Standing], objective: Metric) -> str:
+    measured = [s for s in beaten if s.ratio is not None]
+    if not measured:
+        return ""
+    runner_up = min(measured, key=lambda s: s.ratio.point if s.ratio else float("inf"))
+    ratio = runner_up.ratio
+    if ratio is None:
+        return ""
+    if objective.scale == "interval":
+        return f": {runner_up.candidate} is {ratio.point:.3g} {objective.unit} behind"
+    return (
+        f": the next, {runner_up.candidate}, needs {ratio.point:.3g} times as much "
+        f"{objective.name} ({ratio.low:.3g} to {ratio.high:.3g})"
+    )
+
+
+def _sure(beaten: list[Standing]) -> str:
+    odds = [s.evidence for s in beaten if s.shown_slower is not None and s.evidence > 1]
+    return f"; evidence at least {min(odds):.3g} : 1 against each of the beaten" if odds else ""
+
+
+def _front(scoreboard: Scoreboard, objectives: tuple[Metric, ...]) -> str:
+    names = ", ".join(metric.name for metric in objectives)
+    survivors = [s for s in scoreboard.standings if _survives(s)]
+    settled = [s for s in survivors if s.verdict is not VerdictKind.UNDECIDED]
+    head = "Pareto front" if len(settled) == len(survivors) else "Pareto front so far"
+    on = "; ".join(f"{s.candidate} ({s.reason})" for s in survivors)
+    off = "; ".join(
+        f"{s.candidate} ({s.reason})"
+        for s in scoreboard.standings
+        if s.verdict is VerdictKind.ELIMINATED
+    )
+    return f"{head} in {names}: {on}." + (f" Not on it: {off}." if off else "")
+
+
+def _survives(standing: Standing) -> bool:
+    return standing.verdict not in (VerdictKind.ELIMINATED, VerdictKind.DROPPED)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

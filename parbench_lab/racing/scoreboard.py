@@ -1,0 +1,156 @@
+"""The immutable snapshot of a race: a pure function of its state."""
+
+from __future__ import annotations
+
+from parbench_lab.analysis.diagnosis import interference
+from parbench_lab.core.standing import Scoreboard, Standing, Trust, VerdictKind
+from parbench_lab.racing.ledger import Samples
+from parbench_lab.racing.roster import Entrant
+from parbench_lab.racing.state import RaceState
+
+HIGH_INTERFERENCE = 0.1
+HIGH_VARIANCE_RATIO = 1.5
+SLOW_WORKER = 0.05
+
+
+def snapshot(state: RaceState) -> Scoreboard:
+    """Return the race as it stands, in rank order."""
+    record = state.ledger.record
+    known = set(record.names)
+    order = [name for name in record.order() if name in known]
+    unranked = [entrant.name for entrant in state.roster if entrant.name not in known]
+    racing = [n for n in [*order, *unranked] if _races(state, n)]
+    out = [n for n in [*order, *unranked] if not _races(state, n)]
+    ratios = record.ratios()
+    standings = tuple(
+        _standing(state, name, rank, ratios.get(name))
+        for rank, name in enumerate([*racing, *out], start=1)
+    )
+    blocks_per_s = _blocks_per_s(state)
+    return Scoreboard(
+        epoch=state.epoch,
+        batch_size=state.ledger.batch_size,
+        standings=standings,
+        phase=state.phase,
+        blocks=state.blocks,
+        measurements=state.measurements,
+        elapsed_s=state.at_s,
+        blocks_per_s=blocks_per_s,
+        workers=tuple(sorted(state.workers)),
+        duty_cycle=min(1.0, state.inside_s / state.worker_s) if state.worker_s > 0 else None,
+        time_left_s=_time_left_s(state, blocks_per_s),
+        trust=trust(state),
+    )
+
+
+def _races(state: RaceState, name: str) -> bool:
+    return state.roster[name].fit and not state.beaten(name)
+
+
+def _standing(state: RaceState, name: str, rank: int, ratio: object) -> Standing:
+    from parbench_lab.core.estimate import Estimate  # noqa: PLC0415
+
+    entrant, record = state.roster[name], state.ledger.record
+    settings = state.settings
+    samples = state.ledger.samples.get(name) or Samples()
+    median_s = samples.median("wall_time_s")
+    in_record = name in record.names
+    threshold, tolerance = settings.elimination_threshold, settings.tolerance
+    verdict, reason = _verdict(state, entrant)
+    return Standing(
+        candidate=name,
+        rank=rank,
+        verdict=verdict,
+        ratio=ratio if isinstance(ratio, Estimate) else None,
+        evidence=record.evidence(name, tolerance) if in_record else 1.0,
+        shown_slower=record.shown_slower(name, threshold) if in_record else None,
+        at_most_slower=record.at_most_slower(name, threshold) if in_record else None,
+        blocks=record.blocks(name) if in_record else 0,
+        median_s=median_s,
+        throughput=state.ledger.batch_size / median_s if median_s else None,
+        peak_rss_bytes=samples.peak_rss_bytes,
+        values=_further_values(samples),
+        outcome=entrant.outcome,
+        failures=entrant.failures,
+        reason=reason,
+        warning=entrant.warning,
+    )
+
+
+def _further_values(samples: Samples) -> dict[str, float]:
+    """Return the medians of everything but what has a field of its own."""
+    return {
+        metric: value
+        for metric in samples.values
+        if metric not in ("wall_time_s", "peak_rss_bytes")
+        and (value := samples.median(metric)) is not None
+    }
+
+
+def _verdict(state: RaceState, entrant: Entrant) -> tuple[VerdictKind, str]:
+    record = state.ledger.record
+    if entrant.out == "hand":
+        return VerdictKind.DROPPED, entrant.reason
+    if entrant.out or state.beaten(entrant.name):
+        return VerdictKind.ELIMINATED, entrant.reason
+    if entrant.name not in record.survivors:
+        return VerdictKind.UNDECIDED, entrant.reason or "its first run is not back yet"
+    knobs = {
+        "elimination_threshold": state.settings.elimination_threshold,
+        "tolerance": state.settings.tolerance,
+    }
+    verdict = record.verdict(entrant.name, **knobs)
+    return verdict, record.explain(entrant.name, **knobs)
+
+
+def _blocks_per_s(state: RaceState) -> float:
+    if not state.rate:
+        return 0.0
+    span_s = max(state.at_s - state.rate[0][0], 1e-3)
+    return sum(count for _, count in state.rate) / span_s
+
+
+def _time_left_s(state: RaceState, blocks_per_s: float) -> float | None:
+    if state.phase != "racing" or blocks_per_s <= 0:
+        return None
+    left = state.ledger.record.blocks_left(
+        elimination_threshold=state.settings.elimination_threshold,
+        tolerance=state.settings.tolerance,
+    )
+    return None if left is None else left / blocks_per_s
+
+
+def trust(state: RaceState) -> Trust:
+    """Return how far to trust the machine, with sentences where it matters."""
+    ledger = state.ledger
+    disturbed = interference(list(ledger.alone), list(ledger.together))
+    ratio = ledger.record.variance_ratio()
+    residuals = state.residuals.residuals()
+    warnings = [state.suspended] if state.suspended else []
+    if disturbed is not None and disturbed.low > HIGH_INTERFERENCE:
+        warnings.append(
+            f"candidates run {100 * disturbed.point:.0f} % slower while all workers are busy than "
+            "alone: lower max_concurrent"
+        )
+    if ratio is not None and ratio > HIGH_VARIANCE_RATIO:
+        warnings.append(
+            f"outcomes of neighbouring blocks are alike (variance ratio {ratio:.1f}): start the "
+            "race with epoch_blocks=10 or more for verdicts among near-equals"
+        )
+    warnings += [
+        f"worker {name} is {100 * slower:.0f} % slower than the typical one"
+        for name, slower in residuals.items()
+        if slower > SLOW_WORKER
+    ]
+    disagreement = ledger.record.mean_disagrees()
+    if disagreement:
+        warnings.append(disagreement)
+    return Trust(
+        canary_blocks=ledger.canary.blocks,
+        canary_evidence=ledger.canary.evidence,
+        suspended=state.suspended,
+        interference=disturbed,
+        variance_ratio=ratio,
+        worker_residuals=residuals,
+        warnings=tuple(warnings),
+    )
