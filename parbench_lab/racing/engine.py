@@ -6,6 +6,7 @@ course of a race is in `state`; here are the clock, the inbox, the store and the
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections import deque
@@ -51,10 +52,10 @@ class RaceEngine:
         Fresh, or replayed from a journal.
     executor, store
         Through their ports; the engine closes the executor, never the store.
-    run_id
-        Of a run that exists in the store.
     clock
         Returns seconds, monotonic.
+    on_end
+        Called in the engine's thread when the race has ended and the executor is closed.
     next_seq, started_at_s
         Where a resumed journal goes on.
     """
@@ -65,16 +66,17 @@ class RaceEngine:
         state: RaceState,
         executor: Executor,
         store: RunStore,
-        run_id: str,
         clock: Callable[[], float],
+        on_end: Callable[[], None],
         next_seq: int = 0,
         started_at_s: float = 0.0,
     ) -> None:
         self._state = state
         self._executor = executor
         self._store = store
-        self._run_id = run_id
+        self._run_id = ""
         self._clock = clock
+        self._on_end = on_end
         self._next_seq = next_seq
         self._offset_s = started_at_s
         self._zero_s = clock()
@@ -89,26 +91,28 @@ class RaceEngine:
 
     # ------------------------------------------------------------ for any thread
 
-    def start(self, workload: Workload, candidates: Sequence[Candidate]) -> None:
-        """Open the executor and begin; `candidates` enter in their order.
+    def start(self, run_id: str, workload: Workload, candidates: Sequence[Candidate]) -> None:
+        """Open the executor and begin writing to a run that exists in the store.
 
         Raises
         ------
         ClusterError, UsageError
-            If there is no cluster, or a candidate cannot be shipped to it.
+            If there is no cluster, or a candidate cannot be shipped to it; all is closed then.
         """
-        self._thread = threading.Thread(target=self._run, name="parbench-race", daemon=True)
-        try:
+        self._run_id = run_id
+        lost = self._state.outstanding()
+        for task in lost:
+            self.post(TaskEnded(task=task.number, worker=task.worker))
+        for name in sorted(self._state.workers):
+            self.post(WorkerLeft(worker=name, reason="the race was interrupted"))
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._executor.close)
             self._executor.open(self._report, workload)
             for candidate in candidates:
                 self._executor.publish(candidate)
-        except BaseException:
-            self._executor.close()
-            raise
-        for task in self._state.outstanding():
-            self.post(_given_back(task.number, task.worker))
-        for name in sorted(self._state.workers):
-            self.post(WorkerLeft(worker=name, reason="the race was interrupted"))
+            undo.pop_all()
+        self._zero_s = self._clock()
+        self._thread = threading.Thread(target=self._run, name="parbench-race", daemon=True)
         self._thread.start()
 
     def enter(self, candidate: Candidate) -> None:
@@ -165,7 +169,7 @@ class RaceEngine:
     def ended(self) -> events.Ended | None:
         """How the race ended, None while it goes on."""
         with self._changed:
-            return self._state.ended if self._done else None
+            return self._state.ended
 
     @property
     def error(self) -> ParbenchError | None:
@@ -203,7 +207,10 @@ class RaceEngine:
     def _report(self, report: ExecutorReport) -> None:
         self._inbox.put(report)
 
-    def _now_s(self) -> float:
+    def now_s(self) -> float:
+        """Return the race time of this moment."""
+        if self._thread is None:
+            return self._offset_s
         return self._offset_s + self._clock() - self._zero_s
 
     def _run(self) -> None:
@@ -213,10 +220,17 @@ class RaceEngine:
         except ParbenchError as error:
             self._error = error
         finally:
-            self._executor.close()
+            self._close()
             with self._changed:
                 self._done = True
                 self._changed.notify_all()
+
+    def _close(self) -> None:
+        self._executor.close()
+        try:
+            self._on_end()
+        except ParbenchError as error:
+            self._error = self._error or error
 
     def _step(self) -> None:
         records: list[EventRecord] = []
@@ -235,7 +249,7 @@ class RaceEngine:
     def _arrivals(self) -> list[events.Input]:
         """Wait for the next input, or for the time at which the state wants to be asked."""
         tick_s = self._state.next_tick_s()
-        timeout_s = None if tick_s is None else max(0.0, tick_s - self._now_s())
+        timeout_s = None if tick_s is None else max(0.0, tick_s - self.now_s())
         try:
             arrived = [self._inbox.get(timeout=timeout_s)]
         except queue.Empty:
@@ -247,7 +261,7 @@ class RaceEngine:
     def _advance(
         self, event: events.Input, records: list[EventRecord]
     ) -> tuple[events.Command, ...]:
-        at_s = self._now_s()
+        at_s = self.now_s()
         kind, payload, rows = journal.encode(event, self._state.dispatcher)
         step = self._state.advance(event, at_s)
         if isinstance(event, events.Ticked) and not step.facts:
@@ -275,8 +289,3 @@ class RaceEngine:
                 self._executor.recall(command.task)
             case events.Finish():
                 pass  # the loop ends with the state
-
-
-def _given_back(task: int, worker: str) -> TaskEnded:
-    """Return the report of a task that was lost with an interrupted race: nobody is to blame."""
-    return TaskEnded(task=task, worker=worker)

@@ -78,6 +78,20 @@ class Ledger:
         """Keep what an ``ok`` measurement tells about typical values."""
         self.samples.setdefault(measurement.candidate, Samples()).add(measurement)
 
+    def scout_came_back(self, name: str) -> None:
+        """Let a candidate take part from the next block on."""
+        if name not in self.scouted:
+            self.scouted.add(name)
+            self.record.join(name)
+
+    def costs(self, measurement: Measurement) -> tuple[float, ...] | None:
+        """Return a measurement's cost per objective, None where one cannot be compared."""
+        try:
+            values = measurement.values
+            return tuple(metric.cost(values[metric.name]) for metric in self.objectives)
+        except (KeyError, ValueError):
+            return None
+
     def made_case(self, seconds: float) -> None:
         """Note what making a case cost."""
         if seconds > 0:

@@ -1,0 +1,570 @@
+"""The founding class: a race put together from names, callables and addresses.
+
+`ParallelBenchmarking` takes names, callables and addresses, and puts together the workload, the
+executor, the store and the race's engine; the parts themselves take objects.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from parbench_lab import __version__
+from parbench_lab.core.candidate import Candidate, as_candidate
+from parbench_lab.core.metric import MEASURED_METRICS, Metric
+from parbench_lab.core.ports import (
+    Executor,
+    RunHeader,
+    RunStore,
+    Workload,
+    workload_metrics,
+    workload_name,
+)
+from parbench_lab.core.standing import Scoreboard
+from parbench_lab.elimination.policy import EliminationPolicy
+from parbench_lab.elimination.registry import POLICIES, policy_by_name
+from parbench_lab.errors import RaceError, UnknownNameError, UsageError
+from parbench_lab.hardware.detect import detect_machine
+from parbench_lab.lab import parts
+from parbench_lab.racing import events, journal, narration
+from parbench_lab.racing.constraints import refuse_unknown_metrics
+from parbench_lab.racing.engine import RaceEngine
+from parbench_lab.racing.result import RaceResult, jsonable, ranking_frame, winner_of
+from parbench_lab.racing.settings import Settings
+from parbench_lab.racing.state import RaceState
+from parbench_lab.store import new_run_id
+from parbench_lab.workloads.registry import resolve
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GPU_NOT_MEASURED = "GPU utilisation is not measured: there are no GPU workers"
+
+
+class ParallelBenchmarking:
+    """A race of implementations on a Dask cluster, judged while it runs.
+
+    Parameters
+    ----------
+    algorithms
+        Names of built-in candidates, callables ``fn(case)``, `Candidate` values or import strings
+        ``"package.module:function"``; None for all candidates of the workload.
+    workload
+        What they compete at: a name, any object with ``make_case(size, rng)`` and
+        ``check(case, result)``, or None for the one workload that has all the names.
+    batch_size, max_concurrent, elimination_threshold, target_gpu_utilization, tolerance, \
+    objectives
+        The knobs used most; the others (``timeout_s``, ``check_every``, ...) are keywords too.
+        See `Settings` for all, with their ranges.
+    policy
+        Name or instance of an elimination policy.
+    settings
+        A whole `Settings` value to start from, instead of the defaults.
+    cluster
+        None for local worker processes, the address of a Dask scheduler, a Dask client or a
+        Dask cluster object.
+    n_workers, memory_limit_bytes
+        Of the local cluster: one worker process per core, and the memory shared, by default.
+    security
+        Dask's ``Security`` for an address that speaks TLS.
+    store
+        Where runs are kept: None for ``PARBENCH_STORE`` or ``.parbench/runs.db``; a path, a
+        database URL, ``":memory:"``, or a store object.
+    seed
+        Of the orders, cases and coins; the same seed gives the same ones.
+    executor
+        Anything that keeps the `Executor` port, instead of a cluster (for tests and plugins).
+    configuration
+        Stored with the run as it is (the shell puts its effective configuration here).
+
+    Raises
+    ------
+    UsageError, UnknownNameError, SettingError
+        For input that cannot be used; nothing has been started then.
+
+    Examples
+    --------
+    >>> import parbench_lab as pb
+    >>> bench = pb.ParallelBenchmarking(["cumsum", "convolve"], batch_size=500, store=":memory:")
+    >>> bench.settings.batch_size
+    500
+    >>> bench.close()
+    """
+
+    def __init__(
+        self,
+        algorithms: Sequence[str | Callable[..., Any] | Candidate] | None = None,
+        workload: str | Workload | None = None,
+        *,
+        batch_size: int | None = None,
+        max_concurrent: int | None = None,
+        elimination_threshold: float | None = None,
+        target_gpu_utilization: float | None = None,
+        tolerance: float | None = None,
+        objectives: Sequence[str] | None = None,
+        policy: str | EliminationPolicy | None = None,
+        settings: Settings | None = None,
+        cluster: Any = None,
+        n_workers: int | None = None,
+        memory_limit_bytes: int | None = None,
+        security: Any = None,
+        store: str | Path | RunStore | None = None,
+        seed: int = 0,
+        executor: Executor | None = None,
+        configuration: Mapping[str, Any] | None = None,
+        **knobs: Any,
+    ) -> None:
+        self._workload, self._candidates = resolve(algorithms, workload)
+        self._policies = {**POLICIES, **parts.named_policy(policy)}
+        given = {
+            "batch_size": batch_size,
+            "max_concurrent": max_concurrent,
+            "elimination_threshold": elimination_threshold,
+            "target_gpu_utilization": target_gpu_utilization,
+            "tolerance": tolerance,
+            "objectives": objectives,
+            "policy": policy if policy is None or isinstance(policy, str) else policy.name,
+            **knobs,
+        }
+        start = settings or Settings(batch_size=parts.default_batch_size(self._workload))
+        start = start.replace(**{k: v for k, v in given.items() if v is not None})
+        self._check_settings(start.as_json())
+        self._seed = parts.checked_seed(seed)
+        self._store, self._owns_store = parts.store_of(store)
+        self._executor = executor or parts.dask_executor(
+            cluster, start, n_workers, memory_limit_bytes, security
+        )
+        self._configuration = dict(configuration or {})
+        self._settings_at_start = start
+        self._run_id = ""
+        self._started = False
+        self._closed = False
+        self._result: RaceResult | None = None
+        self._engine = self._new_engine(self._fresh_state())
+        for candidate in self._candidates:
+            self._engine.enter(candidate)
+
+    # ------------------------------------------------------------ running
+
+    def run_continuous_optimization(
+        self, max_seconds: float | None = None, max_measurements: int | None = None
+    ) -> RaceResult:
+        """Race until decided, until a budget is spent or until stopped; return the result.
+
+        Parameters
+        ----------
+        max_seconds
+            Budget of race time from now; None for no limit.
+        max_measurements
+            Budget of measurements, counted from the start of the race.
+
+        Raises
+        ------
+        ClusterError
+            If there is no cluster.
+        RaceError, StoreError
+            If the engine broke; what was measured is in the store.
+        """
+        self.limit(max_seconds, max_measurements, stop_when_decided=True)
+        self.start()
+        try:
+            self._engine.join()
+        except KeyboardInterrupt:
+            self.stop()
+        return self.result()
+
+    def limit(
+        self,
+        max_seconds: float | None = None,
+        max_measurements: int | None = None,
+        *,
+        stop_when_decided: bool = False,
+    ) -> None:
+        """Say when the race ends by itself: after so many seconds from now, or measurements.
+
+        Raises
+        ------
+        UsageError
+            If a budget is not positive.
+        """
+        for name, budget in (("max_seconds", max_seconds), ("max_measurements", max_measurements)):
+            if budget is not None and not budget > 0:
+                raise UsageError(f"{name} must be positive but got {budget}")
+        self._engine.post(
+            events.LimitsSet(
+                until_s=None if max_seconds is None else self._engine.now_s() + max_seconds,
+                until_measurements=max_measurements,
+                stop_when_decided=stop_when_decided,
+            )
+        )
+
+    def start(self) -> None:
+        """Begin in the background; returns when the cluster answers. Again: does nothing.
+
+        Raises
+        ------
+        ClusterError
+            If there is no cluster.
+        """
+        if self._started:
+            return
+        if self._closed:
+            raise UsageError("this race is closed; make a new ParallelBenchmarking")
+        if not self._run_id:
+            self._run_id = new_run_id(dt.datetime.now(dt.UTC), os.urandom(4))
+            self._store.create_run(self._header())
+        self._engine.start(self._run_id, self._workload, self._candidates)
+        self._started = True
+
+    def pause(self) -> None:
+        """Send no further blocks until `resume`."""
+        self._engine.post(events.Paused())
+
+    def resume(self) -> None:
+        """Go on after `pause`; also lifts a suspension of verdicts by the canary."""
+        self._engine.post(events.Resumed())
+
+    def stop(self, reason: str = "stopped by the user") -> RaceResult:
+        """End the race and return its result so far."""
+        self._refuse_unstarted()
+        self._engine.post(events.Stopped(reason=reason))
+        self._engine.join()
+        return self.result()
+
+    def wait(self, what: str = "finished", timeout_s: float | None = None) -> bool:
+        """Wait for ``"first_rows"``, ``"decided"`` or ``"finished"``; return whether it came.
+
+        Raises
+        ------
+        UsageError
+            If `what` is none of these.
+        RaceError, StoreError
+            If the engine broke meanwhile.
+        """
+        self._refuse_unstarted()
+        predicates: dict[str, Callable[[RaceState], bool]] = {
+            "first_rows": lambda state: state.measurements > 0,
+            "decided": lambda state: state.phase == "watching" or parts.ended_as(state, "decided"),
+            "finished": lambda state: state.phase == "ended",
+        }
+        if what not in predicates:
+            raise UsageError(f"can wait for {', '.join(predicates)} but not for {what!r}")
+        reached = self._engine.wait_for(predicates[what], timeout_s)
+        if self._engine.error is not None:
+            raise self._engine.error
+        return reached
+
+    def close(self) -> None:
+        """Stop the race if it runs, and let go of everything this object started. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._started:
+            self._engine.post(events.Stopped(reason="closed"))
+            self._engine.join()
+        self._executor.close()
+        if self._owns_store:
+            self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------ live
+
+    def add(self, candidate: str | Callable[..., Any] | Candidate) -> str:
+        """Let a challenger enter, before or during the race; return the name it races under.
+
+        A name that is taken gets a number, so that a notebook cell may be run again.
+
+        Raises
+        ------
+        UsageError
+            If it is no candidate, or cannot be shipped to the workers.
+        """
+        if isinstance(candidate, str):
+            _, (found,) = resolve([candidate], self._workload)
+        else:
+            found = as_candidate(candidate)
+        found = parts.renamed(found, {c.name for c in self._candidates})
+        self._engine.enter(found)
+        self._candidates.append(found)
+        return found.name
+
+    def drop(self, name: str) -> None:
+        """Drop a candidate by hand: outside the guarantee, and logged as such.
+
+        Raises
+        ------
+        UnknownNameError
+            If no such candidate is in the race.
+        """
+        self._refuse_unknown(name)
+        self._engine.post(events.CandidateDropped(candidate=name))
+
+    def bring_back(self, name: str) -> None:
+        """Bring a candidate back that was eliminated or dropped.
+
+        Raises
+        ------
+        UnknownNameError
+            If no such candidate is in the race.
+        """
+        self._refuse_unknown(name)
+        self._engine.post(events.CandidateBroughtBack(candidate=name))
+
+    def change(self, **changes: Any) -> Settings:
+        """Change settings from the next block on; returns at once with the merged settings.
+
+        Raises
+        ------
+        SettingError, UnknownNameError
+            With the rule and the value; nothing changes then.
+        """
+        self._check_settings(changes)
+        return self._engine.change(changes)
+
+    # ------------------------------------------------------------ looking
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._engine.settings
+
+    @property
+    def run_id(self) -> str:
+        """Under which the store keeps this race; empty before it starts."""
+        return self._run_id
+
+    @property
+    def scoreboard(self) -> Scoreboard:
+        """An immutable snapshot of this moment."""
+        return self._engine.scoreboard
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """The latest verdicts, refusals and changes in plain sentences."""
+        return tuple(line.sentence for line in self._engine.log)
+
+    @property
+    def dashboard_link(self) -> str | None:
+        """Address of the Dask dashboard, where there is one."""
+        return self._executor.dashboard_link
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """All who are or were in the race."""
+        return tuple(self._candidates)
+
+    def ranking(self) -> pd.DataFrame:
+        """Return the standings of this moment as a table (`racing.result.ranking_frame`)."""
+        return ranking_frame(self.scoreboard)
+
+    def plan(self) -> str:
+        """Return what would run, in lines for a person."""
+        settings = self.settings
+        names = ", ".join(candidate.name for candidate in self._candidates)
+        return "\n".join(
+            [
+                f"workload   {workload_name(self._workload)}, {settings.batch_size} items a case",
+                f"candidates {len(self._candidates)}: {names}",
+                f"objectives {', '.join(metric.name for metric in self._objectives())}",
+                f"policy     {settings.policy}: {settings.elimination_threshold:g} : 1",
+                f"tolerance  {settings.tolerance:g}",
+                f"time limit of a measurement {parts.time_limit(settings)}",
+            ]
+        )
+
+    def result(self) -> RaceResult:
+        """Return the result: final once the race has ended, else as it stands.
+
+        Raises
+        ------
+        RaceError, StoreError
+            If the engine broke.
+        """
+        self._refuse_unstarted()
+        if self._engine.error is not None:
+            raise self._engine.error
+        ended = self._engine.ended
+        if ended is None:
+            return self._make_result("running", "the race goes on")
+        if self._result is None:
+            self._result = self._make_result(ended.status, ended.reason)
+        return self._result
+
+    # ------------------------------------------------------------ coming back to a run
+
+    @classmethod
+    def resume_run(
+        cls,
+        run_id: str = "latest",
+        *,
+        algorithms: Sequence[str | Callable[..., Any] | Candidate] | None = None,
+        workload: str | Workload | None = None,
+        store: str | Path | RunStore | None = None,
+        **environment: Any,
+    ) -> ParallelBenchmarking:
+        """Take up a race that was interrupted, from its journal; `start` or `run_...` goes on.
+
+        Parameters
+        ----------
+        run_id
+            An unambiguous beginning is enough; ``"latest"`` is the newest.
+        algorithms, workload
+            Needed only for what cannot be imported again (functions of a notebook cell).
+        store
+            As in the constructor; `environment` are its ``cluster, n_workers, ...``.
+
+        Raises
+        ------
+        StoreError
+            If there is no such run, or its journal is damaged.
+        UsageError
+            If the race had ended, or a candidate cannot be found again.
+        RaceError
+            If the replay does not give the verdicts of the journal.
+        """
+        opened, owns = parts.store_of(store)
+        header = opened.header(run_id)
+        document = header.document
+        if workload is None:
+            workload = document["workload"]
+        if workload is None:
+            raise UsageError(
+                f"run {header.id}: give workload=, {header.name!r} cannot be imported"
+            )
+        known = {} if algorithms is None else {c.name: c for c in resolve(algorithms, workload)[1]}
+        entered = [known.get(c["name"]) or parts.found_again(c) for c in document["candidates"]]
+        bench = cls(
+            entered,
+            workload,
+            settings=Settings.from_json(document["settings"]),
+            store=opened,
+            seed=document["seed"],
+            configuration=document["configuration"],
+            **environment,
+        )
+        bench._owns_store = owns
+        bench._take_up(header, known)
+        return bench
+
+    def _take_up(self, header: RunHeader, known: Mapping[str, Candidate]) -> None:
+        state = self._fresh_state(self._engine.settings)
+        found = journal.replay(self._store.events(header.id), state)
+        if found.mismatches:
+            raise RaceError(
+                f"run {header.id} cannot be resumed: its journal does not replay "
+                f"({found.mismatches[0]}); was it written by another version?"
+            )
+        if state.ended is not None:
+            raise UsageError(f"run {header.id} has ended: {state.ended.reason}")
+        self._candidates = [
+            known.get(entrant.name) or parts.found_again(dataclasses.asdict(entrant))
+            for entrant in state.roster
+        ]
+        self._seed = header.document["seed"]
+        self._run_id = header.id
+        self._engine = self._new_engine(state, found)
+
+    # ------------------------------------------------------------ inside
+
+    def _fresh_state(self) -> RaceState:
+        return RaceState(
+            workload=workload_name(self._workload),
+            metrics=self._metrics(),
+            default_objectives=parts.default_objectives(self._workload),
+            policies=self._policies,
+            settings=self._settings_at_start,
+            seed=self._seed,
+        )
+
+    def _new_engine(self, state: RaceState, found: journal.Replay | None = None) -> RaceEngine:
+        return RaceEngine(
+            state=state,
+            executor=self._executor,
+            store=self._store,
+            clock=time.perf_counter,
+            on_end=self._keep_result,
+            next_seq=found.next_seq if found else 0,
+            started_at_s=found.at_s if found else 0.0,
+        )
+
+    def _metrics(self) -> dict[str, Metric]:
+        return {**MEASURED_METRICS, **{m.name: m for m in workload_metrics(self._workload)}}
+
+    def _objectives(self) -> tuple[Metric, ...]:
+        names = self.settings.objectives or parts.default_objectives(self._workload)
+        return tuple(self._metrics()[name] for name in names)
+
+    def _check_settings(self, changes: Mapping[str, Any]) -> None:
+        """Refuse what the settings themselves cannot know: metrics and policies by name."""
+        known = self._metrics()
+        for name in changes.get("objectives") or ():
+            if name not in known:
+                raise UnknownNameError(
+                    f"unknown objective {name!r}; this workload has {', '.join(sorted(known))}"
+                )
+        refuse_unknown_metrics(changes.get("constraints") or (), known)
+        policy = changes.get("policy")
+        if policy is not None and policy not in self._policies:
+            policy_by_name(policy)
+
+    def _header(self) -> RunHeader:
+        return RunHeader(
+            id=self._run_id,
+            kind="race",
+            name=workload_name(self._workload),
+            started_utc=dt.datetime.now(dt.UTC).isoformat(),
+            document={
+                "workload": parts.importable_workload(self._workload),
+                "candidates": [parts.candidate_document(c) for c in self._candidates],
+                "settings": self._settings_at_start.as_json(),
+                "seed": self._seed,
+                "configuration": self._configuration,
+                "machine": jsonable(detect_machine()),
+                "version": __version__,
+            },
+        )
+
+    def _make_result(self, status: str, reason: str) -> RaceResult:
+        board = self.scoreboard
+        objectives = self._objectives()
+        winner, front = winner_of(board, n_objectives=len(objectives))
+        return RaceResult(
+            run_id=self._run_id,
+            workload=workload_name(self._workload),
+            status=status,
+            reason=reason,
+            winner=None if status == "failed" else winner,
+            front=front,
+            sentence=narration.conclusion(board, status, reason, objectives),
+            scoreboard=board,
+            settings=self.settings,
+            log=self.log,
+            not_measured={"gpu_utilization": GPU_NOT_MEASURED},
+        )
+
+    def _keep_result(self) -> None:
+        error = self._engine.error
+        ended = self._engine.ended or events.Ended(status="failed", reason=str(error))
+        self._result = self._make_result(ended.status, ended.reason)
+        self._store.finish_run(self._run_id, ended.status, self._result.to_dict())
+
+    def _refuse_unstarted(self) -> None:
+        if not self._started:
+            raise UsageError("the race has not started; call start()")
+
+    def _refuse_unknown(self, name: str) -> None:
+        names = [candidate.name for candidate in self._candidates]
+        if name not in names:
+            raise UnknownNameError(
+                f"no candidate {name!r} in the race; there are {', '.join(names)}"
+            )

@@ -1,0 +1,131 @@
+"""The parts a race is put together from, found by name or made."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.ports import Executor, RunStore, Workload, workload_name
+from parbench_lab.elimination.policy import EliminationPolicy
+from parbench_lab.errors import UsageError
+from parbench_lab.hardware.cores import available_cores
+from parbench_lab.racing.result import jsonable
+from parbench_lab.racing.settings import Settings
+from parbench_lab.racing.state import RaceState
+from parbench_lab.store import open_store
+from parbench_lab.workloads.registry import workload_names
+
+
+def named_policy(policy: str | EliminationPolicy | None) -> dict[str, EliminationPolicy]:
+    """Return a policy instance under its name, nothing for a name."""
+    if policy is None or isinstance(policy, str):
+        return {}
+    return {policy.name: policy}
+
+
+def checked_seed(seed: int) -> int:
+    """Return the seed.
+
+    Raises
+    ------
+    UsageError
+        If it is no whole number from 0 up.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise UsageError(f"seed must be a whole number from 0 up but got {seed!r}")
+    return seed
+
+
+def store_of(store: str | Path | RunStore | None) -> tuple[RunStore, bool]:
+    """Return the store and whether it is ours to close."""
+    if store is None or isinstance(store, (str, Path)):
+        return open_store(store), True
+    return store, False
+
+
+def dask_executor(
+    cluster: Any,
+    settings: Settings,
+    n_workers: int | None,
+    memory_limit_bytes: int | None,
+    security: Any,
+) -> Executor:
+    """Return an executor on the cluster; local workers are no more than may execute."""
+    from parbench_lab.execution.dask_executor import DaskExecutor  # noqa: PLC0415 - loads dask
+
+    if n_workers is None and settings.max_concurrent is not None:
+        n_workers = min(settings.max_concurrent, available_cores())
+    return DaskExecutor(
+        cluster, n_workers=n_workers, memory_limit_bytes=memory_limit_bytes, security=security
+    )
+
+
+def default_batch_size(workload: Workload) -> int:
+    """Return the workload's own batch size, or 1000."""
+    return int(getattr(workload, "default_batch_size", 1000))
+
+
+def default_objectives(workload: Workload) -> tuple[str, ...]:
+    """Return the workload's own objectives, or the time."""
+    return tuple(getattr(workload, "objectives", ("wall_time_s",)))
+
+
+def time_limit(settings: Settings) -> str:
+    """Return the time limit of a measurement in words."""
+    if settings.timeout_s is not None:
+        return f"{settings.timeout_s:g} s"
+    return f"{settings.cap_factor:g} times the leader's typical time"
+
+
+def importable_workload(workload: Workload) -> str | None:
+    """Return the name under which a workload can be found again, if any."""
+    name = workload_name(workload)
+    return name if name in workload_names() else None
+
+
+def candidate_document(candidate: Candidate) -> dict[str, Any]:
+    """Return a candidate as JSON values."""
+    return {
+        "name": candidate.name,
+        "import_string": candidate.import_string,
+        "parameters": jsonable(candidate.parameters),
+        "resources": dict(candidate.resources),
+    }
+
+
+def found_again(document: Mapping[str, Any]) -> Candidate:
+    """Return a candidate of a stored run.
+
+    Raises
+    ------
+    UsageError
+        If it was a function that cannot be imported again.
+    """
+    if document["import_string"] is None:
+        raise UsageError(
+            f"candidate {document['name']!r} cannot be imported again; give it in algorithms="
+        )
+    return Candidate(
+        name=document["name"],
+        function=document["import_string"],
+        parameters=document["parameters"],
+        resources=document["resources"],
+    )
+
+
+def renamed(candidate: Candidate, taken: set[str]) -> Candidate:
+    """Return the candidate under a name that is free."""
+    if candidate.name not in taken:
+        return candidate
+    numbers = (f"{candidate.name} #{n}" for n in itertools.count(2))
+    free = next(name for name in numbers if name not in taken)
+    return dataclasses.replace(candidate, name=free)
+
+
+def ended_as(state: RaceState, status: str) -> bool:
+    """Return whether the race ended with this status."""
+    return state.ended is not None and state.ended.status == status

@@ -1,0 +1,146 @@
+"""What comes back from workers: results, faults, losses. Pure."""
+
+from __future__ import annotations
+
+from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
+from parbench_lab.core.ports import TaskEnded, WorkerLeft
+from parbench_lab.racing import events, judging
+from parbench_lab.racing.constraints import broken_constraint
+from parbench_lab.racing.dispatch import Plan
+from parbench_lab.racing.race import Race
+from parbench_lab.racing.roster import Entrant
+
+LONGEST_FIRST_LIMIT_S = 600.0
+
+
+def worker_left(race: Race, event: WorkerLeft) -> None:
+    """Take a worker out; what it held is sent again."""
+    worker = race.workers.pop(event.worker, None)
+    if worker is None:
+        return
+    for number in sorted(worker.tasks):
+        task = race.dispatcher.tasks.pop(number)
+        for block in task.blocks:
+            _give_back(race, block.number)
+    race.facts.append(events.Noted(sentence=f"worker {event.worker} left: {event.reason}"))
+
+
+def task_ended(race: Race, event: TaskEnded) -> None:
+    """Take a task's results, then judge whatever can be judged."""
+    task = race.dispatcher.tasks.pop(event.task, None)
+    if task is None:
+        return
+    if event.worker in race.workers:
+        race.workers[event.worker].tasks.discard(event.task)
+    came_back = {result.number for result in event.results}
+    for result in event.results:
+        _receive(race, result)
+    if event.suspicion is not None:
+        _suspect(race, event.suspicion.candidate, event.suspicion.reason)
+    for block in task.blocks:
+        if block.number not in came_back:
+            _give_back(race, block.number)
+    if task.blocks[0].purpose == "alone":
+        race.quiet = ""
+    judging.judge_all(race)
+
+
+def _give_back(race: Race, number: int) -> None:
+    scout = race.dispatcher.give_back(number, wanted=race.ledger)
+    if scout is not None:
+        scout.ledger.scouting.discard(scout.block.slots[0].candidate)
+
+
+def _suspect(race: Race, name: str, reason: str) -> None:
+    if race.roster.blame(name):
+        _fail(race, race.roster[name], Outcome.CRASHED, f"its worker died again: {reason}")
+    else:
+        sentence = f"a worker died while {name} ran ({reason}); nobody is blamed yet"
+        race.facts.append(events.Noted(sentence=sentence))
+
+
+def _receive(race: Race, result: BlockResult) -> None:
+    plan = race.dispatcher.plan(result.number)
+    if plan is None:
+        return
+    plan.ledger.made_case(result.made_case_s)
+    race.blocks += 1
+    for measurement in result.measurements:
+        _receive_one(race, plan, measurement, result.worker)
+    race.dispatcher.arrive(result)
+
+
+def _receive_one(race: Race, plan: Plan, measurement: Measurement, worker: str) -> None:
+    race.measurements += 1
+    seconds = measurement.values.get("wall_time_s", 0.0) * measurement.repeats
+    race.inside_s += seconds
+    name = measurement.candidate
+    race.roster.credit(measurement)
+    scout = plan.block.purpose == "scout"
+    if scout:
+        plan.ledger.scouting.discard(name)
+    if name == plan.challenger and race.challenge is not None:
+        race.challenge_s += seconds
+    if measurement.outcome is not Outcome.OK:
+        _fault(race, plan, measurement)
+        return
+    broken = broken_constraint(race.settings.constraints, measurement.values)
+    if broken:
+        _fail(race, race.roster[name], Outcome.FAILED, broken)
+        return
+    plan.ledger.sample(measurement)
+    if scout and race.roster[name].fit:
+        plan.ledger.scout_came_back(name)
+    elif not measurement.warm_up:
+        cost = plan.ledger.costs(measurement)
+        if cost is not None:
+            race.residuals.update(worker, name, cost[0])
+
+
+def _fault(race: Race, plan: Plan, measurement: Measurement) -> None:
+    entrant = race.roster[measurement.candidate]
+    if measurement.outcome is Outcome.TIMED_OUT and _was_hasty(race, plan, entrant):
+        return
+    _fail(race, entrant, measurement.outcome, measurement.message)
+
+
+def _was_hasty(race: Race, plan: Plan, entrant: Entrant) -> bool:
+    """Return whether a first run met a limit that was only a guess; doubles the guess."""
+    if plan.block.purpose != "scout" or race.settings.timeout_s is not None:
+        return False
+    given_s = plan.block.slots[0].timeout_s
+    now_s = plan.ledger.time_limit_s(race.roster.fit(), race.settings)
+    if given_s >= LONGEST_FIRST_LIMIT_S or now_s < given_s:
+        return False
+    if now_s == given_s:
+        plan.ledger.first_limit_s = 2 * given_s
+    sentence = f"{entrant.name} did not come back within {given_s:g} s; tried again with more"
+    race.facts.append(events.Noted(sentence=sentence))
+    return True
+
+
+def _fail(race: Race, entrant: Entrant, outcome: Outcome, message: str) -> None:
+    """Count a failure; a wrong result or one too many puts the candidate out."""
+    if not entrant.fit:
+        return
+    entrant.outcome, entrant.reason = outcome, message
+    entrant.failures += 1
+    limit = race.settings.max_failures
+    if outcome is Outcome.WRONG:
+        _fault_out(race, entrant, f"wrong result: {message}")
+    elif entrant.failures >= limit:
+        times = f"{entrant.failures} failures" if limit > 1 else "a failure"
+        _fault_out(race, entrant, f"{times}, the last: {outcome.value}: {message}")
+
+
+def _fault_out(race: Race, entrant: Entrant, reason: str) -> None:
+    others = [name for name in race.roster.fit() if name != entrant.name]
+    if not others:
+        race.refuse(entrant.name, reason, "the last survivor is never dropped")
+        race.end("failed", f"no candidate is left that works: {entrant.name}: {reason}")
+        return
+    led = entrant.name in (race.noted_leader, race.ledger.record.leader)
+    beaten = [name for name in others if race.beaten(name)]
+    race.put_out(entrant, "fault", reason)
+    if led and beaten:
+        race.open_epoch(f"{entrant.name} is out; those it had beaten line up again", fresh=True)

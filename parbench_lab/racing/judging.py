@@ -1,0 +1,177 @@
+"""Finished blocks into evidence, evidence into verdicts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from parbench_lab.analysis.record import EpochRecord
+from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
+from parbench_lab.core.standing import Verdict
+from parbench_lab.racing import events
+from parbench_lab.racing.dispatch import Plan
+from parbench_lab.racing.ledger import Ledger
+from parbench_lab.racing.race import Race
+
+MIN_DECIDED_BLOCKS = 5
+MIN_LEAD_BLOCKS = 10
+CHALLENGE_BLOCKS = 500
+
+
+def judge_all(race: Race) -> None:
+    """Judge every block whose turn has come, then let the policy propose."""
+    judged = False
+    for plan, result in race.dispatcher.judgeable():
+        _judge(race, plan, result)
+        judged = True
+    if judged and race.ended is None:
+        _verdicts(race)
+
+
+def _judge(race: Race, plan: Plan, result: BlockResult) -> None:
+    ledger = plan.ledger
+    costs: dict[str, tuple[float, ...]] = {}
+    other: tuple[float, ...] | None = None
+    for measurement in result.measurements:
+        cost = _judged_cost(race, ledger, measurement)
+        if cost is None:
+            continue
+        copies = [
+            slot.copy for slot in plan.block.slots if slot.candidate == measurement.candidate
+        ]
+        if len(copies) > 1 and measurement.copy != plan.counted_copy:
+            other = cost
+        else:
+            costs[measurement.candidate] = cost
+    _judge_canary(race, plan, costs, other)
+    ledger.record.judge({n: c for n, c in costs.items() if n in ledger.record.survivors})
+    ledger.judged += 1
+    race.rate.append((race.at_s, 1))
+    leader = ledger.record.leader
+    if leader in costs:
+        kept = ledger.alone if plan.block.purpose == "alone" else ledger.together
+        kept.append(costs[leader][0])
+    challenge = race.challenge
+    if challenge is not None and plan.challenger == challenge.name:
+        challenge.record.judge(costs)
+        challenge.blocks += 1
+
+
+def _judged_cost(race: Race, ledger: Ledger, measurement: Measurement) -> tuple[float, ...] | None:
+    if measurement.warm_up or not race.roster[measurement.candidate].fit:
+        return None
+    if measurement.outcome is Outcome.TIMED_OUT:
+        return (float("inf"),) * len(ledger.objectives)
+    if measurement.outcome is not Outcome.OK:
+        return None
+    return ledger.costs(measurement)
+
+
+def _judge_canary(
+    race: Race, plan: Plan, costs: Mapping[str, tuple[float, ...]], other: tuple[float, ...] | None
+) -> None:
+    twice = [s.candidate for s in plan.block.slots if s.copy == 1]
+    if other is None or not twice or twice[0] not in costs:
+        return
+    canary = plan.ledger.canary
+    canary.update(costs[twice[0]][0], other[0])
+    if plan.ledger is not race.ledger or race.suspended:
+        return
+    if canary.evidence >= race.settings.elimination_threshold:
+        race.suspended = (
+            f"the canary told identical code apart ({canary.evidence:.0f} : 1 over "
+            f"{canary.blocks} blocks): verdicts are suspended until you resume"
+        )
+        race.facts.append(events.VerdictsSuspended(reason=race.suspended))
+
+
+def _verdicts(race: Race) -> None:
+    record = race.ledger.record
+    _note_lead(race, record)
+    if race.suspended:
+        return
+    policy = race.policies[race.settings.policy]
+    for verdict in policy.judge(
+        record,
+        elimination_threshold=race.settings.elimination_threshold,
+        tolerance=race.settings.tolerance,
+    ):
+        _dispose(race, verdict)
+    _judge_challenge(race)
+    if race.phase == "racing" and is_decided(race):
+        _decide(race)
+    elif race.phase == "watching":
+        reopen_if_undecided(race, "the evidence no longer decides")
+
+
+def _dispose(race: Race, verdict: Verdict) -> None:
+    """The policy proposes, the engine disposes."""
+    record = race.ledger.record
+    if verdict.candidate not in record.survivors:
+        return
+    least = race.settings.min_survivors
+    if len(record.survivors) <= least:
+        left = len(record.survivors)
+        race.refuse(verdict.candidate, verdict.reason, f"only {left} left (min_survivors={least})")
+        return
+    race.put_out(race.roster[verdict.candidate], "evidence", verdict.reason, verdict.evidence)
+
+
+def _note_lead(race: Race, record: EpochRecord) -> None:
+    leader = record.leader
+    if leader is None or leader == race.noted_leader or race.ledger.judged < MIN_LEAD_BLOCKS:
+        return
+    if race.noted_leader is not None:
+        race.facts.append(events.LeadChanged(candidate=leader, before=race.noted_leader))
+    race.noted_leader = leader
+
+
+def is_decided(race: Race) -> bool:
+    """Return whether nobody is undecided any more."""
+    ledger = race.ledger
+    unscouted = [n for n in race.racing_names() if n not in ledger.scouted]
+    if unscouted or race.suspended or ledger.judged < MIN_DECIDED_BLOCKS:
+        return False
+    return ledger.record.decided(
+        elimination_threshold=race.settings.elimination_threshold,
+        tolerance=race.settings.tolerance,
+    )
+
+
+def _decide(race: Race) -> None:
+    leader = race.ledger.record.leader
+    if leader is None:
+        return
+    survivors = race.ledger.record.survivors
+    reason = "one is left" if len(survivors) == 1 else "all who still race are settled"
+    race.phase = "watching"
+    race.next_watch_s = race.at_s
+    race.facts.append(
+        events.Decided(leader=leader, reason=reason, block=race.dispatcher.next_block)
+    )
+
+
+def _judge_challenge(race: Race) -> None:
+    challenge = race.challenge
+    if challenge is None:
+        return
+    name, record = challenge.name, challenge.record
+    threshold, tolerance = race.settings.elimination_threshold, race.settings.tolerance
+    at_most = record.at_most_slower(name, threshold)
+    shown = record.shown_slower(name, threshold)
+    if at_most is not None and at_most <= tolerance:
+        _comeback(race, name, f"retested: at most {100 * at_most:g} % slower than every survivor")
+    elif (shown is not None and shown >= tolerance) or challenge.blocks >= CHALLENGE_BLOCKS:
+        race.challenge = None
+
+
+def _comeback(race: Race, name: str, reason: str) -> None:
+    out = [n for n in race.ledger.record.names if race.beaten(n) and n != name]
+    race.roster[name].reason = ""
+    race.facts.append(events.Returned(candidate=name, reason=reason))
+    race.open_epoch(f"{name} came back", fresh=True, out=out)
+
+
+def reopen_if_undecided(race: Race, reason: str) -> None:
+    """Race on where a decision no longer stands."""
+    if not is_decided(race):
+        race.reopen(reason)

@@ -1,0 +1,237 @@
+"""The race itself: everything that is known about it, and the steps that keep it consistent.
+
+What comes back is taken in by `intake`, judged by `judging`, and new blocks are sent by `sending`;
+`state` puts them together behind one verb. No I/O in any of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from parbench_lab.analysis.diagnosis import WorkerResiduals
+from parbench_lab.analysis.record import EpochRecord
+from parbench_lab.core.block import Task
+from parbench_lab.core.metric import Metric
+from parbench_lab.core.ports import WorkerInfo
+from parbench_lab.elimination.policy import EliminationPolicy
+from parbench_lab.racing import allocation, events
+from parbench_lab.racing.dispatch import Dispatcher
+from parbench_lab.racing.ledger import Ledger
+from parbench_lab.racing.roster import Entrant, Roster
+from parbench_lab.racing.settings import Settings
+
+Phase = Literal["racing", "paused", "watching", "ended"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """A worker and the tasks it holds."""
+
+    info: WorkerInfo
+    tasks: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True, kw_only=True)
+class Challenge:
+    """A retest of an eliminated candidate, on a fresh account."""
+
+    name: str
+    record: EpochRecord
+    blocks: int = 0
+
+
+class Race:
+    """All that one race consists of, and the small steps that keep it consistent.
+
+    Parameters
+    ----------
+    workload
+        Its name, for the pairing key of the cases.
+    metrics
+        Every metric that may be an objective, by name.
+    default_objectives
+        Used while the settings name none.
+    policies
+        Turns the name of a policy into one; instances are registered by the caller.
+    seed
+        Of the orders, cases and coins.
+    """
+
+    def __init__(
+        self,
+        *,
+        workload: str,
+        metrics: Mapping[str, Metric],
+        default_objectives: tuple[str, ...],
+        policies: Mapping[str, EliminationPolicy],
+        settings: Settings,
+        seed: int,
+    ) -> None:
+        self.settings = settings
+        self.roster = Roster()
+        self.dispatcher = Dispatcher(workload=workload, seed=seed, roster=self.roster)
+        self.workers: dict[str, Worker] = {}
+        self.phase: Phase = "racing"
+        self.at_s = 0.0
+        self.epoch = 0
+        self.blocks = 0
+        self.measurements = 0
+        self.inside_s = 0.0
+        self.worker_s = 0.0
+        self.suspended = ""
+        self.residuals = WorkerResiduals()
+        self.rate: deque[tuple[float, int]] = deque()
+        self.ended: events.Ended | None = None
+        self.limits = events.LimitsSet()
+        self.curve: dict[int, Ledger] = {}
+        self.metrics = metrics
+        self._default_objectives = default_objectives
+        self.policies = policies
+        self._ledgers: dict[tuple[int, tuple[str, ...]], Ledger] = {}
+        self.ledger = self.ledger_for(settings.batch_size)
+        self.noted_leader: str | None = None
+        self.challenge: Challenge | None = None
+        self.challenged: deque[str] = deque()
+        self.challenge_s = 0.0
+        self.quiet: Literal["", "draining", "alone"] = ""
+        self.next_alone_s: float | None = None
+        self.next_watch_s = 0.0
+        self.missing_noted = False
+        self.facts: list[events.Fact] = []
+        self.commands: list[events.Command] = []
+
+    def outstanding(self) -> list[Task]:
+        """Return the tasks that were sent and have not ended."""
+        return [self.dispatcher.tasks[n] for w in self.workers.values() for n in sorted(w.tasks)]
+
+    def racing_names(self) -> list[str]:
+        """Return those who are fit and not eliminated at this batch size."""
+        return [name for name in self.roster.fit() if not self.beaten(name)]
+
+    def beaten(self, name: str) -> bool:
+        """Return whether evidence eliminated this candidate at this batch size."""
+        record = self.ledger.record
+        return name in record.names and name not in record.survivors
+
+    def reopen(self, reason: str) -> None:
+        """Race on after a decision."""
+        self.challenge = None
+        if self.phase == "watching":
+            self.phase = "racing"
+            self.facts.append(events.Reopened(reason=reason))
+
+    def objectives(self) -> tuple[str, ...]:
+        """Return the names of the metrics the race is about now."""
+        return self.settings.objectives or self._default_objectives
+
+    def ledger_for(self, batch_size: int) -> Ledger:
+        """Return the account book of this size and these objectives, opening it if new."""
+        key = (batch_size, self.objectives())
+        if key not in self._ledgers:
+            self._ledgers[key] = Ledger(
+                batch_size=batch_size,
+                objectives=[self.metrics[name] for name in key[1]],
+                settings=self.settings,
+            )
+        self.curve[batch_size] = self._ledgers[key]
+        return self._ledgers[key]
+
+    def open_epoch(self, why: str, *, fresh: bool = False, out: Iterable[str] = ()) -> None:
+        """Open an epoch; `fresh` forgets this size's evidence, and `out` stay out all the same."""
+        key = (self.settings.batch_size, self.objectives())
+        old = self._ledgers.pop(key, None) if fresh else None
+        resumed = key in self._ledgers
+        self.ledger = self.ledger_for(self.settings.batch_size)
+        if old is not None:
+            self._inherit(old, set(out))
+        self.epoch += 1
+        self.suspended = ""
+        self.challenge = None
+        self.noted_leader = None
+        self.quiet = ""
+        self.facts.append(
+            events.EpochOpened(
+                epoch=self.epoch, batch_size=self.settings.batch_size, why=why, resumed=resumed
+            )
+        )
+        self.recall()
+        self.dispatcher.void_resends(self.ledger)
+        if self.phase == "watching":
+            self.phase = "racing"
+
+    def _inherit(self, old: Ledger, out: set[str]) -> None:
+        """Keep typical times of the same size, and those who stay out; never evidence."""
+        self.ledger.samples = old.samples
+        self.ledger.first_limit_s = old.first_limit_s
+        for name in old.scouted:
+            if self.roster[name].fit:
+                self.ledger.scouted.add(name)
+                self.ledger.record.join(name)
+        for name in sorted(out & self.ledger.scouted):
+            self.ledger.record.remove(name)
+
+    def put_out(
+        self, entrant: Entrant, cause: str, reason: str, evidence: float | None = None
+    ) -> None:
+        """Take a candidate out; `cause` is evidence, fault or hand."""
+        if cause != "evidence":
+            entrant.out = cause
+        entrant.reason = reason
+        if entrant.name in self.ledger.record.survivors:
+            self.ledger.record.remove(entrant.name)
+        self.challenge = None
+        self.facts.append(
+            events.Eliminated(
+                candidate=entrant.name,
+                cause=cause,
+                reason=reason,
+                block=self.dispatcher.next_block,
+                evidence=evidence,
+            )
+        )
+
+    def refuse(self, name: str, reason: str, why: str) -> None:
+        """Note that a candidate stays although its elimination was proposed."""
+        self.facts.append(events.VerdictRefused(candidate=name, reason=reason, why=why))
+
+    def in_flight(self) -> int:
+        """Return how many tasks are out."""
+        return sum(len(worker.tasks) for worker in self.workers.values())
+
+    def active_workers(self) -> list[str]:
+        """Return the workers that may execute now."""
+        names = self.roster.fit()
+        return allocation.usable_workers(
+            {name: worker.info.resources for name, worker in self.workers.items()},
+            [self.roster[name].resources for name in names],
+            self.settings.max_concurrent,
+        )
+
+    def ranked(self) -> list[str]:
+        """Return those who may be in the next block, best first."""
+        record = self.ledger.record
+        survivors = set(record.survivors)
+        return [n for n in record.order() if n in survivors and self.roster[n].fit]
+
+    def block_s(self) -> float | None:
+        """Return about how long the next block lasts, None where somebody never ran."""
+        return self.ledger.block_s(self.ranked(), self.settings.min_time_s)
+
+    def task_blocks(self) -> int:
+        """Return how many blocks the next task carries."""
+        return allocation.blocks_per_task(self.settings.task_time_s, self.block_s())
+
+    def recall(self) -> None:
+        """Ask for the tasks that are out."""
+        if self.in_flight():
+            self.commands.append(events.Recall(task=self.dispatcher.last_task))
+
+    def end(self, status: str, reason: str) -> None:
+        """End the race."""
+        self.phase = "ended"
+        self.ended = events.Ended(status=status, reason=reason)
+        self.facts.append(self.ended)
+        self.commands.append(events.Finish(status=status, reason=reason))

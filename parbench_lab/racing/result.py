@@ -1,0 +1,130 @@
+"""What a race leaves: the last snapshot, who won, and the sentence that says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
+from parbench_lab.racing.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaceResult:
+    """How a race ended.
+
+    Parameters
+    ----------
+    run_id
+        Under which the store keeps it.
+    status
+        ``decided``, ``undecided`` (the budget ended first), ``stopped`` (by the user) or
+        ``failed`` (nobody worked, or the cluster was lost).
+    reason
+        Why it ended, in words.
+    winner
+        The leader of a decided race with one objective that is alone in front; None otherwise.
+    front
+        The names that are not eliminated, best first.
+    sentence
+        Who won, by how much, how sure, and what it cost.
+    """
+
+    run_id: str
+    workload: str
+    status: str
+    reason: str
+    winner: str | None
+    front: tuple[str, ...]
+    sentence: str
+    scoreboard: Scoreboard
+    settings: Settings
+    log: tuple[str, ...] = ()
+    not_measured: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def ranking(self) -> pd.DataFrame:
+        """Return the final table; see `ranking_frame` for the columns."""
+        return ranking_frame(self.scoreboard)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values; what is not a finite number is null."""
+        return {
+            "id": self.run_id,
+            "workload": self.workload,
+            "status": self.status,
+            "reason": self.reason,
+            "winner": self.winner,
+            "front": list(self.front),
+            "sentence": self.sentence,
+            "scoreboard": jsonable(self.scoreboard),
+            "settings": self.settings.as_json(),
+            "log": list(self.log),
+            "not_measured": dict(self.not_measured),
+        }
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def winner_of(scoreboard: Scoreboard, *, n_objectives: int) -> tuple[str | None, tuple[str, ...]]:
+    """Return the winner (None unless one is alone in front) and all who are not out."""
+    front = tuple(
+        s.candidate
+        for s in scoreboard.standings
+        if s.verdict not in (VerdictKind.ELIMINATED, VerdictKind.DROPPED)
+    )
+    alone = len(front) == 1 or (n_objectives == 1 and scoreboard.leader is not None)
+    return (scoreboard.leader or front[0] if alone and front else None), front
+
+
+def ranking_frame(scoreboard: Scoreboard) -> pd.DataFrame:
+    """Return the standings as a table.
+
+    Columns: ``rank, candidate, verdict, ratio, ratio_low, ratio_high, evidence, shown_slower,
+    blocks, median_s, throughput, peak_rss_bytes, outcome, reason``. Ratios are to the leader,
+    `evidence` is in odds, `throughput` in items per second; what was not measured is missing.
+    """
+    import pandas as pd  # noqa: PLC0415 - slow to import
+
+    return pd.DataFrame([_ranking_row(standing) for standing in scoreboard.standings])
+
+
+def _ranking_row(standing: Standing) -> dict[str, Any]:
+    ratio = standing.ratio
+    return {
+        "rank": standing.rank,
+        "candidate": standing.candidate,
+        "verdict": standing.verdict.value,
+        "ratio": ratio.point if ratio else None,
+        "ratio_low": ratio.low if ratio else None,
+        "ratio_high": ratio.high if ratio else None,
+        "evidence": standing.evidence,
+        "shown_slower": standing.shown_slower,
+        "blocks": standing.blocks,
+        "median_s": standing.median_s,
+        "throughput": standing.throughput,
+        "peak_rss_bytes": standing.peak_rss_bytes,
+        "outcome": standing.outcome.value if standing.outcome else None,
+        "reason": standing.reason,
+    }
+
+
+def jsonable(value: Any) -> Any:
+    """Return dataclasses, tuples and mappings as JSON values; infinities and NaN become null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,168 @@
+"""Who gets which blocks next. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Literal
+
+from parbench_lab.analysis.record import EpochRecord
+from parbench_lab.core.metric import MEASURED_METRICS
+from parbench_lab.racing import allocation, events
+from parbench_lab.racing.dispatch import Plan, Wish, scout_share
+from parbench_lab.racing.race import Challenge, Race
+
+QUEUED_TASKS = 2
+ALONE_AFTER_BLOCKS = 20
+CHALLENGE_SHARE = 0.1
+
+
+def fill(race: Race) -> None:
+    """Give every worker that may execute its next task, and one more to wait."""
+    active = race.active_workers()
+    if race.workers and not active and not race.missing_noted:
+        race.missing_noted = True
+        needs = {r for e in race.roster if e.fit for r in e.resources}
+        sentence = f"no worker offers what the candidates need ({', '.join(sorted(needs))})"
+        race.facts.append(events.Noted(sentence=sentence))
+    if race.phase == "paused" or not active or _hold_for_quiet(race, active):
+        return
+    if race.phase == "watching":
+        _fill_watch(race, active[0])
+        return
+    for depth in range(1, QUEUED_TASKS + 1):
+        for name in active:
+            if len(race.workers[name].tasks) < depth:
+                _send_next(race, name, len(active))
+
+
+def _fill_watch(race: Race, worker: str) -> None:
+    """Keep one worker busy for a share of the time."""
+    if race.in_flight() or race.at_s < race.next_watch_s:
+        return
+    _send_next(race, worker, 1)
+    busy_s = max(race.settings.task_time_s, race.block_s() or 0.0)
+    race.next_watch_s = race.at_s + busy_s / race.settings.watch_duty
+
+
+def _hold_for_quiet(race: Race, active: list[str]) -> bool:
+    """Measure interference: drain every worker, then race on one alone."""
+    if race.quiet == "" and _alone_is_due(race, active):
+        race.quiet = "draining"
+    if race.quiet == "draining" and not race.in_flight():
+        race.quiet = "alone"
+        race.next_alone_s = race.at_s + race.settings.interference_every_s
+        _send(race, active[0], _race_plans(race, purpose="alone"))
+    return race.quiet != ""
+
+
+def _alone_is_due(race: Race, active: list[str]) -> bool:
+    every = race.settings.interference_every_s
+    if every <= 0 or race.phase != "racing" or len(active) < 2:
+        return False
+    if race.ledger.judged < ALONE_AFTER_BLOCKS or race.block_s() is None:
+        return False
+    return race.next_alone_s is None or race.at_s >= race.next_alone_s
+
+
+def _send_next(race: Race, worker: str, n_active: int) -> None:
+    plans = race.dispatcher.take_resends(race.task_blocks())
+    if not plans:
+        plans = _scouts(race, n_active) or _race_plans(race)
+    if plans:
+        _send(race, worker, plans)
+
+
+def _send(race: Race, worker: str, plans: list[Plan]) -> None:
+    task = race.dispatcher.task(worker, plans, race.settings)
+    race.workers[worker].tasks.add(task.number)
+    race.facts.append(events.TaskSent(task=task))
+    race.commands.append(events.Send(task=task))
+
+
+def _scouts(race: Race, n_active: int) -> list[Plan]:
+    ledger = race.ledger
+    names = [
+        name
+        for name in race.racing_names()
+        if name not in ledger.scouted and name not in ledger.scouting
+    ]
+    plans = []
+    for name in names[: scout_share(len(names), n_active)]:
+        ledger.scouting.add(name)
+        plans.append(_plan(race, Wish(names=(name,), purpose="scout")))
+    return plans
+
+
+def _race_plans(race: Race, *, purpose: Literal["race", "alone"] = "race") -> list[Plan]:
+    ranked = race.ranked()
+    unscouted = [n for n in race.racing_names() if n not in race.ledger.scouted]
+    if not ranked or (len(ranked) < 2 and unscouted):
+        return []
+    return [_race_plan(race, ranked, purpose) for _ in range(race.task_blocks())]
+
+
+def _race_plan(race: Race, ranked: list[str], purpose: Literal["race", "alone"]) -> Plan:
+    ledger, settings = race.ledger, race.settings
+    names = allocation.members(settings.allocation, ranked, ledger.race_blocks)
+    leader = ledger.record.leader
+    every = settings.canary_every
+    canary = every > 0 and ledger.race_blocks % every == every - 1 and leader in names
+    challenger = _next_challenger(race) if purpose == "race" else None
+    ledger.race_blocks += 1
+    return _plan(
+        race,
+        Wish(
+            names=tuple(names),
+            purpose="challenge" if challenger else purpose,
+            canary=leader if canary else None,
+            challenger=challenger,
+        ),
+    )
+
+
+def _next_challenger(race: Race) -> str | None:
+    """Return who is retested in this block, starting a retest where one is due."""
+    every = race.settings.challenge_every
+    if not every or race.suspended:
+        return None
+    watching = race.phase == "watching"
+    count = race.ledger.race_blocks
+    if count % (2 if watching else every):
+        return None
+    if not watching and race.challenge_s > CHALLENGE_SHARE * race.inside_s:
+        return None
+    if race.challenge is None:
+        race.challenge = _new_challenge(race)
+    return race.challenge.name if race.challenge else None
+
+
+def _new_challenge(race: Race) -> Challenge | None:
+    record = race.ledger.record
+    beaten = [n for n in race.roster.fit() if race.beaten(n) and n in race.ledger.scouted]
+    if not beaten or record.leader is None:
+        return None
+    waiting = [n for n in race.challenged if n in beaten]
+    fresh = [n for n in beaten if n not in waiting]
+    name = fresh[0] if fresh else waiting[0]
+    race.challenged = deque([*[n for n in waiting if n != name], name])
+    survivors = tuple(record.survivors)
+    return Challenge(
+        name=name,
+        record=EpochRecord(
+            race.ledger.objectives,
+            (*survivors, name),
+            min_elimination_threshold=race.settings.min_elimination_threshold,
+            epoch_blocks=race.settings.epoch_blocks,
+        ),
+    )
+
+
+def _plan(race: Race, wish: Wish) -> Plan:
+    own = any(name not in MEASURED_METRICS for name in race.objectives())
+    return race.dispatcher.new_plan(
+        wish,
+        epoch=race.epoch,
+        ledger=race.ledger,
+        settings=race.settings,
+        always_check=own or bool(race.settings.constraints),
+    )
