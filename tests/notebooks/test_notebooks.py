@@ -21,9 +21,7 @@ def test_a_notebook_runs_from_top_to_bottom(notebook, tmp_path):
     )
 
     cells = json.loads((tmp_path / notebook.name).read_text())["cells"]
-    conclusion = "".join(
-        text for out in cells[-1]["outputs"] for text in out.get("text", [])
-    )
+    conclusion = "".join(text for out in cells[-1]["outputs"] for text in out.get("text", []))
     assert "measurements in" in conclusion
 
 

@@ -1,0 +1,163 @@
+"""What the engine costs: duty cycle, a second worker's worth, memory, snapshots, import time.
+
+Duty cycle is the time inside candidates over workers times wall time.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import tracemalloc
+
+import numpy as np
+from parbench_lab.hardware.cores import available_cores
+
+import parbench_lab as pb
+
+SECONDS = 8.0
+
+
+class Spinning:
+    """A workload whose candidates only spend time."""
+
+    name = "spinning"
+
+    def make_case(self, size, rng):
+        return size
+
+    def check(self, case, result):
+        if result != case:
+            raise ValueError("wrong")
+
+
+def spinner(seconds, label):
+    def spin(case):
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+        return case
+
+    return pb.Candidate(name=f"spin_{label}", function=spin)
+
+
+def race(seconds, *, workers, **knobs):
+    """Return the last scoreboard of five equal spinners that are never eliminated."""
+    candidates = [spinner(seconds, label) for label in "abcde"]
+    bench = pb.ParallelBenchmarking(
+        candidates,
+        Spinning(),
+        policy="never",
+        store=":memory:",
+        n_workers=workers,
+        max_concurrent=workers,
+        tolerance=0.0,
+        **knobs,
+    )
+    with bench:
+        return bench.run_continuous_optimization(max_seconds=SECONDS).scoreboard
+
+
+def engine_duty() -> None:
+    quick = {"canary_every": 0, "check_every": 100, "interference_every_s": 0.0}
+    workers = min(2, available_cores())
+    for seconds, knobs, target in ((0.02, {}, 0.95), (0.001, quick, 0.85)):
+        board = race(seconds, workers=workers, **knobs)
+        print(
+            f"duty cycle, five candidates of {1000 * seconds:g} ms on {workers} workers: "
+            f"{board.duty_cycle:.3f} (target {target})"
+        )
+        one = race(seconds, workers=1, **knobs)
+        if workers == 2:
+            gain = (board.blocks / board.elapsed_s) / (one.blocks / one.elapsed_s)
+            print(f"  two workers do {gain:.2f} times the blocks per second of one")
+
+
+def bare_dask_duty() -> None:
+    """The same 20 ms and 1 ms, five in a task of 100 ms, through nothing but Dask."""
+    from distributed import Client, LocalCluster, as_completed
+
+    def spin_task(seconds, n, _index):
+        end = time.perf_counter() + seconds * n
+        while time.perf_counter() < end:
+            pass
+        return seconds * n
+
+    workers = min(2, available_cores())
+    with (
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=":0", host="127.0.0.1"
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        for seconds in (0.02, 0.001):
+            count = round(0.1 / seconds)
+            start = time.perf_counter()
+            inside, sent = 0.0, 2 * workers
+            running = as_completed(
+                [client.submit(spin_task, seconds, count, i, pure=False) for i in range(sent)]
+            )
+            for future in running:
+                inside += future.result()
+                if time.perf_counter() - start < SECONDS:
+                    running.add(client.submit(spin_task, seconds, count, sent, pure=False))
+                    sent += 1
+            duty = inside / workers / (time.perf_counter() - start)
+            print(f"bare Dask, tasks of {count} x {1000 * seconds:g} ms: duty cycle {duty:.3f}")
+
+
+def simulated_memory() -> None:
+    """The client's memory over 100 000 blocks of a simulated executor."""
+    from parbench_lab.testing import ScriptedExecutor
+
+    def run(max_measurements):
+        names = ["a", "b", "c"]
+        candidates = [pb.Candidate(name=name, function=abs) for name in names]
+        executor = ScriptedExecutor(
+            {
+                name: lambda rng, case, block: 0.01 * float(np.exp(rng.normal(0, 0.05)))
+                for name in names
+            }
+        )
+        with pb.ParallelBenchmarking(
+            candidates,
+            Spinning(),
+            policy="never",
+            store=":memory:",
+            executor=executor,
+            tolerance=0.0,
+        ) as bench:
+            bench.run_continuous_optimization(max_measurements=max_measurements)
+            return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    after_10k = run(30_000)
+    after_100k = run(300_000)
+    tracemalloc.stop()
+    print(
+        f"client memory after 10 000 blocks {after_10k / 1e6:.1f} MB, after 100 000 {after_100k / 1e6:.1f} MB"
+    )
+
+
+def import_time() -> None:
+    code = (
+        "import sys, time; t = time.perf_counter(); import parbench_lab; "
+        "s = time.perf_counter() - t; "
+        "heavy = [m for m in ('dask', 'bokeh', 'ipywidgets', 'pandas', 'scipy') if m in sys.modules]; "
+        "print(s, *heavy)"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(5)
+    ]
+    words = [run.stdout.split() for run in runs]
+    print(
+        f"import parbench_lab: {min(float(w[0]) for w in words):.3f} s (target 0.15), loads {words[0][1:]}"
+    )
+
+
+def main() -> None:
+    import_time()
+    engine_duty()
+    bare_dask_duty()
+    simulated_memory()
