@@ -1,0 +1,121 @@
+"""Hardware and software as a value: what a measurement depends on besides the code."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_GIB = 2**30
+FINGERPRINT_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    """One kind of processor cache.
+
+    Parameters
+    ----------
+    name
+        ``"L1d"``, ``"L1i"``, ``"L2"``, ``"L3"``.
+    size_bytes
+        Of one instance.
+    instances
+        How many there are in the machine.
+    """
+
+    name: str
+    size_bytes: int
+    instances: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What stays the same from one run to the next on one machine.
+
+    Neither the host's name nor its load is in it: two equal machines are one value.
+
+    Parameters
+    ----------
+    cpu_model
+        As the processor calls itself; ``""`` where not known.
+    physical_cores, logical_cores
+        Of the whole machine, whatever this process may use; None where not known.
+    smt
+        Whether several logical cores share a physical one; None where not known.
+    caches
+        Smallest level first; empty where not readable.
+    memory_bytes
+        Main memory.
+    gpus
+        Names of the GPUs; empty where there are none.
+    os, kernel, python
+        With their versions.
+    blas
+        Name and version of numpy's linear algebra library; ``""`` where not known.
+    libraries
+        Version of every installed library whose code is raced.
+
+    Raises
+    ------
+    ValueError
+        If a number of cores or bytes is not positive.
+    """
+
+    cpu_model: str
+    physical_cores: int | None
+    logical_cores: int
+    smt: bool | None
+    memory_bytes: int
+    os: str
+    kernel: str
+    python: str
+    caches: tuple[Cache, ...] = ()
+    gpus: tuple[str, ...] = ()
+    blas: str = ""
+    libraries: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("physical_cores", "logical_cores", "memory_bytes"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be positive but got {value}")
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that are the same for equal machines.
+
+        Memory counts in half GiB: the kernel's own share differs a little from boot to boot.
+        """
+        document = self.as_json()
+        document["memory_bytes"] = round(2 * self.memory_bytes / _GIB)
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_DIGITS]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the machine as JSON values, without the fingerprint."""
+        document = {knob.name: getattr(self, knob.name) for knob in dataclasses.fields(self)}
+        document["caches"] = [dataclasses.asdict(cache) for cache in self.caches]
+        document["gpus"] = list(self.gpus)
+        document["libraries"] = dict(self.libraries)
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Machine:
+        """Return the machine that `as_json` gave; a ``fingerprint`` beside it is passed over.
+
+        Raises
+        ------
+        ValueError
+            If a field is missing or unknown.
+        """
+        fields = {key: value for key, value in document.items() if key != "fingerprint"}
+        try:
+            fields["caches"] = tuple(Cache(**cache) for cache in fields.get("caches", ()))
+            fields["gpus"] = tuple(fields.get("gpus", ()))
+            return cls(**fields)
+        except TypeError as error:
+            raise ValueError(f"not the description of a machine: {error}") from error
