@@ -145,7 +145,7 @@ class ParallelBenchmarking:
         self._started = False
         self._closed = False
         self._result: RaceResult | None = None
-        self._engine = self._new_engine(self._fresh_state())
+        self._engine = self._new_engine(self.fresh_state())
         for candidate in self._candidates:
             self._engine.enter(candidate)
 
@@ -457,7 +457,7 @@ class ParallelBenchmarking:
         return bench
 
     def _take_up(self, header: RunHeader, known: Mapping[str, Candidate]) -> None:
-        state = self._fresh_state(self._engine.settings)
+        state = self.fresh_state(self._engine.settings)
         found = journal.replay(self._store.events(header.id), state)
         if found.mismatches:
             raise RaceError(
@@ -476,7 +476,8 @@ class ParallelBenchmarking:
 
     # ------------------------------------------------------------ inside
 
-    def _fresh_state(self) -> RaceState:
+    def fresh_state(self) -> RaceState:
+        """Return the race as it was before its first event: what a replay starts from."""
         return RaceState(
             workload=workload_name(self._workload),
             metrics=self._metrics(),

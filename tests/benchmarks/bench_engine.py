@@ -106,6 +106,10 @@ def bare_dask_duty() -> None:
             print(f"bare Dask, tasks of {count} x {1000 * seconds:g} ms: duty cycle {duty:.3f}")
 
 
+def scripted_seconds(rng, case, block):
+    return 0.01 * float(np.exp(rng.normal(0, 0.05)))
+
+
 def simulated_memory() -> None:
     """The client's memory over 100 000 blocks of a simulated executor."""
     from parbench_lab.testing import ScriptedExecutor
@@ -134,26 +138,24 @@ def simulated_memory() -> None:
     after_10k = run(30_000)
     after_100k = run(300_000)
     tracemalloc.stop()
-    print(
-        f"client memory after 10 000 blocks {after_10k / 1e6:.1f} MB, after 100 000 {after_100k / 1e6:.1f} MB"
-    )
+    megabytes = [after_10k / 1e6, after_100k / 1e6]
+    print("client memory after 10 000 and 100 000 blocks: {:.1f} and {:.1f} MB".format(*megabytes))
 
 
 def import_time() -> None:
     code = (
         "import sys, time; t = time.perf_counter(); import parbench_lab; "
         "s = time.perf_counter() - t; "
-        "heavy = [m for m in ('dask', 'bokeh', 'ipywidgets', 'pandas', 'scipy') if m in sys.modules]; "
-        "print(s, *heavy)"
+        "names = ('dask', 'bokeh', 'ipywidgets', 'pandas', 'scipy'); "
+        "print(s, *[name for name in names if name in sys.modules])"
     )
     runs = [
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         for _ in range(5)
     ]
     words = [run.stdout.split() for run in runs]
-    print(
-        f"import parbench_lab: {min(float(w[0]) for w in words):.3f} s (target 0.15), loads {words[0][1:]}"
-    )
+    best = min(float(w[0]) for w in words)
+    print(f"import parbench_lab: {best:.3f} s (target 0.15), loads {words[0][1:]}")
 
 
 def main() -> None:

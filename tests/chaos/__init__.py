@@ -1,0 +1,1 @@
+"""Races under random faults, kills, arrivals and changes, all from one seed."""
