@@ -11,11 +11,11 @@ _V1_CPU_FOLDERS = ("cpu", "cpu,cpuacct", "cpuacct,cpu")
 
 
 def parse_cgroup_paths(text: str) -> Mapping[str, str]:
-    """Return controller name to path from ``/proc/self/cgroup``; ``""`` is version 2.
+    r"""Return controller name to path from ``/proc/self/cgroup``; ``""`` is version 2.
 
     Examples
     --------
-    >>> parse_cgroup_paths("4:cpu,cpuacct:/job\\n0::/user.slice\\n")
+    >>> parse_cgroup_paths("4:cpu,cpuacct:/job\n0::/user.slice\n")
     {'cpu': '/job', 'cpuacct': '/job', '': '/user.slice'}
     """
     found: dict[str, str] = {}
@@ -55,11 +55,11 @@ def parse_cfs_quota(quota_us: str, period_us: str) -> float | None:
 
 
 def parse_memory_limit(text: str) -> int | None:
-    """Return the bytes a ``memory.max`` (or v1 ``limit_in_bytes``) allows, None for no limit.
+    r"""Return the bytes a ``memory.max`` (or v1 ``limit_in_bytes``) allows, None for no limit.
 
     Examples
     --------
-    >>> parse_memory_limit("2147483648\\n")
+    >>> parse_memory_limit("2147483648\n")
     2147483648
     >>> parse_memory_limit("max") is None and parse_memory_limit("9223372036854771712") is None
     True
