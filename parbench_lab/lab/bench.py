@@ -28,7 +28,7 @@ from parbench_lab.core.ports import (
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.elimination.registry import POLICIES, policy_by_name
-from parbench_lab.errors import RaceError, UnknownNameError, UsageError
+from parbench_lab.errors import ParbenchError, RaceError, UnknownNameError, UsageError
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
 from parbench_lab.racing import events, journal, narration
@@ -218,7 +218,11 @@ class ParallelBenchmarking:
         if not self._run_id:
             self._run_id = new_run_id(dt.datetime.now(dt.UTC), os.urandom(4))
             self._store.create_run(self._header())
-        self._engine.start(self._run_id, self._workload, self._candidates)
+        try:
+            self._engine.start(self._run_id, self._workload, self._candidates)
+        except ParbenchError as error:
+            self._store.finish_run(self._run_id, "failed", {"reason": str(error)})
+            raise
         self._started = True
 
     def pause(self) -> None:
@@ -289,6 +293,8 @@ class ParallelBenchmarking:
         UsageError
             If it is no candidate, or cannot be shipped to the workers.
         """
+        if self._started and self._engine.ended is not None:
+            raise UsageError("the race has ended; start a new one with the challenger in it")
         if isinstance(candidate, str):
             _, (found,) = resolve([candidate], self._workload)
         else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from parbench_lab.core.block import Task
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
 from parbench_lab.core.ports import TaskEnded, WorkerLeft
 from parbench_lab.racing import events, judging
@@ -19,9 +22,7 @@ def worker_left(race: Race, event: WorkerLeft) -> None:
     if worker is None:
         return
     for number in sorted(worker.tasks):
-        task = race.dispatcher.tasks.pop(number)
-        for block in task.blocks:
-            _give_back(race, block.number)
+        _close_task(race, race.dispatcher.tasks.pop(number), came_back=())
     race.facts.append(events.Noted(sentence=f"worker {event.worker} left: {event.reason}"))
 
 
@@ -32,17 +33,21 @@ def task_ended(race: Race, event: TaskEnded) -> None:
         return
     if event.worker in race.workers:
         race.workers[event.worker].tasks.discard(event.task)
-    came_back = {result.number for result in event.results}
     for result in event.results:
         _receive(race, result)
     if event.suspicion is not None:
         _suspect(race, event.suspicion.candidate, event.suspicion.reason)
+    _close_task(race, task, came_back=[result.number for result in event.results])
+    judging.judge_all(race)
+
+
+def _close_task(race: Race, task: Task, *, came_back: Collection[int]) -> None:
+    """Send again what was not run."""
     for block in task.blocks:
         if block.number not in came_back:
             _give_back(race, block.number)
     if task.blocks[0].purpose == "alone":
         race.quiet = ""
-    judging.judge_all(race)
 
 
 def _give_back(race: Race, number: int) -> None:

@@ -98,9 +98,11 @@ def _by_how_much(beaten: list[Standing], objective: Metric) -> str:
         return ""
     if objective.scale == "interval":
         return f": {runner_up.candidate} is {ratio.point:.3g} {objective.unit} behind"
+    timed = objective.name == "wall_time_s"
+    what = "takes {} times as long" if timed else f"has {{}} times the {objective.name}"
     return (
-        f": the next, {runner_up.candidate}, needs {ratio.point:.3g} times as much "
-        f"{objective.name} ({ratio.low:.3g} to {ratio.high:.3g})"
+        f": the next, {runner_up.candidate}, {what.format(f'{ratio.point:.3g}')} "
+        f"({ratio.low:.3g} to {ratio.high:.3g})"
     )
 
 

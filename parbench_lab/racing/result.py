@@ -29,7 +29,7 @@ class RaceResult:
     reason
         Why it ended, in words.
     winner
-        The leader of a decided race with one objective that is alone in front; None otherwise.
+        The only one left, or the leader where all others left are its equals; else None.
     front
         The names that are not eliminated, best first.
     sentence
@@ -73,14 +73,21 @@ class RaceResult:
 
 
 def winner_of(scoreboard: Scoreboard, *, n_objectives: int) -> tuple[str | None, tuple[str, ...]]:
-    """Return the winner (None unless one is alone in front) and all who are not out."""
+    """Return the winner and all who are not out.
+
+    There is a winner where one is left, or where all others in a race with one objective are
+    equal to the leader within the tolerance.
+    """
     front = tuple(
         s.candidate
         for s in scoreboard.standings
         if s.verdict not in (VerdictKind.ELIMINATED, VerdictKind.DROPPED)
     )
-    alone = len(front) == 1 or (n_objectives == 1 and scoreboard.leader is not None)
-    return (scoreboard.leader or front[0] if alone and front else None), front
+    if len(front) == 1:
+        return front[0], front
+    others = [scoreboard.of(name).verdict for name in front if name != scoreboard.leader]
+    settled = n_objectives == 1 and all(verdict is VerdictKind.EQUAL for verdict in others)
+    return (scoreboard.leader if settled else None), front
 
 
 def ranking_frame(scoreboard: Scoreboard) -> pd.DataFrame:

@@ -49,9 +49,11 @@ def _hold_for_quiet(race: Race, active: list[str]) -> bool:
     if race.quiet == "" and _alone_is_due(race, active):
         race.quiet = "draining"
     if race.quiet == "draining" and not race.in_flight():
-        race.quiet = "alone"
         race.next_alone_s = race.at_s + race.settings.interference_every_s
-        _send(race, active[0], _race_plans(race, purpose="alone"))
+        plans = _race_plans(race, purpose="alone")
+        race.quiet = "alone" if plans else ""
+        if plans:
+            _send(race, active[0], plans)
     return race.quiet != ""
 
 

@@ -11,9 +11,9 @@ import time
 import tracemalloc
 
 import numpy as np
-from parbench_lab.hardware.cores import available_cores
 
 import parbench_lab as pb
+from parbench_lab.hardware.cores import available_cores
 
 SECONDS = 8.0
 

@@ -1,4 +1,4 @@
-"""One storm: races with bad candidates, killed workers and moving knobs, and what must still hold."""
+"""A storm: races with bad candidates, killed workers, moving knobs, and what must still hold."""
 
 from __future__ import annotations
 
