@@ -1,0 +1,121 @@
+"""The ranking in words: who is ahead of whom, by how much, and where the mean says otherwise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from parbench_lab.analysis.accounts import Floats
+from parbench_lab.analysis.margins import MARGINS
+from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.metric import Metric
+
+MIN_PAIRED_BLOCKS = 20
+SIGNIFICANT = 3.0
+"""Standard errors of the mean difference before the mean is said to disagree."""
+
+
+def odds(evidence: float) -> str:
+    """Return evidence in words.
+
+    Examples
+    --------
+    >>> odds(20.4), odds(12345.0)
+    ('20 : 1', '1.2e+04 : 1')
+    """
+    return f"{evidence:.0f} : 1" if evidence < 1e4 else f"{evidence:.2g} : 1"
+
+
+def margin_words(metric: Metric, index: int) -> str:
+    """Return a margin of the grid as a user reads it: ``2 %``, or in the metric's unit.
+
+    Examples
+    --------
+    >>> margin_words(Metric(name="wall_time_s", unit="s"), 8)
+    '2 %'
+    """
+    if metric.scale == "interval":
+        unit = "" if metric.unit == "1" else f" {metric.unit}"
+        return f"{MARGINS[index]:g}{unit}"
+    return f"{100 * MARGINS[index]:g} %"
+
+
+def worse_word(metric: Metric) -> str:
+    """Return "slower" for times, "worse" for everything else."""
+    return "slower" if metric.unit == "s" and metric.better == "lower" else "worse"
+
+
+def advantage(metric: Metric, cost_difference: float) -> str:
+    """Return how much better somebody is whose costs are lower by this (a positive number).
+
+    Examples
+    --------
+    >>> advantage(Metric(name="wall_time_s", unit="s"), math.log(12.0))
+    '12x faster'
+    >>> advantage(Metric(name="abs_error", unit="1"), math.log(1.5))
+    '1.5x smaller abs_error'
+    >>> advantage(Metric(name="score", unit="1", better="higher", scale="interval"), 0.02)
+    'score higher by 0.02'
+    """
+    lower = metric.better == "lower"
+    if metric.scale == "interval":
+        return f"{metric.name} {'lower' if lower else 'higher'} by {cost_difference:.2g}"
+    times = f"{metric.ratio(cost_difference):.3g}x"
+    if metric.unit == "s" and lower:
+        fast = "faster" if metric.name == "wall_time_s" else f"less {metric.name}"
+        return f"{times} {fast}"
+    return f"{times} {'smaller' if lower else 'larger'} {metric.name}"
+
+
+def disagreement(metric: Metric, names: Sequence[str], leader: int, costs: Floats) -> str:
+    """Return a sentence where the mean ranks another one first than the duels do, or "".
+
+    Parameters
+    ----------
+    metric
+        The objective.
+    names
+        One per column of `costs`.
+    leader
+        Column of who wins the duels.
+    costs
+        Shape ``(blocks, names)``; only blocks with both measured are compared.
+    """
+    values = _values(metric, costs)
+    gains = values - values[:, [leader]]
+    if metric.better == "higher":
+        gains = -gains
+    best, said = 0.0, ""
+    for column, name in enumerate(names):
+        gain = gains[:, column]
+        gain = gain[np.isfinite(gain)]
+        if column == leader or gain.size < MIN_PAIRED_BLOCKS:
+            continue
+        mean, error = float(gain.mean()), float(gain.std(ddof=1)) / math.sqrt(gain.size)
+        if mean < -SIGNIFICANT * error and mean < best:
+            best = mean
+            said = (
+                f"{names[leader]} wins most duels, but {name} has the better mean "
+                f"{metric.name}: {names[leader]} is better in most blocks and much worse in some"
+            )
+    return said
+
+
+def _values(metric: Metric, costs: Floats) -> Floats:
+    sign = 1.0 if metric.better == "lower" else -1.0
+    if metric.scale == "interval":
+        return sign * costs
+    with np.errstate(over="ignore"):
+        values: Floats = np.exp(sign * costs)
+    return values
+
+
+def ratio_words(metric: Metric, ratio: Estimate | None) -> str:
+    """Return "1.30 times as long as the leader" or the like, "" where there is no estimate."""
+    if ratio is None:
+        return ""
+    if metric.scale == "interval":
+        return f"{ratio.point:.3g} worse than the leader in {metric.name}"
+    return f"{ratio.point:.3g} times the leader's cost in {metric.name}"
