@@ -1,0 +1,156 @@
+"""Options that several commands share, and a flag for every knob, from its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from parbench_lab.cli.config import Layer
+from parbench_lab.cli.doors import Doors
+from parbench_lab.racing.settings import knobs
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _set_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if value:
+        ctx.ensure_object(Doors).debug = True
+
+
+debug_option = click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_set_debug,
+    help="Show tracebacks of errors.",
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+output_option = click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the JSON to a file.",
+)
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Configuration, TOML or JSON; flags win. [tool.parbench] of pyproject.toml is read too.",
+)
+
+store_option = click.option(
+    "--store",
+    metavar="PATH",
+    envvar="PARBENCH_STORE",
+    show_envvar=True,
+    help="Where runs are kept.  [default: .parbench/runs.db]",
+)
+
+
+def examples(*lines: str) -> str:
+    """Return command lines as the epilogue of a command's help, line breaks kept."""
+    return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
+
+
+def common_options(function: F) -> F:
+    """Add what every command has: ``--json --output --config --debug``."""
+    for option in (debug_option, config_option, output_option, json_option):
+        function = option(function)
+    return function
+
+
+def given_layers(ctx: click.Context, names: Mapping[str, str]) -> list[Layer]:
+    """Return the parameters a user gave, by environment and by flag, as layers.
+
+    Parameters
+    ----------
+    ctx
+        Of the running command.
+    names
+        Name of click's parameter to key of the configuration.
+    """
+    found: dict[str, dict[str, Any]] = {"environment": {}, "flag": {}}
+    layer_of = {
+        click.core.ParameterSource.ENVIRONMENT: "environment",
+        click.core.ParameterSource.COMMANDLINE: "flag",
+    }
+    for parameter, key in names.items():
+        source = ctx.get_parameter_source(parameter)
+        if source in layer_of:
+            value = ctx.params[parameter]
+            found[layer_of[source]][key] = list(value) if isinstance(value, tuple) else value
+    return [Layer(source=source, values=values) for source, values in found.items() if values]
+
+
+# ---------------------------------------------------------------- knobs
+
+
+class _Number(click.ParamType[float]):
+    """A number of any size: the range is checked by `Settings`, where the rule is kept."""
+
+    def __init__(self, *, whole: bool) -> None:
+        self.name = "integer" if whole else "number"
+        self._parse = _whole if whole else float
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            return self._parse(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a {self.name}", param, ctx)
+
+
+def _whole(text: Any) -> int:
+    """Return a whole number; ``1e6`` is one too."""
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+        if not number.is_integer():
+            raise
+        return int(number)
+
+
+def knob_options(function: F) -> F:
+    """Add a flag for every knob of `Settings`, with its help words, default and range."""
+    for name, meta in reversed(list(knobs().items())):
+        function = _knob_option(name, meta)(function)
+    return function
+
+
+def _knob_option(name: str, meta: Mapping[str, Any]) -> Callable[[F], F]:
+    flag = "--" + name.replace("_", "-")
+    kind = meta["type"]
+    words = meta["help"][0].upper() + meta["help"][1:] + "." + _range_words(name, meta)
+    if kind == "bool":
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=words)
+    if kind.startswith("tuple"):
+        return click.option(flag, name, multiple=True, metavar="TEXT", help=f"{words} Repeatable.")
+    if "choices" in meta:
+        return click.option(flag, name, type=click.Choice(meta["choices"]), help=words)
+    if kind == "str":
+        return click.option(flag, name, metavar="NAME", help=words)
+    number = _Number(whole=kind.startswith("int"))
+    return click.option(flag, name, type=number, metavar=number.name.upper(), help=words)
+
+
+def _range_words(name: str, meta: Mapping[str, Any]) -> str:
+    default = "the workload's" if name == "batch_size" else meta["default"]
+    said = [] if default in (None, ()) else [f"default: {_short(default)}"]
+    if "min" in meta:
+        said.append(f"{_short(meta['min'])} to {_short(meta['max'])}")
+    return f"  [{'; '.join(said)}]" if said else ""
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)

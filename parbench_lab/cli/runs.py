@@ -1,0 +1,117 @@
+"""``parbench runs`` and ``parbench show``: what the store keeps."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parbench_lab.cli.config import file_layers, merged
+from parbench_lab.cli.doors import Doors
+from parbench_lab.cli.options import common_options, examples, given_layers, store_option
+from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.cli.spectators import console_on, print_table
+from parbench_lab.cli.stored import (
+    UNFINISHED,
+    run_document,
+    run_status,
+    scoreboard_from_json,
+    show_document,
+)
+from parbench_lab.cli.wording import count, printable, span
+from parbench_lab.core.ports import RunSummary
+from parbench_lab.racing.settings import Settings
+
+
+@click.command(epilog=examples("parbench runs", "parbench runs --json --output runs.json"))
+@store_option
+@common_options
+@click.pass_context
+def runs(ctx: click.Context, /, *, as_json: bool, output: Path | None, **_params: Any) -> None:
+    """List the runs of the store, oldest first."""
+    path = checked_output(output)
+    with contextlib.closing(ctx.ensure_object(Doors).open_store(_store(ctx))) as store:
+        found = list(store.runs())
+    deliver([run_document(summary) for summary in found], as_json=as_json, output=path)
+    if not as_json:
+        _print_runs(found)
+
+
+@click.command(
+    epilog=examples("parbench show latest", "parbench show 20260102 --json --output result.json")
+)
+@click.argument("run", default="latest")
+@store_option
+@common_options
+@click.pass_context
+def show(
+    ctx: click.Context, /, *, run: str, as_json: bool, output: Path | None, **_params: Any
+) -> None:
+    """Show one run: RUN is an id (its beginning is enough) or "latest"."""
+    path = checked_output(output)
+    with contextlib.closing(ctx.ensure_object(Doors).open_store(_store(ctx))) as store:
+        header, summary = store.header(run), store.summary(run)
+        events = store.events(header.id) if summary.result is None else ()
+        document = show_document(header, summary, events)
+    deliver(document, as_json=as_json, output=path)
+    if not as_json:
+        _print_run(summary, document)
+
+
+def _store(ctx: click.Context) -> str | None:
+    layers = file_layers(Path.cwd(), ctx.params["config"])
+    found = merged([*layers, *given_layers(ctx, {"store": "store"})])
+    store = found.values.get("store")
+    return None if store is None else str(store)
+
+
+def _print_runs(found: Sequence[RunSummary]) -> None:
+    from rich.table import Table  # noqa: PLC0415 - slow to import
+    from rich.text import Text  # noqa: PLC0415
+
+    if not found:
+        click.echo("no runs yet; parbench race makes one")
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("id", "started (UTC)", "kind", "name", "status"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("result", no_wrap=True, overflow="ellipsis")
+    for summary in found:
+        said = (summary.result or {}).get("winner") or ""
+        cells = (
+            summary.id, summary.started_utc[:19], summary.kind, summary.name, run_status(summary),
+            str(said),
+        )  # fmt: skip
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    console_on(sys.stdout).print(table)
+
+
+def _print_run(summary: RunSummary, document: Mapping[str, Any]) -> None:
+    status = run_status(summary)
+    click.echo(
+        printable(f"{summary.kind} {summary.id}: {summary.name}, {summary.started_utc}, {status}")
+    )
+    result = document["result"]
+    if result is None:
+        _print_progress(summary.id, document["progress"], status)
+        return
+    if result.get("scoreboard"):
+        settings = Settings.from_json(result["settings"])
+        scoreboard = scoreboard_from_json(result["scoreboard"])
+        print_table(sys.stdout, scoreboard, settings)
+    click.echo(printable(result.get("sentence", "")))
+
+
+def _print_progress(run_id: str, progress: Mapping[str, Any], status: str) -> None:
+    click.echo(
+        f"{count(progress['measurements'], 'measurement')} in {span(progress['at_s'])}, "
+        f"{count(progress['events'], 'event')}"
+    )
+    for name, reason in progress["eliminated"].items():
+        click.echo(printable(f"{name}: {reason}"))
+    if status == UNFINISHED:
+        click.echo(f"parbench race --resume {run_id} goes on with it, if no process does")

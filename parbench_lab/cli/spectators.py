@@ -1,0 +1,195 @@
+"""Who watches a race: a live view in a terminal, plain lines in a pipe, or nobody."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, Protocol
+
+import click
+
+from parbench_lab.cli.doors import Bench, Result
+from parbench_lab.cli.interrupts import Interrupts
+from parbench_lab.cli.leaderboard import (
+    leaderboard_rows,
+    leaderboard_table,
+    progress_line,
+    reason_lines,
+    reasons_fit,
+    screen,
+    trust_lines,
+)
+from parbench_lab.cli.usage import host_usage
+from parbench_lab.cli.wording import printable
+from parbench_lab.core.standing import Scoreboard
+from parbench_lab.racing.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+REFRESH_S = 0.25
+DRAWING_SHARE = 0.04
+PROGRESS_EVERY_S = 5.0
+PIPE_WIDTH_CELLS = 120
+STOP_REASON = "stopped by the user"
+
+
+class Spectator(Protocol):
+    """Looks at a race that runs."""
+
+    def look(self, bench: Bench, *, stopping: bool) -> float:
+        """Show the race as it stands; return in how many seconds to look again at the latest."""
+
+    def leave(self, bench: Bench) -> None:
+        """Show what is new since the last look, and put the terminal back."""
+
+
+class Blindfolded:
+    """Shows nothing."""
+
+    def look(self, bench: Bench, *, stopping: bool) -> float:  # noqa: ARG002 - nothing to see
+        """Return the usual time between looks."""
+        return REFRESH_S
+
+    def leave(self, bench: Bench) -> None:
+        """Do nothing."""
+
+
+class LineReader:
+    """Prints a line for every verdict and change, and every few seconds how far the race is."""
+
+    def __init__(self, file: IO[str], *, budget_s: float | None) -> None:
+        self._file = file
+        self._budget_s = budget_s
+        self._read: tuple[str, ...] = ()
+        self._next_progress_s = PROGRESS_EVERY_S
+
+    def look(self, bench: Bench, *, stopping: bool) -> float:
+        """Print what is new."""
+        scoreboard = bench.scoreboard
+        self._print_news(bench, scoreboard)
+        if not stopping and scoreboard.elapsed_s >= self._next_progress_s:
+            self._next_progress_s = scoreboard.elapsed_s + PROGRESS_EVERY_S
+            how_far = progress_line(scoreboard, bench.settings, budget_s=self._budget_s)
+            self._print(scoreboard, f"{how_far} · {scoreboard.blocks} blocks")
+        return REFRESH_S
+
+    def leave(self, bench: Bench) -> None:
+        """Print the last news."""
+        self._print_news(bench, bench.scoreboard)
+
+    def _print_news(self, bench: Bench, scoreboard: Scoreboard) -> None:
+        log = bench.log
+        for sentence in news(self._read, log):
+            self._print(scoreboard, sentence)
+        self._read = log
+
+    def _print(self, scoreboard: Scoreboard, text: str) -> None:
+        click.echo(f"[{scoreboard.elapsed_s:6.1f} s] {printable(text)}", file=self._file)
+
+
+class LiveView:
+    """Draws the leaderboard in place, at most 4 times a second and with 4 % of a core.
+
+    The cores belong to the race: when a drawing is dear (many candidates, a slow terminal) the
+    next one waits longer.
+    """
+
+    def __init__(self, console: Console, *, title: str, budget_s: float | None) -> None:
+        from rich.live import Live  # noqa: PLC0415 - only in a terminal
+
+        self._console = console
+        self._title = title
+        self._budget_s = budget_s
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live.start()
+        host_usage()
+
+    def look(self, bench: Bench, *, stopping: bool) -> float:
+        """Draw the race as it stands."""
+        began_ns = time.thread_time_ns()
+        title = f"{self._title}  stopping ... (Ctrl-C again: abort)" if stopping else self._title
+        size = self._console.size
+        view = screen(
+            bench.scoreboard,
+            bench.settings,
+            width_cells=size.width,
+            height_lines=size.height,
+            title=title,
+            log=bench.log[-4:],
+            usage=host_usage(),
+            budget_s=self._budget_s,
+        )
+        self._live.update(view, refresh=True)
+        drawing_s = 1e-9 * (time.thread_time_ns() - began_ns)
+        return max(REFRESH_S, drawing_s / DRAWING_SHARE)
+
+    def leave(self, bench: Bench) -> None:  # noqa: ARG002 - the final table is printed apart
+        """Clear the view."""
+        self._live.stop()
+
+
+def watch(bench: Bench, watcher: Spectator, asked: Interrupts) -> Result:
+    """Look at a race until it ends by itself or is asked to; return its result."""
+    pause_s, look_at_s = 0.0, 0.0
+    try:
+        while not bench.wait("finished", timeout_s=pause_s):
+            if asked.asked:
+                watcher.look(bench, stopping=True)
+                return bench.stop(STOP_REASON)
+            pause_s = REFRESH_S
+            if time.perf_counter() >= look_at_s:
+                look_at_s = time.perf_counter() + watcher.look(bench, stopping=False)
+    finally:
+        watcher.leave(bench)
+    return bench.result()
+
+
+def spectator(
+    file: IO[str], *, title: str, budget_s: float | None, quiet: bool = False
+) -> Spectator:
+    """Return who watches on `file`: a live view in a terminal, a line reader elsewhere."""
+    if quiet:
+        return Blindfolded()
+    console = console_on(file)
+    if file.isatty() and not console.is_dumb_terminal:
+        return LiveView(console, title=title, budget_s=budget_s)
+    return LineReader(file, budget_s=budget_s)
+
+
+def console_on(file: IO[str]) -> Console:
+    """Return a console that writes colours to terminals only, and not where NO_COLOR is set."""
+    from rich.console import Console  # noqa: PLC0415 - slow to import
+
+    if file.isatty():
+        return Console(file=file, highlight=False)
+    return Console(
+        file=file, highlight=False, force_terminal=False, no_color=True, width=PIPE_WIDTH_CELLS
+    )
+
+
+def print_table(file: IO[str], scoreboard: Scoreboard, settings: Settings) -> None:
+    """Print the whole leaderboard, why candidates are out, and what to distrust."""
+    console = console_on(file)
+    rows = leaderboard_rows(scoreboard, settings)
+    console.print(leaderboard_table(rows, width_cells=console.width))
+    reasons = () if reasons_fit(rows, width_cells=console.width) else reason_lines(rows)
+    for line in (*reasons, *trust_lines(scoreboard)):
+        click.echo(line, file=file)
+
+
+def news(read: Sequence[str], log: Sequence[str]) -> tuple[str, ...]:
+    """Return the sentences of `log` that are not in `read` yet.
+
+    Both are the latest sentences of one log at two moments; a long log forgets its oldest ones.
+
+    Examples
+    --------
+    >>> news(["a", "b"], ["a", "b", "c"]), news(["a", "b", "c"], ["c", "d"])
+    (('c',), ('d',))
+    """
+    for forgotten in range(len(read) + 1):
+        known = len(read) - forgotten
+        if tuple(read[forgotten:]) == tuple(log[:known]):
+            return tuple(log[known:])
+    return tuple(log)

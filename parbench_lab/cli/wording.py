@@ -1,0 +1,165 @@
+"""Numbers and foreign text as a terminal shows them: SI inside, scaled only here. Pure."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+from parbench_lab.core.estimate import Estimate
+
+NOTHING = "-"
+_TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_SI_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+_BYTE_UNITS = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+# Cc would move the cursor, Cf hides or reverses text, Zl and Zp break the line
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+
+
+def printable(text: str) -> str:
+    r"""Return one line that is safe to print: whatever could steer a terminal becomes ``?``.
+
+    Line breaks and tabs become spaces.
+
+    Examples
+    --------
+    >>> printable("red \x1b[31m text\nnext line")
+    'red ?[31m text next line'
+    """
+    one_line = " ".join(text.split())
+    return "".join(
+        "?" if unicodedata.category(letter) in _UNPRINTABLE else letter for letter in one_line
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration of at least a nanosecond with three digits and its unit.
+
+    Examples
+    --------
+    >>> duration(0.001234), duration(2.5), duration(None)
+    ('1.23 ms', '2.50 s', '-')
+    """
+    if seconds is None or not math.isfinite(seconds):
+        return NOTHING
+    for scale, unit in _TIME_UNITS:
+        if seconds >= 0.9995 * scale:
+            return f"{_three_digits(seconds / scale)} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time as a person says it.
+
+    Examples
+    --------
+    >>> span(7.2), span(95), span(7300)
+    ('7 s', '1 min 35 s', '2 h 1 min')
+    """
+    if not math.isfinite(seconds) or seconds >= 100 * 3600:
+        return "over 100 h"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def amount(number: float | None) -> str:
+    """Return a number with three digits and an SI prefix.
+
+    Examples
+    --------
+    >>> amount(1_234_000.0), amount(12.0), amount(None)
+    ('1.23 M', '12.0', '-')
+    """
+    if number is None or not math.isfinite(number):
+        return NOTHING
+    for scale, prefix in _SI_PREFIXES:
+        if number >= 0.9995 * scale:
+            return f"{_three_digits(number / scale)} {prefix}".rstrip()
+    return f"{number:.3g}"
+
+
+def memory(n_bytes: float | None) -> str:
+    """Return an amount of memory with its binary unit.
+
+    Examples
+    --------
+    >>> memory(3 * 2**20), memory(100), memory(None)
+    ('3.00 MiB', '100 B', '-')
+    """
+    if n_bytes is None or not math.isfinite(n_bytes):
+        return NOTHING
+    for scale, unit in _BYTE_UNITS:
+        if n_bytes >= scale:
+            return f"{_three_digits(n_bytes / scale)} {unit}"
+    return f"{n_bytes:.0f} B"
+
+
+def odds(evidence: float) -> str:
+    """Return evidence as odds.
+
+    Examples
+    --------
+    >>> odds(1234.5), odds(20.0), odds(1.0), odds(0.25)
+    ('1.2e3 : 1', '20 : 1', '1 : 1', '0.25 : 1')
+    """
+    if math.isnan(evidence):
+        return NOTHING
+    if math.isinf(evidence):
+        return "certain"
+    if evidence >= 999.5:
+        mantissa, _, exponent = f"{evidence:.1e}".partition("e")
+        return f"{mantissa}e{int(exponent)} : 1"
+    return f"{evidence:.2g} : 1" if evidence < 99.5 else f"{evidence:.0f} : 1"
+
+
+def ratio(estimate: Estimate | None) -> str:
+    """Return a ratio with its interval.
+
+    Examples
+    --------
+    >>> ratio(Estimate(point=1.234, low=1.2, high=1.26, confidence=0.95, n=40))
+    '1.23 (1.20-1.26)'
+    >>> ratio(Estimate(point=1.0, low=1.0, high=1.0, confidence=0.95, n=40))
+    '1'
+    """
+    if estimate is None:
+        return NOTHING
+    if estimate.low == estimate.point == estimate.high:
+        return f"{estimate.point:g}"
+    low, high = _three_digits(estimate.low), _three_digits(estimate.high)
+    return f"{_three_digits(estimate.point)} ({low}-{high})"
+
+
+def percent(fraction: float | None) -> str:
+    """Return a fraction as whole percents.
+
+    Examples
+    --------
+    >>> percent(0.956), percent(None)
+    ('96 %', '-')
+    """
+    return NOTHING if fraction is None else f"{100 * fraction:.0f} %"
+
+
+def count(n: int, noun: str) -> str:
+    """Return a number of things.
+
+    Examples
+    --------
+    >>> count(1, "worker"), count(3, "worker")
+    ('1 worker', '3 workers')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _three_digits(number: float) -> str:
+    """Return a number with three significant digits, trailing zeros kept so that columns align."""
+    if number == 0 or not math.isfinite(number):
+        return f"{number:g}"
+    if not 1e-3 <= abs(number) < 1e5:
+        return f"{number:.2e}"
+    digits = 2 - math.floor(math.log10(abs(number)))
+    return f"{number:.{max(0, digits)}f}"

@@ -1,0 +1,57 @@
+"""``parbench workloads``: what can be raced without writing anything."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parbench_lab.cli.config import file_layers
+from parbench_lab.cli.options import common_options, examples
+from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.cli.wording import printable
+from parbench_lab.core.ports import Workload, workload_name
+
+
+@click.command(epilog=examples("parbench workloads", "parbench race sorting"))
+@common_options
+def workloads(*, as_json: bool, output: Path | None, config: Path | None) -> None:
+    """List the workloads that can be raced by name, with their candidates."""
+    from parbench_lab.workloads.registry import (  # noqa: PLC0415 - loads numpy
+        workload_by_name,
+        workload_names,
+    )
+
+    path = checked_output(output)
+    file_layers(Path.cwd(), config)
+    documents = [workload_document(workload_by_name(name)) for name in workload_names()]
+    deliver(documents, as_json=as_json, output=path)
+    if not as_json:
+        for document in documents:
+            _print_workload(document)
+
+
+def workload_document(workload: Workload) -> dict[str, Any]:
+    """Return a workload as JSON values: name, summary, candidates, objectives, batch size."""
+    kind = workload if inspect.isclass(workload) else type(workload)
+    summary = (inspect.getdoc(kind) or "").partition("\n")[0]
+    return {
+        "name": workload_name(workload),
+        "summary": summary,
+        "candidates": [candidate.name for candidate in getattr(workload, "candidates", ())],
+        "objectives": list(getattr(workload, "objectives", ("wall_time_s",))),
+        "default_batch_size": int(getattr(workload, "default_batch_size", 1000)),
+    }
+
+
+def _print_workload(document: Mapping[str, Any]) -> None:
+    click.echo(
+        printable(
+            f"{document['name']}: {document['summary']} "
+            f"({', '.join(document['objectives'])}; {document['default_batch_size']} items)"
+        )
+    )
+    click.echo(f"  {printable(', '.join(document['candidates']))}")
