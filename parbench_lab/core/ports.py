@@ -160,6 +160,11 @@ class RunSummary:
     status: str
     result: Mapping[str, Any] | None = None
 
+    @property
+    def status_in_words(self) -> str:
+        """The status as a user should read it: who was killed could not write that it ended."""
+        return "running or interrupted" if self.status == "running" else self.status
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasurementRow:

@@ -16,7 +16,7 @@ from parbench_lab.store.database import Database
 from parbench_lab.store.location import Place
 from parbench_lab.store.run_id import pick, refuse_bad_id
 from parbench_lab.store.schema import EVENT, MACHINE, MEASUREMENT, RUN
-from parbench_lab.store.sqlite import insert_tuples
+from parbench_lab.store.sqlite import insert_rows
 
 RUNNING = "running"
 EVENTS_PER_PAGE = 500
@@ -74,7 +74,7 @@ class SqlRunStore:
             return
         run_key = self._key_of(run_id)
         event_rows = [rows.event_row(run_key, event) for event in events]
-        measured = [row for event in events for row in rows.measurement_tuples(run_key, event)]
+        measured = [row for event in events for row in rows.measurement_rows(run_key, event)]
 
         def insert(connection: sa.Connection) -> None:
             last = sa.select(sa.func.max(EVENT.c.seq)).where(EVENT.c.run_key == run_key)
@@ -82,8 +82,8 @@ class SqlRunStore:
             status, last_seq = connection.execute(asked).one()
             _refuse_ended(run_id, status)
             _refuse_gap(run_id, last_seq, [event.seq for event in events])
-            insert_tuples(connection, EVENT, event_rows)
-            insert_tuples(connection, MEASUREMENT, measured)
+            insert_rows(connection, EVENT, event_rows)
+            insert_rows(connection, MEASUREMENT, measured)
 
         self._database.write(insert)
 
@@ -122,10 +122,10 @@ class SqlRunStore:
             If no run, or more than one, is meant.
         """
         found = self._run(run_id)
-        document = rows.document_of(found.document, what=f"run {found['id']}")
+        document = rows.document_of(found.document, what=f"run {found.id}")
         if found.machine is not None:
             document["machine"] = rows.document_of(
-                found.machine, what=f"the machine of run {found['id']}"
+                found.machine, what=f"the machine of run {found.id}"
             )
         fields = {name: getattr(found, name) for name in ("id", "kind", "name", "started_utc")}
         return RunHeader(**fields, document=document)
@@ -199,7 +199,7 @@ class SqlRunStore:
         by_seq: dict[int, list[sa.Row[Any]]] = {}
         for row in self._database.select(measured.order_by(*MEASUREMENT.primary_key.columns)):
             by_seq.setdefault(row.seq, []).append(row)
-        return [rows.event_record(row._tuple(), by_seq.get(row.seq, ())) for row in page]
+        return [rows.event_record(row, by_seq.get(row.seq, ())) for row in page]
 
 
 def _run_row(header: RunHeader) -> dict[str, Any]:

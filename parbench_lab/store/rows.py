@@ -17,19 +17,13 @@ from typing import Any
 from parbench_lab.core.ports import EventRecord, MeasurementRow
 from parbench_lab.errors import StoreError
 
-EventRow = tuple[int, int, float, str, str]
-MeasurementTuple = tuple[Any, ...]
+Row = Sequence[Any]
 
-EVENT_COLUMNS = ("run_key", "seq", "at_s", "kind", "payload")
 WHOLE_COLUMNS = ("block", "slot", "epoch", "copy", "size", "repeats")
 TEXT_COLUMNS = ("candidate", "worker", "outcome", "digest")
 FLAG_COLUMNS = ("warm_up", "checked")
 # what nearly every measurement has is a column, so that SQL can ask for it
 VALUE_COLUMNS = ("wall_time_s", "cpu_time_s", "peak_rss_growth_bytes", "peak_rss_bytes")
-MEASUREMENT_COLUMNS = (
-    "run_key", "seq", "position", *WHOLE_COLUMNS, *TEXT_COLUMNS, *FLAG_COLUMNS, *VALUE_COLUMNS,
-    "further_values", "message",
-)  # fmt: skip
 
 _MAX_WHOLE = 2**63 - 1
 _wholes = operator.attrgetter(*WHOLE_COLUMNS)
@@ -61,7 +55,7 @@ def document_text(document: Mapping[str, Any], *, what: str) -> str:
         raise StoreError(f"{what} cannot be stored: {error}; give JSON values only") from error
 
 
-def event_row(run_key: int, record: EventRecord) -> EventRow:
+def event_row(run_key: int, record: EventRecord) -> Row:
     """Return the row of an event.
 
     Raises
@@ -81,7 +75,7 @@ def event_row(run_key: int, record: EventRecord) -> EventRow:
     return run_key, record.seq, _finite(record.at_s, "at_s", what), record.kind, payload
 
 
-def measurement_tuples(run_key: int, record: EventRecord) -> list[MeasurementTuple]:
+def measurement_rows(run_key: int, record: EventRecord) -> list[Row]:
     """Return the rows of an event's measurements, in their order.
 
     Raises
@@ -95,7 +89,7 @@ def measurement_tuples(run_key: int, record: EventRecord) -> list[MeasurementTup
     ]
 
 
-def _columns(given: MeasurementRow) -> MeasurementTuple:
+def _columns(given: MeasurementRow) -> Row:
     what = f"block {given.block}, candidate {given.candidate!r}"
     wholes, texts, flags = _wholes(given), _texts(given), _flags(given)
     _refuse_wholes(wholes, WHOLE_COLUMNS, what)
@@ -107,15 +101,10 @@ def _columns(given: MeasurementRow) -> MeasurementTuple:
 
 def _values(given: Mapping[str, float], what: str) -> tuple[list[float | None], str | None]:
     """Return the columns of the common values, and the further ones as JSON."""
-    values: list[float | None] = []
-    n_found = 0
-    for name in VALUE_COLUMNS:
-        value = given.get(name)
-        if value is not None:
-            n_found += 1
-            value = _finite(value, name, what)
-        values.append(value)
-    if n_found == len(given):
+    values = [
+        _finite(given[name], name, what) if name in given else None for name in VALUE_COLUMNS
+    ]
+    if len(given) + values.count(None) == len(VALUE_COLUMNS):
         return values, None
     further = {name: value for name, value in given.items() if name not in VALUE_COLUMNS}
     _refuse_texts(tuple(further), ("a metric's name",) * len(further), what)
@@ -179,7 +168,7 @@ def document_of(text: str, *, what: str) -> dict[str, Any]:
     return document
 
 
-def event_record(row: EventRow, measurements: Sequence[MeasurementTuple]) -> EventRecord:
+def event_record(row: Row, measurements: Sequence[Row]) -> EventRecord:
     """Return the event that the rows hold.
 
     Raises
@@ -197,7 +186,7 @@ def event_record(row: EventRow, measurements: Sequence[MeasurementTuple]) -> Eve
     )
 
 
-def _measurement(row: MeasurementTuple) -> MeasurementRow:
+def _measurement(row: Row) -> MeasurementRow:
     (
         _, seq, _, block, slot, epoch, copy, size, repeats, candidate, worker, outcome, digest,
         warm_up, checked, *columns, further, message,

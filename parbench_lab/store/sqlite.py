@@ -13,13 +13,14 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from parbench_lab.errors import StoreError
 from parbench_lab.store.location import Place
+from parbench_lab.store.rows import Row
 
 T = TypeVar("T")
 
@@ -86,9 +87,7 @@ def use_write_ahead_log(engine: sa.Engine) -> None:
         connection.close()
 
 
-def insert_tuples(
-    connection: sa.Connection, table: sa.Table, given: Sequence[tuple[Any, ...]]
-) -> None:
+def insert_rows(connection: sa.Connection, table: sa.Table, given: Sequence[Row]) -> None:
     """Insert rows whose values stand in the order of the table's columns.
 
     Past SQLAlchemy's own way with a dict for each row, which takes three times as long: the
@@ -98,7 +97,7 @@ def insert_tuples(
         columns = ", ".join(f'"{column.name}"' for column in table.columns)
         marks = ", ".join("?" * len(table.columns))
         statement = f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})'  # noqa: S608 - our own names
-        connection.exec_driver_sql(statement, list(given))
+        connection.exec_driver_sql(statement, [tuple(row) for row in given])
 
 
 def patiently(operation: Callable[[], T], *, place: Place, patience_s: float = PATIENCE_S) -> T:
