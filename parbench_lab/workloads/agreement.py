@@ -54,7 +54,9 @@ def agree(result: Any, expected: Any, *, rtol: float = 0.0, atol: float = 0.0) -
         return (
             _is_sequence(result)
             and len(result) == len(expected)
-            and all(agree(*pair, rtol=rtol, atol=atol) for pair in zip(result, expected))
+            and all(
+                agree(*pair, rtol=rtol, atol=atol) for pair in zip(result, expected, strict=True)
+            )
         )
     return bool(np.all(result == expected))
 

@@ -1,4 +1,4 @@
-"""A built-in workload's candidates: its module-level functions, less those without their library."""
+"""A built-in workload's candidates: module-level functions whose library is installed."""
 
 from __future__ import annotations
 

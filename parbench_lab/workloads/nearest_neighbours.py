@@ -143,9 +143,9 @@ def sklearn_ball_tree(case: Cloud) -> Integers:
     from sklearn.neighbors import BallTree  # noqa: PLC0415 - optional; the first call pays
 
     tree = BallTree(case.points)
-    nearest: Integers = tree.query(
-        case.points, k=case.neighbours + 1, return_distance=False
-    )[:, 1:]
+    nearest: Integers = tree.query(case.points, k=case.neighbours + 1, return_distance=False)[
+        :, 1:
+    ]
     return nearest
 
 

@@ -152,7 +152,9 @@ def hybrid_v3(case: DampedWaves) -> Floats:
     ends = np.stack([np.zeros_like(case.upper), case.upper], axis=1)
     trapezoid = case.heights(ends).sum(axis=1) * case.upper / 2
     inner = case.upper[:, np.newaxis] * (np.arange(1, n_intervals) / n_intervals)
-    trapezoid = trapezoid / n_intervals + case.heights(inner).sum(axis=1) * case.upper / n_intervals
+    trapezoid = (
+        trapezoid / n_intervals + case.heights(inner).sum(axis=1) * case.upper / n_intervals
+    )
     previous = np.full(len(case.upper), np.inf)
     while len(open_waves):
         fine = _halved(case, open_waves, trapezoid, n_intervals)

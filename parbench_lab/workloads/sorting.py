@@ -37,7 +37,7 @@ class Sorting:
     >>> job.check(case, merge_sort(case)[::-1])
     Traceback (most recent call last):
     ...
-    ValueError: not ascending: item 2 is 98 after 99
+    ValueError: not ascending: item 1 is 98 after 99
     """
 
     name = "sorting"
