@@ -27,6 +27,8 @@ from parbench_lab.analysis.pair_bets import PairBets, ParetoBets
 from parbench_lab.core.metric import Metric
 from parbench_lab.core.standing import VerdictKind
 
+_KINDS = (VerdictKind.UNDECIDED, VerdictKind.EQUAL, VerdictKind.FRONT)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
@@ -55,8 +57,7 @@ class Claims:
         alike = np.greater_equal(self.settled() if several else self.equal, bar) | own
         front = ahead.all(axis=-1) & several
         equal = alike.all(axis=-1) & (self.out < bar)
-        kinds = np.where(equal, VerdictKind.EQUAL, VerdictKind.UNDECIDED)
-        return [VerdictKind(kind) for kind in np.where(front, VerdictKind.FRONT, kinds)]
+        return [_KINDS[place] for place in np.where(front, 2, equal).tolist()]
 
 
 class Contest(Protocol):
@@ -82,11 +83,11 @@ class Contest(Protocol):
     def keys(self) -> Floats:
         """Return what to order the candidates by, the best first."""
 
-    def leader(self) -> int:
-        """Return the index of the leader."""
+    def leader(self, keys: Floats) -> int:
+        """Return the index of the leader, given `keys`."""
 
     def at_most(self, rows: Ints, log_threshold: float) -> Ints:
-        """Return the index of the margin each of the rows is at most worse than each other.
+        """Return the index of the margin each of the rows is at most worse than all others.
 
         The number of margins where nothing is shown.
         """
@@ -139,23 +140,24 @@ class OneObjective:
         """Return what to order the candidates by."""
         return self.bets.duels.keys(self.alive)
 
-    def leader(self) -> int:
+    def leader(self, keys: Floats) -> int:
         """Return the index of the leader."""
-        return int(self.bets.leader())
+        return int(leaders(keys, self.alive, self.bets.duels.blocks))
 
     def at_most(self, rows: Ints, log_threshold: float) -> Ints:
-        """Return the index of the margin each is at most worse than each other."""
-        return _least_margin(self.pairs.at_most.log_peak[rows[:, None], rows, 0], log_threshold)
+        """Return the index of the margin each is at most worse than all others."""
+        peaks = self.pairs.at_most.log_peak[self.pairs.among(rows)][:, :, 0]
+        return _first_reached(np.logical_or.reduce(_short(peaks, log_threshold), axis=1))
 
     def claims(self, rows: Ints, up: int, down: int, *, peak: bool) -> Claims:
         """Return the log odds of the claims about the rows."""
-        at_most, own = self.pairs.at_most, self.bets.accounts
+        at_most, own, at = self.pairs.at_most, self.bets.accounts, self.pairs.among(rows)
         if peak:
             out = own.log_peak[rows, : up + 1].min(axis=-1)
-            equal = at_most.log_peak[rows[:, None], rows, 0, down:].min(axis=-1)
+            equal = at_most.log_peak[at][:, :, 0, down:].min(axis=-1)
         else:
             out = own.log_wealth[rows, up]
-            equal = at_most.log_wealth[rows[:, None], rows, 0, down]
+            equal = at_most.log_wealth[at][:, :, 0, down]
         nothing = np.full((rows.size, rows.size), -np.inf)
         return Claims(out=out, equal=equal if down else nothing, apart=nothing)
 
@@ -199,24 +201,25 @@ class SeveralObjectives:
         mean: Floats = np.mean([duels.keys(self.alive) for duels in self.duels], axis=0)
         return mean
 
-    def leader(self) -> int:
+    def leader(self, keys: Floats) -> int:
         """Return the index of who loses the fewest duels over all objectives."""
-        return int(leaders(self.keys(), self.alive, self.duels[0].blocks))
+        return int(leaders(keys, self.alive, self.duels[0].blocks))
 
     def at_most(self, rows: Ints, log_threshold: float) -> Ints:
         """Return the index of the margin each is at most worse than each other in some objective.
 
         In other words: no other is better by more than that in every objective.
         """
-        peaks = self.pairs.at_most.log_peak[rows[:, None], rows]
-        least: Ints = _least_margin(peaks, log_threshold + self._price).min(axis=-1)
+        peaks = self.pairs.at_most.log_peak[self.pairs.among(rows)]
+        short = _short(peaks, log_threshold + self._price)
+        least: Ints = _first_reached(short).min(axis=-1).max(axis=-1)
         return least
 
     def claims(self, rows: Ints, up: int, down: int, *, peak: bool) -> Claims:
         """Return the log odds of the claims about the rows."""
         worse = self.pairs.worse
         assert worse is not None  # noqa: S101 - several objectives always keep them
-        at_most, at = self.pairs.at_most, (rows[:, None], rows)
+        at_most, at = self.pairs.at_most, self.pairs.among(rows)
         if peak:
             out = self.pareto.log_peak[rows, : up + 1].min(axis=-1)
             equal = at_most.log_peak[at][..., down:].min(axis=-1).min(axis=-1)
@@ -229,9 +232,16 @@ class SeveralObjectives:
         return Claims(out=out, equal=equal if down else nothing, apart=apart)
 
 
-def _least_margin(log_peak: Floats, log_threshold: float) -> Ints:
-    """Return the first margin from which on all accounts have reached the threshold."""
-    short = log_peak[..., ::-1] < log_threshold
-    reached: Ints = np.where(short.any(axis=-1), short.argmax(axis=-1), log_peak.shape[-1])
-    least: Ints = log_peak.shape[-1] - reached
-    return least
+def _short(log_peak: Floats, log_threshold: float) -> Bools:
+    """Return which pairs have not reached the threshold; nobody is compared with itself."""
+    short: Bools = log_peak < log_threshold
+    own = np.arange(len(short))
+    short[own, own] = False
+    return short
+
+
+def _first_reached(short: Bools) -> Ints:
+    """Return the first margin from which on none is short (last axis); their number if none."""
+    places = np.arange(1, short.shape[-1] + 1, dtype=np.int8)
+    first: Ints = (short * places).max(axis=-1).astype(np.intp)
+    return first

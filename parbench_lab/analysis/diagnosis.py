@@ -15,6 +15,7 @@ from statistics import NormalDist
 import numpy as np
 
 from parbench_lab.analysis.accounts import Accounts, Bools, Floats, grown
+from parbench_lab.analysis.answers import Answers
 from parbench_lab.analysis.window import order_statistic
 from parbench_lab.core.estimate import Estimate
 
@@ -88,6 +89,7 @@ class VarianceRatio:
         self._group_squares: Floats = np.zeros((n, n))
         self._decisive: Floats = np.zeros((n, n))
         self._squares: Floats = np.zeros((n, n))
+        self._known = Answers()
 
     def grow(self, n: int) -> None:
         """Make room for newcomers."""
@@ -115,9 +117,13 @@ class VarianceRatio:
         for array in (self._sums, self._counts, self._squares):
             array[:] = 0.0
         self._in_group = 0
+        self._known.clear()
 
     def ratio(self, alive: Bools) -> float | None:
         """Return the ratio over the pairs of survivors; None under 30 groups of 10 blocks."""
+        return self._known.get(alive.tobytes(), lambda: self._ratio(alive))
+
+    def _ratio(self, alive: Bools) -> float | None:
         pairs = np.triu(alive[:, None] & alive[None, :], 1) & (self._groups >= MIN_GROUPS)
         if not pairs.any():
             return None

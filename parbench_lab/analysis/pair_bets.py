@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from parbench_lab.analysis.accounts import Accounts, Bools, Floats, Ints, bounded, grown
+from parbench_lab.analysis.accounts import Accounts, Bools, Floats, Ints, Where, bounded, grown
 
 ACCOUNTS_PER_BLOCK = 48_000
 
@@ -120,13 +120,17 @@ class PairBets:
         outcome: Floats = signs.astype(np.float32)
         return outcome
 
-    def _at(self, rows: Ints, living: Ints) -> tuple[object, ...]:
+    def _at(self, rows: Ints, living: Ints) -> Where:
         if rows.size == self.n and living.size == self.n:
             return (...,)
         tail = (slice(None), slice(None))
         if living.size == self.n and rows.size == rows[-1] - rows[0] + 1:
             return (..., slice(rows[0], rows[-1] + 1), slice(None), *tail)
         return (..., rows[:, None], living[None, :], *tail)
+
+    def among(self, rows: Ints) -> Where:
+        """Return the index of the pairs among these rows (one race, not a batch)."""
+        return (...,) if rows.size == self.n else (rows[:, None], rows)
 
     def _rows(self, living: Ints) -> Ints:
         """Return the rows whose turn it is, the survivors in a circle."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -52,9 +51,9 @@ def advantage(metric: Metric, cost_difference: float) -> str:
 
     Examples
     --------
-    >>> advantage(Metric(name="wall_time_s", unit="s"), math.log(12.0))
+    >>> advantage(Metric(name="wall_time_s", unit="s"), np.log(12.0))
     '12x faster'
-    >>> advantage(Metric(name="abs_error", unit="1"), math.log(1.5))
+    >>> advantage(Metric(name="abs_error", unit="1"), np.log(1.5))
     '1.5x smaller abs_error'
     >>> advantage(Metric(name="score", unit="1", better="higher", scale="interval"), 0.02)
     'score higher by 0.02'
@@ -84,23 +83,25 @@ def disagreement(metric: Metric, names: Sequence[str], leader: int, costs: Float
         Shape ``(blocks, names)``; only blocks with both measured are compared.
     """
     values = _values(metric, costs)
-    gains = values - values[:, [leader]]
+    with np.errstate(invalid="ignore"):
+        gains = values - values[:, [leader]]
     if metric.better == "higher":
         gains = -gains
-    best, said = 0.0, ""
-    for column, name in enumerate(names):
-        gain = gains[:, column]
-        gain = gain[np.isfinite(gain)]
-        if column == leader or gain.size < MIN_PAIRED_BLOCKS:
-            continue
-        mean, error = float(gain.mean()), float(gain.std(ddof=1)) / math.sqrt(gain.size)
-        if mean < -SIGNIFICANT * error and mean < best:
-            best = mean
-            said = (
-                f"{names[leader]} wins most duels, but {name} has the better mean "
-                f"{metric.name}: {names[leader]} is better in most blocks and much worse in some"
-            )
-    return said
+    known = np.isfinite(gains)
+    gains = np.where(known, gains, 0.0)
+    blocks = known.sum(axis=0)
+    means = gains.sum(axis=0) / np.maximum(blocks, 1)
+    squares = (gains**2).sum(axis=0) - blocks * means**2
+    errors = np.sqrt(np.maximum(squares, 0.0)) / np.maximum(blocks, 1)
+    better = (means < -SIGNIFICANT * errors) & (blocks >= MIN_PAIRED_BLOCKS)
+    better[leader] = False
+    if not better.any():
+        return ""
+    ahead, name = names[leader], names[int(np.where(better, means, np.inf).argmin())]
+    return (
+        f"{ahead} wins most duels, but {name} has the better mean {metric.name}: {ahead} is "
+        "better in most blocks and much worse in some"
+    )
 
 
 def _values(metric: Metric, costs: Floats) -> Floats:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from parbench_lab.analysis.accounts import Bools, Floats, Ints
 from parbench_lab.analysis.margins import MARGINS, snap_up
 from parbench_lab.analysis.ranking import advantage, margin_words, odds, worse_word
 from parbench_lab.core.standing import VerdictKind
@@ -13,8 +16,6 @@ if TYPE_CHECKING:
     from parbench_lab.analysis.record import EpochRecord
 
 _LISTED = 3
-
-Differences = tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,55 +93,53 @@ class Reasons:
         if self._reached(name):
             return self.beaten(name)
         kind = self._verdict(name)
-        advantages, ties = self._compared(name)
+        gains = self._gains(name)
+        best = gains.max(axis=1)
+        rivals = np.array(self.record.survivors) != name
+        ties = _listed(self._names(rivals & ~(best > 0)))
+        advantages = self._advantages(gains, np.flatnonzero(rivals & (best > 0)))
         if kind is VerdictKind.FRONT and advantages and not ties:
-            return f"no survivor beats it in {self._all()}: {_listed(advantages)}"
+            return f"no survivor beats it in {self._all()}: {advantages}"
         if kind is VerdictKind.EQUAL:
-            alike = f"equal to {_listed(ties)} within the tolerance" if ties else "on the front"
-            return f"{alike}: {_listed(advantages)}" if advantages else alike
-        behind = f"; no better than {_listed(ties)} in any so far" if ties else ""
+            alike = f"equal to {ties} within the tolerance" if ties else "on the front"
+            return f"{alike}: {advantages}" if advantages else alike
+        behind = f"; no better than {ties} in any so far" if ties else ""
         return f"{self._evidence(name)} that a survivor beats it in {self._all()}{behind}"
 
-    def _compared(self, name: str) -> tuple[list[str], list[str]]:
-        """Return what it does better than each other survivor, and whom it does not beat."""
-        advantages, ties = [], []
-        for other, differences in self.record.typical_differences(name).items():
-            if other == name:
-                continue
-            best = self._best(differences)
-            if best is None:
-                ties.append(other)
-            else:
-                advantages.append(f"{best} than {other}")
-        return advantages, ties
+    def _advantages(self, gains: Floats, rows: Ints) -> str:
+        """Return what it does best against each of the rows."""
+        said = []
+        for row in rows[:_LISTED]:
+            objective = int(gains[row].argmax())
+            gain = float(gains[row, objective]) * self._unit(objective)
+            words = advantage(self.record.metrics[objective], gain)
+            said.append(f"{words} than {self.record.survivors[row]}")
+        return _listed(said, rows.size)
 
-    def _best(self, differences: Differences) -> str | None:
-        gains = [
-            (difference / self._unit(objective), objective)
-            for objective, difference in enumerate(differences)
-            if difference is not None and difference > 0
+    def _dominated(self, name: str) -> str:
+        losses = -self._gains(name)
+        least = losses.min(axis=1)
+        row = int(np.nanargmax(least)) if (least > 0).any() else None
+        if row is None:
+            return f"a survivor beats it in {self._all()}"
+        each = [
+            advantage(metric, float(loss) * self._unit(k))
+            for k, (metric, loss) in enumerate(zip(self.record.metrics, losses[row], strict=True))
         ]
-        if not gains:
-            return None
-        _, objective = max(gains)
-        return advantage(self.record.metrics[objective], differences[objective] or 0.0)
+        return f"{self.record.survivors[row]} beats it in {self._all()}: {', '.join(each)}"
+
+    def _names(self, chosen: Bools) -> list[str]:
+        return [self.record.survivors[row] for row in np.flatnonzero(chosen)]
+
+    def _gains(self, name: str) -> Floats:
+        """Return its typical gains over each survivor, in units of the tolerance."""
+        units = [self._unit(objective) for objective in range(len(self.record.metrics))]
+        gains: Floats = self.record.typical_gains(name) / np.array(units)
+        return gains
 
     def _unit(self, objective: int) -> float:
         """Return the tolerance on the objective's scale, to weigh gains against each other."""
         return self.record.metrics[objective].margin(max(self.tolerance, MARGINS[1]))
-
-    def _dominated(self, name: str) -> str:
-        metrics, best, said = self.record.metrics, 0.0, ""
-        for other, differences in self.record.typical_differences(name).items():
-            gains = [-difference for difference in differences if difference is not None]
-            if other == name or len(gains) < len(metrics):
-                continue
-            least = min(gain / self._unit(k) for k, gain in enumerate(gains))
-            if least > best:
-                best = least
-                each = [advantage(m, gain) for m, gain in zip(metrics, gains, strict=True)]
-                said = f"{other} beats it in {self._all()}: {', '.join(each)}"
-        return said or f"a survivor beats it in {self._all()}"
 
     def _all(self) -> str:
         return "both" if len(self.record.metrics) == 2 else "every objective"
@@ -158,7 +157,8 @@ class Reasons:
         )
 
 
-def _listed(parts: list[str]) -> str:
-    if len(parts) <= _LISTED:
-        return ", ".join(parts)
-    return f"{', '.join(parts[:_LISTED])} and {len(parts) - _LISTED} more"
+def _listed(parts: list[str], count: int | None = None) -> str:
+    """Return the first few of `count` parts and how many more there are."""
+    more = (len(parts) if count is None else count) - _LISTED
+    listed = ", ".join(parts[:_LISTED])
+    return f"{listed} and {more} more" if more > 0 else listed

@@ -15,7 +15,7 @@ import numpy as np
 
 from parbench_lab.analysis import forecast
 from parbench_lab.analysis.accounts import Bools, Floats, Ints, grown, present
-from parbench_lab.analysis.answers import Answers
+from parbench_lab.analysis.answers import Answer, Answers
 from parbench_lab.analysis.contest import Claims, contest
 from parbench_lab.analysis.diagnosis import VarianceRatio
 from parbench_lab.analysis.entries import Entries
@@ -30,6 +30,7 @@ from parbench_lab.core.standing import VerdictKind
 from parbench_lab.errors import UsageError
 
 MOST_LOG_ODDS = 700.0
+MEAN_BLOCKS = 128
 
 
 class EpochRecord:
@@ -74,9 +75,7 @@ class EpochRecord:
         if not metrics:
             raise UsageError("a record needs at least one objective")
         if not 1 <= min_elimination_threshold < math.inf:
-            raise UsageError(
-                f"min_elimination_threshold must be at least 1 but got {min_elimination_threshold}"
-            )
+            raise UsageError(f"min_elimination_threshold below 1: {min_elimination_threshold}")
         if epoch_blocks < 1 or keep < 1:
             raise UsageError(f"epoch_blocks and keep must be positive: {epoch_blocks}, {keep}")
         self.metrics = tuple(metrics)
@@ -90,8 +89,6 @@ class EpochRecord:
         self._answers = Answers()
         for name in names:
             self.join(name)
-
-    # ------------------------------------------------------------ who is in it
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -132,8 +129,6 @@ class EpochRecord:
         self._window.grow(n)
         self._variance.grow(n)
         self._blocks = grown(self._blocks, (n,))
-
-    # ------------------------------------------------------------ blocks in
 
     def judge(self, costs: Mapping[str, tuple[float, ...]]) -> None:
         """Judge one block: one cost per objective of each measured survivor.
@@ -188,20 +183,14 @@ class EpochRecord:
         self._make_room()
         return self._window.costs(self._entries.living)
 
-    def typical_differences(self, name: str) -> dict[str, tuple[float | None, ...]]:
-        """Return for each survivor the median of its costs less those of `name`, per objective.
+    def typical_gains(self, name: str) -> Floats:
+        """Return how much lower the median costs of `name` are than each survivor's.
 
-        None where no kept block has both finite. Positive: `name` is the better one.
+        Shape ``(survivors, objectives)``, over the kept finite costs; NaN where there are none.
         """
-        self._make_room()
-        living = self._entries.living
-        columns = [
-            self._window.medians(living, self._entries.row(name), objective)
-            for objective in range(len(self.metrics))
-        ]
-        return dict(zip(self.survivors, zip(*columns, strict=True), strict=True))
-
-    # ------------------------------------------------------------ the order
+        medians = self._answers.get("medians", self._window.medians)
+        gains: Floats = medians[self._entries.living] - medians[self._entries.row(name)]
+        return gains
 
     @property
     def leader(self) -> str | None:
@@ -210,8 +199,12 @@ class EpochRecord:
 
     def _find_leader(self) -> str | None:
         self._make_room()
-        known = self.judged > 0 and len(self.survivors) > 0
-        return self.names[self._contest.leader()] if known else None
+        if not self.judged or not self.survivors:
+            return None
+        return self.names[self._contest.leader(self._keys())]
+
+    def _keys(self) -> Floats:
+        return self._answers.get("keys", self._contest.keys)
 
     def order(self) -> list[str]:
         """Return all names, best first; removed ones last, the last removed of them first."""
@@ -219,20 +212,24 @@ class EpochRecord:
 
     def _sort(self) -> tuple[str, ...]:
         self._make_room()
-        keys, lead = self._contest.keys(), self.leader
-        survivors = list(zip(self.survivors, keys[self._entries.living], strict=True))
-        survivors.sort(key=lambda entry: (entry[0] != lead, float(entry[1])))
+        keys, lead = self._keys()[self._entries.living].tolist(), self.leader
+        survivors = sorted(
+            zip(self.survivors, keys, strict=True),
+            key=lambda entry: (entry[0] != lead, entry[1]),
+        )
         return (*(name for name, _ in survivors), *self._entries.gone())
-
-    # ------------------------------------------------------------ evidence out
 
     def evidence(self, name: str, tolerance: float) -> float:
         """Return the odds (x : 1) reached against "it is within the tolerance of the best".
 
         They reach the threshold exactly when `shown_slower` reaches the tolerance.
         """
-        log_odds = self._answers.get(("evidence", tolerance), lambda: self._log_odds(tolerance))
-        return math.exp(min(float(log_odds[self._entries.row(name)]), MOST_LOG_ODDS))
+        key = ("evidence", tolerance)
+        return self._of(name, self._answers.get(key, lambda: self._odds(tolerance)))
+
+    def _odds(self, tolerance: float) -> dict[str, float]:
+        odds = np.exp(np.minimum(self._log_odds(tolerance), MOST_LOG_ODDS))
+        return dict(zip(self.names, odds.tolist(), strict=True))
 
     def _log_odds(self, tolerance: float) -> Floats:
         self._make_room()
@@ -241,14 +238,14 @@ class EpochRecord:
 
     def shown_slower(self, name: str, elimination_threshold: float) -> float | None:
         """Return x: shown to be at least x worse than the best; None before any is shown."""
-        bar = self._bar(elimination_threshold)
-        counts = self._answers.get(("shown", bar), lambda: self._shown(bar))
-        count = int(counts[self._entries.row(name)])
-        return MARGINS[count - 1] if count else None
+        key = ("shown", elimination_threshold)
+        return self._of(name, self._answers.get(key, lambda: self._shown(elimination_threshold)))
 
-    def _shown(self, bar: float) -> Ints:
+    def _shown(self, elimination_threshold: float) -> dict[str, float | None]:
         self._make_room()
-        return shown(self._contest.worse_peak, bar)
+        counts = shown(self._contest.worse_peak, self._bar(elimination_threshold)).tolist()
+        margins = (None, *MARGINS)
+        return dict(zip(self.names, (margins[count] for count in counts), strict=True))
 
     def eliminable(self, *, elimination_threshold: float, tolerance: float) -> list[str]:
         """Return the survivors shown to be worse than the best by more than the tolerance.
@@ -268,20 +265,25 @@ class EpochRecord:
         With several objectives: no survivor is better by more than U in all of them. None for
         who is out, and where nobody else races.
         """
-        self._entries.row(name)
-        bar = self._bar(elimination_threshold)
-        return self._answers.get(("at most", bar), lambda: self._at_most(bar)).get(name)
+        key = ("at most", elimination_threshold)
+        known = self._answers.get(key, lambda: self._at_most(elimination_threshold))
+        return self._of(name, known)
 
-    def _at_most(self, bar: float) -> dict[str, float]:
+    def _at_most(self, elimination_threshold: float) -> dict[str, float | None]:
         self._make_room()
-        if len(self.survivors) < 2:
-            return {}
-        least = self._contest.at_most(self._entries.living, bar)
-        np.fill_diagonal(least, 0)
-        worst = zip(self.survivors, least.max(axis=-1), strict=True)
-        return {name: MARGINS[index] for name, index in worst if index < len(MARGINS)}
+        known: dict[str, float | None] = dict.fromkeys(self.names)
+        if len(self.survivors) > 1:
+            bar = self._bar(elimination_threshold)
+            worst = self._contest.at_most(self._entries.living, bar).tolist()
+            margins = (*MARGINS, None)
+            known.update(zip(self.survivors, (margins[k] for k in worst), strict=True))
+        return known
 
-    # ------------------------------------------------------------ verdicts
+    def _of(self, name: str, answers: Mapping[str, Answer]) -> Answer:
+        """Return one candidate's answer; the row's error names who is known."""
+        if name not in answers:
+            self._entries.row(name)
+        return answers[name]
 
     def verdict(self, name: str, *, elimination_threshold: float, tolerance: float) -> VerdictKind:
         """Return where a candidate stands.
@@ -290,17 +292,17 @@ class EpochRecord:
         other survivor in some objective, or leads; *equal* is shown to be within the tolerance
         of every survivor (never at tolerance 0); *eliminated* was removed; else *undecided*.
         """
-        self._entries.row(name)
-        bar = self._bar(elimination_threshold)
-        kinds = self._answers.get(("kinds", bar, tolerance), lambda: self._kinds(bar, tolerance))
-        return kinds.get(name, VerdictKind.ELIMINATED)
+        key = ("kinds", elimination_threshold, tolerance)
+        kinds = self._answers.get(key, lambda: self._kinds(elimination_threshold, tolerance))
+        return self._of(name, kinds)
 
-    def _kinds(self, bar: float, tolerance: float) -> dict[str, VerdictKind]:
-        kinds = self._claims(tolerance).kinds(bar, several=len(self.metrics) > 1)
-        known = dict(zip(self.survivors, kinds, strict=True))
+    def _kinds(self, elimination_threshold: float, tolerance: float) -> dict[str, VerdictKind]:
+        bar, several = self._bar(elimination_threshold), len(self.metrics) > 1
+        known = dict.fromkeys(self.names, VerdictKind.ELIMINATED)
+        kinds = self._claims(tolerance).kinds(bar, several=several)
+        known.update(zip(self.survivors, kinds, strict=True))
         if self.leader is not None:
-            first = VerdictKind.LEADER if len(self.metrics) == 1 else VerdictKind.FRONT
-            known[self.leader] = first
+            known[self.leader] = VerdictKind.FRONT if several else VerdictKind.LEADER
         return known
 
     def decided(self, *, elimination_threshold: float, tolerance: float) -> bool:
@@ -313,8 +315,9 @@ class EpochRecord:
         if not self.judged:
             return False
         bar = self._bar(elimination_threshold)
-        settled = self._settled(tolerance)
-        return bool((settled[np.triu_indices(len(settled), 1)] >= bar).all())
+        unsettled = self._settled(tolerance) < bar
+        np.fill_diagonal(unsettled, val=False)
+        return not unsettled.any()
 
     def _claims(self, tolerance: float) -> Claims:
         return self._answers.get(
@@ -348,8 +351,6 @@ class EpochRecord:
         blocks = self._blocks[self._entries.living]
         return forecast.blocks_left(settled, wealth, blocks, self._bar(elimination_threshold))
 
-    # ------------------------------------------------------------ estimates and words
-
     def ratios(self, confidence: float = 0.95) -> dict[str, Estimate | None]:
         """Return every candidate's median cost relative to the leader, with its interval.
 
@@ -369,8 +370,7 @@ class EpochRecord:
 
     def ratio(self, name: str, confidence: float = 0.95) -> Estimate | None:
         """Return one candidate's entry of `ratios`."""
-        self._entries.row(name)
-        return self.ratios(confidence)[name]
+        return self._of(name, self.ratios(confidence))
 
     def variance_ratio(self) -> float | None:
         """Return the variance ratio of 10-block means of duel outcomes; above 1.5 warns."""
@@ -385,7 +385,7 @@ class EpochRecord:
         lead, names = self.leader, self.survivors
         if lead is None or len(self.metrics) > 1:
             return ""
-        costs = self._window.costs(self._entries.living)[:, :, 0]
+        costs = self._window.costs(self._entries.living, last=MEAN_BLOCKS)[:, :, 0]
         return disagreement(self.metrics[0], names, names.index(lead), costs)
 
     def explain(self, name: str, *, elimination_threshold: float, tolerance: float) -> str:
