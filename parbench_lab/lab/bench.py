@@ -27,7 +27,7 @@ from parbench_lab.core.ports import (
 )
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.elimination.policy import EliminationPolicy
-from parbench_lab.elimination.registry import POLICIES, policy_by_name
+from parbench_lab.elimination.registry import policy_by_name
 from parbench_lab.errors import ParbenchError, RaceError, UnknownNameError, UsageError
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
@@ -120,7 +120,7 @@ class ParallelBenchmarking:
         **knobs: Any,
     ) -> None:
         self._workload, self._candidates = resolve(algorithms, workload)
-        self._policies = {**POLICIES, **parts.named_policy(policy)}
+        self._own_policies = parts.named_policy(policy)
         given = {
             "batch_size": batch_size,
             "max_concurrent": max_concurrent,
@@ -488,7 +488,7 @@ class ParallelBenchmarking:
             workload=workload_name(self._workload),
             metrics=self._metrics(),
             default_objectives=parts.default_objectives(self._workload),
-            policies=self._policies,
+            policies=self._policy_of,
             settings=self._settings_at_start,
             seed=self._seed,
         )
@@ -521,8 +521,11 @@ class ParallelBenchmarking:
                 )
         refuse_unknown_metrics(changes.get("constraints") or (), known)
         policy = changes.get("policy")
-        if policy is not None and policy not in self._policies:
-            policy_by_name(policy)
+        if policy is not None:
+            self._policy_of(policy)
+
+    def _policy_of(self, name: str) -> EliminationPolicy:
+        return self._own_policies.get(name) or policy_by_name(name)
 
     def _header(self) -> RunHeader:
         return RunHeader(

@@ -89,8 +89,7 @@ def _verdicts(race: Race) -> None:
     _note_lead(race, record)
     if race.suspended:
         return
-    policy = race.policies[race.settings.policy]
-    for verdict in policy.judge(
+    for verdict in race.policy.judge(
         record,
         elimination_threshold=race.settings.elimination_threshold,
         tolerance=race.settings.tolerance,
@@ -131,10 +130,14 @@ def is_decided(race: Race) -> bool:
     unscouted = [n for n in race.racing_names() if n not in ledger.scouted]
     if unscouted or race.suspended or ledger.judged < MIN_DECIDED_BLOCKS:
         return False
-    return ledger.record.decided(
-        elimination_threshold=race.settings.elimination_threshold,
-        tolerance=race.settings.tolerance,
+    knobs = {
+        "elimination_threshold": race.settings.elimination_threshold,
+        "tolerance": race.settings.tolerance,
+    }
+    spared = len(ledger.record.survivors) > race.settings.min_survivors and (
+        ledger.record.eliminable(**knobs)  # a policy that lets the worse race on decides nothing
     )
+    return not spared and ledger.record.decided(**knobs)
 
 
 def _decide(race: Race) -> None:

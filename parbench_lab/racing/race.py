@@ -7,7 +7,7 @@ What comes back is taken in by `intake`, judged by `judging`, and new blocks are
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -55,7 +55,7 @@ class Race:
     default_objectives
         Used while the settings name none.
     policies
-        Turns the name of a policy into one; instances are registered by the caller.
+        Returns the policy of a name; raises `UnknownNameError` for an unknown one.
     seed
         Of the orders, cases and coins.
     """
@@ -66,7 +66,7 @@ class Race:
         workload: str,
         metrics: Mapping[str, Metric],
         default_objectives: tuple[str, ...],
-        policies: Mapping[str, EliminationPolicy],
+        policies: Callable[[str], EliminationPolicy],
         settings: Settings,
         seed: int,
     ) -> None:
@@ -89,7 +89,8 @@ class Race:
         self.curve: dict[int, Ledger] = {}
         self.metrics = metrics
         self._default_objectives = default_objectives
-        self.policies = policies
+        self.policy_of = policies
+        self.policy = policies(settings.policy)
         self._ledgers: dict[tuple[int, tuple[str, ...]], Ledger] = {}
         self.ledger = self.ledger_for(settings.batch_size)
         self.noted_leader: str | None = None

@@ -87,9 +87,8 @@ class RaceState(Race):
     def _change(self, event: events.SettingsChanged) -> None:
         before = self.settings
         self.settings = before.replace(**event.changes)
-        if "policy" in event.changes and event.changes["policy"] not in self.policies:
-            self.settings = before
-            self.facts.append(events.Noted(sentence=f"unknown policy {event.changes['policy']!r}"))
+        if self.settings.policy != before.policy:
+            self.policy = self.policy_of(self.settings.policy)
         why = [
             f"{name} {getattr(before, name)} -> {getattr(self.settings, name)}"
             for name in ("batch_size", "objectives")

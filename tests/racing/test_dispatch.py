@@ -1,0 +1,113 @@
+"""Blocks come back in any order and are judged in the order of dispatch."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parbench_lab.core.measurement import BlockResult
+from parbench_lab.core.metric import WALL_TIME_S
+from parbench_lab.racing.dispatch import Dispatcher, Wish, scout_share
+from parbench_lab.racing.ledger import Ledger
+from parbench_lab.racing.roster import Entrant, Roster
+from parbench_lab.racing.settings import Settings
+
+
+def dispatcher(seed=0):
+    roster = Roster()
+    for name in ("a", "b"):
+        roster.enter(Entrant(name=name))
+    return Dispatcher(workload="w", seed=seed, roster=roster), roster
+
+
+def ledger(size=1000):
+    return Ledger(batch_size=size, objectives=[WALL_TIME_S], settings=Settings())
+
+
+def plans(made, book, count, **wish):
+    settings = Settings()
+    return [
+        made.new_plan(
+            Wish(names=("a", "b"), **wish),
+            epoch=0,
+            ledger=book,
+            settings=settings,
+            always_check=False,
+        )
+        for _ in range(count)
+    ]
+
+
+def result(number):
+    return BlockResult(number=number, worker="w", measurements=())
+
+
+@given(st.permutations(range(8)))
+def test_whatever_the_order_of_arrival_blocks_are_judged_as_they_were_sent(arrivals):
+    made, _ = dispatcher()
+    plans(made, ledger(), 8)
+    judged = []
+
+    for number in arrivals:
+        made.arrive(result(number))
+        judged += [plan.block.number for plan, _ in made.judgeable()]
+
+    assert judged == list(range(8))
+
+
+def test_a_block_that_is_still_out_holds_back_those_after_it_only():
+    made, _ = dispatcher()
+    plans(made, ledger(), 3)
+
+    made.arrive(result(0))
+    made.arrive(result(2))
+
+    assert [plan.block.number for plan, _ in made.judgeable()] == [0]
+    assert made.waiting == 1
+
+
+def test_a_void_block_holds_nobody_up():
+    made, _ = dispatcher()
+    old, new = ledger(), ledger(2000)
+    plans(made, old, 1)
+    plans(made, new, 1)
+
+    made.give_back(0, wanted=new)
+    made.arrive(result(1))
+
+    assert [plan.block.number for plan, _ in made.judgeable()] == [1]
+
+
+def test_a_block_given_back_is_sent_again_without_those_who_are_out():
+    made, roster = dispatcher()
+    book = ledger()
+    plans(made, book, 1)
+    roster["b"].out = "fault"
+
+    made.give_back(0, wanted=book)
+    (again,) = made.take_resends(10)
+
+    assert [slot.candidate for slot in again.block.slots] == ["a"]
+    assert again.block.number == 0
+
+
+def test_a_scout_is_never_judged():
+    made, _ = dispatcher()
+    plans(made, ledger(), 1, purpose="scout")
+
+    made.arrive(result(0))
+
+    assert list(made.judgeable()) == []
+    assert made.plan(0) is None
+
+
+def test_the_same_seed_draws_the_same_blocks_and_another_one_others():
+    first, again, other = (plans(dispatcher(seed)[0], ledger(), 20) for seed in (1, 1, 2))
+
+    assert [p.block for p in first] == [p.block for p in again]
+    assert [p.block for p in first] != [p.block for p in other]
+
+
+def test_scouts_are_shared_among_the_workers():
+    assert scout_share(7, 2) == 4
+    assert scout_share(1, 8) == 1
