@@ -463,7 +463,7 @@ class ParallelBenchmarking:
         return bench
 
     def _take_up(self, header: RunHeader, known: Mapping[str, Candidate]) -> None:
-        state = self.fresh_state(self._engine.settings)
+        state = self.fresh_state()
         found = journal.replay(self._store.events(header.id), state)
         if found.mismatches:
             raise RaceError(
