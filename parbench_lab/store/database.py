@@ -45,7 +45,9 @@ class Database:
         """
 
         def read() -> list[sa.Row[Any]]:
-            if not self._exists():
+            if self._ready:
+                self._refuse_removed()
+            elif not self._exists():
                 return []
             with self._engine.begin() as connection:
                 if not self._ready and not version_is_known(connection, str(self.place)):

@@ -95,7 +95,8 @@ def _columns(given: MeasurementRow) -> Row:
     _refuse_wholes(wholes, WHOLE_COLUMNS, what)
     _refuse_texts(texts, TEXT_COLUMNS, what)
     values, further = _values(given.values, what)
-    message = json.dumps(given.message) if given.message else None
+    # not JSON: that would join two halves of a surrogate pair
+    message = given.message.encode("unicode_escape").decode("ascii")
     return (*wholes, *texts, *flags, *values, further, message)
 
 
@@ -210,7 +211,7 @@ def _measurement(row: Row) -> MeasurementRow:
         repeats=repeats,
         values=values,
         digest=digest,
-        message="" if message is None else str(_loaded(message, what)),
+        message=_unescaped(message, what),
     )
 
 
@@ -218,4 +219,11 @@ def _loaded(text: str, what: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
+        raise StoreError(f"{what} is damaged in the store: {error}") from error
+
+
+def _unescaped(text: str, what: str) -> str:
+    try:
+        return text.encode("ascii").decode("unicode_escape")
+    except ValueError as error:
         raise StoreError(f"{what} is damaged in the store: {error}") from error

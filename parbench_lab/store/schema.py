@@ -82,7 +82,8 @@ MEASUREMENT = Table(
     *(Column(name, Boolean, nullable=False) for name in FLAG_COLUMNS),
     *(Column(name, Float(53)) for name in VALUE_COLUMNS),
     Column("further_values", Text),  # JSON; null where there are none
-    Column("message", Text),  # a JSON text: what a candidate raises may be no valid Unicode
+    # ASCII with backslashes: what a candidate raises may hold NUL, or be no valid Unicode
+    Column("message", Text, nullable=False),
     ForeignKeyConstraint(["run_key", "seq"], ["event.run_key", "event.seq"]),
     sqlite_with_rowid=False,
 )

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+
+from parbench_lab.core.machine import Cache, Machine
+from parbench_lab.hardware.detect import detect_machine, library_versions, parse_blas
+
+MACHINE = Machine(
+    cpu_model="Abacus 3",
+    physical_cores=4,
+    logical_cores=8,
+    smt=True,
+    memory_bytes=16 * 2**30,
+    os="Debian GNU/Linux 12 (bookworm)",
+    kernel="Linux 6.1 x86_64",
+    python="CPython 3.11.7",
+    caches=(Cache(name="L1d", size_bytes=32768, instances=4),),
+    blas="openblas 0.3.30",
+    libraries={"numpy": "2.4.6", "scipy": "1.17.1"},
+)
+
+
+def test_the_fingerprint_is_the_same_in_every_process_and_version():
+    # written down: a change of it would part the history of every machine in two
+    assert MACHINE.fingerprint == "11b69fdeca6e"
+
+
+def test_equal_machines_have_equal_fingerprints_whatever_the_order_of_libraries():
+    turned = dataclasses.replace(MACHINE, libraries=dict(reversed(MACHINE.libraries.items())))
+
+    assert turned.fingerprint == MACHINE.fingerprint
+
+
+def test_a_few_megabytes_of_memory_more_or_less_are_the_same_machine():
+    other = dataclasses.replace(MACHINE, memory_bytes=MACHINE.memory_bytes - 50 * 2**20)
+
+    assert other.fingerprint == MACHINE.fingerprint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cpu_model": "Abacus 4"},
+        {"physical_cores": 8},
+        {"memory_bytes": 32 * 2**30},
+        {"kernel": "Linux 6.2 x86_64"},
+        {"gpus": ("Slide Rule 100",)},
+        {"libraries": {"numpy": "2.4.7", "scipy": "1.17.1"}},
+        {"caches": ()},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_whatever_else_differs_changes_the_fingerprint(change):
+    assert dataclasses.replace(MACHINE, **change).fingerprint != MACHINE.fingerprint
+
+
+def test_a_machine_comes_back_from_its_json():
+    document = json.loads(json.dumps(MACHINE.as_json() | {"fingerprint": MACHINE.fingerprint}))
+
+    assert Machine.from_json(document) == MACHINE
+
+
+@pytest.mark.parametrize("document", [{}, MACHINE.as_json() | {"colour": "red"}])
+def test_what_is_no_machine_is_refused(document):
+    with pytest.raises(ValueError, match="not the description of a machine"):
+        Machine.from_json(document)
+
+
+def test_nonsense_is_refused_at_once():
+    with pytest.raises(ValueError, match="logical_cores must be positive but got 0"):
+        dataclasses.replace(MACHINE, logical_cores=0)
+
+
+def test_two_processes_detect_one_machine_whatever_they_imported_before():
+    code = "from parbench_lab.hardware.detect import detect_machine; print(detect_machine())"
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", before + code],
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=60,
+        ).stdout
+        for before in ("", "import scipy.linalg; ")
+    }
+
+    assert outputs == {f"{detect_machine()}\n"}
+
+
+def test_the_detected_machine_says_nothing_of_host_or_load():
+    import socket
+
+    document = detect_machine().as_json()
+
+    assert socket.gethostname() not in document.values()
+    assert document["gpus"] == []
+    assert document["logical_cores"] >= 1
+
+
+def test_a_library_that_is_not_installed_is_left_out():
+    import importlib.metadata
+
+    def version_of(name):
+        if name != "numpy":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "2.0"
+
+    assert library_versions(version_of) == {"numpy": "2.0"}
+
+
+def test_a_numpy_that_does_not_tell_its_linear_algebra_is_no_error():
+    assert parse_blas({"Build Dependencies": {}}) == ""

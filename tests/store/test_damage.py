@@ -1,0 +1,166 @@
+"""Files that are not what they should be: told in one line, and left as they are."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+
+import pytest
+
+from parbench_lab.errors import StoreError
+from parbench_lab.store import open_store
+from parbench_lab.store.sqlite import explain
+from tests.store.records import event, header
+
+
+def one_run(path):
+    with contextlib.closing(open_store(path)) as store:
+        store.create_run(header("a"))
+        store.append("a", [event(seq, n_measurements=50) for seq in range(20)])
+
+
+def change(path, *statements):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def garbage(path):
+    path.write_bytes(b"dear diary, " * 1000)
+
+
+def truncated(path):
+    one_run(path)
+    os.truncate(path, path.stat().st_size // 2 + 100)
+
+
+def beheaded(path):
+    one_run(path)
+    path.write_bytes(path.read_bytes()[4096:])
+
+
+def newer(path):
+    one_run(path)
+    change(path, "UPDATE parbench_schema SET version = 99")
+
+
+def foreign(path):
+    change(path, "CREATE TABLE recipes (name TEXT)")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        pytest.param(garbage, "is no SQLite database; it was left as it is", id="garbage"),
+        pytest.param(truncated, "is damaged; it was left as it is", id="truncated"),
+        pytest.param(beheaded, "is no SQLite database", id="first page missing"),
+        pytest.param(newer, "has schema version 99, this program knows 1: upgrade", id="newer"),
+        pytest.param(foreign, "is the database of another program", id="foreign"),
+    ],
+)
+def test_a_file_that_is_no_store_is_told_and_left_as_it_is(tmp_path, spoil, words):
+    path = tmp_path / "runs.db"
+    spoil(path)
+    before = path.read_bytes()
+
+    for action in (
+        lambda store: store.runs(),
+        lambda store: store.header("latest"),
+        lambda store: store.create_run(header("b")),
+    ):
+        with contextlib.closing(open_store(path)) as store:
+            with pytest.raises(StoreError, match=words) as refusal:
+                action(store)
+            assert "\n" not in str(refusal.value)
+            assert str(path) in str(refusal.value)
+
+    assert path.read_bytes() == before
+
+
+def test_an_empty_file_is_a_place_for_a_new_store(tmp_path):
+    path = tmp_path / "runs.db"
+    path.touch()
+
+    with contextlib.closing(open_store(path)) as store:
+        assert store.runs() == ()
+        store.create_run(header("a"))
+
+        assert [run.id for run in store.runs()] == ["a"]
+
+
+def test_a_store_opened_for_reading_is_read_and_not_written(tmp_path):
+    path = tmp_path / "runs.db"
+    one_run(path)
+
+    with contextlib.closing(open_store(f"sqlite:///{path}?mode=ro")) as store:
+        assert len(list(store.events("a"))) == 20
+        with pytest.raises(StoreError, match="for reading only"):
+            store.create_run(header("b"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("UPDATE event SET payload = '{' WHERE seq = 3", id="half a payload"),
+        pytest.param("UPDATE event SET payload = '[]' WHERE seq = 3", id="payload is a list"),
+        pytest.param("UPDATE measurement SET message = 'é' WHERE seq = 3", id="message"),
+        pytest.param("UPDATE measurement SET further_values = 'x' WHERE seq = 3", id="values"),
+    ],
+)
+def test_a_damaged_event_is_named(tmp_path, statement):
+    path = tmp_path / "runs.db"
+    one_run(path)
+    change(path, statement)
+
+    with (
+        contextlib.closing(open_store(path)) as store,
+        pytest.raises(StoreError, match="event 3 is damaged in the store"),
+    ):
+        list(store.events("a"))
+
+
+def test_a_file_removed_while_it_is_in_use_is_told_before_anything_is_lost(tmp_path):
+    path = tmp_path / "runs.db"
+    with contextlib.closing(open_store(path)) as store:
+        store.create_run(header("a"))
+        path.unlink()
+
+        with pytest.raises(StoreError, match="was removed or replaced"):
+            store.append("a", [event(0)])
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").touch()
+
+    with (
+        contextlib.closing(open_store(tmp_path / "file" / "runs.db")) as store,
+        pytest.raises(StoreError, match="cannot be made"),
+    ):
+        store.create_run(header("a"))
+
+
+def test_a_database_that_may_not_grow_is_explained_as_a_full_disk(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "full.db")) as connection:
+        connection.execute("PRAGMA max_page_count=2")
+        connection.execute("CREATE TABLE t (x)")
+        with pytest.raises(sqlite3.OperationalError) as full:
+            connection.execute("INSERT INTO t VALUES (zeroblob(100000))")
+
+    assert explain(full.value, "runs.db") == (
+        "store runs.db cannot grow, the disk is full: free some space, or give another place "
+        "with --store or PARBENCH_STORE (database or disk is full)"
+    )
+
+
+def test_a_closed_store_says_so(tmp_path):
+    store = open_store(tmp_path / "runs.db")
+    store.create_run(header("a"))
+    store.close()
+    store.close()
+
+    with pytest.raises(StoreError, match="is closed"):
+        store.append("a", [event(0)])
+    with pytest.raises(StoreError, match="is closed"):
+        list(store.events("a"))

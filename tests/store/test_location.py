@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from parbench_lab.errors import StoreError
+from parbench_lab.store import open_store
+from parbench_lab.store.location import Place, place_of
+from tests.store.records import header
+
+HERE = Path("/somewhere")
+
+
+@pytest.mark.parametrize(
+    ("location", "environment", "path"),
+    [
+        pytest.param(None, {}, "/somewhere/.parbench/runs.db", id="default"),
+        pytest.param(None, {"PARBENCH_STORE": "team.db"}, "/somewhere/team.db", id="environment"),
+        pytest.param(None, {"PARBENCH_STORE": ""}, "/somewhere/.parbench/runs.db", id="empty env"),
+        pytest.param("a.db", {"PARBENCH_STORE": "team.db"}, "/somewhere/a.db", id="argument wins"),
+        pytest.param(Path("/x/a.db"), {}, "/x/a.db", id="path"),
+        pytest.param("sqlite:///a.db", {}, "/somewhere/a.db", id="relative URL"),
+        pytest.param("sqlite:////x/a%20b.db", {}, "/x/a b.db", id="absolute URL"),
+        pytest.param("sqlite+pysqlite:///a.db", {}, "/somewhere/a.db", id="URL with a driver"),
+    ],
+)
+def test_a_location_means_an_absolute_file(location, environment, path):
+    assert place_of(location, environment=environment, folder=HERE) == Place(path=Path(path))
+
+
+@pytest.mark.parametrize("location", [":memory:", "sqlite://", "sqlite:///:memory:"])
+def test_memory_is_a_place(location):
+    assert place_of(location, environment={}, folder=HERE) == Place(path=None)
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        pytest.param("  ", "is empty", id="blank"),
+        pytest.param("postgresql://me:secret@host/db", "not supported yet", id="other database"),
+        pytest.param("sqlite://runs.db", "three slashes", id="two slashes"),
+        pytest.param("sqlite:///runs.db?cache=shared", "only .mode=ro", id="unknown option"),
+        pytest.param("/tmp", "is a folder", id="folder"),
+    ],
+)
+def test_a_location_that_makes_no_sense_is_refused_with_words(location, words):
+    with pytest.raises(StoreError, match=words) as refusal:
+        place_of(location, environment={}, folder=HERE)
+
+    assert "secret" not in str(refusal.value)
+
+
+def test_the_store_stays_where_it_was_opened_when_the_folder_changes(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(open_store("runs.db")) as store:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+
+        store.create_run(header("a"))
+
+    assert (tmp_path / "runs.db").exists()
+
+
+def test_reading_makes_no_file_and_the_first_run_makes_the_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PARBENCH_STORE", raising=False)
+    with contextlib.closing(open_store(None)) as store:
+        assert store.runs() == ()
+        assert list(tmp_path.iterdir()) == []
+
+        store.create_run(header("a"))
+
+        assert [run.id for run in store.runs()] == ["a"]
+    assert sorted(path.name for path in (tmp_path / ".parbench").iterdir()) == ["runs.db"]
+
+
+def test_importing_the_package_does_not_load_the_database_library():
+    code = (
+        "import sys, parbench_lab, parbench_lab.store; "
+        "print([name for name in ('sqlalchemy', 'sqlite3') if name in sys.modules])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=60
+    )
+
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,170 @@
+"""What other processes, and their deaths, may do to a store."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from parbench_lab.errors import StoreError
+from parbench_lab.store import open_store
+from tests.store.records import event, header
+from tests.store.writer import EVENTS_PER_BATCH, MEASUREMENTS_PER_EVENT
+
+ROOT = Path(__file__).parents[2]
+FOR_EVER = 10**9
+
+
+def writer(
+    location: object, run_id: str, n_batches: int, *, max_file_bytes: int = 0, user: int = 0
+) -> subprocess.Popen[str]:
+    numbers = [str(number) for number in (n_batches, max_file_bytes, user)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.store.writer", str(location), run_id, *numbers],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def integrity(path: Path) -> str:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        broken = connection.execute("PRAGMA foreign_key_check").fetchall()
+        assert broken == []
+        return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
+
+
+def test_twenty_kills_lose_at_most_the_batch_in_flight(tmp_path):
+    rng = random.Random(20)
+    path = tmp_path / "runs.db"
+
+    for kill in range(20):
+        safe = rng.randrange(1, 40)
+        with writer(path, f"run-{kill}", FOR_EVER) as child:
+            lines = [child.stdout.readline() for _ in range(safe)]
+            child.kill()
+            told = safe + len(child.stdout.read().split("\n")) - 1
+
+        assert lines[-1] == f"{safe - 1}\n"
+        assert integrity(path) == "ok"
+        with contextlib.closing(open_store(path)) as store:
+            events = list(store.events(f"run-{kill}"))
+            assert store.summary(f"run-{kill}").status == "running"
+        assert len(events) in (told * EVENTS_PER_BATCH, (told + 1) * EVENTS_PER_BATCH)
+        assert events == [
+            event(i, n_measurements=MEASUREMENTS_PER_EVENT) for i in range(len(events))
+        ]
+
+
+def test_a_run_goes_on_after_its_process_was_killed(tmp_path):
+    path = tmp_path / "runs.db"
+    with writer(path, "a", FOR_EVER) as child:
+        child.stdout.readline()
+        child.kill()
+
+    with contextlib.closing(open_store(path)) as store:
+        n = len(list(store.events("a")))
+        store.append("a", [event(n)])
+        store.finish_run("a", "finished", {})
+
+        assert len(list(store.events("a"))) == n + 1
+        assert store.summary("a").status == "finished"
+
+
+def test_several_processes_that_begin_at_once_on_a_new_file_all_get_through(tmp_path):
+    path = tmp_path / "new" / "runs.db"
+    children = [writer(path, f"run-{i}", 25) for i in range(5)]
+
+    ends = [
+        (child.communicate(timeout=120)[0].splitlines()[-1], child.returncode)
+        for child in children
+    ]
+
+    assert ends == [("24", 0)] * 5
+    with contextlib.closing(open_store(path)) as store:
+        counts = [len(list(store.events(f"run-{i}"))) for i in range(5)]
+    assert counts == [25 * EVENTS_PER_BATCH] * 5
+
+
+def test_readers_see_whole_batches_while_another_process_writes(tmp_path):
+    path = tmp_path / "runs.db"
+    seen = []
+
+    with writer(path, "a", 12) as child, contextlib.closing(open_store(path)) as store:
+        seen.extend(len(list(store.events("a"))) for _ in child.stdout)
+
+    assert seen == sorted(seen)
+    assert {n % EVENTS_PER_BATCH for n in seen} == {0}
+    assert all(n >= (line + 1) * EVENTS_PER_BATCH for line, n in enumerate(seen))
+
+
+def test_two_processes_cannot_write_the_same_run(tmp_path):
+    first, second = open_store(tmp_path / "runs.db"), open_store(tmp_path / "runs.db")
+    with contextlib.closing(first), contextlib.closing(second):
+        first.create_run(header("a"))
+        second.append("a", [event(0)])
+
+        with pytest.raises(StoreError, match="another process writing the same run"):
+            first.append("a", [event(0)])
+
+
+def test_a_writer_waits_for_another_one_to_end_its_transaction(tmp_path):
+    path = tmp_path / "runs.db"
+    with contextlib.closing(open_store(path)) as store:
+        store.create_run(header("a"))
+        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        waiting = threading.Thread(target=store.append, args=("a", [event(0)]))
+        waiting.start()
+        assert list(store.events("a")) == []
+
+        other.execute("COMMIT")
+        other.close()
+        waiting.join()
+
+        assert list(store.events("a")) == [event(0)]
+
+
+def test_a_full_disk_is_told_in_one_line_and_costs_only_the_last_batch(tmp_path):
+    path = tmp_path / "runs.db"
+
+    with writer(path, "a", FOR_EVER, max_file_bytes=300_000) as child:
+        *told, error = child.stdout.read().splitlines()
+
+    assert error.startswith(f"StoreError: store {path} cannot")
+    assert "free some space, or give another place with --store" in error
+    assert integrity(path) == "ok"
+    with contextlib.closing(open_store(path)) as store:
+        assert len(list(store.events("a"))) == len(told) * EVENTS_PER_BATCH
+        n = len(told) * EVENTS_PER_BATCH
+        store.append("a", [event(n)])
+
+
+def test_a_file_of_somebody_else_is_told_to_be_read_only(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shared")
+    path = folder / "runs.db"
+    with contextlib.closing(open_store(path)) as store:
+        store.create_run(header("a"))
+    for parent in (folder, *folder.parents[:-1]):
+        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o555)
+    path.chmod(0o444)
+    before = path.read_bytes()
+    folder.chmod(0o555)
+    # root may write everywhere: the child becomes nobody then
+    nobody = 65534 if os.geteuid() == 0 else 0
+
+    with writer(path, "b", 1, user=nobody) as child:
+        said = child.stdout.read()
+    folder.chmod(0o755)
+
+    assert said.startswith(f"StoreError: store {path} cannot be")
+    assert said.count("\n") == 1
+    assert path.read_bytes() == before
