@@ -27,6 +27,8 @@ from parbench_lab.analysis.pair_bets import PairBets, ParetoBets
 from parbench_lab.core.metric import Metric
 from parbench_lab.core.standing import VerdictKind
 
+_TIE_BREAK = 1e-6
+
 _KINDS = (VerdictKind.UNDECIDED, VerdictKind.EQUAL, VerdictKind.FRONT)
 
 
@@ -197,8 +199,9 @@ class SeveralObjectives:
         return first
 
     def keys(self) -> Floats:
-        """Return the mean of the objectives' keys."""
-        mean: Floats = np.mean([duels.keys(self.alive) for duels in self.duels], axis=0)
+        """Return the mean of the objectives' keys; among ties the first objective decides."""
+        keys = [duels.keys(self.alive) for duels in self.duels]
+        mean: Floats = np.mean(keys, axis=0) + _TIE_BREAK * keys[0]
         return mean
 
     def leader(self, keys: Floats) -> int:

@@ -41,15 +41,19 @@ class SignBonferroni:
         margin = record.metrics[0].margin(MARGINS[snap_up(tolerance)])
         evidence = duel_evidence(*duels_beyond(record, margin)) / (len(record.names) - 1)
         np.fill_diagonal(evidence, 0.0)
-        strongest = evidence.argmax(axis=-1)
-        verdicts = []
-        for row, name in enumerate(survivors):
-            reached = float(evidence[row, strongest[row]])
-            if reached >= elimination_threshold and name != record.leader:
-                winner = survivors[strongest[row]]
-                reason = f"loses its duels with {winner} (evidence {odds(reached)}, corrected)"
-                verdicts.append(Verdict(candidate=name, reason=reason, evidence=reached))
-        return verdicts
+        strongest, reached = evidence.argmax(axis=-1), evidence.max(axis=-1)
+        out = np.flatnonzero(reached >= elimination_threshold).tolist()
+        if len(out) == len(survivors):
+            out.remove(int(reached.argmin()))
+        return [
+            Verdict(
+                candidate=survivors[row],
+                reason=f"loses its duels with {survivors[strongest[row]]} "
+                f"(evidence {odds(reached[row])}, corrected for the number of candidates)",
+                evidence=float(reached[row]),
+            )
+            for row in out
+        ]
 
 
 def duels_beyond(
