@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parbench_lab import testing
+    from parbench_lab import errors, testing
     from parbench_lab.core.candidate import Candidate, candidate, candidates_from_grid
     from parbench_lab.core.metric import Metric
     from parbench_lab.lab import ParallelBenchmarking, RaceResult
@@ -27,6 +27,7 @@ __all__ = [
     "__version__",
     "candidate",
     "candidates_from_grid",
+    "errors",
     "testing",
 ]
 
@@ -42,8 +43,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "testing":
-        return importlib.import_module("parbench_lab.testing")
+    if name in ("errors", "testing"):
+        return importlib.import_module(f"parbench_lab.{name}")
     try:
         home = _HOMES[name]
     except KeyError:

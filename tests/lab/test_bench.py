@@ -1,0 +1,231 @@
+"""The founding class on real worker processes: names, callables, live control, several at once."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+import parbench_lab as pb
+from parbench_lab.core.measurement import Outcome
+from parbench_lab.core.standing import VerdictKind
+from parbench_lab.errors import SettingError, UnknownNameError, UsageError
+from parbench_lab.racing.journal import replay
+from parbench_lab.store import open_store
+from tests.chaos.candidates import Summing, good, slower, slowest, spend
+
+
+def race(*algorithms, **options):
+    given = {"workload": Summing(), "store": ":memory:", "timeout_s": 2.0, **options}
+    return pb.ParallelBenchmarking(list(algorithms), **given)
+
+
+def test_the_founding_call_works_as_written(tmp_path):
+    bench = pb.ParallelBenchmarking(
+        algorithms=["fast_v1", "accurate_v2", "hybrid_v3"],
+        batch_size=1000,
+        max_concurrent=4,
+        elimination_threshold=10000,
+        target_gpu_utilization=95,
+        store=tmp_path / "runs.db",
+    )
+    with bench:
+        result = bench.run_continuous_optimization(max_seconds=60)
+
+    assert result.status in ("decided", "undecided")
+    assert set(result.front) <= {"fast_v1", "accurate_v2", "hybrid_v3"}
+    for standing in result.scoreboard.standings:
+        assert standing.reason, standing
+    assert "not measured" in result.not_measured["gpu_utilization"]
+
+
+def test_the_faster_wins_and_the_result_tells_by_how_much_and_how_sure():
+    with race(slower, good, slowest) as bench:
+        result = bench.run_continuous_optimization(max_seconds=60)
+
+    assert result.winner == "good"
+    assert result.status == "decided"
+    slow = result.scoreboard.of("slowest")
+    assert slow.verdict is VerdictKind.ELIMINATED
+    assert slow.ratio.low > 1.5
+    assert "good wins" in result.sentence
+    assert "measurements" in result.sentence
+
+
+def test_ranking_has_the_promised_columns():
+    with race(good, slower) as bench:
+        result = bench.run_continuous_optimization(max_seconds=60)
+
+    assert (
+        list(result.ranking().columns)
+        == (
+            "rank candidate verdict ratio ratio_low ratio_high evidence shown_slower blocks median_s "
+            "throughput peak_rss_bytes outcome reason"
+        ).split()
+    )
+
+
+def test_closures_lambdas_and_bound_methods_race():
+    scale = 2.0
+
+    class Holder:
+        def total(self, case):
+            spend(0.004)
+            return case.sum()
+
+    def closure(case):
+        spend(0.001 * scale)
+        return case.sum()
+
+    shortest = pb.Candidate(name="lambda", function=lambda case: int(case.sum()))
+    with race(closure, shortest, Holder().total) as bench:
+        result = bench.run_continuous_optimization(max_seconds=60)
+
+    assert result.winner == "lambda"
+    assert {c.outcome for c in result.scoreboard.standings} == {Outcome.OK}
+
+
+def test_a_race_is_steered_while_it_runs():
+    with race(good, slower, policy="never") as bench:
+        bench.start()
+        assert bench.wait("first_rows", timeout_s=60)
+        bench.change(batch_size=5000)
+        bench.add(slowest)
+        bench.pause()
+        bench.resume()
+        assert bench._engine.wait_for(lambda s: "slowest" in s.ledger.scouted, 60)
+        bench.drop("slower")
+        assert bench._engine.wait_for(lambda s: not s.roster["slower"].fit, 60)
+        bench.change(policy="evidence", tolerance=0.1)
+        assert bench.wait("decided", timeout_s=60)
+        result = bench.stop()
+
+    assert result.scoreboard.batch_size == 5000
+    assert result.winner == "good"
+    assert result.scoreboard.of("slower").verdict is VerdictKind.DROPPED
+
+
+@pytest.mark.parametrize(
+    "changes", [{"batch_size": -1}, {"tolerance": float("nan")}, {"batchsize": 3}]
+)
+def test_nonsense_is_refused_and_changes_nothing(changes):
+    with race(good, slower) as bench:
+        before = bench.settings
+
+        with pytest.raises(SettingError):
+            bench.change(**changes)
+
+        assert bench.settings == before
+
+
+def test_unknown_objectives_and_policies_list_the_known():
+    with race(good, slower) as bench:
+        with pytest.raises(UnknownNameError, match="wall_time_s"):
+            bench.change(objectives=["speed"])
+        with pytest.raises(UnknownNameError, match="evidence"):
+            bench.change(policy="guess")
+
+
+def test_the_same_function_added_again_gets_a_number():
+    with race(good, slower) as bench:
+        assert bench.add(good) == "good #2"
+
+
+def test_a_wrong_candidate_is_out_with_the_words_of_the_check():
+    def off(case):
+        return case.sum() + 1
+
+    with race(good, off) as bench:
+        result = bench.run_continuous_optimization(max_seconds=60)
+
+    assert result.winner == "good"
+    assert result.scoreboard.of("off").outcome is Outcome.WRONG
+    assert "the sum is" in result.scoreboard.of("off").reason
+
+
+def test_two_races_at_once_in_one_process_do_not_disturb_each_other():
+    results = {}
+
+    def run(name, fast):
+        with race(fast, slowest, n_workers=1) as bench:
+            results[name] = bench.run_continuous_optimization(max_seconds=60)
+
+    threads = [
+        threading.Thread(target=run, args=("a", good)),
+        threading.Thread(target=run, args=("b", slower)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert results["a"].winner == "good"
+    assert results["b"].winner == "slower"
+
+
+def test_the_journal_of_a_real_race_replays_to_the_same_verdicts():
+    store = open_store(":memory:")
+    with race(good, slower, slowest, store=store) as bench:
+        result = bench.run_continuous_optimization(max_seconds=60)
+        again = bench.fresh_state()
+
+    found = replay(store.events(result.run_id), again)
+
+    assert found.mismatches == ()
+    assert again.ended.status == result.status
+    store.close()
+
+
+def test_a_race_without_a_cluster_at_the_address_fails_in_one_line():
+    bench = race(good, slower, cluster="tcp://127.0.0.1:1")
+    with bench, pytest.raises(pb.errors.ClusterError) as caught:
+        bench.start()
+
+    assert "127.0.0.1:1" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_closed_race_cannot_be_started_again():
+    bench = race(good, slower)
+    bench.close()
+    bench.close()
+
+    with pytest.raises(UsageError, match="closed"):
+        bench.start()
+
+
+def test_a_budget_must_be_positive():
+    with race(good) as bench, pytest.raises(UsageError, match="max_seconds"):
+        bench.run_continuous_optimization(max_seconds=0)
+
+
+def test_a_check_that_gives_numbers_that_are_none_ends_nothing():
+    class Odd(Summing):
+        def check(self, case, result):
+            return {"odd": float("nan")}
+
+    with race(good, slower, workload=Odd()) as bench:
+        result = bench.run_continuous_optimization(max_seconds=60)
+
+    assert result.winner == "good"
+
+
+def test_a_case_that_cannot_be_made_fails_the_race_with_the_reason():
+    class Broken(Summing):
+        def make_case(self, size, rng):
+            raise RuntimeError("no data today")
+
+    with race(good, slower, workload=Broken()) as bench:
+        result = bench.run_continuous_optimization(max_seconds=60)
+
+    assert result.status == "failed"
+    assert "no data today" in result.reason
+
+
+def test_arrays_of_a_case_are_the_same_for_the_same_seed():
+    rng = [np.random.default_rng(3) for _ in range(2)]
+
+    first, again = (Summing().make_case(10, generator) for generator in rng)
+
+    assert (first == again).all()
