@@ -10,6 +10,7 @@ Everything that another database would do differently is here; `history` speaks 
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -94,10 +95,14 @@ def insert_rows(connection: sa.Connection, table: sa.Table, given: Sequence[Row]
     program that judges a race shares its cores with the race.
     """
     if given:
-        columns = ", ".join(f'"{column.name}"' for column in table.columns)
-        marks = ", ".join("?" * len(table.columns))
-        statement = f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})'  # noqa: S608 - our own names
-        connection.exec_driver_sql(statement, [tuple(row) for row in given])
+        connection.exec_driver_sql(_insert_statement(table), [tuple(row) for row in given])
+
+
+@functools.cache
+def _insert_statement(table: sa.Table) -> str:
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    marks = ", ".join("?" * len(table.columns))
+    return f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})'  # noqa: S608 - our own names
 
 
 def patiently(operation: Callable[[], T], *, place: Place, patience_s: float = PATIENCE_S) -> T:
