@@ -166,9 +166,11 @@ def _workload_of(wanted: list[Algorithm] | None) -> Workload:
     """Return the one workload that has all the names."""
     names = [thing for thing in wanted or () if isinstance(thing, str) and ":" not in thing]
     if not names:
-        given = "algorithms" if wanted is None else "a workload for these candidates"
+        lacking = (
+            "algorithms=[...] or a workload" if wanted is None else "the candidates a workload"
+        )
         raise UsageError(
-            f"give {given}: workload=(make_case, check), an object with both, or one of "
+            f"give {lacking}: workload=(make_case, check), an object with both, or one of "
             f"{', '.join(workload_names())}"
         )
     known = {
@@ -195,7 +197,7 @@ def _unknown_everywhere(names: list[str], known: Mapping[str, list[str]]) -> Unk
             everyone = [other for has in known.values() for other in has]
             return not_found("candidate", name, everyone, _CANDIDATE_ADVICE, listing=listing)
     places = "; ".join(f"{name!r} is in {', '.join(found)}" for name, found in homes.items())
-    return UnknownNameError(f"no workload has all of {_quoted(names)}: {places}")
+    return UnknownNameError(f"no workload has all of {_quoted(names)}; {places}")
 
 
 def _candidate(thing: Algorithm, workload: Workload, own: Mapping[str, Candidate]) -> Candidate:
