@@ -88,6 +88,11 @@ def register_workload(workload: Any, *, name: str | None = None) -> Workload:
     return made
 
 
+def forget_workload(name: str) -> None:
+    """Undo `register_workload`; a name that is not registered is none of our business."""
+    _registered.pop(name, None)
+
+
 def loadable_workloads() -> Iterator[tuple[str, Workload]]:
     """Yield every workload with its name; one that cannot be loaded is a warning, no error."""
     for name in workload_names():

@@ -12,6 +12,7 @@ from parbench_lab.core.candidate import Candidate, as_candidate, import_function
 from parbench_lab.core.ports import Workload, workload_name
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.workloads.catalogue import (
+    forget_workload,
     loadable_workloads,
     register_workload,
     workload_by_name,
@@ -29,6 +30,7 @@ from parbench_lab.workloads.naming import not_found
 
 __all__ = [
     "candidates_of",
+    "forget_workload",
     "register_workload",
     "resolve",
     "targets",
