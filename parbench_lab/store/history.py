@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import EventRecord, RunHeader, RunSummary
 from parbench_lab.errors import StoreError
 from parbench_lab.store import rows
@@ -233,14 +234,25 @@ def _run_row(header: RunHeader) -> dict[str, Any]:
 
 
 def _is_machine(machine: object) -> bool:
-    return isinstance(machine, Mapping) and isinstance(machine.get("fingerprint"), str)
+    return isinstance(machine, Mapping) and bool(machine)
+
+
+def _fingerprint(machine: Mapping[str, Any]) -> str:
+    """Return the fingerprint that is given or follows, empty where it is no whole machine."""
+    given = machine.get("fingerprint")
+    if isinstance(given, str) and rows.is_plain(given):
+        return given
+    try:
+        return Machine.from_json(machine).fingerprint
+    except ValueError:
+        return ""
 
 
 def _machine_key(connection: sa.Connection, machine: Any) -> int:
     """Return the key of a machine; thousands of runs on one keep one copy."""
     text = rows.document_text(machine, what="the machine")
     text = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
-    values = {"fingerprint": machine["fingerprint"], "document": text}
+    values = {"fingerprint": _fingerprint(machine), "document": text}
     asked = sa.select(MACHINE.c.key).where(
         MACHINE.c.fingerprint == values["fingerprint"], MACHINE.c.document == text
     )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import EventRecord, MeasurementRow, RunStore
 from parbench_lab.errors import StoreError
 from parbench_lab.store import open_store
@@ -193,6 +194,28 @@ def test_equal_machines_are_kept_once(tmp_path):
         assert store.header("c").document["machine"]["cpu_model"] == "Abacus 4"
     with contextlib.closing(sqlite3.connect(tmp_path / "runs.db")) as connection:
         assert connection.execute("SELECT count(*) FROM machine").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("machine", [{"cpu_model": "Abacus"}, {}, None, "a text", ["a", "list"]])
+def test_a_machine_that_is_not_whole_comes_back_too(machine):
+    with _memory() as store:
+        store.create_run(header("a", machine=machine, seed=1))
+
+        assert store.header("a").document == {"machine": machine, "seed": 1}
+
+
+def test_the_fingerprint_of_a_machine_is_beside_it_for_sql_to_ask(tmp_path):
+    machine = Machine(
+        cpu_model="Abacus 3", physical_cores=1, logical_cores=1, smt=False, memory_bytes=2**30,
+        os="Debian", kernel="Linux", python="CPython 3.11",
+    )  # fmt: skip
+    with contextlib.closing(open_store(tmp_path / "runs.db")) as store:
+        store.create_run(header("a", machine=machine.as_json()))
+
+    with contextlib.closing(sqlite3.connect(tmp_path / "runs.db")) as connection:
+        found = connection.execute("SELECT fingerprint FROM machine").fetchall()
+
+    assert found == [(machine.fingerprint,)]
 
 
 def test_the_same_end_may_be_told_twice_and_another_is_refused():
