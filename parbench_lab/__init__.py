@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from parbench_lab.lab import ParallelBenchmarking, RaceResult
     from parbench_lab.racing.settings import Settings
 
-__version__ = "0.1.0"
+    __version__: str
 
 __all__ = [
     "Candidate",
@@ -43,6 +43,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("parbench_lab")
     if name in ("errors", "testing"):
         return importlib.import_module(f"parbench_lab.{name}")
     try:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import importlib.metadata
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from parbench_lab import __version__
 from parbench_lab.core.candidate import Candidate, as_candidate
 from parbench_lab.core.metric import MEASURED_METRICS, Metric
 from parbench_lab.core.ports import (
@@ -540,7 +540,7 @@ class ParallelBenchmarking:
                 "seed": self._seed,
                 "configuration": self._configuration,
                 "machine": jsonable(detect_machine()),
-                "version": __version__,
+                "version": importlib.metadata.version("parbench_lab"),
             },
         )
 
