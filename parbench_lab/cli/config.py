@@ -129,7 +129,8 @@ def read_layer(path: Path) -> Layer:
     except ValueError as error:
         raise UsageError(f"{path}: {error}; give TOML, or JSON in a .json file") from error
     if path.name == PYPROJECT:
-        document = document.get("tool", {}).get("parbench", {})
+        tools = document.get("tool", {})
+        document = tools.get("parbench", {}) if isinstance(tools, dict) else tools
     values = checked(document, source=str(path))
     return Layer(source=str(path), values=_located(values, path.parent))
 

@@ -154,11 +154,15 @@ def trust_lines(scoreboard: Scoreboard) -> tuple[str, ...]:
     return tuple(f"! {printable(warning)}" for warning in scoreboard.trust.warnings)
 
 
-def reason_lines(rows: Sequence[LeaderboardRow]) -> tuple[str, ...]:
-    """Return why candidates are out, a line for each."""
-    return tuple(
-        f"{row.candidate}: {row.reason}" for row in rows if row.tone == "out" and row.reason
-    )
+def reason_lines(rows: Sequence[LeaderboardRow], *, width_cells: int) -> tuple[str, ...]:
+    """Return a line for every reason or warning that the table of this width cannot hold whole."""
+    room = _reason_cells(_columns(rows, width_cells), rows, width_cells)
+    return tuple(f"{row.candidate}: {row.reason}" for row in rows if len(row.reason) > room)
+
+
+def fold_line(rows: Sequence[LeaderboardRow]) -> str:
+    """Return how many rows are not shown, the empty string where all are."""
+    return next((f"{row.rank} {row.candidate}" for row in rows if row.tone == "fold"), "")
 
 
 def _row(standing: Standing, settings: Settings) -> LeaderboardRow:
@@ -251,45 +255,62 @@ _IF_ROOM = (
     _Column(field="memory", title="peak memory", right=True),
 )
 _NAME_CELLS = 24
+_NAME_CELLS_AT_LEAST = 8
 _REASON_CELLS = 28
 
 
 def leaderboard_table(rows: Sequence[LeaderboardRow], *, width_cells: int) -> Table:
     """Return the rows as a rich table that fits a terminal of this width.
 
-    At 80 cells and below only what a decision needs is shown; time, further metrics, memory and
-    the reasons join as there is room.
+    A fold is no row of it: `fold_line` says it below. Up to 80 cells only what a decision needs
+    is shown; time, further metrics, memory and the reasons join as there is room.
     """
     from rich.table import Table  # noqa: PLC0415 - slow to import
     from rich.text import Text  # noqa: PLC0415
 
     columns = _columns(rows, width_cells)
-    reasons = reasons_fit(rows, width_cells=width_cells)
+    reason_cells = _reason_cells(columns, rows, width_cells)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in columns:
+        is_name = column.field == "candidate"
         table.add_column(
             Text(column.title),
             justify="right" if column.right else "left",
             no_wrap=True,
             overflow="ellipsis",
-            min_width=None if column.field == "candidate" else _cells(column, rows),
+            min_width=None if is_name else _cells(column, rows),
+            max_width=_name_cells(columns, rows, width_cells) if is_name else None,
         )
-    if reasons:
-        table.add_column(Text("reason"), no_wrap=True, overflow="ellipsis", ratio=1)
-    for row in rows:
+    if reason_cells:
+        table.add_column(Text("reason"), no_wrap=True, overflow="ellipsis", max_width=reason_cells)
+    for row in (row for row in rows if row.tone != "fold"):
         cells = [Text(getattr(row, column.field)) for column in columns]
-        table.add_row(*cells, *([Text(row.reason)] if reasons else []), style=_STYLES[row.tone])
+        table.add_row(
+            *cells, *([Text(row.reason)] if reason_cells else []), style=_STYLES[row.tone]
+        )
     return table
 
 
-def reasons_fit(rows: Sequence[LeaderboardRow], *, width_cells: int) -> bool:
-    """Return whether the reasons have a column of their own; they are told elsewhere if not."""
-    used = _used_cells(_columns(rows, width_cells), rows)
-    return any(row.reason for row in rows) and used + _REASON_CELLS <= width_cells
+def _reason_cells(
+    columns: Sequence[_Column], rows: Sequence[LeaderboardRow], width_cells: int
+) -> int:
+    """Return the room for reasons, 0 where a column of them is not worth while."""
+    room = width_cells - _used_cells(columns, rows)
+    return room if room >= _REASON_CELLS and any(row.reason for row in rows) else 0
 
 
 def _used_cells(columns: Sequence[_Column], rows: Sequence[LeaderboardRow]) -> int:
     return sum(min(_cells(column, rows), _NAME_CELLS) + 1 for column in columns)
+
+
+def _name_cells(
+    columns: Sequence[_Column], rows: Sequence[LeaderboardRow], width_cells: int
+) -> int:
+    """Return the room for names: what the numbers leave, but never nothing."""
+    numbers = sum(_cells(c, rows) + 1 for c in columns if c.field != "candidate")
+    has_reasons = _reason_cells(columns, rows, width_cells) > 0
+    room = _NAME_CELLS if has_reasons else width_cells - numbers - 1
+    return max(_NAME_CELLS_AT_LEAST, room)
 
 
 def _columns(rows: Sequence[LeaderboardRow], width_cells: int) -> list[_Column]:
@@ -305,7 +326,6 @@ def _columns(rows: Sequence[LeaderboardRow], width_cells: int) -> list[_Column]:
 
 
 def _cells(column: _Column, rows: Sequence[LeaderboardRow]) -> int:
-    # the text of a fold spills over no other column's width
     texts = [getattr(row, column.field) for row in rows if row.tone != "fold"]
     return max([len(column.title), *(len(text) for text in texts)])
 
@@ -343,12 +363,13 @@ def screen(
     room = max(3, height_lines - len(head) - len(foot) - len(spoken) - 2)
     rows = leaderboard_rows(scoreboard, settings, max_rows=room)
     table = leaderboard_table(rows, width_cells=width_cells)
-    reasons = () if reasons_fit(rows, width_cells=width_cells) else reason_lines(rows)
-    below = [*reasons[: room - len(rows)]]
+    reasons = reason_lines(rows, width_cells=width_cells)
+    folded = fold_line(rows)
+    below = [folded] if folded else [*reasons[: room - len(rows)]]
     return Group(
         *head,
         table,
-        *(line(reason, "dim") for reason in below),
+        *(line(text, "dim") for text in below),
         *foot,
         *(line(sentence, "dim") for sentence in spoken),
     )

@@ -97,6 +97,7 @@ class _Number(click.ParamType[float]):
 
     def __init__(self, *, whole: bool) -> None:
         self.name = "integer" if whole else "number"
+        self._words = "a whole number" if whole else "a number"
         self._parse = _whole if whole else float
 
     def convert(
@@ -104,8 +105,8 @@ class _Number(click.ParamType[float]):
     ) -> float:
         try:
             return self._parse(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a {self.name}", param, ctx)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not {self._words}", param, ctx)
 
 
 def _whole(text: Any) -> int:

@@ -15,7 +15,6 @@ from parbench_lab.cli.leaderboard import (
     leaderboard_table,
     progress_line,
     reason_lines,
-    reasons_fit,
     screen,
     trust_lines,
 )
@@ -173,7 +172,7 @@ def print_table(file: IO[str], scoreboard: Scoreboard, settings: Settings) -> No
     console = console_on(file)
     rows = leaderboard_rows(scoreboard, settings)
     console.print(leaderboard_table(rows, width_cells=console.width))
-    reasons = () if reasons_fit(rows, width_cells=console.width) else reason_lines(rows)
+    reasons = reason_lines(rows, width_cells=console.width)
     for line in (*reasons, *trust_lines(scoreboard)):
         click.echo(line, file=file)
 

@@ -161,5 +161,6 @@ def _three_digits(number: float) -> str:
         return f"{number:g}"
     if not 1e-3 <= abs(number) < 1e5:
         return f"{number:.2e}"
-    digits = 2 - math.floor(math.log10(abs(number)))
+    rounded = float(f"{number:.2e}")
+    digits = 2 - math.floor(math.log10(abs(rounded)))
     return f"{number:.{max(0, digits)}f}"

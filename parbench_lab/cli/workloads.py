@@ -20,14 +20,11 @@ from parbench_lab.core.ports import Workload, workload_name
 @common_options
 def workloads(*, as_json: bool, output: Path | None, config: Path | None) -> None:
     """List the workloads that can be raced by name, with their candidates."""
-    from parbench_lab.workloads.registry import (  # noqa: PLC0415 - loads numpy
-        workload_by_name,
-        workload_names,
-    )
+    from parbench_lab.workloads.catalogue import loadable_workloads  # noqa: PLC0415 - loads numpy
 
     path = checked_output(output)
     file_layers(Path.cwd(), config)
-    documents = [workload_document(workload_by_name(name)) for name in workload_names()]
+    documents = [workload_document(workload) for _, workload in loadable_workloads()]
     deliver(documents, as_json=as_json, output=path)
     if not as_json:
         for document in documents:
