@@ -9,15 +9,9 @@ from typing import IO, TYPE_CHECKING, Protocol
 import click
 
 from parbench_lab.cli.doors import Bench, Result
+from parbench_lab.cli.drawing import reason_lines, screen_lines, segments, table_lines
 from parbench_lab.cli.interrupts import Interrupts
-from parbench_lab.cli.leaderboard import (
-    leaderboard_rows,
-    leaderboard_table,
-    progress_line,
-    reason_lines,
-    screen,
-    trust_lines,
-)
+from parbench_lab.cli.leaderboard import leaderboard_rows, progress_line, trust_lines
 from parbench_lab.cli.usage import host_usage
 from parbench_lab.cli.wording import printable
 from parbench_lab.core.standing import Scoreboard
@@ -109,7 +103,7 @@ class LiveView:
         began_ns = time.thread_time_ns()
         title = f"{self._title}  stopping ... (Ctrl-C again: abort)" if stopping else self._title
         size = self._console.size
-        view = screen(
+        lines = screen_lines(
             bench.scoreboard,
             bench.settings,
             width_cells=size.width,
@@ -119,7 +113,7 @@ class LiveView:
             usage=host_usage(),
             budget_s=self._budget_s,
         )
-        self._live.update(view, refresh=True)
+        self._live.update(segments(lines), refresh=True)
         drawing_s = 1e-9 * (time.thread_time_ns() - began_ns)
         return max(REFRESH_S, drawing_s / DRAWING_SHARE)
 
@@ -171,9 +165,8 @@ def print_table(file: IO[str], scoreboard: Scoreboard, settings: Settings) -> No
     """Print the whole leaderboard, why candidates are out, and what to distrust."""
     console = console_on(file)
     rows = leaderboard_rows(scoreboard, settings)
-    console.print(leaderboard_table(rows, width_cells=console.width))
-    reasons = reason_lines(rows, width_cells=console.width)
-    for line in (*reasons, *trust_lines(scoreboard)):
+    console.print(segments(table_lines(rows, width_cells=console.width)))
+    for line in (*reason_lines(rows, width_cells=console.width), *trust_lines(scoreboard)):
         click.echo(line, file=file)
 
 

@@ -12,16 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from parbench_lab.cli.drawing import reason_lines, screen_lines, segments, table_lines
 from parbench_lab.cli.leaderboard import (
     leaderboard_rows,
-    leaderboard_table,
     progress,
     progress_line,
-    reason_lines,
-    screen,
 )
 from parbench_lab.cli.usage import HostUsage
-from parbench_lab.cli.wording import duration, odds, printable
+from parbench_lab.cli.wording import cells, duration, odds, printable
 from parbench_lab.core.standing import Trust
 from parbench_lab.racing.settings import Settings
 from tests.cli.doubles import board, crowd, measured, standing
@@ -30,27 +28,30 @@ SETTINGS = Settings()
 USAGE = HostUsage(cpu_percent=98.0, memory_used_bytes=3 * 2**30, memory_total_bytes=8 * 2**30)
 
 
-def drawn(renderable, width_cells=80, *, colour=False) -> list[str]:
-    file = io.StringIO()
-    console = Console(
-        file=file, width=width_cells, height=24, force_terminal=colour,
-        color_system="truecolor" if colour else None,
-    )  # fmt: skip
-    console.print(renderable)
-    return file.getvalue().splitlines()
-
-
 def view(scoreboard, width_cells=80, height_lines=24, **options):
-    return screen(
+    """Return the text of the live view's lines."""
+    known = {
+        "title": "parbench race",
+        "log": ["a is eliminated", "b is eliminated", "c leads", "d stays", "e is back"],
+        "usage": USAGE,
+    }
+    lines = screen_lines(
         scoreboard,
         SETTINGS,
         width_cells=width_cells,
         height_lines=height_lines,
-        title="parbench race",
-        log=["a is eliminated", "b is eliminated", "c leads", "d stays", "e is back"],
-        usage=USAGE,
-        **options,
+        **{**known, **options},
     )
+    return [line.text for line in lines]
+
+
+def printed(lines) -> str:
+    """Return what a terminal gets."""
+    file = io.StringIO()
+    Console(file=file, width=80, force_terminal=True, color_system="truecolor").print(
+        segments(lines)
+    )
+    return file.getvalue()
 
 
 def test_a_row_says_everything_with_its_unit():
@@ -86,13 +87,14 @@ def test_the_workloads_own_metrics_are_shown_and_the_measured_ones_only_as_objec
 
 def test_the_eliminated_are_grey_and_say_why():
     rows = leaderboard_rows(crowd(3, survivors=2), SETTINGS)
-    lines = drawn(leaderboard_table(rows, width_cells=80), colour=True)
+    table = table_lines(rows, width_cells=80)
 
     assert [row.tone for row in rows] == ["lead", "racing", "out"]
     assert reason_lines(rows, width_cells=80) == (
         "candidate_002: shown at least 20 % slower than the best",
     )
-    assert "\x1b[2m" in next(line for line in lines if "candidate_002" in line)
+    assert [line.tone for line in table] == ["head", "lead", "racing", "out"]
+    assert "\x1b[2m3 candidate_002" in printed(table)
 
 
 def test_200_candidates_fold_into_the_rows_there_are():
@@ -116,9 +118,9 @@ def test_as_many_candidates_as_rows_are_not_folded():
 @pytest.mark.parametrize("width_cells", [40, 60, 80, 100, 120, 160, 250])
 @pytest.mark.parametrize("candidates", [2, 7, 200])
 def test_no_line_is_wider_than_the_terminal_and_none_is_wrapped(width_cells, candidates):
-    lines = drawn(view(crowd(candidates, survivors=2), width_cells), width_cells)
+    lines = view(crowd(candidates, survivors=2), width_cells)
 
-    assert max(len(line) for line in lines) <= width_cells
+    assert max(cells(line) for line in lines) <= width_cells
     assert len(lines) <= 23
 
 
@@ -126,13 +128,13 @@ def test_no_line_is_wider_than_the_terminal_and_none_is_wrapped(width_cells, can
 def test_the_view_fits_the_height(height_lines):
     scoreboard = crowd(200, survivors=5)
 
-    lines = drawn(view(scoreboard, height_lines=height_lines))
+    lines = view(scoreboard, height_lines=height_lines)
 
     assert len(lines) < height_lines
 
 
 def test_80_columns_show_what_a_decision_needs():
-    lines = drawn(view(crowd(7, survivors=3)))
+    lines = view(crowd(7, survivors=3))
 
     head, leader, last = lines[1], lines[2], lines[8]
     for title in ("candidate", "verdict", "ratio", "items/s", "evidence", "blocks"):
@@ -143,17 +145,25 @@ def test_80_columns_show_what_a_decision_needs():
 
 
 def test_a_wide_terminal_has_the_time_the_memory_and_the_reason_in_the_row():
-    lines = drawn(view(crowd(3, survivors=2), 160), 160)
+    lines = view(crowd(3, survivors=2), 160)
 
     assert "peak memory" in lines[1]
     assert "time" in lines[1]
     assert "shown at least 20 % slower" in next(line for line in lines if "candidate_002" in line)
 
 
+def test_wide_letters_keep_the_columns_in_line():
+    scoreboard = board(measured("快速算法", 1, "leader"), measured("plain", 2, "undecided"))
+
+    lines = view(scoreboard)
+
+    assert cells(lines[2].split("leader")[0]) == cells(lines[3].split("undecided")[0])
+
+
 def test_a_long_name_is_cut_before_any_number_is():
     scoreboard = board(measured("x" * 200, 1, "leader"), measured("y", 2, "undecided"))
 
-    lines = drawn(view(scoreboard))
+    lines = view(scoreboard)
 
     assert "…" in lines[2]
     assert "1.50 (1.35-1.65)" in lines[2]
@@ -170,7 +180,7 @@ def test_a_long_name_is_cut_before_any_number_is():
 def test_markup_in_names_and_messages_stays_text(name):
     evil = measured(name, 1, "eliminated", reason=name)
 
-    lines = drawn(view(board(evil), 200), 200)
+    lines = view(board(evil), 200)
 
     assert sum(name in line for line in lines) >= 1
 
@@ -190,9 +200,7 @@ def test_control_characters_never_reach_the_terminal(text):
     evil = measured("fine", 1, "eliminated", reason=text)
     warned = board(evil, trust=Trust(warnings=(text,)))
 
-    shown = "\n".join(drawn(screen(
-        warned, SETTINGS, width_cells=200, height_lines=24, title=text, log=[text],
-    ), 200))  # fmt: skip
+    shown = "\n".join(view(warned, 200, title=text, log=[text]))
 
     assert not {c for c in shown if unicodedata.category(c) in ("Cc", "Cf", "Zl")} - {"\n"}
 
@@ -239,7 +247,7 @@ def test_progress_says_the_time_left_and_the_budget():
 def test_a_race_nobody_has_measured_in_yet_can_be_shown():
     empty = board(standing("a"), standing("b", 2), blocks=0, workers=(), duty_cycle=None)
 
-    lines = drawn(view(empty))
+    lines = view(empty)
 
     assert any("0 workers" in line and "duty cycle -" in line for line in lines)
 
@@ -247,8 +255,8 @@ def test_a_race_nobody_has_measured_in_yet_can_be_shown():
 def test_warnings_are_shown_when_there_are_any():
     warned = board(standing("a"), trust=Trust(warnings=("worker cpu-1 is 9 % slower",)))
 
-    assert any(line.startswith("! worker cpu-1") for line in drawn(view(warned)))
-    assert not any(line.startswith("!") for line in drawn(view(board(standing("a")))))
+    assert any(line.startswith("! worker cpu-1") for line in view(warned))
+    assert not any(line.startswith("!") for line in view(board(standing("a"))))
 
 
 @pytest.mark.parametrize(
