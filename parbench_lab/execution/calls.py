@@ -1,0 +1,154 @@
+"""One timed call of a candidate, and what it says when it fails."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import os
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter_ns, process_time_ns
+from typing import Any
+
+from parbench_lab.core.measurement import Outcome
+from parbench_lab.execution.meters import PeakMeter
+
+MAX_MESSAGE = 500
+_HERE = os.path.dirname(__file__)  # noqa: PTH120 - compared with the texts of tracebacks
+
+
+@dataclass(slots=True, kw_only=True)
+class Called:
+    """What one measurement of a candidate gave: a result and its values, or a failure."""
+
+    outcome: Outcome
+    message: str = ""
+    result: Any = None
+    values: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time per call, 0.0 after a failure."""
+        return self.values.get("wall_time_s", 0.0)
+
+
+def call(
+    resolve: Callable[[], Callable[[Any], Any]],
+    case: Any,
+    *,
+    repeats: int,
+    prime: bool,
+    meter: PeakMeter,
+    resident_bytes: int,
+    thorough: bool,
+) -> Called:
+    """Run a candidate and return what came of it; never raises.
+
+    Parameters
+    ----------
+    resolve
+        Returns the callable; its failure is the candidate's.
+    repeats
+        Calls between the two readings of the clock; times are divided by it.
+    prime
+        Call once before the clock is read.
+    resident_bytes
+        What the process holds before.
+    thorough
+        Whether the time of this call does not count, so that the meter may slow it.
+    """
+    collecting = gc.isenabled()
+    try:
+        function = resolve()
+        if prime:
+            function(case)
+        meter.begin(resident_bytes, thorough=thorough)
+        gc.disable()
+        result, wall_s, cpu_s = timed(function, case, repeats)
+    except BaseException as error:  # noqa: BLE001 - a candidate may raise anything, even SystemExit
+        meter.end()
+        return failed(error)
+    finally:
+        (gc.enable if collecting else gc.disable)()
+    values = {"wall_time_s": wall_s, "cpu_time_s": cpu_s, **meter.end()}
+    return Called(outcome=Outcome.OK, result=result, values=values)
+
+
+def timed(function: Callable[[Any], Any], case: Any, repeats: int) -> tuple[Any, float, float]:
+    """Return the last result, and wall and CPU seconds per call.
+
+    CPU time is the process's: a candidate's own threads count, and nothing else of a worker is
+    busy meanwhile.
+    """
+    cpu_ns = process_time_ns()
+    wall_ns = perf_counter_ns()
+    for _ in itertools.repeat(None, repeats):
+        result = function(case)
+    wall_ns = perf_counter_ns() - wall_ns
+    cpu_ns = process_time_ns() - cpu_ns
+    # a clock that stood still is at most its resolution away
+    return result, max(wall_ns, 1) / repeats * 1e-9, cpu_ns / repeats * 1e-9
+
+
+def checked(
+    check: Callable[[Any, Any], Mapping[str, float] | None], case: Any, result: Any
+) -> tuple[Outcome, str, dict[str, float]]:
+    """Return the verdict on a result: ``ok`` with further metrics, or ``wrong`` with the words."""
+    try:
+        further = check(case, result)
+        values = {str(name): float(value) for name, value in dict(further or {}).items()}
+    except MemoryError as error:
+        return Outcome.OUT_OF_MEMORY, f"its result could not be checked: {one_line(error)}", {}
+    except BaseException as error:  # noqa: BLE001 - whatever a check raises means "wrong"
+        return Outcome.WRONG, one_line(error), {}
+    return Outcome.OK, "", values
+
+
+def failed(error: BaseException) -> Called:
+    """Return what a raised exception amounts to."""
+    message = one_line(error)
+    if isinstance(error, MemoryError):
+        return Called(outcome=Outcome.OUT_OF_MEMORY, message=message)
+    if isinstance(error, ValueError) and "read-only" in message:
+        message = f"{message}: it changes its input in place; copy it first"[:MAX_MESSAGE]
+    return Called(outcome=Outcome.FAILED, message=message)
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception as one line of at most `MAX_MESSAGE` characters, with its place.
+
+    Examples
+    --------
+    >>> one_line(ValueError("two\\nlines"))
+    'ValueError: two lines'
+    """
+    try:
+        text = " ".join(str(error).split())
+    except BaseException:  # noqa: BLE001 - the exception is the candidate's own class
+        text = "(its text cannot be shown)"
+    name = type(error).__name__
+    if not text or name == "AssertionError":
+        text = f"{text} {_failed_line(error)}".strip()
+    place = _place(error)
+    line = f"{name}: {text}" if text else name
+    return f"{line[: MAX_MESSAGE - len(place)]}{place}"
+
+
+def _place(error: BaseException) -> str:
+    frame = _last_frame(error)
+    if frame is None:
+        return ""
+    return f" ({os.path.basename(frame.filename)[-80:]}:{frame.lineno})"  # noqa: PTH119 - may be <cell>
+
+
+def _failed_line(error: BaseException) -> str:
+    frame = _last_frame(error)
+    return (frame.line or "")[:200] if frame is not None else ""
+
+
+def _last_frame(error: BaseException) -> traceback.FrameSummary | None:
+    """Return where it was raised, None where that is not in anybody's file but ours."""
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [frame for frame in frames if not frame.filename.startswith(_HERE)]
+    return outside[-1] if outside else None

@@ -1,0 +1,280 @@
+"""The one Dask client of an executor, and the little that is asked of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import warnings
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from distributed import Client
+from distributed.comm import CommClosedError, connect
+
+from parbench_lab.errors import ClusterError, UsageError
+from parbench_lab.execution import remote
+
+ANSWER_TIMEOUT_S = 10.0
+_LARGE_BYTES = 8_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomer:
+    """A worker that Dask knows of, as it described itself."""
+
+    address: str
+    name: str
+    resources: dict[str, float]
+    nanny: bool
+    pid: int
+    host: str
+    python: tuple[int, int]
+    sees_token: bool
+    started: int
+
+
+class Listener(Protocol):
+    """Who is told what happens on the cluster; always in the client's own thread."""
+
+    def on_joined(self, newcomer: Newcomer) -> None:
+        """A worker is there."""
+
+    def on_refused(self, address: str, why: str) -> None:
+        """A worker is there that cannot be used."""
+
+    def on_gone(self, address: str) -> None:
+        """A worker left the cluster."""
+
+    def on_lost(self) -> None:
+        """The scheduler's connection broke."""
+
+
+class Connection:
+    """A client of our own to a scheduler that may be anybody's.
+
+    Parameters
+    ----------
+    address
+        Of the scheduler.
+    security
+        Dask's ``Security``, for TLS.
+    session
+        The executor's own text, and a file that holds it, by which workers show that they share
+        this machine.
+
+    Raises
+    ------
+    ClusterError
+        If nobody answers there.
+    """
+
+    def __init__(
+        self, address: str, *, security: Any, session: str, token_path: str, ours: bool
+    ) -> None:
+        self._session = session
+        self._token_path = token_path
+        self._seen: set[str] = set()
+        self._closing = False
+        self._listener: Listener | None = None
+        self._sentinel: Any = None
+        self._stock: Any = None
+        options = {} if security is None else {"security": security}
+        try:
+            self._client = Client(
+                address, set_as_default=False, timeout=ANSWER_TIMEOUT_S, name="parbench", **options
+            )
+        except (OSError, TimeoutError, ValueError, TypeError) as error:
+            # the text of an error may quote a certificate's path, never its content
+            raise ClusterError(
+                f"no Dask scheduler answers at {address} ({type(error).__name__}); is it running, "
+                "and does it speak " + ("TLS?" if security is not None else "plain TCP?")
+            ) from error
+        self._loop = self._client.loop.asyncio_loop
+        if ours:
+            self._client.scheduler_comm.interval = 0.002  # seconds between two batches
+
+    @property
+    def dashboard_link(self) -> str | None:
+        """Address of the dashboard, None where the cluster has none."""
+        try:
+            link: str | None = self._client.dashboard_link
+        except (KeyError, OSError, ValueError):
+            return None
+        return link
+
+    def listen(self, listener: Listener) -> None:
+        """Tell the listener of the workers that are there, and of every change from now on."""
+        self._listener = listener
+        self._client.subscribe_topic("all", self._heard)
+        self._stock = self.run(self._take_stock())
+        self.run(self._watch_scheduler())
+
+    def await_stock(self, timeout_s: float) -> None:
+        """Wait until every worker that was there has described itself.
+
+        Raises
+        ------
+        ClusterError
+            If the scheduler does not say who is there.
+        """
+        try:
+            self._stock.result(timeout_s)
+        except (OSError, TimeoutError) as error:
+            raise ClusterError(f"the scheduler does not say who its workers are: {error}") from error
+
+    def send(
+        self,
+        address: str,
+        order: bytes,
+        *,
+        key: str,
+        priority: int,
+        on_reply: Callable[[bytes | None, BaseException | None], None],
+    ) -> Any:
+        """Queue an order on one worker; returns its future at once."""
+        with contextlib.ExitStack() as stack:
+            if len(order) > _LARGE_BYTES:  # Dask warns of large tasks; this one is sent once
+                stack.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")
+            future = self._client.submit(
+                remote.run_order,
+                order,
+                key=key,
+                workers=[address],
+                allow_other_workers=False,
+                pure=False,
+                retries=0,
+                priority=priority,
+            )
+        self.run(self._follow(future, on_reply))
+        return future
+
+    def release(self, futures: Sequence[Any]) -> None:
+        """Let go of futures, whatever became of them; Dask drops what nobody waits for."""
+        for future in futures:
+            future.release()
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine in the client's thread; returns a concurrent future at once."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def ask(self, address: str, function: Any, *args: Any, nanny: bool = False) -> Any:
+        """Call a function on a worker, or its nanny, beside its tasks."""
+        answers = await asyncio.wait_for(
+            self._client.run(function, *args, workers=[address], nanny=nanny, asynchronous=True),
+            ANSWER_TIMEOUT_S,
+        )
+        return answers[address]
+
+    def tell(
+        self, addresses: Sequence[str], function: Any, *args: Any, wait: bool = False
+    ) -> None:
+        """Call a function on workers, whether or not they hear it; `wait` until they answered."""
+
+        async def ask_all() -> None:
+            asked = [self.ask(address, function, *args) for address in addresses]
+            await asyncio.gather(*asked, return_exceptions=True)
+
+        told = self.run(ask_all())
+        if wait:
+            with contextlib.suppress(TimeoutError):
+                told.result(ANSWER_TIMEOUT_S)
+
+    async def restart(self, address: str) -> None:
+        """Ask a worker's nanny to replace its process."""
+        await self._client.restart_workers([address], timeout=60, raise_for_error=False)
+
+    def close(self) -> None:
+        """Close the client; the cluster stays."""
+        self._closing = True
+        if self._sentinel is not None:
+            self._loop.call_soon_threadsafe(self._sentinel.abort)
+        if self._listener is not None and self._client.status == "running":
+            # or the scheduler tells a client that is gone of its own going
+            self._client.unsubscribe_topic("all")
+        self._client.close()
+
+    # ------------------------------------------------------------ in the client's thread
+
+    def _heard(self, event: tuple[float, Any]) -> None:
+        message = event[1]
+        action = message.get("action") if isinstance(message, dict) else None
+        if action == "add-worker":
+            asyncio.ensure_future(self._take_stock())  # noqa: RUF006 - ends by itself, errors told
+        elif action == "remove-worker":
+            address = message["worker"]
+            self._seen.discard(address)
+            if self._listener is not None and not self._closing:
+                self._listener.on_gone(address)
+
+    async def _take_stock(self) -> None:
+        """Welcome every worker that was not seen before."""
+        identity = await self._client.scheduler.identity(n_workers=-1)
+        new = {a: w for a, w in identity["workers"].items() if a not in self._seen}
+        self._seen |= new.keys()
+        await asyncio.gather(*(self._welcome(address, told) for address, told in new.items()))
+
+    async def _welcome(self, address: str, told: dict[str, Any]) -> None:
+        listener = self._listener
+        if listener is None or self._closing:
+            return
+        try:
+            described = await self.ask(
+                address, remote.describe, self._session, self._token_path
+            )
+        except Exception as error:  # noqa: BLE001 - whatever the worker's interpreter says
+            listener.on_refused(address, f"{type(error).__name__}: {error}")
+            return
+        listener.on_joined(
+            Newcomer(
+                address=address,
+                name=str(told.get("name", address)),
+                resources={k: float(v) for k, v in told.get("resources", {}).items()},
+                nanny=bool(told.get("nanny")),
+                **described,
+            )
+        )
+
+    async def _follow(
+        self, future: Any, on_reply: Callable[[bytes | None, BaseException | None], None]
+    ) -> None:
+        try:
+            reply = await self._client.gather(future, asynchronous=True)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the listener judges
+            on_reply(None, error)
+        else:
+            on_reply(reply, None)
+        finally:
+            future.release()
+
+    async def _watch_scheduler(self) -> None:
+        """Hold a connection on which nothing is ever said: it breaks when the scheduler goes."""
+        try:
+            self._sentinel = await connect(
+                self._client.scheduler.address, **self._client.connection_args
+            )
+            await self._sentinel.read()
+        except (CommClosedError, OSError):
+            if self._listener is not None and not self._closing:
+                self._listener.on_lost()
+
+
+def address_and_security(cluster: Any, security: Any) -> tuple[str, Any]:
+    """Return how to reach a cluster that is given as an address, a client or a cluster object.
+
+    Raises
+    ------
+    UsageError
+        If it is none of these.
+    """
+    if isinstance(cluster, str):
+        return cluster, security
+    scheduler = getattr(cluster, "scheduler", None)
+    address = getattr(cluster, "scheduler_address", None) or getattr(scheduler, "address", None)
+    if not isinstance(address, str):
+        raise UsageError(
+            "cluster must be None, a scheduler's address ('tcp://host:8786'), a Dask client or a "
+            f"running Dask cluster but got {type(cluster).__name__}"
+        )
+    return address, security if security is not None else getattr(cluster, "security", None)

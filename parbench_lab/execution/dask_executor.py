@@ -1,0 +1,250 @@
+"""The executor on a Dask cluster: a local one of our own, or any that is given."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from parbench_lab.core.block import Task
+from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.ports import ExecutorReport, Workload, workload_name
+from parbench_lab.errors import ClusterError, UsageError
+from parbench_lab.execution import remote
+from parbench_lab.execution.cluster import HouseCluster, scratch_folder
+from parbench_lab.execution.connection import Connection, address_and_security
+from parbench_lab.execution.faults import Cause
+from parbench_lab.execution.floor import Floor
+from parbench_lab.execution.shipping import ship
+
+START_LIMIT_S = 60.0
+CLOSE_LIMIT_S = 2.0
+
+
+class DaskExecutor:
+    """Runs tasks on the workers of a Dask cluster.
+
+    Parameters
+    ----------
+    cluster
+        None for a local cluster of our own; a scheduler's address, a Dask client or a Dask
+        cluster object, which stay open when this executor closes.
+    n_workers, memory_limit_bytes
+        Of the local cluster: worker processes (default: one per core) and what each may hold
+        (default: an equal share of what is free).
+    security
+        Dask's ``Security`` for an address that speaks TLS; taken from a client or a cluster
+        object by default.
+
+    Raises
+    ------
+    UsageError
+        If a number is out of range, or `cluster` is none of these.
+    """
+
+    def __init__(
+        self,
+        cluster: Any = None,
+        *,
+        n_workers: int | None = None,
+        memory_limit_bytes: int | None = None,
+        security: Any = None,
+    ) -> None:
+        self._house: HouseCluster | None = None
+        self._given: tuple[str, Any] | None = None
+        if cluster is None:
+            self._house = HouseCluster(n_workers=n_workers, memory_limit_bytes=memory_limit_bytes)
+        else:
+            self._given = address_and_security(cluster, security)
+        self._session = secrets.token_hex(8)
+        self._floor: Floor | None = None
+        self._folder: Path | None = None
+        self._watchdog: threading.Thread | None = None
+        self._closing = threading.Lock()
+        self._closed = False
+
+    def open(self, sink: Callable[[ExecutorReport], None], workload: Workload) -> None:
+        """Start or reach the cluster; returns when its first worker is ready.
+
+        A given cluster may be without workers yet; they are reported when they come.
+
+        Raises
+        ------
+        ClusterError
+            If there is no cluster, or none of its workers can be used.
+        UsageError
+            If the workload cannot be shipped, or this executor was opened before.
+        """
+        if self._floor is not None or self._closed:
+            raise UsageError("this executor was opened before; make a new one")
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            floor = self._make_floor(sink, workload)
+            self._connect(floor)
+            self._watchdog = threading.Thread(
+                target=floor.watch, name="parbench-watchdog", daemon=True
+            )
+            self._watchdog.start()
+            self._await_workers(floor)
+            undo.pop_all()
+
+    def publish(self, candidate: Candidate) -> None:
+        """Make a candidate known before the first task that names it.
+
+        Raises
+        ------
+        UsageError
+            If it cannot be shipped to the workers.
+        """
+        floor = self._opened()
+        payload = ship(
+            candidate,
+            what=f"candidate {candidate.name!r}",
+            same_files=self._house is not None,
+        )
+        with floor.changed:
+            floor.candidates[candidate.name] = payload
+
+    def submit(self, task: Task) -> None:
+        """Queue a task on its worker; returns at once.
+
+        Raises
+        ------
+        UsageError
+            If it names a candidate that was not published.
+        """
+        self._opened().submit(task)
+
+    def recall(self, task: int) -> None:
+        """Ask that tasks up to this number stop at their next block; each is still reported."""
+        self._opened().recall(task)
+
+    def close(self) -> None:
+        """Stop everything this executor started; a given cluster stays, its workers unhung."""
+        with self._closing:
+            if self._closed:
+                return
+            floor = self._floor
+            if floor is not None:
+                self._finish_given(floor)
+                with floor.changed:
+                    floor.closed = True
+                    floor.changed.notify_all()
+            if self._watchdog is not None:
+                self._watchdog.join()
+            self._let_go(floor)
+            self._closed = True
+
+    @property
+    def dashboard_link(self) -> str | None:
+        """Address of the cluster's dashboard, where there is one."""
+        floor = self._floor
+        if self._closed or floor is None or floor.connection is None:
+            return None
+        return floor.connection.dashboard_link
+
+    # ------------------------------------------------------------ opening
+
+    def _opened(self) -> Floor:
+        if self._floor is None:
+            raise UsageError("this executor is not open; call open() first")
+        return self._floor
+
+    def _make_floor(self, sink: Callable[[ExecutorReport], None], workload: Workload) -> Floor:
+        name = workload_name(workload)
+        same_files = self._house is not None
+        payload = ship(workload, what=f"workload {name!r}", same_files=same_files)
+        if self._house is not None:
+            self._house.open()
+            self._folder = self._house.folder
+        else:
+            self._folder = scratch_folder(1)
+        assert self._folder is not None  # noqa: S101 - made just now
+        self._floor = Floor(
+            session=self._session,
+            sink=sink,
+            workload=payload,
+            memory_limit_bytes=self._house.memory_limit_bytes if self._house else None,
+            folder=self._folder,
+        )
+        return self._floor
+
+    def _connect(self, floor: Floor) -> None:
+        assert self._folder is not None  # noqa: S101 - made with the floor
+        token = self._folder / "token"
+        token.write_text(self._session, encoding="utf-8")
+        if self._house is not None:
+            address, security = self._house.scheduler.scheduler_address, None
+        else:
+            assert self._given is not None  # noqa: S101 - one of the two is there
+            address, security = self._given
+        floor.connection = Connection(
+            address,
+            security=security,
+            session=self._session,
+            token_path=str(token),
+            ours=self._house is not None,
+        )
+        if self._house is not None:
+            floor.supervisor = self._house.make_supervisor(
+                on_exit=floor.on_exit, on_failure=floor.fail
+            )
+        floor.connection.listen(floor)
+        if floor.supervisor is not None:
+            floor.supervisor.start()
+
+    def _await_workers(self, floor: Floor) -> None:
+        """Wait for the first worker; on a given cluster only for an answer of those there are."""
+        ours = self._house is not None
+        if not ours and floor.connection is not None:
+            floor.connection.await_stock(START_LIMIT_S)
+        with floor.changed:
+            if ours:
+                floor.changed.wait_for(lambda: floor.stations or floor.failure, START_LIMIT_S)
+            if floor.failure:
+                raise ClusterError(floor.failure)
+            if not floor.stations and ours:
+                raise ClusterError(f"no worker was ready within {START_LIMIT_S:g} s")
+            if not floor.stations and floor.refused:
+                raise ClusterError(floor.refused[0])
+            floor.reporting_failure = True
+
+    # ------------------------------------------------------------ closing
+
+    def _finish_given(self, floor: Floor) -> None:
+        """Leave nothing running on workers that are not ours."""
+        if self._house is not None or floor.connection is None:
+            return
+        floor.recall(2**62)
+        with floor.changed:
+            busy = [station for station in floor.stations.values() if station.tasks]
+            floor.changed.wait_for(
+                lambda: floor.failure or not any(station.tasks for station in busy), CLOSE_LIMIT_S
+            )
+            for station in busy:
+                if station.tasks and station.cause is None and not floor.failure:
+                    floor.condemn(station, Cause(reason="its executor was closed"))
+
+    def _let_go(self, floor: Floor | None) -> None:
+        if self._house is not None:
+            self._house.end_workers()
+        if floor is not None and floor.connection is not None:
+            self._forget(floor, floor.connection)
+            floor.connection.close()
+        if floor is not None:
+            for station in floor.stations.values():
+                station.close()
+        if self._house is not None:
+            self._house.close()
+        elif self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _forget(self, floor: Floor, connection: Connection) -> None:
+        """Let workers that are not ours drop what this executor left in them."""
+        if self._house is None and not floor.failure:
+            addresses = [s.newcomer.address for s in floor.stations.values() if s.cause is None]
+            connection.tell(addresses, remote.forget, self._session, wait=True)

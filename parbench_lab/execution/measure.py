@@ -1,0 +1,353 @@
+"""The only code that touches a candidate: runs a task's blocks in this process and measures them.
+
+Rule 1: nothing a candidate does may raise out of here. Rule 2: what one candidate does must not
+reach another: its changes are put back, its case is made anew, its garbage is its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TextIO
+
+from parbench_lab.core.block import Block, Slot, Task
+from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
+from parbench_lab.execution import calls
+from parbench_lab.execution.cases import CaseShelf, KeptCase, digest_of
+from parbench_lab.execution.memory import Retention
+from parbench_lab.execution.meters import PeakMeter, peak_meter
+from parbench_lab.execution.program import Progress, Program, TaskReport
+from parbench_lab.execution.surroundings import LeftThreads, Surroundings
+
+FINGERPRINT_SHARE = 0.01
+THOROUGH_S = 0.02
+CHANGED_INPUT = "changed its input in place; it must copy what it wants to change"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Scene:
+    """What a slot is run with: everything but the slot."""
+
+    task: Task
+    program: Program
+    progress: Progress
+    block: Block
+    kept: KeptCase
+
+    def renew(self, shelf: CaseShelf) -> None:
+        """Make the case anew."""
+        self.kept = shelf.renew(self.program.token, self.program.workload, self.block.case)
+
+
+class Rig:
+    """Measures tasks in this process, one at a time, and remembers what it must between them.
+
+    Parameters
+    ----------
+    memory_limit_bytes
+        What this process may hold; near it, a task ends early and the candidate that keeps the
+        most is named. None: no such watch.
+    alone
+        Whether this process is there for measuring only: then what candidates print goes
+        nowhere, and threads they leave behind are noticed.
+    meter
+        Of memory; the best this system has by default.
+
+    Examples
+    --------
+    >>> from parbench_lab.core.block import Block, Case, Slot, Task
+    >>> from parbench_lab.execution.program import Program, Silent
+    >>> class Doubling:
+    ...     def make_case(self, size, rng):
+    ...         return size
+    ...     def check(self, case, result):
+    ...         assert result == 2 * case
+    >>> block = Block(number=0, epoch=0, slots=(Slot(candidate="twice", check=True),),
+    ...               case=Case(workload="doubling", size=4, seed=0))
+    >>> program = Program(token="1", workload=Doubling(), resolve=lambda name: lambda x: x + x)
+    >>> rig = Rig()
+    >>> report = rig.run_task(Task(number=0, worker="w", blocks=(block,)), program, Silent())
+    >>> report.results[0].measurements[0].outcome
+    <Outcome.OK: 'ok'>
+    >>> rig.close()
+    """
+
+    def __init__(
+        self,
+        *,
+        memory_limit_bytes: int | None = None,
+        alone: bool = True,
+        meter: PeakMeter | None = None,
+    ) -> None:
+        self._alone = alone
+        self._meter = meter or peak_meter()
+        self._retention = Retention(memory_limit_bytes, self._meter.resident_bytes)
+        self._shelf = CaseShelf()
+        self._surroundings = Surroundings()
+        self._threads = LeftThreads()
+        self._runs: dict[tuple[str, int], int] = {}
+        self._mutators: set[str] = set()
+        self._nowhere: TextIO | None = None
+
+    def run_task(self, task: Task, program: Program, progress: Progress) -> TaskReport:
+        """Run a task's blocks in order, until it is recalled or this process should be replaced.
+
+        Parameters
+        ----------
+        progress
+            Is told of every step, and asked before each block whether to stop.
+        """
+        results: list[BlockResult] = []
+        unrun: list[int] = []
+        broken = ""
+        progress.begin_task(task.number)
+        self._surroundings.remember()
+        self._threads.remember()
+        with self._silence() if self._alone else contextlib.nullcontext():
+            for block in task.blocks:
+                if broken or self._retention.retire or progress.recalled(task.number):
+                    unrun.append(block.number)
+                    continue
+                result, broken = self._run_block(task, block, program, progress)
+                if result.measurements:
+                    results.append(result)
+                else:
+                    unrun.append(block.number)
+        self._surroundings.put_back(thorough=True)
+        progress.end_task()
+        return TaskReport(
+            results=tuple(results),
+            unrun=tuple(unrun),
+            retire=self._retention.retire,
+            broken=broken,
+        )
+
+    @property
+    def retired(self) -> str:
+        """Why this process should be replaced, "" while it need not be."""
+        return self._retention.retire
+
+    def close(self) -> None:
+        """Close files."""
+        self._meter.close()
+        if self._nowhere is not None:
+            self._nowhere.close()
+
+    # ------------------------------------------------------------ a block
+
+    def _run_block(
+        self, task: Task, block: Block, program: Program, progress: Progress
+    ) -> tuple[BlockResult, str]:
+        progress.making(block.number)
+        try:
+            kept, made_s = self._shelf.get(program.token, program.workload, block.case)
+        except Exception as error:  # noqa: BLE001 - the workload's own code; the race ends with its words
+            case = block.case
+            words = f"make_case(size={case.size}) of workload {case.workload!r} failed"
+            return _empty(task, block), f"{words}: {calls.one_line(error)}"
+        progress.made(block.number, made_s)
+        self._retention.look()
+        scene = _Scene(task=task, program=program, progress=progress, block=block, kept=kept)
+        measurements: list[Measurement] = []
+        for index, slot in enumerate(block.slots):
+            measurement = self._run_slot(scene, index, slot)
+            starved = measurement is not None and self._is_starved(measurement)
+            if measurement is not None and not starved:
+                measurements.append(measurement)
+                progress.measured(block.number, measurement)
+            if starved or self._retention.near_limit():
+                self._condemn_leaker(scene, measurements)
+                break
+            if self._retention.retire:
+                break
+        return (
+            BlockResult(
+                number=block.number,
+                worker=task.worker,
+                measurements=tuple(measurements),
+                made_case_s=made_s,
+            ),
+            "",
+        )
+
+    def _is_starved(self, measurement: Measurement) -> bool:
+        """Return whether memory ran out because another candidate keeps most of it."""
+        if measurement.outcome is not Outcome.OUT_OF_MEMORY:
+            return False
+        return self._retention.top() not in ("", measurement.candidate)
+
+    def _condemn_leaker(self, scene: _Scene, measurements: list[Measurement]) -> None:
+        """Name who keeps the most, if it is in this block; this process is done in any case."""
+        name, words = self._retention.condemn()
+        for index, measurement in enumerate(measurements):
+            if measurement.candidate == name:
+                measurements[index] = _failure(measurement, Outcome.OUT_OF_MEMORY, words)
+                scene.progress.measured(scene.block.number, measurements[index])
+                return
+        for slot in scene.block.slots:
+            if slot.candidate == name:
+                found = _measurement(slot, Outcome.OUT_OF_MEMORY, message=words)
+                measurements.append(found)
+                scene.progress.measured(scene.block.number, found)
+                return
+
+    # ------------------------------------------------------------ a slot
+
+    def _run_slot(self, scene: _Scene, index: int, slot: Slot) -> Measurement | None:
+        """Measure one slot; None where its candidate suffered from another's deed."""
+        if slot.candidate in self._mutators:
+            return _measurement(slot, Outcome.WRONG, message=CHANGED_INPUT, checked=True)
+        key = (slot.candidate, scene.block.case.size)
+        first = key not in self._runs
+        runs = self._runs[key] = self._runs.get(key, 0) + 1
+        warm_up = runs <= scene.task.warmup
+        check = slot.check or first
+        if check and scene.kept.unverified and scene.kept.changed():
+            self._case_was_changed(scene)
+        scene.progress.running(scene.block.number, index)
+        called = calls.call(
+            functools.partial(scene.program.resolve, slot.candidate),
+            scene.kept.data,
+            repeats=slot.repeats,
+            prime=scene.task.prime,
+            meter=self._meter,
+            resident_bytes=self._retention.now_bytes,
+            thorough=warm_up,
+        )
+        digest = ""
+        if check and called.outcome is Outcome.OK:
+            scene.progress.checking(scene.block.number, index)
+            digest = self._check(scene, called)
+        called.result = None
+        thorough = check or called.seconds * slot.repeats > THOROUGH_S
+        changed = self._surroundings.put_back(thorough=thorough)
+        warning = f"changed {', '.join(changed[:5])}; put back" if changed else ""
+        warning = self._judge_threads(called) or warning
+        self._retention.note(slot.candidate, slot.repeats)
+        scene.progress.resting()
+        if not self._verify(scene, slot, called, check=check):
+            return None
+        return Measurement(
+            candidate=slot.candidate,
+            outcome=called.outcome,
+            values=called.values if called.outcome is Outcome.OK else {},
+            copy=slot.copy,
+            repeats=slot.repeats,
+            warm_up=warm_up,
+            checked=check and called.outcome in (Outcome.OK, Outcome.WRONG),
+            digest=digest,
+            message=called.message or warning,
+        )
+
+    def _check(self, scene: _Scene, called: calls.Called) -> str:
+        called.outcome, called.message, further = calls.checked(
+            scene.program.workload.check, scene.kept.data, called.result
+        )
+        called.values.update(further)
+        return digest_of(called.result) if called.outcome is Outcome.OK else ""
+
+    def _judge_threads(self, called: calls.Called) -> str:
+        if not self._alone:
+            return ""
+        left, busy = self._threads.look()
+        if busy:
+            called.outcome = Outcome.FAILED
+            called.message = (
+                f"left {_threads(busy)} running that use CPU; join them before returning"
+            )
+            self._retention.retire = "a candidate left busy threads behind"
+        return f"left {_threads(left)} waiting; join them before returning" if left else ""
+
+    # ------------------------------------------------------------ changes of the input
+
+    def _verify(self, scene: _Scene, slot: Slot, called: calls.Called, *, check: bool) -> bool:
+        """See whether the case is still what it was; return whether this run may be used.
+
+        Looked at after checked and failed runs, and after all where it costs under 1 %.
+        """
+        kept = scene.kept
+        cheap = kept.fingerprint_s < FINGERPRINT_SHARE * called.seconds * slot.repeats
+        if called.outcome is Outcome.OK and not check and not cheap:
+            kept.unverified.add(slot.candidate)
+            return True
+        if not kept.changed():
+            kept.unverified.clear()
+            return True
+        # a checked run began with a verified case; before any other run it may have been another
+        if check or kept.unverified <= {slot.candidate}:
+            scene.renew(self._shelf)
+        else:
+            kept.unverified.add(slot.candidate)
+            self._case_was_changed(scene)
+            if slot.candidate not in self._mutators:
+                return False
+        called.outcome, called.message = Outcome.WRONG, CHANGED_INPUT
+        return True
+
+    def _case_was_changed(self, scene: _Scene) -> None:
+        """Find out who of the unverified changed the case: each runs once on a fresh one."""
+        suspects = sorted(scene.kept.unverified)
+        scene.renew(self._shelf)
+        for name in suspects:
+            scene.progress.running(scene.block.number, _slot_index(scene.block, name))
+            calls.call(
+                functools.partial(scene.program.resolve, name),
+                scene.kept.data,
+                repeats=1,
+                prime=False,
+                meter=self._meter,
+                resident_bytes=self._retention.now_bytes,
+                thorough=True,
+            )
+            if scene.kept.changed():
+                self._mutators.add(name)
+                scene.renew(self._shelf)
+        scene.progress.resting()
+
+    @contextlib.contextmanager
+    def _silence(self) -> Iterator[None]:
+        """Send what is printed nowhere: a gigabyte of it costs its own time and no memory."""
+        if self._nowhere is None or self._nowhere.closed:
+            self._nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - kept
+        with contextlib.redirect_stdout(self._nowhere), contextlib.redirect_stderr(self._nowhere):
+            yield
+
+
+def _empty(task: Task, block: Block) -> BlockResult:
+    return BlockResult(number=block.number, worker=task.worker, measurements=())
+
+
+def _slot_index(block: Block, name: str) -> int:
+    """Return the slot in which a candidate runs, the first one where it is not in the block."""
+    names = [slot.candidate for slot in block.slots]
+    return names.index(name) if name in names else 0
+
+
+def _measurement(
+    slot: Slot, outcome: Outcome, *, message: str, checked: bool = False
+) -> Measurement:
+    return Measurement(
+        candidate=slot.candidate,
+        outcome=outcome,
+        copy=slot.copy,
+        repeats=slot.repeats,
+        checked=checked,
+        message=message,
+    )
+
+
+def _failure(measurement: Measurement, outcome: Outcome, message: str) -> Measurement:
+    return Measurement(
+        candidate=measurement.candidate,
+        outcome=outcome,
+        copy=measurement.copy,
+        repeats=measurement.repeats,
+        message=message,
+    )
+
+
+def _threads(count: int) -> str:
+    return "a thread" if count == 1 else f"{count} threads"

@@ -1,0 +1,205 @@
+"""What Dask calls in a worker process: orders in, replies out, and the rig that is kept between."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from parbench_lab.core.candidate import Candidate
+from parbench_lab.execution.flight import FlightRecorder, create_flight_file
+from parbench_lab.execution.measure import Rig
+from parbench_lab.execution.program import Program, TaskReport
+from parbench_lab.execution.wire import Order, Reply, dump_reply, load_order
+
+KEPT_PAYLOADS = 1024
+KEPT_SESSIONS = 4
+FORGET_LIMIT_S = 1.0
+
+_TURN = threading.Lock()
+"""Tasks take turns in a process, even where the worker has several threads."""
+
+
+@dataclass(slots=True)
+class _Session:
+    """What one executor's tasks share in this process."""
+
+    rig: Rig
+    recorder: FlightRecorder
+    objects: OrderedDict[str, Any] = field(default_factory=OrderedDict)
+    functions: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
+
+
+_SESSIONS: OrderedDict[str, _Session] = OrderedDict()
+
+
+def run_order(data: bytes) -> bytes:
+    """Run the task of an order and return the reply; the function that Dask is given."""
+    order = load_order(data)
+    with _TURN:
+        return dump_reply(_run(order))
+
+
+def describe(session: str, token_path: str) -> dict[str, Any]:
+    """Return what an executor must know about this process.
+
+    Parameters
+    ----------
+    session
+        The executor's own.
+    token_path
+        A file of the executor; a process that can read `session` in it shares its machine.
+    """
+    return {
+        "pid": os.getpid(),
+        "host": platform.node(),
+        "python": tuple(sys.version_info[:2]),
+        "sees_token": _reads(token_path) == session,
+        "started": process_start(os.getpid()),
+    }
+
+
+def recall(session: str, task: int) -> None:
+    """Ask that the session's tasks up to this number stop; for executors on other machines."""
+    path = own_flight_path(session, os.getpid())
+    if path.exists():
+        from parbench_lab.execution.flight import FlightReader  # noqa: PLC0415 - rarely needed
+
+        reader = FlightReader(path)
+        reader.recall(task)
+        reader.close()
+
+
+def look(session: str, pid: int) -> tuple[bytes, float]:
+    """Return the recorder of a process of this machine (b"" for none) and the time on its clock.
+
+    Runs in the worker itself or in its nanny, which answers even while the worker cannot.
+    """
+    try:
+        data = own_flight_path(session, pid).read_bytes()
+    except OSError:
+        data = b""
+    return data, time.monotonic_ns() / 1e9
+
+
+def forget(session: str) -> None:
+    """Let go of everything a session left in this process and on this machine."""
+    if _TURN.acquire(timeout=FORGET_LIMIT_S):  # this is the worker's event loop: no long wait
+        try:
+            kept = _SESSIONS.pop(session, None)
+            if kept is not None:
+                kept.rig.close()
+                kept.recorder.close()
+        finally:
+            _TURN.release()
+    shutil.rmtree(own_flight_path(session, 0).parent, ignore_errors=True)
+
+
+def own_flight_path(session: str, pid: int) -> Path:
+    """Return where a process keeps its recorder when the executor is on another machine."""
+    return Path(tempfile.gettempdir()) / f"parbench-{session}" / f"{pid}.flight"
+
+
+def process_start(pid: int) -> int:
+    """Return when a process started, in clock ticks since boot; 0 where that cannot be read."""
+    stat = _reads(f"/proc/{pid}/stat")
+    # the name in parentheses may hold anything, even parentheses
+    fields = stat.rpartition(")")[2].split()
+    return int(fields[19]) if len(fields) > 19 else 0
+
+
+def _reads(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _run(order: Order) -> Reply:
+    session = _session(order)
+    for digest, data in order.payloads.items():
+        session.objects[digest] = data
+    needed = {order.workload, *order.candidates.values()}
+    missing = tuple(sorted(needed - session.objects.keys()))
+    if missing:
+        return Reply(report=TaskReport(), missing=missing)
+    _touch(session, needed)
+    if order.may_retire and session.rig.retired:
+        unrun = tuple(block.number for block in order.task.blocks)
+        return Reply(report=TaskReport(unrun=unrun, retire=session.rig.retired))
+    session.recorder.area = order.area
+    try:
+        workload = _workload(session, order.workload)
+    except Exception as error:  # noqa: BLE001 - unpickling runs the workload's own code
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        return Reply(report=TaskReport(broken=f"a worker cannot load the workload: {words}"))
+    program = Program(
+        token=order.workload,
+        workload=workload,
+        resolve=lambda name: _function(session, order.candidates[name]),
+    )
+    return Reply(report=session.rig.run_task(order.task, program, session.recorder))
+
+
+def _session(order: Order) -> _Session:
+    session = _SESSIONS.get(order.session)
+    if session is None:
+        path = Path(order.flight) if order.flight else own_flight_path(order.session, os.getpid())
+        if not order.flight:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            create_flight_file(path)
+        session = _Session(
+            rig=Rig(memory_limit_bytes=order.memory_limit_bytes if order.may_retire else None),
+            recorder=FlightRecorder(path),
+        )
+        _SESSIONS[order.session] = session
+        while len(_SESSIONS) > KEPT_SESSIONS:
+            _, old = _SESSIONS.popitem(last=False)
+            old.rig.close()
+            old.recorder.close()
+    _SESSIONS.move_to_end(order.session)
+    return session
+
+
+def _touch(session: _Session, digests: set[str]) -> None:
+    for digest in digests:
+        session.objects.move_to_end(digest)
+    while len(session.objects) > max(KEPT_PAYLOADS, len(digests)):
+        digest, _ = session.objects.popitem(last=False)
+        session.functions.pop(digest, None)
+
+
+def _workload(session: _Session, digest: str) -> Any:
+    """Return the workload, unpickled at its first use."""
+    if isinstance(session.objects[digest], bytes):
+        session.objects[digest] = cloudpickle.loads(session.objects[digest])
+    return session.objects[digest]
+
+
+def _function(session: _Session, digest: str) -> Callable[[Any], Any]:
+    """Return a candidate's callable, unpickled and imported at its first use, in its own slot."""
+    function = session.functions.get(digest)
+    if function is None:
+        candidate: Candidate = cloudpickle.loads(session.objects[digest])
+        function = session.functions[digest] = candidate.resolve()
+    return function
+
+
+def quiet_threads() -> None:
+    """Hold the BLAS and OpenMP threads of this process to one."""
+    with contextlib.suppress(ImportError):
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - only in workers of our own
+
+        threadpool_limits(limits=1)
