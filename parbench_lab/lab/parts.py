@@ -17,7 +17,7 @@ from parbench_lab.racing.result import jsonable
 from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
 from parbench_lab.store import open_store
-from parbench_lab.workloads.registry import workload_names
+from parbench_lab.workloads.registry import workload_by_name, workload_names
 
 
 def named_policy(policy: str | EliminationPolicy | None) -> dict[str, EliminationPolicy]:
@@ -84,7 +84,8 @@ def time_limit(settings: Settings) -> str:
 def importable_workload(workload: Workload) -> str | None:
     """Return the name under which a workload can be found again, if any."""
     name = workload_name(workload)
-    return name if name in workload_names() else None
+    same = name in workload_names() and type(workload_by_name(name)) is type(workload)
+    return name if same else None
 
 
 def candidate_document(candidate: Candidate) -> dict[str, Any]:

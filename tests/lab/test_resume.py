@@ -1,0 +1,79 @@
+"""A race that was killed goes on from its journal, whatever the block."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+import parbench_lab as pb
+from parbench_lab.errors import StoreError, UsageError
+from parbench_lab.racing.journal import replay
+from parbench_lab.store import open_store
+from tests.chaos.candidates import Summing, good, slower
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = """
+import sys
+import parbench_lab as pb
+from tests.chaos.candidates import Summing
+
+names = ["tests.chaos.candidates:good", "tests.chaos.candidates:slower"]
+bench = pb.ParallelBenchmarking(names, Summing(), store=sys.argv[1], policy="never", seed=5)
+bench.start()
+bench._engine.wait_for(lambda state: state.blocks >= int(sys.argv[2]))
+print(bench.run_id, flush=True)
+bench.wait("finished")
+"""
+
+
+def killed_race(path, blocks):
+    """Start a race in a process of its own and kill it dead after so many blocks."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(path), str(blocks)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        run_id = process.stdout.readline().strip()
+        workers = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    return run_id, workers
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 7, 60])
+def test_a_race_killed_at_any_block_is_resumed_and_decided(tmp_path, blocks):
+    run_id, workers = killed_race(tmp_path / "runs.db", blocks)
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert not alive
+
+    with pb.ParallelBenchmarking.resume_run(
+        run_id, store=tmp_path / "runs.db", workload=Summing()
+    ) as bench:
+        bench.change(policy="evidence")
+        result = bench.run_continuous_optimization(max_seconds=60)
+        again = bench.fresh_state()
+
+    assert result.run_id == run_id
+    assert result.winner == "good"
+    store = open_store(tmp_path / "runs.db")
+    records = list(store.events(run_id))
+    assert [record.seq for record in records] == list(range(len(records)))
+    assert replay(records, again).mismatches == ()
+    store.close()
+
+
+def test_a_race_that_ended_is_not_resumed(tmp_path):
+    with pb.ParallelBenchmarking([good, slower], Summing(), store=tmp_path / "runs.db") as bench:
+        run_id = bench.run_continuous_optimization(max_seconds=60).run_id
+
+    with pytest.raises(UsageError, match="ended"):
+        pb.ParallelBenchmarking.resume_run(run_id, store=tmp_path / "runs.db", workload=Summing())
+
+
+def test_an_unknown_run_is_one_line(tmp_path):
+    with pytest.raises(StoreError):
+        pb.ParallelBenchmarking.resume_run("nothing", store=tmp_path / "runs.db")
