@@ -72,7 +72,7 @@ _IF_ROOM = (
 )
 _REASON = _Column(field="reason", title="reason")
 _NAME_CELLS_AT_LEAST = 8
-_REASON_CELLS_AT_LEAST = 28
+_REASON_CELLS_AT_LEAST = 60
 
 _Layout = list[tuple[_Column, int]]
 
@@ -147,7 +147,7 @@ def segments(lines: Sequence[Line]) -> Segments:
     found = []
     for line in lines:
         found += [Segment(line.text, styles[line.tone]), Segment.line()]
-    return Segments(found[:-1])
+    return Segments(found)
 
 
 def _layout(rows: Sequence[LeaderboardRow], width_cells: int) -> _Layout:
@@ -161,7 +161,8 @@ def _layout(rows: Sequence[LeaderboardRow], width_cells: int) -> _Layout:
             wanted.append((column, needed - 1))
             used += needed
     left = width_cells - used
-    if left >= _REASON_CELLS_AT_LEAST and any(row.reason for row in rows):
+    longest = max((cells(row.reason) for row in rows), default=0)
+    if longest and left >= min(longest, _REASON_CELLS_AT_LEAST):
         return [*wanted, (_REASON, left)]
     return [(c, _name_cells(rows, room, left)) if c is _NAME else (c, room) for c, room in wanted]
 

@@ -135,8 +135,13 @@ def test_the_final_table_in_a_pipe_is_whole_with_reasons_and_without_escapes():
 
     print_table(file, warned, ScriptedBench().settings)
 
-    assert "shown at least 50 % slower" in file.getvalue()
-    assert "! worker cpu-1 is 9 % slower" in file.getvalue()
+    head, leader, beaten, *below = file.getvalue().splitlines()
+    assert head.startswith("# candidate")
+    assert leader.startswith("1 quick")
+    assert beaten.startswith("2 slow")
+    assert below == [
+        "slow: shown at least 50 % slower than the best", "! worker cpu-1 is 9 % slower",
+    ]  # fmt: skip
     assert "\x1b" not in file.getvalue()
 
 
