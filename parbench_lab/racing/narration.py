@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.metric import Metric
 from parbench_lab.core.ports import ExecutorFailed, TaskEnded, WorkerJoined, WorkerLeft
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
@@ -76,7 +77,7 @@ def conclusion(
 
 def _single(scoreboard: Scoreboard, leader: str, status: str, objective: Metric) -> str:
     survivors = [s for s in scoreboard.standings if _survives(s)]
-    beaten = [s for s in scoreboard.standings if s.verdict is VerdictKind.ELIMINATED]
+    beaten = [s for s in scoreboard.standings if _beaten(s)]
     others = [s for s in survivors if s.candidate != leader]
     sure = _sure(beaten)
     if others and (status == "decided" or all(s.verdict is VerdictKind.EQUAL for s in others)):
@@ -123,6 +124,12 @@ def _front(scoreboard: Scoreboard, objectives: tuple[Metric, ...]) -> str:
         if s.verdict is VerdictKind.ELIMINATED
     )
     return f"{head} in {names}: {on}." + (f" Not on it: {off}." if off else "")
+
+
+def _beaten(standing: Standing) -> bool:
+    """Return whether evidence put it out; a fault says nothing about speed."""
+    sound = standing.outcome in (None, Outcome.OK)
+    return sound and standing.verdict is VerdictKind.ELIMINATED
 
 
 def _survives(standing: Standing) -> bool:
