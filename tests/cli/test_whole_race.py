@@ -1,0 +1,138 @@
+"""The shell over the real thing: worker processes, a store on disk, signals."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.test_processes import read_until, started
+
+pytestmark = pytest.mark.timeout(120)
+
+MODULE = """
+from parbench_lab import candidate
+
+
+class Doubling:
+    default_batch_size = 2000
+
+    def make_case(self, size, rng):
+        return rng.random(size).tolist()
+
+    def check(self, case, result):
+        if result != [x + x for x in case]:
+            raise ValueError("not doubled")
+
+
+@candidate
+def comprehension(case):
+    return [2 * x for x in case]
+
+
+@candidate
+def thrice(case):
+    for _ in range(3):
+        result = [2 * x for x in case]
+    return result
+
+
+@candidate
+def tripled(case):
+    return [3 * x for x in case]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "doubling.py").write_text(MODULE)
+    return tmp_path
+
+
+def command(*words):
+    return [sys.executable, "-m", "parbench_lab", *words, "--workers", "1"]
+
+
+def finished(folder, *words):
+    return subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-m", "parbench_lab", *words],
+        capture_output=True, check=False, cwd=folder, encoding="utf-8", timeout=100,
+    )  # fmt: skip
+
+
+def racing(folder, *words):
+    return started(
+        command("race", "doubling.py", "--forever", *words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        cwd=folder,
+    )
+
+
+def test_a_module_is_raced_and_its_result_is_kept(folder):
+    done = finished(
+        folder, "race", "doubling.py", "--workers", "1", "--json", "--output", "result.json"
+    )
+    shown = finished(folder, "show", "latest", "--json")
+
+    result = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert result["winner"] == "comprehension"
+    assert json.loads((folder / "result.json").read_text()) == result
+    assert json.loads(shown.stdout)["result"]["sentence"] == result["sentence"]
+    assert [s["outcome"] for s in result["scoreboard"]["standings"]].count("wrong") == 1
+    assert sorted(p.name for p in folder.iterdir() if p.name != "__pycache__") == [
+        ".parbench", "doubling.py", "result.json",
+    ]  # fmt: skip
+
+
+def test_ctrl_c_ends_a_real_race_with_what_was_measured(folder):
+    with racing(folder) as process:
+        read_until(process.stdout, "tripled is out")
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+    assert "measurements in" in rest.splitlines()[-1]
+
+
+def test_a_race_that_was_killed_goes_on_where_it_was(folder):
+    with racing(folder) as process:
+        read_until(process.stdout, "tripled is out")
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(timeout=60)
+    before = measurements(folder)
+    interrupted = finished(folder, "show")
+
+    resumed = finished(
+        folder, "race", "doubling.py", "--resume", "latest", "--workers", "1", "--json"
+    )
+
+    assert "running or interrupted" in interrupted.stdout
+    assert resumed.returncode == 0, resumed.stderr
+    result = json.loads(resumed.stdout)
+    assert result["winner"] == "comprehension"
+    assert result["scoreboard"]["measurements"] >= before
+    assert len(json.loads(finished(folder, "runs", "--json").stdout)) == 1
+
+
+def measurements(folder):
+    with contextlib.closing(sqlite3.connect(folder / ".parbench" / "runs.db")) as database:
+        return database.execute("select count(*) from measurement").fetchone()[0]
+
+
+def test_a_workload_that_all_candidates_fail_at_is_a_failed_race(folder):
+    (folder / "doubling.py").write_text(MODULE.replace("2 * x", "4 * x"))
+
+    done = finished(folder, "race", "doubling.py", "--workers", "1", "--seconds", "10")
+
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].startswith("No winner")
