@@ -60,7 +60,7 @@ def command(*words):
 
 
 def finished(folder, *words):
-    return subprocess.run(  # noqa: S603 - our own words
+    return subprocess.run(
         [sys.executable, "-m", "parbench_lab", *words],
         capture_output=True, check=False, cwd=folder, encoding="utf-8", timeout=100,
     )  # fmt: skip
