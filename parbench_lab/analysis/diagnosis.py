@@ -6,7 +6,6 @@ Everything here is incremental and keeps a bounded number of measurements.
 from __future__ import annotations
 
 import math
-from bisect import insort
 from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -24,8 +23,6 @@ MIN_GROUPS = 30
 """Fewer groups would cry wolf: with one pair the ratio then strays above 1.5 too often."""
 
 KEPT_RESIDUALS = 200
-KEPT_COSTS = 24
-MIN_OTHERS = 5
 MIN_RESIDUALS = 40
 RESIDUAL_CONFIDENCE = 0.999
 
@@ -138,50 +135,48 @@ class VarianceRatio:
 class WorkerResiduals:
     """How much slower each worker is than the others, on the same candidates.
 
-    A measurement's residual is its cost less the median of the candidate's last costs on other
-    workers; a worker's figure is the median of its last 200 residuals.
+    Two successive measurements of a candidate on different workers make a pair, and each
+    measurement is in one pair at most, so the differences are independent of each other and a
+    drift of the whole machine cancels. A worker's figure is the median of its last 200
+    differences.
     """
 
     def __init__(self) -> None:
-        self._recent: dict[str, deque[tuple[str, float]]] = {}
-        self._residuals: dict[str, deque[float]] = {}
-        self._stale = False
-        self._known: dict[str, float] = {}
+        self._single: dict[str, tuple[str, float]] = {}
+        self._differences: dict[str, deque[float]] = {}
+        self._known = Answers()
 
     def update(self, worker: str, name: str, cost: float) -> None:
-        """Add a measurement of candidate `name`: its cost in log seconds."""
+        """Add a measurement of candidate `name`: its cost in log seconds (or on any scale)."""
         if not math.isfinite(cost):
             return
-        recent = self._recent.setdefault(name, deque(maxlen=KEPT_COSTS))
-        others: list[float] = []
-        for other, past in recent:
-            if other != worker:
-                insort(others, past)
-        if len(others) >= MIN_OTHERS:
-            kept = self._residuals.setdefault(worker, deque(maxlen=KEPT_RESIDUALS))
-            middle = len(others) // 2
-            centre = 0.5 * (others[middle] + others[-1 - middle])
-            kept.append(cost - centre)
-            self._stale = True
-        recent.append((worker, cost))
+        other, before = self._single.pop(name, (worker, cost))
+        if other == worker:
+            self._single[name] = (worker, cost)
+            return
+        self._of(worker).append(cost - before)
+        self._of(other).append(before - cost)
+        self._known.clear()
+
+    def _of(self, worker: str) -> deque[float]:
+        return self._differences.setdefault(worker, deque(maxlen=KEPT_RESIDUALS))
 
     def residuals(self) -> Mapping[str, float]:
         """Return the workers that differ: name to the fraction slower (0.05 is 5 %).
 
-        Only workers with at least 40 residuals whose median differs from 0 with 99.9 %
-        confidence; a faster worker is negative.
+        Only workers with at least 40 pairs whose median differs from 0 with 99.9 % confidence;
+        a faster worker is negative.
         """
-        if self._stale:
-            figures = {worker: _shift(kept) for worker, kept in self._residuals.items()}
-            self._known = {worker: shift for worker, shift in figures.items() if shift}
-            self._stale = False
-        return dict(self._known)
+        return dict(self._known.get("residuals", self._significant))
+
+    def _significant(self) -> dict[str, float]:
+        shifts = {worker: _shift(sorted(kept)) for worker, kept in self._differences.items()}
+        return {worker: shift for worker, shift in shifts.items() if shift is not None}
 
 
-def _shift(kept: Sequence[float] | deque[float]) -> float | None:
-    if len(kept) < MIN_RESIDUALS:
+def _shift(ordered: Sequence[float]) -> float | None:
+    if len(ordered) < MIN_RESIDUALS:
         return None
-    ordered = sorted(kept)
     rank, _ = order_statistic(len(ordered), RESIDUAL_CONFIDENCE)
     if ordered[rank] <= 0 <= ordered[-1 - rank]:
         return None

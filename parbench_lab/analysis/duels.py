@@ -32,7 +32,7 @@ class Duels:
     decisive
         Duels of each pair that did not end in a tie.
     met
-        Whether a pair was ever measured in one block.
+        Whether a pair of two was ever measured in one block.
     blocks
         Blocks each candidate was measured in.
     """
@@ -72,7 +72,9 @@ class Duels:
         y, here = bounded(costs)[..., rows], measured[..., rows]
         pairs = here[..., :, None] & here[..., None, :]
         duels = np.sign(y[..., :, None] - y[..., None, :])
-        duels[~pairs] = 0.0
+        diagonal = np.arange(pairs.shape[-1])
+        pairs[..., diagonal, diagonal] = False
+        duels *= pairs
         at = square(rows)
         self.lost[at] += duels
         self.decisive[at] += np.abs(duels)
@@ -84,17 +86,12 @@ class Duels:
     def scores(self, alive: Bools) -> Floats:
         """Return the mean share of duels lost to the survivors met: -1 is best, 1 is worst."""
         columns = present(alive)
-        lost, decisive = self.lost[..., columns], self.decisive[..., columns]
         counted = self.met[..., columns]
         if self.batch:
             counted = counted & alive[..., columns][..., None, :]
-        n = self.met.shape[-1]
-        others = counted.copy()
-        own = np.arange(n)[:, None] == np.arange(n)[None, columns]
-        others[..., own] = False
-        share = lost / (1.0 + decisive)
-        share[~others] = 0.0
-        mean: Floats = share.sum(axis=-1) / np.maximum(others.sum(axis=-1), 1)
+        share = self.lost[..., columns] / (1.0 + self.decisive[..., columns])
+        share *= counted
+        mean: Floats = share.sum(axis=-1) / np.maximum(counted.sum(axis=-1), 1)
         return mean
 
     def keys(self, alive: Bools) -> Floats:

@@ -98,13 +98,14 @@ class Reasons:
         rivals = np.array(self.record.survivors) != name
         ties = _listed(self._names(rivals & ~(best > 0)))
         advantages = self._advantages(gains, np.flatnonzero(rivals & (best > 0)))
-        if kind is VerdictKind.FRONT and advantages and not ties:
-            return f"no survivor beats it in {self._all()}: {advantages}"
         if kind is VerdictKind.EQUAL:
             alike = f"equal to {ties} within the tolerance" if ties else "on the front"
             return f"{alike}: {advantages}" if advantages else alike
-        behind = f"; no better than {ties} in any so far" if ties else ""
-        return f"{self._evidence(name)} that a survivor beats it in {self._all()}{behind}"
+        if not ties:
+            so_far = "" if kind is VerdictKind.FRONT else "so far "
+            return f"{so_far}no survivor beats it in {self._all()}: {advantages}"
+        beaten = f"that a survivor beats it in {self._all()}"
+        return f"{self._evidence(name)} {beaten}; no better than {ties} in any so far"
 
     def _advantages(self, gains: Floats, rows: Ints) -> str:
         """Return what it does best against each of the rows."""
