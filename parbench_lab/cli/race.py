@@ -224,10 +224,11 @@ def _raced(bench: Bench, request: Request, asked: Interrupts) -> Result:
         stop_when_decided=not request.get("forever"),
     )
     bench.start()
-    title = f"parbench race · run {bench.run_id}"
-    if bench.dashboard_link:
-        title += f" · {bench.dashboard_link}"
+    if not request.quiet:
+        dashboard = f", Dask dashboard {bench.dashboard_link}" if bench.dashboard_link else ""
+        click.echo(printable(f"run {bench.run_id}{dashboard}"), file=request.screen)
     asked.hint = ""
+    title = f"parbench race · run {bench.run_id}"
     watcher = spectator(
         request.screen, title=title, budget_s=request.budget_s, quiet=request.quiet
     )

@@ -27,6 +27,14 @@ def test_the_last_line_is_the_sentence_of_the_result(shell):
     assert result.stdout.splitlines()[-1] == "quick wins (decided)."
 
 
+def test_the_run_and_its_dashboard_are_named_at_the_start(shell, visitors):
+    visitors.bench.dashboard_link = "http://127.0.0.1:8787/status"
+
+    second = shell("race").stdout.splitlines()[1]
+
+    assert second == "run 20260102-abcd, Dask dashboard http://127.0.0.1:8787/status"
+
+
 def test_a_pipe_gets_a_line_for_every_sentence_and_no_escapes(shell):
     result = shell("race")
 

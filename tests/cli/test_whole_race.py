@@ -132,7 +132,7 @@ def measurements(folder):
 def test_a_workload_that_all_candidates_fail_at_is_a_failed_race(folder):
     (folder / "doubling.py").write_text(MODULE.replace("2 * x", "4 * x"))
 
-    done = finished(folder, "race", "doubling.py", "--workers", "1", "--seconds", "10")
+    done = finished(folder, "race", "doubling.py", "--workers", "1", "--seconds", "4")
 
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1].startswith("No winner")
