@@ -116,11 +116,11 @@ def failed(error: BaseException) -> Called:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an exception as one line of at most `MAX_MESSAGE` characters, with its place.
+    r"""Return an exception as one line of at most `MAX_MESSAGE` characters, with its place.
 
     Examples
     --------
-    >>> one_line(ValueError("two\\nlines"))
+    >>> one_line(ValueError("two\nlines"))
     'ValueError: two lines'
     """
     try:

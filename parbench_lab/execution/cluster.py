@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import dask
+import distributed
 import psutil
-from distributed import LocalCluster
 
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution.flight import FILE_BYTES
@@ -27,6 +27,7 @@ from parbench_lab.hardware.cores import available_cores
 MIN_MEMORY_BYTES = 256 * 1024**2
 _MEMORY_SHARE = 0.9
 
+_LocalCluster: Any = distributed.LocalCluster  # annotated in part only
 _FAR = "3650 days"
 _NOISY = ("distributed.scheduler", "distributed.core", "distributed.client", "distributed.nanny")
 
@@ -74,7 +75,7 @@ class HouseCluster:
         self.folder = scratch_folder(self.n_workers)
         try:
             with dask.config.set({"distributed.diagnostics.nvml": False}):
-                self.scheduler = LocalCluster(
+                self.scheduler = _LocalCluster(
                     n_workers=0,
                     threads_per_worker=1,
                     processes=True,

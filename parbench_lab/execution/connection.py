@@ -9,14 +9,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from distributed import Client
-from distributed.comm import CommClosedError, connect
+import distributed
+from distributed.comm.core import CommClosedError
 
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution import remote
 
 ANSWER_TIMEOUT_S = 10.0
 _LARGE_BYTES = 8_000_000
+# Dask is annotated in part only
+_Client: Any = distributed.Client
+_connect: Any = distributed.comm.core.connect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,7 @@ class Connection:
         self._stock: Any = None
         options = {} if security is None else {"security": security}
         try:
-            self._client = Client(
+            self._client: Any = _Client(
                 address, set_as_default=False, timeout=ANSWER_TIMEOUT_S, name="parbench", **options
             )
         except (OSError, TimeoutError, ValueError, TypeError) as error:
@@ -121,7 +124,9 @@ class Connection:
         try:
             self._stock.result(timeout_s)
         except (OSError, TimeoutError) as error:
-            raise ClusterError(f"the scheduler does not say who its workers are: {error}") from error
+            raise ClusterError(
+                f"the scheduler does not say who its workers are: {error}"
+            ) from error
 
     def send(
         self,
@@ -220,9 +225,7 @@ class Connection:
         if listener is None or self._closing:
             return
         try:
-            described = await self.ask(
-                address, remote.describe, self._session, self._token_path
-            )
+            described = await self.ask(address, remote.describe, self._session, self._token_path)
         except Exception as error:  # noqa: BLE001 - whatever the worker's interpreter says
             listener.on_refused(address, f"{type(error).__name__}: {error}")
             return
@@ -251,7 +254,7 @@ class Connection:
     async def _watch_scheduler(self) -> None:
         """Hold a connection on which nothing is ever said: it breaks when the scheduler goes."""
         try:
-            self._sentinel = await connect(
+            self._sentinel = await _connect(
                 self._client.scheduler.address, **self._client.connection_args
             )
             await self._sentinel.read()

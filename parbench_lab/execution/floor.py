@@ -102,11 +102,14 @@ class Floor:
                     if slot.candidate not in self.candidates:
                         raise UsageError(f"candidate {slot.candidate!r} was not published")
             station = self.stations.get(task.worker)
-            if station is None or station.cause is not None:
+            if station is None:
                 unrun = tuple(block.number for block in task.blocks)
                 self._report(TaskEnded(task=task.number, worker=task.worker, unrun=unrun))
             elif not self.failure and not self.closed:
-                self._send(station, station.take(task, now_s()))
+                sent = station.take(task, now_s())
+                if station.cause is not None:  # it ends unrun with its worker, any moment now
+                    return
+                self._send(station, sent)
                 if station.look_at_s < self._wake_at_s:
                     self.changed.notify_all()
 
@@ -237,7 +240,9 @@ class Floor:
 
     def _station(self, newcomer: Newcomer) -> Station | None:
         """Return the station for a newcomer, None where it ended meanwhile."""
-        process = self.supervisor and self.supervisor.by_dask_name(newcomer.name)
+        process = None
+        if self.supervisor is not None:
+            process = self.supervisor.by_dask_name(newcomer.name)
         if process is None and ended_meanwhile(newcomer):
             return None
         local = process is not None or self.is_local(newcomer)
@@ -277,7 +282,7 @@ class Floor:
             station.close()
             self._report(WorkerLeft(worker=station.info.name, reason=cause.reason))
             if self.connection is not None:
-                self.connection.release([sent.future for sent in held])
+                self.connection.release([sent.future for sent in held if sent.future])
             self._count_case_death(log.marker, tasks, cause)
             self.changed.notify_all()
 

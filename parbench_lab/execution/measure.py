@@ -19,7 +19,7 @@ from parbench_lab.execution import calls
 from parbench_lab.execution.cases import CaseShelf, KeptCase, digest_of
 from parbench_lab.execution.memory import Retention
 from parbench_lab.execution.meters import PeakMeter, peak_meter
-from parbench_lab.execution.program import Progress, Program, TaskReport
+from parbench_lab.execution.program import Program, Progress, TaskReport
 from parbench_lab.execution.surroundings import LeftThreads, Surroundings
 
 FINGERPRINT_SHARE = 0.01

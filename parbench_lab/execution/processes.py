@@ -24,16 +24,16 @@ from parbench_lab.execution.flight import create_flight_file
 from parbench_lab.execution.worker import BOOT, WorkerSettings
 
 MAX_STILLBIRTHS = 3
-_ONE_THREAD = {
-    name: "1"
-    for name in (
+_ONE_THREAD = dict.fromkeys(
+    (
         "OMP_NUM_THREADS",
         "MKL_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
         "NUMEXPR_NUM_THREADS",
         "VECLIB_MAXIMUM_THREADS",
-    )
-}
+    ),
+    "1",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class WorkerProcess:
         )
         told = json.dumps({**asdict(settings), "path": [p or os.getcwd() for p in sys.path]})  # noqa: PTH109
         with self.birth_path.open("wb") as birth:
-            self._popen = subprocess.Popen(
+            self._popen = subprocess.Popen(  # noqa: S603 - this interpreter and a constant
                 [sys.executable, "-c", BOOT, self.dask_name],
                 stdin=subprocess.PIPE,
                 stdout=birth,

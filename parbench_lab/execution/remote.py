@@ -1,4 +1,4 @@
-"""What Dask calls in a worker process: orders in, replies out, and the rig that is kept between."""
+"""What Dask calls in a worker process: orders in, replies out, and the rig kept between them."""
 
 from __future__ import annotations
 

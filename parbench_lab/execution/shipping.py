@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
-import importlib.util
 import sys
 import sysconfig
 import threading
@@ -109,6 +109,7 @@ def _travels(name: str, module: Any, *, same_files: bool) -> bool:
     return not same_files or not _is_importable(name, file)
 
 
+@functools.cache
 def _installed_roots() -> tuple[str, ...]:
     return tuple(
         str(Path(sysconfig.get_path(kind)))

@@ -110,7 +110,7 @@ async def _serve(settings: WorkerSettings) -> None:
     _prepare(settings)
     async with worker:
         _silence()
-        await worker.finished()
+        await worker.finished()  # type: ignore[no-untyped-call]
 
 
 def _prepare(settings: WorkerSettings) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from parbench_lab.testing.elimination import check_elimination_policy
-    from parbench_lab.testing.executors import Fault, ScriptedExecutor, check_executor
+    from parbench_lab.testing.executor_check import check_executor
+    from parbench_lab.testing.executors import Fault, ScriptedExecutor
     from parbench_lab.testing.store import check_store
     from parbench_lab.testing.workload import check_workload
 
@@ -27,7 +28,7 @@ _HOMES = {
     "Fault": "executors",
     "ScriptedExecutor": "executors",
     "check_elimination_policy": "elimination",
-    "check_executor": "executors",
+    "check_executor": "executor_check",
     "check_store": "store",
     "check_workload": "workload",
 }

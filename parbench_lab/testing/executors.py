@@ -1,4 +1,4 @@
-"""An executor that only pretends, with virtual time; and what every executor must keep."""
+"""An executor that only pretends: scripted timings and faults, in virtual time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from parbench_lab.core.block import Block, Case, Slot, Task
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome, Suspicion
 from parbench_lab.core.ports import (
-    Executor,
     ExecutorFailed,
     ExecutorReport,
     TaskEnded,
@@ -26,11 +25,6 @@ from parbench_lab.core.ports import (
     Workload,
 )
 from parbench_lab.errors import UsageError
-
-CHECKED_CANDIDATES = ("steady", "other")
-"""Names that an executor given to `check_executor` must be able to run."""
-
-CHECK_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +230,9 @@ class ScriptedExecutor:
                     measurements.append(measurement)
                 if isinstance(scripted, Fault) and _is_deadly(scripted):
                     results += _block_results(block, task, measurements)
-                    return _Played(_cut(task, results, block, slot, scripted), seconds, scripted.message)
+                    return _Played(
+                        _cut(task, results, block, slot, scripted), seconds, scripted.message
+                    )
             results += _block_results(block, task, measurements)
         ended = TaskEnded(task=task.number, worker=task.worker, results=tuple(results))
         return _Played(ended, seconds)
@@ -266,9 +262,7 @@ class ScriptedExecutor:
             taken_s = scripted.seconds
         else:
             outcome, message = Outcome.OK, ""
-            values = (
-                dict(scripted) if isinstance(scripted, Mapping) else {"wall_time_s": scripted}
-            )
+            values = dict(scripted) if isinstance(scripted, Mapping) else {"wall_time_s": scripted}
             taken_s = values["wall_time_s"] * slot.repeats
         return taken_s, Measurement(
             candidate=slot.candidate,
@@ -296,9 +290,7 @@ def _block_results(
     if not measurements:
         return ()
     return (
-        BlockResult(
-            number=block.number, worker=task.worker, measurements=tuple(measurements)
-        ),
+        BlockResult(number=block.number, worker=task.worker, measurements=tuple(measurements)),
     )
 
 
@@ -308,9 +300,7 @@ def _cut(
     done = {result.number for result in results}
     suspicion = None
     if fault.outcome is None:
-        suspicion = Suspicion(
-            block=block.number, candidate=slot.candidate, reason=fault.message
-        )
+        suspicion = Suspicion(block=block.number, candidate=slot.candidate, reason=fault.message)
     return TaskEnded(
         task=task.number,
         worker=task.worker,
