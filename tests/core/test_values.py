@@ -1,0 +1,150 @@
+"""Values hold, refuse nonsense at once, and know their direction."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parbench_lab.core.block import Block, Case
+from parbench_lab.core.candidate import (
+    Candidate,
+    as_candidate,
+    candidate,
+    candidates_from_grid,
+    import_function,
+    is_marked,
+)
+from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.metric import WALL_TIME_S, Metric
+from parbench_lab.errors import UnknownNameError, UsageError
+
+positive = st.floats(1e-9, 1e9)
+
+
+@given(positive, positive)
+def test_on_a_ratio_scale_costs_compare_by_ratios(a, b):
+    difference = WALL_TIME_S.cost(a) - WALL_TIME_S.cost(b)
+
+    assert WALL_TIME_S.ratio(difference) == pytest.approx(a / b, rel=1e-6)
+
+
+@given(positive, positive)
+def test_where_higher_is_better_the_order_of_costs_is_turned(a, b):
+    rate = Metric(name="rate_hz", unit="Hz", better="higher")
+
+    assert (rate.cost(a) < rate.cost(b)) == (math.log(a) > math.log(b))
+
+
+def test_an_interval_scale_compares_differences_and_takes_negative_values():
+    sharpe = Metric(name="sharpe", unit="1", better="higher", scale="interval")
+
+    assert sharpe.cost(-0.5) - sharpe.cost(0.5) == 1.0
+    assert sharpe.margin(0.1) == 0.1
+    assert sharpe.ratio(0.25) == 0.25
+
+
+def test_a_floor_makes_an_error_of_zero_comparable():
+    error = Metric(name="abs_error", unit="1", floor=1e-12)
+
+    assert error.cost(0.0) == error.cost(1e-13) == math.log(1e-12)
+
+
+@pytest.mark.parametrize("value", [float("nan"), 0.0, -1.0])
+def test_a_ratio_without_a_floor_refuses_what_has_no_logarithm(value):
+    with pytest.raises(ValueError, match="wall_time_s"):
+        WALL_TIME_S.cost(value)
+
+
+@pytest.mark.parametrize("options", [{"name": ""}, {"name": "x", "floor": 0.0}])
+def test_a_metric_without_sense_is_refused(options):
+    with pytest.raises(ValueError, match=r"name|floor"):
+        Metric(unit="s", **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"point": 1, "low": 2, "high": 3, "confidence": 0.9}, id="outside"),
+        pytest.param({"point": math.nan, "low": 0, "high": 1, "confidence": 0.9}, id="no number"),
+        pytest.param({"point": 1, "low": 0, "high": 2, "confidence": 1.0}, id="certainty"),
+    ],
+)
+def test_an_estimate_holds_its_point_or_is_refused(options):
+    with pytest.raises(ValueError, match=r"not within|confidence"):
+        Estimate(n=3, **options)
+
+
+def test_an_empty_block_is_refused():
+    with pytest.raises(ValueError, match="no slots"):
+        Block(number=0, epoch=0, case=Case(workload="w", size=1, seed=0), slots=())
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        pytest.param("", abs, id="no name"),
+        pytest.param("  ", abs, id="a blank name"),
+        pytest.param("a\x1b[31m", abs, id="an escape sequence"),
+        pytest.param("x" * 201, abs, id="too long"),
+        pytest.param("a", "no import string", id="no import string"),
+        pytest.param("a", 3, id="not callable"),
+    ],
+)
+def test_a_candidate_without_sense_is_refused(name, function):
+    with pytest.raises(UsageError):
+        Candidate(name=name, function=function)
+
+
+def test_a_marked_function_stays_a_function_and_keeps_its_options():
+    @candidate(name="mine", resources={"GPU": 1}, window=3)
+    def smooth(case, window):
+        return case[:window]
+
+    found = as_candidate(smooth)
+
+    assert is_marked(smooth)
+    assert smooth([1, 2, 3, 4], 2) == [1, 2]
+    assert (found.name, found.resources) == ("mine", {"GPU": 1})
+    assert found.resolve()([1, 2, 3, 4]) == [1, 2, 3]
+
+
+def test_names_come_from_functions_methods_and_partials():
+    class Sorter:
+        def sort(self, case):
+            return sorted(case)
+
+    assert as_candidate(Sorter().sort).name == "Sorter.sort"
+    assert as_candidate(functools.partial(sorted, reverse=True)).name == "sorted"
+    assert as_candidate(sorted).name == "sorted"
+
+
+def test_a_grid_makes_a_named_candidate_of_every_combination():
+    found = candidates_from_grid(sorted, {"reverse": [True, False]})
+
+    assert [c.name for c in found] == ["sorted(reverse=True)", "sorted(reverse=False)"]
+    assert found[0].resolve()([1, 3, 2]) == [3, 2, 1]
+
+
+@pytest.mark.parametrize("grid", [{}, {"window": []}])
+def test_an_empty_grid_is_refused(grid):
+    with pytest.raises(UsageError, match=r"empty|no values"):
+        candidates_from_grid(sorted, grid)
+
+
+def test_an_import_string_is_found_or_says_what_is_missing():
+    assert import_function("math:sqrt") is math.sqrt
+    with pytest.raises(UnknownNameError, match="cannot import"):
+        import_function("nowhere.at_all:f")
+    with pytest.raises(UnknownNameError, match="has no"):
+        import_function("math:nothing")
+    with pytest.raises(UnknownNameError, match="not callable"):
+        import_function("math:pi")
+
+
+def test_only_what_can_be_imported_again_has_an_import_string():
+    assert Candidate(name="a", function=as_candidate).import_string is not None
+    assert Candidate(name="a", function=lambda case: case).import_string is None

@@ -1,0 +1,136 @@
+"""The shell: one thread that ends whatever happens, and a journal written before the deed."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+import parbench_lab as pb
+from parbench_lab.core.ports import ExecutorFailed
+from parbench_lab.errors import StoreError
+from parbench_lab.racing.result import jsonable
+from parbench_lab.store import open_store
+from parbench_lab.testing import ScriptedExecutor
+from tests.chaos.candidates import Summing
+
+
+def seconds(mean):
+    return lambda rng, case, block: mean * float(np.exp(rng.normal(0, 0.03)))
+
+
+TIMINGS = {"best": seconds(0.010), "slow": seconds(0.013)}
+
+
+def race(executor=None, **options):
+    candidates = [pb.Candidate(name=name, function=abs) for name in TIMINGS]
+    given = {"store": ":memory:", "executor": executor or ScriptedExecutor(TIMINGS), **options}
+    return pb.ParallelBenchmarking(candidates, Summing(), **given)
+
+
+class Recording:
+    """A store that remembers what was written before which task was submitted."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.kinds = []
+
+    def append(self, run_id, events):
+        self.inner.append(run_id, events)
+        self.kinds += [(event.kind, dict(event.payload)) for event in events]
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
+class Full(Recording):
+    """A store whose disk is full after a while."""
+
+    def append(self, run_id, events):
+        if len(self.kinds) > 50:
+            raise StoreError("the disk is full: make room and resume the race")
+        super().append(run_id, events)
+
+
+class Watching(ScriptedExecutor):
+    """An executor that checks, at every submission, that the journal knows the task."""
+
+    def submit(self, task):
+        sent = [p["task"] for kind, p in self.store.kinds if kind == "TaskSent"]
+        assert task.number in sent
+        super().submit(task)
+
+
+def test_every_event_is_stored_before_its_command_is_carried_out():
+    executor = Watching(TIMINGS)
+    executor.store = Recording(open_store(":memory:"))
+
+    with race(executor, store=executor.store) as bench:
+        result = bench.run_continuous_optimization()
+
+    assert result.winner == "best"
+
+
+def test_a_full_disk_ends_the_race_with_its_one_line_and_no_thread():
+    before = threading.active_count()
+    store = Full(open_store(":memory:"))
+    bench = race(store=store, policy="never")
+
+    with bench, pytest.raises(StoreError, match="disk is full"):
+        bench.run_continuous_optimization()
+
+    assert threading.active_count() <= before
+
+
+def test_a_lost_cluster_ends_the_race_and_keeps_what_was_measured():
+    executor = ScriptedExecutor(TIMINGS)
+    with race(executor, policy="never") as bench:
+        bench.start()
+        bench._engine.wait_for(lambda state: state.measurements > 100)
+
+        bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
+        assert bench.wait("finished", timeout_s=30)
+        result = bench.result()
+
+    assert (result.status, result.reason) == ("failed", "the scheduler is gone")
+    assert result.scoreboard.measurements > 100
+
+
+def test_a_hundred_thousand_measurements_are_judged_and_the_log_stays_short():
+    with race(policy="never", tolerance=0.0) as bench:
+        result = bench.run_continuous_optimization(max_measurements=20_000)
+
+    assert result.scoreboard.measurements >= 20_000
+    assert len(result.log) <= 1000
+
+
+def test_a_result_is_json_even_where_numbers_are_infinite():
+    assert jsonable({"a": (float("inf"), 1), "b": [float("nan")]}) == {"a": [None, 1], "b": [None]}
+
+
+def test_looking_from_many_threads_never_meets_a_half_made_state():
+    errors = []
+
+    def look(bench):
+        try:
+            while not bench.wait("finished", timeout_s=0):
+                board = bench.scoreboard
+                assert len(board.standings) <= 2
+                bench.ranking()
+        except AssertionError as error:
+            errors.append(error)
+
+    with race(policy="never") as bench:
+        bench.start()
+        threads = [threading.Thread(target=look, args=(bench,)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        bench._engine.wait_for(lambda state: state.measurements > 3000)
+        for size in (2000, 3000, 1000):
+            bench.change(batch_size=size)
+        bench.stop()
+        for thread in threads:
+            thread.join()
+
+    assert errors == []
