@@ -108,9 +108,13 @@ class LeaderBets:
 
     def log_weights(self) -> Floats:
         """Return the logarithm of every candidate's weight as an opponent, not normalised."""
-        lead = self.leader()[..., None, None]
-        behind = np.take_along_axis(self.duels.lost, lead, axis=-1)[..., 0]
-        decisive = np.take_along_axis(self.duels.decisive, lead, axis=-1)[..., 0]
+        lead = self.leader()
+        if self.batch:
+            column = lead[..., None, None]
+            behind = np.take_along_axis(self.duels.lost, column, axis=-1)[..., 0]
+            decisive = np.take_along_axis(self.duels.decisive, column, axis=-1)[..., 0]
+        else:
+            behind, decisive = self.duels.lost[:, lead], self.duels.decisive[:, lead]
         weights: Floats = -SHARPNESS * np.maximum(behind, 0.0) ** 2 / (1.0 + decisive)
         return weights
 
@@ -122,14 +126,12 @@ def opponents(log_weights: Floats, here: Bools) -> Floats:
     rounding. Weights below 1e-6 are left out (known before the block, so still a fair game).
     """
     log_weights = np.where(here, log_weights, -np.inf)
-    top = np.argmax(log_weights, axis=-1)[..., None]
-    others = log_weights.copy()
-    np.put_along_axis(others, top, -np.inf, axis=-1)
-    shape = (*log_weights.shape, log_weights.shape[-1])
-    weights = np.broadcast_to(_relative(log_weights)[..., None, :], shape).copy()
-    np.put_along_axis(weights, top[..., None], _relative(others)[..., None, :], axis=-2)
-    diagonal = np.arange(shape[-1])
-    weights[..., diagonal, diagonal] = 0.0
+    places = np.arange(log_weights.shape[-1])
+    top = places == log_weights.argmax(axis=-1)[..., None]
+    first = _relative(log_weights)
+    second = _relative(np.where(top, -np.inf, log_weights))
+    weights: Floats = np.where(top[..., :, None], second[..., None, :], first[..., None, :])
+    weights[..., places, places] = 0.0
     weights *= here[..., None]
     weights /= np.maximum(weights.sum(axis=-1, keepdims=True), LEAST_WEIGHT)
     return weights
