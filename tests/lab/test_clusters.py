@@ -1,0 +1,293 @@
+"""Races on clusters of others: addresses, clients, cluster objects, TLS, workers that come and go.
+
+The clusters are started by Dask's command line on the loopback interface, in folders from which
+nothing of these tests can be imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import importlib
+import ipaddress
+import os
+import subprocess
+import sys
+
+import pytest
+from distributed import Client, LocalCluster, Security
+
+import parbench_lab as pb
+from parbench_lab.core.measurement import Outcome
+from tests.chaos.candidates import good, slower
+from tests.lab import commands, misdeeds
+from tests.lab.courses import (
+    BUDGET_S,
+    assert_fair,
+    course,
+    judged,
+    outcome_of_race,
+)
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory):
+    """Return the address of a scheduler with two workers that have nannies."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with contextlib.ExitStack() as stack:
+        scheduler = stack.enter_context(commands.scheduler(folder))
+        for name in ("anna", "bert"):
+            stack.enter_context(commands.worker(scheduler.address, folder, name=name))
+        yield scheduler.address
+
+
+def still_works(address, **options):
+    with Client(address, set_as_default=False, **options) as client:
+        return client.submit(sum, [1, 2, 3], pure=False).result(timeout=30) == 6
+
+
+def test_a_race_on_an_address_leaves_the_cluster_as_it_was(two_workers):
+    result = outcome_of_race(good, slower, cluster=two_workers)
+
+    assert_fair(result)
+    assert set(result.scoreboard.workers) == {"anna", "bert"}
+    assert still_works(two_workers)
+
+
+def test_a_race_on_a_client_leaves_the_client_open(two_workers):
+    with Client(two_workers, set_as_default=False) as client:
+        result = outcome_of_race(good, slower, cluster=client)
+
+        assert_fair(result)
+        assert client.submit(sum, [1, 2], pure=False).result(timeout=30) == 3
+
+
+def test_a_race_on_a_cluster_object_leaves_the_cluster_open():
+    options = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=2, **options) as cluster:
+        result = outcome_of_race(good, slower, cluster=cluster)
+
+        assert_fair(result)
+        assert len(result.scoreboard.workers) == 2
+        assert still_works(cluster.scheduler_address)
+
+
+@pytest.mark.parametrize(
+    ("bad", "outcome"),
+    [
+        pytest.param(misdeeds.exits, Outcome.CRASHED, id="os._exit"),
+        pytest.param(misdeeds.spins_in_c, Outcome.TIMED_OUT, id="spinning in C"),
+        pytest.param(misdeeds.raises, Outcome.FAILED, id="raising"),
+    ],
+)
+def test_who_misbehaves_on_the_workers_of_others_is_out_and_the_workers_come_back(
+    two_workers, bad, outcome
+):
+    result = outcome_of_race(good, slower, bad, cluster=two_workers)
+
+    assert_fair(result)
+    assert result.scoreboard.of(bad.__name__).outcome == outcome
+    assert still_works(two_workers)
+
+
+def test_a_worker_that_joins_is_used_and_one_that_leaves_hurts_nobody(tmp_path):
+    with contextlib.ExitStack() as stack:
+        scheduler = stack.enter_context(commands.scheduler(tmp_path))
+        first = stack.enter_context(commands.worker(scheduler.address, tmp_path, name="first"))
+        bench = stack.enter_context(
+            course(good, slower, cluster=scheduler.address, policy="never", n_workers=None)
+        )
+        bench.start()
+        assert bench.wait("first_rows", timeout_s=BUDGET_S)
+
+        stack.enter_context(commands.worker(scheduler.address, tmp_path, name="second"))
+        assert bench._engine.wait_for(lambda s: set(s.workers) == {"first", "second"}, BUDGET_S)
+        first.terminate()
+        assert bench._engine.wait_for(lambda s: set(s.workers) == {"second"}, BUDGET_S)
+        blocks = bench.scoreboard.blocks
+        assert bench._engine.wait_for(lambda s: s.blocks > blocks + 20, BUDGET_S)
+        result = judged(bench)
+
+    assert_fair(result)
+
+
+def test_the_end_of_the_scheduler_ends_the_race_in_one_line(tmp_path):
+    with contextlib.ExitStack() as stack:
+        scheduler = stack.enter_context(commands.scheduler(tmp_path))
+        stack.enter_context(commands.worker(scheduler.address, tmp_path, name="only"))
+        with course(good, slower, cluster=scheduler.address, policy="never") as bench:
+            bench.start()
+            assert bench.wait("first_rows", timeout_s=BUDGET_S)
+
+            scheduler.process.kill()
+            assert bench.wait("finished", timeout_s=BUDGET_S)
+            result = bench.result()
+
+    assert result.status == "failed"
+    assert result.winner is None
+    assert "scheduler" in result.reason
+    assert "\n" not in result.reason
+
+
+# ---------------------------------------------------------------- TLS
+
+
+@pytest.fixture
+def certificates(tmp_path):
+    """Return the paths of a certificate for 127.0.0.1 that signs itself, and of its key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "parbench test")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return paths
+
+
+def test_a_race_over_tls_tells_nobody_the_key(certificates, tmp_path, capfd):
+    certificate, key = map(str, certificates)
+    tls = ["--tls-ca-file", certificate, "--tls-cert", certificate, "--tls-key", key]
+    security = Security(
+        tls_ca_file=certificate,
+        tls_client_cert=certificate,
+        tls_client_key=key,
+        require_encryption=True,
+    )
+    with contextlib.ExitStack() as stack:
+        scheduler = stack.enter_context(commands.scheduler(tmp_path, *tls, "--protocol", "tls"))
+        one = stack.enter_context(
+            commands.worker(scheduler.address, tmp_path, *tls, "--protocol", "tls", name="one")
+        )
+        result = outcome_of_race(
+            good,
+            slower,
+            cluster=scheduler.address,
+            security=security,
+            store=tmp_path / "runs.db",
+        )
+        assert still_works(scheduler.address, security=security)
+
+    assert scheduler.address.startswith("tls://")
+    assert_fair(result)
+    secret = certificates[1].read_text().splitlines()[1]
+    printed = capfd.readouterr()
+    told = [printed.out, printed.err, *scheduler.lines, *one.lines, *result.log]
+    assert not any(secret in text for text in told)
+    for path in tmp_path.glob("runs.db*"):
+        assert secret.encode() not in path.read_bytes()
+
+
+def test_an_address_that_speaks_tls_without_certificates_fails_in_one_line(certificates, tmp_path):
+    certificate, key = map(str, certificates)
+    tls = ["--tls-ca-file", certificate, "--tls-cert", certificate, "--tls-key", key]
+    with (
+        commands.scheduler(tmp_path, *tls, "--protocol", "tls") as scheduler,
+        course(good, slower, cluster=scheduler.address) as bench,
+        pytest.raises(pb.errors.ClusterError) as caught,
+    ):
+        bench.start()
+
+    assert "TLS" in str(caught.value) or "tls" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# ---------------------------------------------------------------- code of the user
+
+MODULE = """
+import time
+
+
+def spend(seconds):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+def quick(case):
+    spend(0.002)
+    return case.sum()
+
+
+def slow(case):
+    spend(0.004)
+    return case.sum()
+
+
+class Total:
+    name = "users_total"
+
+    def make_case(self, size, rng):
+        return rng.integers(0, 100, size=size)
+
+    def check(self, case, result):
+        if result != case.sum():
+            raise ValueError("not the sum")
+"""
+
+
+def test_a_users_module_that_workers_cannot_import_is_shipped(two_workers, tmp_path, monkeypatch):
+    (tmp_path / "users_windows.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("users_windows")
+
+    result = outcome_of_race(
+        module.slow, "users_windows:quick", workload=module.Total(), cluster=two_workers
+    )
+
+    assert_fair(result, winner="quick", honest=("quick", "slow"))
+
+
+SCRIPT = (
+    MODULE
+    + """
+import parbench_lab as pb
+
+print("the script runs", flush=True)
+bench = pb.ParallelBenchmarking([quick, slow], Total(), store=":memory:", timeout_s=2.0)
+print(bench.run_continuous_optimization(max_seconds=60).winner)
+bench.close()
+"""
+)
+
+
+def test_a_plain_script_without_a_guard_races_and_runs_once(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env={k: v for k, v in os.environ.items() if k != "PARBENCH_STORE"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n") == ["the script runs", "quick", ""]
+    assert done.stderr == ""
