@@ -16,7 +16,6 @@ import numpy as np
 
 from parbench_lab.core.block import Block, Case, Purpose, Slot, Task
 from parbench_lab.core.measurement import BlockResult
-from parbench_lab.racing import allocation
 from parbench_lab.racing.ledger import Ledger
 from parbench_lab.racing.roster import Roster
 from parbench_lab.racing.settings import Settings
@@ -101,7 +100,7 @@ class Dispatcher:
             Slot(
                 candidate=name,
                 copy=copy,
-                repeats=ledger.repeats(name, settings.min_time_s),
+                repeats=ledger.repeats(name),
                 check=self._roster[name].next_check(settings.check_every, always=always_check),
                 timeout_s=limit_s,
             )
@@ -111,7 +110,7 @@ class Dispatcher:
         block = Block(
             number=self._next_block,
             epoch=epoch,
-            case=self._case(ledger, ledger.block_s(wish.names, settings.min_time_s)),
+            case=self._case(ledger, ledger.block_s(wish.names)),
             slots=slots,
             purpose=wish.purpose,
         )
@@ -193,8 +192,3 @@ class Dispatcher:
             plan = self._plans.pop(number)
             if result is not None:
                 yield plan, result
-
-
-def scout_share(n_unscouted: int, n_workers: int) -> int:
-    """Return how many scouts a task carries, so that the workers share them."""
-    return max(1, min(allocation.MAX_BLOCKS_PER_TASK, -(-n_unscouted // max(1, n_workers))))

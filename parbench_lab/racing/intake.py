@@ -7,7 +7,7 @@ from collections.abc import Collection
 from parbench_lab.core.block import Task
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
 from parbench_lab.core.ports import TaskEnded, WorkerLeft
-from parbench_lab.racing import events, judging
+from parbench_lab.racing import events, judging, practice
 from parbench_lab.racing.constraints import broken_constraint
 from parbench_lab.racing.dispatch import Plan
 from parbench_lab.racing.race import Race
@@ -45,15 +45,15 @@ def _close_task(race: Race, task: Task, *, came_back: Collection[int]) -> None:
     """Send again what was not run."""
     for block in task.blocks:
         if block.number not in came_back:
-            _give_back(race, block.number)
+            _give_back(race, block.number, task.worker)
     if task.blocks[0].purpose == "alone":
         race.quiet = ""
 
 
-def _give_back(race: Race, number: int) -> None:
+def _give_back(race: Race, number: int, worker: str) -> None:
     scout = race.dispatcher.give_back(number, wanted=race.ledger)
     if scout is not None:
-        scout.ledger.scouting.discard(scout.block.slots[0].candidate)
+        practice.is_over(race, scout.ledger, scout.block.slots[0].candidate, worker)
 
 
 def _suspect(race: Race, name: str, reason: str) -> None:
@@ -83,7 +83,7 @@ def _receive_one(race: Race, plan: Plan, measurement: Measurement, worker: str) 
     race.roster.credit(measurement)
     scout = plan.block.purpose == "scout"
     if scout:
-        plan.ledger.scouting.discard(name)
+        practice.is_over(race, plan.ledger, name, worker)
     if name == plan.challenger and race.challenge is not None:
         race.challenge_s += seconds
     if measurement.outcome is not Outcome.OK:
@@ -93,13 +93,16 @@ def _receive_one(race: Race, plan: Plan, measurement: Measurement, worker: str) 
     if broken:
         _fail(race, race.roster[name], Outcome.FAILED, broken)
         return
+    if scout:
+        if race.roster[name].fit:
+            practice.came_back(race, plan, measurement, worker)
+        return
+    if measurement.warm_up:
+        return
     plan.ledger.sample(measurement)
-    if scout and race.roster[name].fit:
-        plan.ledger.scout_came_back(name)
-    elif not measurement.warm_up:
-        cost = plan.ledger.costs(measurement)
-        if cost is not None:
-            race.residuals.update(worker, name, cost[0])
+    cost = plan.ledger.costs(measurement)
+    if cost is not None:
+        race.residuals.update(worker, name, cost[0])
 
 
 def _fault(race: Race, plan: Plan, measurement: Measurement) -> None:

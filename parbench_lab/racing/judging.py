@@ -127,8 +127,8 @@ def _note_lead(race: Race, record: EpochRecord) -> None:
 def is_decided(race: Race) -> bool:
     """Return whether nobody is undecided any more."""
     ledger = race.ledger
-    unscouted = [n for n in race.racing_names() if n not in ledger.scouted]
-    if unscouted or race.suspended or ledger.judged < MIN_DECIDED_BLOCKS:
+    unready = [n for n in race.racing_names() if n not in ledger.settled]
+    if unready or race.suspended or ledger.judged < MIN_DECIDED_BLOCKS:
         return False
     knobs = {
         "elimination_threshold": race.settings.elimination_threshold,

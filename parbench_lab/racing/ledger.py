@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from parbench_lab.analysis.diagnosis import Canary
 from parbench_lab.analysis.record import EpochRecord
+from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.measurement import Measurement
 from parbench_lab.core.metric import Metric
 from parbench_lab.racing import allocation
 from parbench_lab.racing.settings import Settings
 
 KEPT_VALUES = 128
-FIXING_RUNS = 5
 SLOT_OVERHEAD_S = 50e-6
 CASE_SHARE = 0.02
 MAX_BLOCKS_PER_CASE = 64
@@ -23,18 +23,18 @@ FIRST_LIMIT_S = 5.0
 
 @dataclass(slots=True)
 class Samples:
-    """Recent values of one candidate; `repeats` is fixed after `FIXING_RUNS` runs."""
+    """Recent values of one candidate; `repeats` is fixed before its first judged block.
+
+    Calls in a long loop are quicker than calls that stand alone (warm caches), so measurements
+    with different repeats are not compared within an epoch.
+    """
 
     values: dict[str, deque[float]] = field(default_factory=dict)
     peak_rss_bytes: float | None = None
-    runs: int = 0
-    repeats: int | None = None
+    repeats: int = 1
 
     def add(self, measurement: Measurement) -> None:
         """Keep a measurement's values."""
-        if measurement.warm_up and self.runs:
-            return
-        self.runs += 1
         for name, value in measurement.values.items():
             self.values.setdefault(name, deque(maxlen=KEPT_VALUES)).append(value)
         peak = measurement.values.get("peak_rss_bytes")
@@ -51,8 +51,9 @@ class Ledger:
     """Evidence and samples of one batch size with one set of objectives."""
 
     def __init__(
-        self, *, batch_size: int, objectives: Sequence[Metric], settings: Settings
+        self, *, batch_size: int, objectives: Sequence[Metric], settings: Settings, serial: int = 0
     ) -> None:
+        self.serial = serial
         self.batch_size = batch_size
         self.objectives = tuple(objectives)
         self.record = EpochRecord(
@@ -63,8 +64,10 @@ class Ledger:
         )
         self.canary = Canary()
         self.samples: dict[str, Samples] = {}
-        self.scouted: set[str] = set()
-        self.scouting: set[str] = set()
+        self.settled: set[str] = set()
+        self.settling: set[str] = set()
+        self.patient_until_s: float | None = None
+        self.final_ratios: dict[str, Estimate] = {}
         self.first_limit_s = FIRST_LIMIT_S
         self.judged = 0
         self.race_blocks = 0
@@ -78,11 +81,15 @@ class Ledger:
         """Keep what an ``ok`` measurement tells about typical values."""
         self.samples.setdefault(measurement.candidate, Samples()).add(measurement)
 
-    def scout_came_back(self, name: str) -> None:
-        """Let a candidate take part from the next block on."""
-        if name not in self.scouted:
-            self.scouted.add(name)
-            self.record.join(name)
+    def settle(self, name: str, measurement: Measurement, min_time_s: float) -> None:
+        """Fix a candidate's repeats by a warm run; it takes part from the next block on."""
+        if name in self.settled:
+            return
+        samples = self.samples[name] = Samples()
+        samples.add(measurement)
+        samples.repeats = allocation.repeats(min_time_s, samples.median("wall_time_s"))
+        self.settled.add(name)
+        self.record.join(name)
 
     def costs(self, measurement: Measurement) -> tuple[float, ...] | None:
         """Return a measurement's cost per objective, None where one cannot be compared."""
@@ -102,26 +109,19 @@ class Ledger:
         samples = self.samples.get(name)
         return samples.median("wall_time_s") if samples else None
 
-    def repeats(self, name: str, min_time_s: float) -> int:
-        """Return how often the candidate's call is repeated; fixed after a few runs."""
+    def repeats(self, name: str) -> int:
+        """Return how often the candidate's call is repeated in a measurement."""
         samples = self.samples.get(name)
-        if samples is None:
-            return 1
-        if samples.repeats is not None:
-            return samples.repeats
-        wanted = allocation.repeats(min_time_s, samples.median("wall_time_s"))
-        if samples.runs >= FIXING_RUNS:
-            samples.repeats = wanted
-        return wanted
+        return samples.repeats if samples else 1
 
-    def block_s(self, names: Iterable[str], min_time_s: float) -> float | None:
+    def block_s(self, names: Iterable[str]) -> float | None:
         """Return about how long a block of these lasts, None where one never ran."""
         total = 0.0
         for name in names:
             typical = self.typical_s(name)
             if typical is None:
                 return None
-            total += typical * self.repeats(name, min_time_s) + SLOT_OVERHEAD_S
+            total += typical * self.repeats(name) + SLOT_OVERHEAD_S
         return total
 
     def time_limit_s(self, fit: Iterable[str], settings: Settings) -> float:

@@ -6,6 +6,7 @@ What comes back is taken in by `intake`, judged by `judging`, and new blocks are
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -23,15 +24,20 @@ from parbench_lab.racing.ledger import Ledger
 from parbench_lab.racing.roster import Entrant, Roster
 from parbench_lab.racing.settings import Settings
 
+Practice = tuple[int, str]
+"""Serial number of a ledger, and a candidate."""
+
 Phase = Literal["racing", "paused", "watching", "ended"]
 
 
 @dataclass(slots=True, kw_only=True)
 class Worker:
-    """A worker and the tasks it holds."""
+    """A worker, the tasks it holds, and who has run (or is about to) in its process, where."""
 
     info: WorkerInfo
     tasks: set[int] = field(default_factory=set)
+    practised: set[Practice] = field(default_factory=set)
+    practising: set[Practice] = field(default_factory=set)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,6 +97,7 @@ class Race:
         self._default_objectives = default_objectives
         self.policy_of = policies
         self.policy = policies(settings.policy)
+        self._serials = itertools.count()
         self._ledgers: dict[tuple[int, tuple[str, ...]], Ledger] = {}
         self.ledger = self.ledger_for(settings.batch_size)
         self.noted_leader: str | None = None
@@ -101,6 +108,7 @@ class Race:
         self.next_alone_s: float | None = None
         self.next_watch_s = 0.0
         self.missing_noted = False
+        self.wake_s: float | None = None
         self.facts: list[events.Fact] = []
         self.commands: list[events.Command] = []
 
@@ -136,6 +144,7 @@ class Race:
                 batch_size=batch_size,
                 objectives=[self.metrics[name] for name in key[1]],
                 settings=self.settings,
+                serial=next(self._serials),
             )
         self.curve[batch_size] = self._ledgers[key]
         return self._ledgers[key]
@@ -167,11 +176,13 @@ class Race:
         """Keep typical times of the same size, and those who stay out; never evidence."""
         self.ledger.samples = old.samples
         self.ledger.first_limit_s = old.first_limit_s
-        for name in old.scouted:
+        self.ledger.serial = old.serial
+        self.ledger.final_ratios = {n: r for n, r in old.final_ratios.items() if n in out}
+        for name in old.record.names:
             if self.roster[name].fit:
-                self.ledger.scouted.add(name)
+                self.ledger.settled.add(name)
                 self.ledger.record.join(name)
-        for name in sorted(out & self.ledger.scouted):
+        for name in sorted(out & self.ledger.settled):
             self.ledger.record.remove(name)
 
     def put_out(
@@ -184,6 +195,9 @@ class Race:
         if entrant.name in self.ledger.record.survivors:
             self.ledger.record.remove(entrant.name)
         self.challenge = None
+        ratio = self.ledger.record.ratio(entrant.name) if cause == "evidence" else None
+        if ratio is not None:
+            self.ledger.final_ratios[entrant.name] = ratio
         self.facts.append(
             events.Eliminated(
                 candidate=entrant.name,
@@ -219,7 +233,7 @@ class Race:
 
     def block_s(self) -> float | None:
         """Return about how long the next block lasts, None where somebody never ran."""
-        return self.ledger.block_s(self.ranked(), self.settings.min_time_s)
+        return self.ledger.block_s(self.ranked())
 
     def task_blocks(self) -> int:
         """Return how many blocks the next task carries."""

@@ -23,7 +23,7 @@ def snapshot(state: RaceState) -> Scoreboard:
     out = [n for n in [*order, *unranked] if not _races(state, n)]
     ratios = record.ratios()
     standings = tuple(
-        _standing(state, name, rank, ratios.get(name))
+        _standing(state, name, rank, ratios.get(name) or state.ledger.final_ratios.get(name))
         for rank, name in enumerate([*racing, *out], start=1)
     )
     blocks_per_s = _blocks_per_s(state)

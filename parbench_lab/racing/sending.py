@@ -7,8 +7,8 @@ from typing import Literal
 
 from parbench_lab.analysis.record import EpochRecord
 from parbench_lab.core.metric import MEASURED_METRICS
-from parbench_lab.racing import allocation, events
-from parbench_lab.racing.dispatch import Plan, Wish, scout_share
+from parbench_lab.racing import allocation, events, practice
+from parbench_lab.racing.dispatch import Plan, Wish
 from parbench_lab.racing.race import Challenge, Race
 
 QUEUED_TASKS = 2
@@ -32,14 +32,14 @@ def fill(race: Race) -> None:
     for depth in range(1, QUEUED_TASKS + 1):
         for name in active:
             if len(race.workers[name].tasks) < depth:
-                _send_next(race, name, len(active))
+                _send_next(race, name)
 
 
 def _fill_watch(race: Race, worker: str) -> None:
     """Keep one worker busy for a share of the time."""
     if race.in_flight() or race.at_s < race.next_watch_s:
         return
-    _send_next(race, worker, 1)
+    _send_next(race, worker)
     busy_s = max(race.settings.task_time_s, race.block_s() or 0.0)
     race.next_watch_s = race.at_s + busy_s / race.settings.watch_duty
 
@@ -66,12 +66,14 @@ def _alone_is_due(race: Race, active: list[str]) -> bool:
     return race.next_alone_s is None or race.at_s >= race.next_alone_s
 
 
-def _send_next(race: Race, worker: str, n_active: int) -> None:
-    plans = race.dispatcher.take_resends(race.task_blocks())
-    if not plans:
-        plans = _scouts(race, n_active) or _race_plans(race)
+def _send_next(race: Race, name: str) -> None:
+    worker = race.workers[name]
+    plans = [_plan(race, wish) for wish in practice.due(race, worker)]
+    if not plans and practice.at_work(race, worker):
+        return  # a race block behind a slow first run would hold up everybody's verdicts
+    plans = plans or race.dispatcher.take_resends(race.task_blocks()) or _race_plans(race)
     if plans:
-        _send(race, worker, plans)
+        _send(race, name, plans)
 
 
 def _send(race: Race, worker: str, plans: list[Plan]) -> None:
@@ -81,24 +83,9 @@ def _send(race: Race, worker: str, plans: list[Plan]) -> None:
     race.commands.append(events.Send(task=task))
 
 
-def _scouts(race: Race, n_active: int) -> list[Plan]:
-    ledger = race.ledger
-    names = [
-        name
-        for name in race.racing_names()
-        if name not in ledger.scouted and name not in ledger.scouting
-    ]
-    plans = []
-    for name in names[: scout_share(len(names), n_active)]:
-        ledger.scouting.add(name)
-        plans.append(_plan(race, Wish(names=(name,), purpose="scout")))
-    return plans
-
-
 def _race_plans(race: Race, *, purpose: Literal["race", "alone"] = "race") -> list[Plan]:
     ranked = race.ranked()
-    unscouted = [n for n in race.racing_names() if n not in race.ledger.scouted]
-    if not ranked or (len(ranked) < 2 and unscouted):
+    if not ranked or not practice.others_are_late(race):
         return []
     return [_race_plan(race, ranked, purpose) for _ in range(race.task_blocks())]
 
@@ -140,7 +127,7 @@ def _next_challenger(race: Race) -> str | None:
 
 def _new_challenge(race: Race) -> Challenge | None:
     record = race.ledger.record
-    beaten = [n for n in race.roster.fit() if race.beaten(n) and n in race.ledger.scouted]
+    beaten = [n for n in race.roster.fit() if race.beaten(n) and n in race.ledger.settled]
     if not beaten or record.leader is None:
         return None
     waiting = [n for n in race.challenged if n in beaten]

@@ -50,6 +50,8 @@ class RaceState(Race):
         wanted = [self.limits.until_s] if self.limits.until_s is not None else []
         if self.phase == "watching" and not self.in_flight():
             wanted.append(self.next_watch_s)
+        if self.wake_s is not None and self.wake_s > self.at_s:
+            wanted.append(self.wake_s)
         return min(wanted, default=None)
 
     def _take(self, event: events.Input) -> None:  # noqa: C901, PLR0912 - one line a kind

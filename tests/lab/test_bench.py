@@ -90,7 +90,7 @@ def test_a_race_is_steered_while_it_runs():
         bench.add(slowest)
         bench.pause()
         bench.resume()
-        assert bench._engine.wait_for(lambda s: "slowest" in s.ledger.scouted, 60)
+        assert bench._engine.wait_for(lambda s: "slowest" in s.ledger.settled, 60)
         bench.drop("slower")
         assert bench._engine.wait_for(lambda s: not s.roster["slower"].fit, 60)
         bench.change(policy="evidence", tolerance=0.1)

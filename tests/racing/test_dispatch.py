@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from parbench_lab.core.measurement import BlockResult
 from parbench_lab.core.metric import WALL_TIME_S
-from parbench_lab.racing.dispatch import Dispatcher, Wish, scout_share
+from parbench_lab.racing.dispatch import Dispatcher, Wish
 from parbench_lab.racing.ledger import Ledger
 from parbench_lab.racing.roster import Entrant, Roster
 from parbench_lab.racing.settings import Settings
@@ -106,8 +106,3 @@ def test_the_same_seed_draws_the_same_blocks_and_another_one_others():
 
     assert [p.block for p in first] == [p.block for p in again]
     assert [p.block for p in first] != [p.block for p in other]
-
-
-def test_scouts_are_shared_among_the_workers():
-    assert scout_share(7, 2) == 4
-    assert scout_share(1, 8) == 1

@@ -323,7 +323,7 @@ def test_a_challenger_that_enters_late_is_judged_like_the_others(seconds, expect
     world.runs["late"] = timed(seconds)
 
     world.tell(events.CandidateAdded(candidate="late"))
-    world.run(until=lambda: "late" in world.state.ledger.scouted)
+    world.run(until=lambda: "late" in world.state.ledger.settled)
     world.run(until=world.decided)
 
     assert snapshot(world.state).of("late").verdict is expected
