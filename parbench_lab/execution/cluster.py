@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ _MEMORY_SHARE = 0.9
 
 _LocalCluster: Any = distributed.LocalCluster  # annotated in part only
 _FAR = "3650 days"
+_CONFIGURING = threading.Lock()
+"""Two that set and put back Dask's configuration at once would put back each other's."""
 _NOISY = ("distributed.scheduler", "distributed.core", "distributed.client", "distributed.nanny")
 
 
@@ -74,7 +77,7 @@ class HouseCluster:
         """
         self.folder = scratch_folder(self.n_workers)
         try:
-            with dask.config.set({"distributed.diagnostics.nvml": False}):
+            with _CONFIGURING, dask.config.set({"distributed.diagnostics.nvml": False}):
                 self.scheduler = _LocalCluster(
                     n_workers=0,
                     threads_per_worker=1,
@@ -82,7 +85,11 @@ class HouseCluster:
                     host="127.0.0.1",
                     dashboard_address="127.0.0.1:0",
                     silence_logs=logging.CRITICAL,
-                    scheduler_kwargs={"allowed_failures": 0, "worker_ttl": _FAR},
+                    scheduler_kwargs={
+                        "allowed_failures": 0,
+                        "worker_ttl": _FAR,
+                        "local_directory": str(self.folder),
+                    },
                 )
         except (OSError, RuntimeError) as error:
             self.close()
