@@ -9,6 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -28,7 +31,26 @@ from tests.lab.courses import (
     outcome_once,
 )
 
+ROOT = Path(__file__).parents[2]
 GIBIBYTE = 1 << 30
+ENDLESS = """
+import threading
+
+import parbench_lab as pb
+from tests.chaos.candidates import Summing, good, slower
+
+
+def tell_when_racing(bench):
+    bench._engine.wait_for(lambda state: state.blocks >= 20)
+    print("racing", flush=True)
+
+
+bench = pb.ParallelBenchmarking([good, slower], Summing(), store=":memory:", policy="never")
+bench.start()
+threading.Thread(target=tell_when_racing, args=(bench,)).start()
+print(bench.run_continuous_optimization())
+bench.close()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -223,3 +245,26 @@ def test_nobody_is_blamed_for_a_worker_killed_from_outside():
 
     assert_fair(result)
     assert any("SIGKILL" in line or "killed" in line for line in result.log), result.log
+
+
+def test_ctrl_c_in_a_script_gives_the_result_so_far_and_leaves_no_process():
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as script:
+        assert script.stdout.readline() == "racing\n"
+        workers = psutil.Process(script.pid).children(recursive=True)
+
+        script.send_signal(signal.SIGINT)
+        printed, errors = script.communicate(timeout=30)
+
+    assert script.returncode == 0, errors
+    assert "good" in printed
+    assert "measurements" in printed
+    assert errors == ""
+    assert workers
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive
