@@ -82,12 +82,19 @@ class Ledger:
         self.samples.setdefault(measurement.candidate, Samples()).add(measurement)
 
     def settle(self, name: str, measurement: Measurement, min_time_s: float) -> None:
-        """Fix a candidate's repeats by a warm run; it takes part from the next block on."""
+        """Fix a candidate's repeats by warm runs; it takes part from the next block on.
+
+        A run that was too short to tell is asked for again, with the repeats it suggests.
+        """
         if name in self.settled:
             return
-        samples = self.samples[name] = Samples()
+        tried = self.samples[name].repeats if name in self.samples else 1
+        samples = self.samples[name] = Samples(repeats=tried)
         samples.add(measurement)
-        samples.repeats = allocation.repeats(min_time_s, samples.median("wall_time_s"))
+        wanted = allocation.repeats(min_time_s, samples.median("wall_time_s"))
+        if wanted > 2 * tried:
+            samples.repeats = wanted
+            return
         self.settled.add(name)
         self.record.join(name)
 
