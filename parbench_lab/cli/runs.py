@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,8 +15,8 @@ import click
 from parbench_lab.cli.config import file_layers, merged
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.options import common_options, examples, given_layers, store_option
-from parbench_lab.cli.output import checked_output, deliver
-from parbench_lab.cli.spectators import console_on, print_table
+from parbench_lab.cli.output import checked_output, deliver, write_atomically
+from parbench_lab.cli.spectators import console_on, draw_table, print_table
 from parbench_lab.cli.stored import (
     UNFINISHED,
     run_document,
@@ -24,7 +26,12 @@ from parbench_lab.cli.stored import (
 )
 from parbench_lab.cli.wording import count, printable, span
 from parbench_lab.core.ports import RunSummary
+from parbench_lab.errors import UsageError
 from parbench_lab.racing.settings import Settings
+
+PICTURE_CELLS = 110
+_FONTS_FROM_AFAR = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+"""Rich's pictures load a font from a server; the reader's own monospaced one does as well."""
 
 
 @click.command(epilog=examples("parbench runs", "parbench runs --json --output runs.json"))
@@ -45,19 +52,34 @@ def runs(ctx: click.Context, /, *, as_json: bool, output: Path | None, **_params
     epilog=examples("parbench show latest", "parbench show 20260102 --json --output result.json")
 )
 @click.argument("run", default="latest")
+@click.option(
+    "--svg",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a picture of the table too.",
+)
 @store_option
 @common_options
 @click.pass_context
 def show(
-    ctx: click.Context, /, *, run: str, as_json: bool, output: Path | None, **_params: Any
+    ctx: click.Context,
+    /,
+    *,
+    run: str,
+    svg: Path | None,
+    as_json: bool,
+    output: Path | None,
+    **_params: Any,
 ) -> None:
     """Show one run: RUN is an id (its beginning is enough) or "latest"."""
-    path = checked_output(output)
+    path, picture = checked_output(output), checked_output(svg)
     with contextlib.closing(ctx.ensure_object(Doors).open_store(_store(ctx))) as store:
         header, summary = store.header(run), store.summary(run)
         events = store.events(header.id) if summary.result is None else ()
         document = show_document(header, summary, events)
     deliver(document, as_json=as_json, output=path)
+    if picture is not None:
+        write_atomically(picture, _picture(summary, document["result"]))
     if not as_json:
         _print_run(summary, document)
 
@@ -104,6 +126,29 @@ def _print_run(summary: RunSummary, document: Mapping[str, Any]) -> None:
         scoreboard = scoreboard_from_json(result["scoreboard"])
         print_table(sys.stdout, scoreboard, settings)
     click.echo(printable(result.get("sentence", "")))
+
+
+def _picture(summary: RunSummary, result: Mapping[str, Any] | None) -> str:
+    """Return the final table and sentence as an SVG document.
+
+    Raises
+    ------
+    UsageError
+        If the run has no result yet.
+    """
+    from rich.console import Console  # noqa: PLC0415 - slow to import
+    from rich.text import Text  # noqa: PLC0415
+
+    if not result or not result.get("scoreboard"):
+        raise UsageError(f"run {summary.id} has no final table to draw yet")
+    console = Console(
+        record=True, width=PICTURE_CELLS, file=io.StringIO(), force_terminal=True, highlight=False
+    )
+    settings = Settings.from_json(result["settings"])
+    draw_table(console, scoreboard_from_json(result["scoreboard"]), settings)
+    console.print(Text(printable(result["sentence"])))
+    picture = console.export_svg(title=f"parbench race {printable(summary.name)}")
+    return _FONTS_FROM_AFAR.sub("", picture)
 
 
 def _print_progress(run_id: str, progress: Mapping[str, Any], status: str) -> None:

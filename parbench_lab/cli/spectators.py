@@ -11,7 +11,12 @@ import click
 from parbench_lab.cli.doors import Bench, Result
 from parbench_lab.cli.drawing import reason_lines, screen_lines, segments, table_lines
 from parbench_lab.cli.interrupts import Interrupts
-from parbench_lab.cli.leaderboard import leaderboard_rows, progress_line, trust_lines
+from parbench_lab.cli.leaderboard import (
+    LeaderboardRow,
+    leaderboard_rows,
+    progress_line,
+    trust_lines,
+)
 from parbench_lab.cli.usage import host_usage
 from parbench_lab.cli.wording import printable
 from parbench_lab.core.standing import Scoreboard
@@ -164,10 +169,18 @@ def console_on(file: IO[str]) -> Console:
 def print_table(file: IO[str], scoreboard: Scoreboard, settings: Settings) -> None:
     """Print the whole leaderboard, why candidates are out, and what to distrust."""
     console = console_on(file)
-    rows = leaderboard_rows(scoreboard, settings)
-    console.print(segments(table_lines(rows, width_cells=console.width)))
+    rows = draw_table(console, scoreboard, settings)
     for line in (*reason_lines(rows, width_cells=console.width), *trust_lines(scoreboard)):
         click.echo(line, file=file)
+
+
+def draw_table(
+    console: Console, scoreboard: Scoreboard, settings: Settings
+) -> tuple[LeaderboardRow, ...]:
+    """Draw the leaderboard alone; return its rows."""
+    rows = leaderboard_rows(scoreboard, settings)
+    console.print(segments(table_lines(rows, width_cells=console.width)))
+    return tuple(rows)
 
 
 def news(read: Sequence[str], log: Sequence[str]) -> tuple[str, ...]:

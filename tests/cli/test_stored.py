@@ -168,3 +168,21 @@ def test_a_file_that_cannot_be_written_is_refused_and_leaves_nothing(tmp_path):
         write_atomically(tmp_path / "folder", "text")
 
     assert [found.name for found in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_picture_of_a_run_shows_its_names_and_loads_nothing_from_anywhere(shell, tmp_path):
+    picture = tmp_path / "race.svg"
+
+    shown = shell("show", "20260102", "--svg", str(picture))
+
+    assert shown.exit_code == 0
+    text = picture.read_text()
+    assert FINAL.standings[0].candidate in text
+    assert "url(" not in text
+
+
+def test_a_run_without_a_result_has_no_picture(shell, tmp_path):
+    refused = shell("show", "--svg", str(tmp_path / "race.svg"))
+
+    assert refused.exit_code == 2
+    assert not (tmp_path / "race.svg").exists()
