@@ -178,7 +178,7 @@ def test_a_picture_of_a_run_shows_its_names_and_loads_nothing_from_anywhere(shel
     assert shown.exit_code == 0
     text = picture.read_text()
     assert FINAL.standings[0].candidate in text
-    assert "url(" not in text
+    assert 'url("' not in text
 
 
 def test_a_run_without_a_result_has_no_picture(shell, tmp_path):
