@@ -142,6 +142,38 @@ def simulated_memory() -> None:
     print("client memory after 10 000 and 100 000 blocks: {:.1f} and {:.1f} MB".format(*megabytes))
 
 
+def snapshot_cost() -> None:
+    """A scoreboard of 50 candidates, and a change of settings, in a simulated race."""
+    from parbench_lab.racing.scoreboard import snapshot
+    from tests.racing.simulation import Simulation, timed
+
+    world = Simulation({f"c{i:02d}": timed(0.01 * (1 + i / 500)) for i in range(50)})
+    costs_s = []
+    for count in range(40, 90):
+        world.run(until=world.judged(count))
+        start = time.perf_counter()
+        snapshot(world.state)
+        costs_s.append(time.perf_counter() - start)
+    print(f"scoreboard of 50 candidates: {1000 * float(np.median(costs_s)):.2f} ms (target 2)")
+
+
+def change_cost() -> None:
+    """How long `change` keeps its caller while a real race runs."""
+    candidates = [spinner(0.001, label) for label in "abcde"]
+    with pb.ParallelBenchmarking(
+        candidates, Spinning(), policy="never", store=":memory:", tolerance=0.0
+    ) as bench:
+        bench.start()
+        bench.wait("first_rows", timeout_s=60)
+        costs_s = []
+        for index in range(50):
+            start = time.perf_counter()
+            bench.change(tolerance=0.001 * index, batch_size=1000 + index % 2)
+            costs_s.append(time.perf_counter() - start)
+            bench.wait("finished", timeout_s=0.05)
+    print(f"a change keeps its caller {1000 * max(costs_s):.1f} ms at most (target 50)")
+
+
 def import_time() -> None:
     code = (
         "import sys, time; t = time.perf_counter(); import parbench_lab; "
@@ -160,6 +192,8 @@ def import_time() -> None:
 
 def main() -> None:
     import_time()
+    snapshot_cost()
+    change_cost()
     engine_duty()
     bare_dask_duty()
     simulated_memory()
