@@ -113,15 +113,24 @@ def _fault(race: Race, plan: Plan, measurement: Measurement) -> None:
 
 
 def _was_hasty(race: Race, plan: Plan, entrant: Entrant) -> bool:
-    """Return whether a first run met a limit that was only a guess; doubles the guess."""
+    """Return whether a first run met a limit that was only a guess.
+
+    Before anybody came back the guess doubles. After that the limit is no guess, unless what is
+    known by now allows twice as much.
+    """
     if plan.block.purpose != "scout" or race.settings.timeout_s is not None:
         return False
     given_s = plan.block.slots[0].timeout_s
-    now_s = plan.ledger.time_limit_s(race.roster.fit(), race.settings)
-    if given_s >= LONGEST_FIRST_LIMIT_S or now_s < given_s:
+    fit = race.roster.fit()
+    now_s = plan.ledger.time_limit_s(fit, race.settings)
+    if any(plan.ledger.typical_s(name) is not None for name in fit):
+        hasty = now_s >= 2 * given_s
+    else:
+        hasty = now_s >= given_s and given_s < LONGEST_FIRST_LIMIT_S
+        if hasty and now_s == given_s:
+            plan.ledger.first_limit_s = 2 * given_s
+    if not hasty:
         return False
-    if now_s == given_s:
-        plan.ledger.first_limit_s = 2 * given_s
     sentence = f"{entrant.name} did not come back within {given_s:g} s; tried again with more"
     race.facts.append(events.Noted(sentence=sentence))
     return True
