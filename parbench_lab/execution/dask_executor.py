@@ -46,6 +46,9 @@ class DaskExecutor:
         If a number is out of range, or `cluster` is none of these.
     """
 
+    # what a subclass may replace: how workers are watched and stopped
+    floor_type: type[Floor] = Floor
+
     def __init__(
         self,
         cluster: Any = None,
@@ -164,7 +167,7 @@ class DaskExecutor:
         else:
             self._folder = scratch_folder(1)
         assert self._folder is not None  # noqa: S101 - made just now
-        self._floor = Floor(
+        self._floor = self.floor_type(
             session=self._session,
             sink=sink,
             workload=payload,

@@ -139,7 +139,14 @@ class ScriptedExecutor:
             raise UsageError(f"candidate {candidate.name!r} is not in the script")
 
     def submit(self, task: Task) -> None:
-        """Queue a task on its worker."""
+        """Queue a task on its worker.
+
+        Raises
+        ------
+        UsageError
+            If it names a candidate that is not in the script.
+        """
+        self._refuse_unscripted(task)
         with self._lock:
             if self._closed:
                 return
@@ -244,6 +251,14 @@ class ScriptedExecutor:
             )
             return found
         return self._timings[slot.candidate](self._rng, block.case, block.number)
+
+    def _refuse_unscripted(self, task: Task) -> None:
+        if callable(self._timings):
+            return
+        for block in task.blocks:
+            for slot in block.slots:
+                if slot.candidate not in self._timings:
+                    raise UsageError(f"candidate {slot.candidate!r} is not in the script")
 
     def _measured(
         self,

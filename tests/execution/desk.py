@@ -51,7 +51,7 @@ class Desk:
 
     def worker(self):
         """Wait for a worker and return its name."""
-        return sorted(self.wait_for(self.workers))[0]
+        return min(self.wait_for(self.workers))
 
     def ended(self, *numbers):
         def found():

@@ -7,6 +7,7 @@ import re
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -168,7 +169,7 @@ def forks(case):
 
 
 def tells_environment(case):
-    if "MISDEED" in os.environ or os.getcwd() == "/":
+    if "MISDEED" in os.environ or Path.cwd() == Path("/"):
         raise RuntimeError("another candidate's environment")
     return sum(case)
 

@@ -1,0 +1,294 @@
+"""Clusters that are given: a client, a cluster object, an address with or without TLS."""
+
+import datetime as dt
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+from distributed import Client, LocalCluster
+from distributed.security import Security
+
+from parbench_lab.core.ports import ExecutorFailed, WorkerJoined, WorkerLeft
+from parbench_lab.errors import ClusterError, UsageError
+from parbench_lab.execution.dask_executor import DaskExecutor
+from parbench_lab.execution.floor import Floor
+from parbench_lab.testing import check_executor
+from tests.execution import misdeeds
+from tests.execution.desk import Desk, outcomes
+
+
+class Started:
+    """A Dask command that runs, and the first line of its log that matches."""
+
+    def __init__(self, pattern, *arguments):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *arguments],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.found = None
+        for line in self.process.stderr:
+            self.found = re.search(pattern, line)
+            if self.found:
+                break
+        assert self.found, f"dask {arguments} ended without {pattern!r}"
+
+    def close(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.stderr.close()
+        self.process.wait()
+
+
+def start_scheduler(*options):
+    return Started(
+        r"Scheduler at: +(\S+)", "scheduler", "--host", "127.0.0.1", "--port", "0",
+        "--dashboard-address", "127.0.0.1:0", *options,
+    )  # fmt: skip
+
+
+def start_worker(address, name, *options):
+    return Started(
+        r"Registered to: +(\S+)", "worker", address, "--nthreads", "1", "--host", "127.0.0.1",
+        "--name", name, "--dashboard-address", "127.0.0.1:0", *options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    started = start_scheduler()
+    yield started.found[1]
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def nannied(scheduler):
+    started = start_worker(scheduler, "with-nanny", "--nanny", "--memory-limit", "1GiB")
+    yield started
+    started.close()
+
+
+class FarFloor(Floor):
+    """Treats every worker as if it were on another machine."""
+
+    def is_local(self, newcomer):
+        return False
+
+
+class FarExecutor(DaskExecutor):
+    floor_type = FarFloor
+
+
+def test_it_keeps_the_promises_of_its_port(scheduler, nannied):
+    check_executor(lambda: DaskExecutor(scheduler))
+
+
+def test_a_given_client_and_cluster_stay_open(monkeypatch):
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=2, host="127.0.0.1", dashboard_address=":0"
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        for given in (client, cluster):
+            desk = Desk(DaskExecutor(given), misdeeds.Summing())
+            ended = desk.run(misdeeds.good, misdeeds.raises, blocks=2)
+            desk.close()
+            assert outcomes(ended)["good"] == ("ok", "")
+            assert outcomes(ended)["raises"][0] == "failed"
+
+        assert client.submit(sum, [1, 2]).result() == 3
+
+
+def test_workers_that_are_threads_of_this_process_are_never_killed():
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
+    ) as cluster:
+        desk = Desk(DaskExecutor(cluster), misdeeds.Summing())
+
+        ended = desk.run(misdeeds.good, misdeeds.changes_environment)
+
+        (worker,) = desk.workers().values()
+        assert not worker.local
+        assert outcomes(ended)["good"] == ("ok", "")
+        desk.close()
+
+
+@pytest.mark.parametrize("misdeed", [misdeeds.spins, misdeeds.holds_the_lock])
+def test_a_hung_candidate_is_stopped_and_the_nanny_brings_the_worker_back(
+    scheduler, nannied, misdeed
+):
+    desk = Desk(DaskExecutor(scheduler), misdeeds.Summing())
+    try:
+        names = desk.publish(misdeeds.good, misdeed)
+        worker = desk.worker()
+
+        (ended,) = desk.ended(desk.send(*names, worker=worker, timeout_s=0.5))
+
+        assert outcomes(ended)["good"] == ("ok", "")
+        assert outcomes(ended)[misdeed.__name__][0] == "timed_out"
+        desk.wait_for(lambda: len(desk.of(WorkerJoined)) == 2)
+        assert outcomes(desk.run(misdeeds.good)) == {"good": ("ok", "")}
+    finally:
+        desk.close()
+
+
+@pytest.mark.parametrize("misdeed", [misdeeds.sleeps, misdeeds.holds_the_lock])
+def test_a_hung_candidate_on_another_machine_is_named_by_its_nanny(scheduler, nannied, misdeed):
+    desk = Desk(FarExecutor(scheduler), misdeeds.Summing())
+    try:
+        names = desk.publish(misdeeds.good, misdeed)
+        worker = desk.worker()
+        assert not desk.workers()[worker].local
+
+        (ended,) = desk.ended(desk.send(*names, worker=worker, timeout_s=0.5))
+
+        assert outcomes(ended)["good"] == ("ok", "")
+        assert outcomes(ended)[misdeed.__name__][0] == "timed_out"
+        assert outcomes(desk.run(misdeeds.good)) == {"good": ("ok", "")}
+    finally:
+        desk.close()
+
+
+def test_a_crash_on_a_given_worker_is_a_suspicion(scheduler, nannied):
+    desk = Desk(DaskExecutor(scheduler), misdeeds.Summing())
+    try:
+        ended = desk.run(misdeeds.good, misdeeds.segfaults)
+
+        assert outcomes(ended) == {"good": ("ok", "")}
+        assert ended.suspicion.candidate == "segfaults"
+    finally:
+        desk.close()
+
+
+def test_a_worker_may_join_and_leave(scheduler, nannied):
+    desk = Desk(DaskExecutor(scheduler), misdeeds.Summing())
+    try:
+        desk.worker()
+        guest = start_worker(scheduler, "guest", "--no-nanny", "--memory-limit", "1GiB")
+        try:
+            desk.wait_for(lambda: "guest" in desk.workers())
+            names = desk.publish(misdeeds.good)
+            (ended,) = desk.ended(desk.send(*names, worker="guest"))
+            assert outcomes(ended) == {"good": ("ok", "")}
+        finally:
+            guest.close()
+
+        desk.wait_for(lambda: [left for left in desk.of(WorkerLeft) if left.worker == "guest"])
+    finally:
+        desk.close()
+
+
+def test_modules_that_workers_cannot_import_are_shipped(scheduler, nannied, tmp_path, monkeypatch):
+    (tmp_path / "beside_the_script.py").write_text(
+        "import other_beside\n\ndef total(case):\n    return other_beside.add(case)\n"
+    )
+    (tmp_path / "other_beside.py").write_text("def add(case):\n    return sum(case)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import beside_the_script
+
+    desk = Desk(DaskExecutor(scheduler), misdeeds.Summing())
+    try:
+        assert outcomes(desk.run(beside_the_script.total)) == {"total": ("ok", "")}
+    finally:
+        desk.close()
+
+
+def test_close_leaves_no_hung_candidate_on_a_given_worker(scheduler, nannied):
+    desk = Desk(DaskExecutor(scheduler), misdeeds.Summing())
+    names = desk.publish(misdeeds.spins)
+    worker = desk.worker()
+    station = desk.executor._floor.stations[worker]
+    desk.send(*names, worker=worker, timeout_s=3600.0)
+    while station.reader.marker().block < 0:
+        pass
+    process = psutil.Process(station.newcomer.pid)
+
+    desk.close()
+
+    gone, _ = psutil.wait_procs([process], timeout=10)
+    assert gone
+
+
+def test_a_scheduler_that_goes_is_a_failure_in_one_line():
+    scheduler = start_scheduler()
+    worker = start_worker(scheduler.found[1], "orphan", "--no-nanny")
+    desk = Desk(DaskExecutor(scheduler.found[1]), misdeeds.Summing())
+    try:
+        desk.worker()
+
+        scheduler.close()
+
+        assert desk.failure() == ExecutorFailed(
+            reason="the connection to the Dask scheduler was lost"
+        )
+    finally:
+        desk.close()
+        worker.close()
+
+
+def test_nobody_at_an_address_is_an_error_that_says_so():
+    executor = DaskExecutor("tcp://127.0.0.1:1")
+
+    with pytest.raises(ClusterError, match=r"no Dask scheduler answers at tcp://127.0.0.1:1"):
+        executor.open(lambda report: None, misdeeds.Summing())
+
+
+def test_what_is_no_cluster_is_refused():
+    with pytest.raises(UsageError, match=r"cluster must be None, a scheduler's address"):
+        DaskExecutor(42)
+
+
+def write_certificate(folder):
+    """Write a self-signed certificate for this machine; return its two files."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return str(folder / "cert.pem"), str(folder / "key.pem")
+
+
+def test_it_works_over_tls(tmp_path):
+    cert, key = write_certificate(tmp_path)
+    tls = ("--tls-ca-file", cert, "--tls-cert", cert, "--tls-key", key)
+    scheduler = start_scheduler("--protocol", "tls", *tls)
+    worker = start_worker(scheduler.found[1], "secret", "--no-nanny", *tls)
+    security = Security(
+        tls_ca_file=cert, tls_client_cert=cert, tls_client_key=key, require_encryption=True
+    )
+    try:
+        assert scheduler.found[1].startswith("tls://")
+        desk = Desk(DaskExecutor(scheduler.found[1], security=security), misdeeds.Summing())
+        assert outcomes(desk.run(misdeeds.good)) == {"good": ("ok", "")}
+        desk.close()
+    finally:
+        worker.close()
+        scheduler.close()

@@ -1,0 +1,404 @@
+"""The rig, in this process: what is measured, and what it takes care of."""
+
+import gc
+import os
+import random
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from parbench_lab.core.measurement import Outcome
+from parbench_lab.execution.calls import MAX_MESSAGE
+from parbench_lab.execution.cases import CaseShelf, digest_of, fingerprint
+from parbench_lab.execution.measure import CHANGED_INPUT, Rig
+from parbench_lab.execution.memory import Retention
+from parbench_lab.execution.meters import PeakMeter, ResidentPeak, TracedPeak, peak_meter
+from parbench_lab.execution.program import Program, Silent
+from parbench_lab.execution.surroundings import Surroundings
+from tests.execution.blocks import block, task
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+
+
+class Numbers:
+    """Cases are arrays; the right result is their sum."""
+
+    def __init__(self):
+        self.made = 0
+
+    def make_case(self, size, rng):
+        self.made += 1
+        return rng.random(size)
+
+    def check(self, case, result):
+        if result != case.sum():
+            raise ValueError("not the sum")
+        return {"abs_error": 0.5}
+
+
+class Lists(Numbers):
+    def make_case(self, size, rng):
+        self.made += 1
+        return [float(x) for x in rng.random(size)]
+
+    def check(self, case, result):
+        if result != sum(case):
+            raise ValueError("not the sum")
+
+
+@pytest.fixture
+def rig():
+    made = Rig()
+    yield made
+    made.close()
+
+
+def run(rig, functions, *blocks, workload=None, progress=None, **options):
+    program = Program(
+        token="t", workload=workload or Numbers(), resolve=lambda name: functions[name]
+    )
+    return rig.run_task(task(0, *blocks, **options), program, progress or Silent())
+
+
+def only(report):
+    (result,) = report.results
+    (measurement,) = result.measurements
+    return measurement
+
+
+def total(case):
+    return case.sum()
+
+
+@linux
+def test_a_measurement_has_times_memory_and_the_metrics_of_the_check(rig):
+    found = only(run(rig, {"a": total}, block(0, "a", check=True)))
+
+    assert found.outcome is Outcome.OK
+    assert set(found.values) == {
+        "wall_time_s",
+        "cpu_time_s",
+        "peak_rss_growth_bytes",
+        "peak_rss_bytes",
+        "abs_error",
+    }
+    assert found.values["wall_time_s"] > 0
+    assert found.checked
+    assert len(found.digest) == 16
+
+
+def test_values_are_per_call_and_the_collector_is_off_meanwhile(rig):
+    seen = []
+
+    def counts(case):
+        seen.append(gc.isenabled())
+        return case.sum()
+
+    found = only(run(rig, {"a": counts}, block(0, "a", repeats=8)))
+
+    assert seen == [False] * 8
+    assert gc.isenabled()
+    assert found.repeats == 8
+
+
+def test_priming_is_an_untimed_call_before_each_timed_one(rig):
+    calls = []
+
+    def counts(case):
+        calls.append(1)
+        return case.sum()
+
+    run(rig, {"a": counts}, block(0, "a"), block(1, "a"), prime=True)
+
+    assert len(calls) == 4
+
+
+def test_the_first_runs_at_each_size_are_warm_up(rig):
+    report = run(
+        rig,
+        {"a": total},
+        block(0, "a"),
+        block(1, "a"),
+        block(2, "a"),
+        block(3, "a", size=11),
+        warmup=2,
+    )
+
+    assert [r.measurements[0].warm_up for r in report.results] == [True, True, False, True]
+
+
+def test_the_first_run_is_checked_even_if_nobody_asked(rig):
+    report = run(rig, {"a": total}, block(0, "a"), block(1, "a"), block(2, "a", check=True))
+
+    assert [r.measurements[0].checked for r in report.results] == [True, False, True]
+
+
+def test_a_case_is_made_once_and_its_time_told_once(rig):
+    workload = Numbers()
+
+    report = run(rig, {"a": total}, block(0, "a"), block(1, "a"), workload=workload)
+
+    assert workload.made == 1
+    assert [r.made_case_s > 0 for r in report.results] == [True, False]
+
+
+def test_only_the_few_latest_cases_are_kept():
+    shelf, workload = CaseShelf(capacity=2), Numbers()
+    cases = [block(0, "a", size=size).case for size in (1, 2, 3)]
+
+    for case in cases:
+        shelf.get("t", workload, case)
+
+    assert shelf.get("t", workload, cases[2])[1] == 0.0
+    assert shelf.get("t", workload, cases[0])[1] > 0.0
+
+
+def raises_badly(case):
+    class UnspeakableError(Exception):
+        def __str__(self):
+            raise RuntimeError("even this")
+
+    raise UnspeakableError
+
+
+def raises_at_length(case):
+    raise ValueError("x" * 10_000)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (raises_badly, "UnspeakableError: (its text cannot be shown)"),
+        (raises_at_length, "ValueError: xxx"),
+        (lambda case: (_ for _ in ()).throw(KeyboardInterrupt), "KeyboardInterrupt"),
+        (lambda case: case.__setitem__(0, 1.0), "it changes its input in place"),
+    ],
+    ids=["an exception without a text", "a long text", "an interrupt", "a read-only array"],
+)
+def test_whatever_is_raised_becomes_one_short_line(rig, function, words):
+    found = only(run(rig, {"a": function}, block(0, "a")))
+
+    assert found.outcome is Outcome.FAILED
+    assert words in found.message
+    assert len(found.message) <= MAX_MESSAGE
+    assert "\n" not in found.message
+    assert found.values == {}
+
+
+def test_a_failed_assertion_without_words_shows_its_line(rig):
+    class Asserting(Numbers):
+        def check(self, case, result):
+            assert result == case.sum() + 1
+
+    found = only(run(rig, {"a": total}, block(0, "a"), workload=Asserting()))
+
+    assert found.outcome is Outcome.WRONG
+    assert "assert result == case.sum() + 1" in found.message
+
+
+def test_metrics_that_are_no_numbers_are_told(rig):
+    class Talking(Numbers):
+        def check(self, case, result):
+            return {"abs_error": "small"}
+
+    found = only(run(rig, {"a": total}, block(0, "a"), workload=Talking()))
+
+    assert found.outcome is Outcome.WRONG
+    assert "small" in found.message
+
+
+def test_a_broken_workload_is_told_and_nobody_is_blamed(rig):
+    class Broken(Numbers):
+        def make_case(self, size, rng):
+            raise OSError("no data")
+
+    report = run(rig, {"a": total}, block(0, "a"), block(1, "a"), workload=Broken())
+
+    assert report.results == ()
+    assert report.unrun == (0, 1)
+    assert "OSError: no data" in report.broken
+
+
+def test_a_recall_leaves_the_blocks_that_were_not_begun(rig):
+    progress = Silent()
+
+    def recalls(case):
+        progress.stop_at = 0
+        return case.sum()
+
+    report = run(rig, {"a": recalls}, block(0, "a"), block(1, "a"), progress=progress)
+
+    assert [r.number for r in report.results] == [0]
+    assert report.unrun == (1,)
+
+
+def test_a_changed_list_is_made_anew_for_those_who_follow(rig):
+    def sorts(case):
+        result = sum(case)
+        case.sort()
+        return result
+
+    def wants_order(case):
+        assert case != sorted(case)
+        return sum(case)
+
+    report = run(
+        rig, {"a": sorts, "b": wants_order}, block(0, "a", "b", size=50), workload=Lists()
+    )
+
+    first, second = report.results[0].measurements
+    assert (first.outcome, first.message) == (Outcome.WRONG, CHANGED_INPUT)
+    assert second.outcome is Outcome.OK
+
+
+def test_an_innocent_whose_input_another_changed_is_not_charged(rig):
+    runs = []
+
+    def turns_bad(case):
+        runs.append(1)
+        if len(runs) > 1:
+            case.sort()
+        return sum(case) if len(runs) == 1 else 0.0
+
+    def wants_order(case):
+        assert case != sorted(case)
+        return sum(case)
+
+    report = run(
+        rig,
+        {"bad": turns_bad, "good": wants_order},
+        *(block(n, "bad", "good", size=20_000) for n in range(4)),
+        workload=Lists(),
+    )
+
+    charged = {
+        m.candidate: m.outcome
+        for r in report.results
+        for m in r.measurements
+        if m.outcome is not Outcome.OK
+    }
+    assert charged == {"bad": Outcome.WRONG}
+
+
+def test_prints_go_nowhere_and_come_back_afterwards(rig, capsys):
+    def prints(case):
+        sys.stdout.write("noise\n")
+        sys.stderr.write("noise\n")
+        return case.sum()
+
+    run(rig, {"a": prints}, block(0, "a"))
+    sys.stdout.write("sound\n")
+
+    assert capsys.readouterr() == ("sound\n", "")
+
+
+def test_a_candidate_that_closes_the_output_closes_it_for_itself_only(rig):
+    def closes(case):
+        sys.stdout.close()
+        return case.sum()
+
+    first = run(rig, {"a": closes}, block(0, "a"))
+    second = run(rig, {"a": closes}, block(1, "a"))
+
+    assert only(first).outcome is Outcome.OK
+    assert only(second).outcome is Outcome.OK
+
+
+def test_global_state_is_put_back(monkeypatch, tmp_path):
+    surroundings = Surroundings()
+    surroundings.remember()
+    expected_random, expected_numpy = random.random(), np.random.random()  # noqa: NPY002
+    surroundings = Surroundings()
+    surroundings.remember()
+    before = dict(os.environ), os.getcwd(), list(sys.path), np.geterr()  # noqa: PTH109
+
+    os.environ["PARBENCH_TEST"] = "1"
+    os.environ.pop("PATH")
+    os.chdir(tmp_path)
+    sys.path.append("/nowhere")
+    np.seterr(all="ignore")
+    random.seed(3)
+    np.random.seed(3)  # noqa: NPY002, TID251 - what candidates do
+    changed = surroundings.put_back(thorough=True)
+
+    assert (dict(os.environ), os.getcwd(), list(sys.path), np.geterr()) == before  # noqa: PTH109
+    assert "os.environ['PARBENCH_TEST']" in changed
+    assert "os.environ['PATH']" in changed
+    assert len(changed) == 7
+    assert surroundings.put_back(thorough=True) == ()
+    assert expected_random != random.random() or expected_numpy is not None
+
+
+def test_a_thread_that_ends_by_itself_is_no_offence(rig):
+    def short(case):
+        threading.Thread(target=lambda: None).start()
+        return case.sum()
+
+    assert only(run(rig, {"a": short}, block(0, "a"))).message == ""
+
+
+@linux
+def test_memory_of_a_call_is_seen_at_its_peak(rig):
+    def peaks(case):
+        return case.sum() + 0 * np.ones(8_000_000).sum()
+
+    found = only(run(rig, {"a": peaks}, block(0, "a")))
+
+    assert 60e6 < found.values["peak_rss_growth_bytes"] < 80e6
+
+
+def test_without_a_high_water_mark_the_traced_peak_has_its_own_name():
+    rig = Rig(meter=TracedPeak())
+
+    def allocates(case):
+        return case.sum() + 0 * len(bytearray(1_000_000))
+
+    report = run(rig, {"a": allocates}, block(0, "a"), block(1, "a"))
+    rig.close()
+
+    first, second = (r.measurements[0].values for r in report.results)
+    assert 1e6 < first["peak_traced_bytes"] < 2e6
+    assert "peak_traced_bytes" not in second  # tracing would spoil a judged time
+    assert "peak_rss_growth_bytes" not in first
+
+
+def test_a_system_that_lets_nobody_reset_the_mark_gets_the_other_meter(tmp_path):
+    with pytest.raises(OSError, match="clear_refs"):
+        ResidentPeak(tmp_path)
+
+    meter: PeakMeter = peak_meter()
+    meter.close()
+
+
+def test_near_the_limit_the_one_who_keeps_the_most_is_named_wherever_it_ran():
+    held = [100]
+    retention = Retention(1000, lambda: held[0])
+
+    for name, grown in (("modest", 10), ("greedy", 600), ("modest", 200)):
+        held[0] += grown
+        retention.note(name, 1)
+
+    assert retention.near_limit()
+    assert retention.top() == "greedy"
+    assert "keeps about 600 B per call" in retention.condemn()[1]
+
+
+def test_when_nobody_keeps_much_nobody_is_named():
+    held = [790]
+    retention = Retention(1000, lambda: held[0])
+
+    held[0] += 50
+    retention.note("small", 1)
+
+    assert retention.near_limit()
+    assert retention.condemn() == ("", "")
+    assert retention.retire
+
+
+def test_digests_tell_results_apart_and_equal_ones_together():
+    assert digest_of(np.arange(5)) == digest_of(np.arange(5))
+    assert digest_of(np.arange(5)) != digest_of(np.arange(6))
+    assert digest_of(threading.Lock()) == ""
+    assert fingerprint([1, 2]) != fingerprint([2, 1])

@@ -1,0 +1,31 @@
+"""What is left in this process and on this machine when executors have come and gone."""
+
+import gc
+import threading
+
+import psutil
+
+from parbench_lab.execution.dask_executor import DaskExecutor
+from tests.execution import misdeeds
+from tests.execution.desk import Desk, outcomes
+
+
+def resources():
+    gc.collect()
+    process = psutil.Process()
+    return threading.active_count(), len(process.children(recursive=True)), process.num_fds()
+
+
+def test_nothing_is_left_after_five_rounds():
+    folders = []
+    before = None
+    for _ in range(5):
+        desk = Desk(DaskExecutor(n_workers=1), misdeeds.Summing())
+        folders.append(desk.executor._folder)
+        assert outcomes(desk.run(misdeeds.good)) == {"good": ("ok", "")}
+        desk.close()
+        desk.close()
+        before = before or resources()  # pools that Dask keeps for the process are there now
+
+    assert resources() <= before
+    assert not [folder for folder in folders if folder.exists()]
