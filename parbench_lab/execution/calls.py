@@ -96,7 +96,9 @@ def checked(
 ) -> tuple[Outcome, str, dict[str, float]]:
     """Return the verdict on a result: ``ok`` with further metrics, or ``wrong`` with the words."""
     try:
-        further = check(case, result)
+        further: Any = check(case, result)
+        if further is False:
+            return Outcome.WRONG, "the check returned False", {}
         values = {str(name): float(value) for name, value in dict(further or {}).items()}
     except MemoryError as error:
         return Outcome.OUT_OF_MEMORY, f"its result could not be checked: {one_line(error)}", {}

@@ -206,7 +206,7 @@ class Connection:
         message = event[1]
         action = message.get("action") if isinstance(message, dict) else None
         if action == "add-worker":
-            asyncio.ensure_future(self._take_stock())  # noqa: RUF006 - ends by itself, errors told
+            asyncio.ensure_future(self._take_stock_again())  # noqa: RUF006 - ends by itself
         elif action == "remove-worker":
             address = message["worker"]
             self._seen.discard(address)
@@ -219,6 +219,10 @@ class Connection:
         new = {a: w for a, w in identity["workers"].items() if a not in self._seen}
         self._seen |= new.keys()
         await asyncio.gather(*(self._welcome(address, told) for address, told in new.items()))
+
+    async def _take_stock_again(self) -> None:
+        with contextlib.suppress(OSError):  # the scheduler went; the sentinel tells
+            await self._take_stock()
 
     async def _welcome(self, address: str, told: dict[str, Any]) -> None:
         listener = self._listener

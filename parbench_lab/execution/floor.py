@@ -209,11 +209,13 @@ class Floor:
         """A worker cannot be used."""
         words = " ".join(why.split())[:200]
         python = ".".join(map(str, sys.version_info[:2]))
+        reason = (
+            f"cannot be used ({words}); it needs Python {python} with the same parbench_lab: "
+            "python -m pip install parbench_lab"
+        )
         with self.changed:
-            self.refused.append(
-                f"worker {address} cannot be used ({words}); it needs Python {python} with the "
-                "same parbench_lab: python -m pip install parbench_lab"
-            )
+            self.refused.append(f"worker {address} {reason}")
+            self._report(WorkerLeft(worker=address, reason=reason))
             self.changed.notify_all()
 
     def on_gone(self, address: str) -> None:

@@ -161,7 +161,10 @@ def _session(order: Order) -> _Session:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             create_flight_file(path)
         session = _Session(
-            rig=Rig(memory_limit_bytes=order.memory_limit_bytes if order.may_retire else None),
+            rig=Rig(
+                memory_limit_bytes=order.memory_limit_bytes if order.may_retire else None,
+                alone=order.alone,
+            ),
             recorder=FlightRecorder(path),
         )
         _SESSIONS[order.session] = session

@@ -87,6 +87,7 @@ class Station:
             flight=self.flight,
             area=self.sent % AREAS,
             may_retire=self.may_retire,
+            alone=self.newcomer.pid != os.getpid(),
             memory_limit_bytes=memory_limit_bytes,
         )
 

@@ -24,13 +24,15 @@ _OF_DASK = ("Dask-", "asyncio_", "Profile", "IO loop", "TCP-Executor")
 class _Belonging:
     """One piece of global state: how it is read (a value to compare) and put back.
 
-    Costly ones are not looked at after every short call.
+    Costly ones are not looked at after every short call. Not told: what Dask's own threads
+    change in this process too, so that nobody can be named.
     """
 
     name: str
     read: Callable[[], Any]
     restore: Callable[[Any], None]
     costly: bool = False
+    told: bool = True
 
 
 class Surroundings:
@@ -62,7 +64,7 @@ class Surroundings:
                 continue
             now = belonging.read()
             if now != before:
-                changed += _names(belonging.name, before, now)
+                changed += _names(belonging.name, before, now) if belonging.told else []
                 belonging.restore(before)
         return tuple(changed)
 
@@ -185,7 +187,7 @@ _BELONGINGS = (
     _Belonging("os.environ", _environ, _restore_environ),
     _Belonging("the working folder", _working_folder, _go_back),
     _Belonging("sys.path", lambda: tuple(sys.path), _restore_path, costly=True),
-    _Belonging("random's global state", random.getstate, random.setstate, costly=True),
+    _Belonging("random's global state", random.getstate, random.setstate, costly=True, told=False),
     _Belonging("numpy.random's global state", _numpy_state, _restore_numpy, costly=True),
     _Belonging("numpy's error handling", np.geterr, _restore_errstate, costly=True),
     _Belonging("decimal's context", _decimal_context, _restore_decimal, costly=True),

@@ -33,6 +33,8 @@ class Order:
         Which area of that file is the task's.
     may_retire
         Whether somebody would replace this process.
+    alone
+        Whether it is there for measuring only, and not the executor's own process.
     memory_limit_bytes
         What the process may hold; None for no watch.
     """
@@ -45,6 +47,7 @@ class Order:
     flight: str = ""
     area: int = 0
     may_retire: bool = False
+    alone: bool = True
     memory_limit_bytes: int | None = None
 
 
@@ -68,6 +71,7 @@ def dump_order(order: Order) -> bytes:
             order.flight,
             order.area,
             order.may_retire,
+            order.alone,
             order.memory_limit_bytes,
         ),
         protocol=5,
@@ -78,7 +82,7 @@ def load_order(data: bytes) -> Order:
     """Return the order that `dump_order` made bytes of."""
     # it comes from the executor itself, through Dask, which unpickles whatever it is sent
     parts = pickle.loads(data)  # noqa: S301 - see above
-    session, task, workload, candidates, payloads, flight, area, may_retire, limit = parts
+    session, task, workload, candidates, payloads, flight, area, may_retire, alone, limit = parts
     return Order(
         session=session,
         task=task_of(task),
@@ -88,6 +92,7 @@ def load_order(data: bytes) -> Order:
         flight=flight,
         area=area,
         may_retire=may_retire,
+        alone=alone,
         memory_limit_bytes=limit,
     )
 

@@ -233,6 +233,23 @@ def test_a_scheduler_that_goes_is_a_failure_in_one_line():
         worker.close()
 
 
+def test_a_worker_without_this_package_is_refused_with_what_to_install(tmp_path, monkeypatch):
+    package = tmp_path / "parbench_lab"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise ImportError('not installed here')")
+    scheduler = start_scheduler()
+    monkeypatch.chdir(tmp_path)
+    worker = start_worker(scheduler.found[1], "bare", "--no-nanny")
+    executor = DaskExecutor(scheduler.found[1])
+    try:
+        with pytest.raises(ClusterError, match=r"cannot be used .* pip install parbench_lab"):
+            executor.open(lambda report: None, misdeeds.Summing())
+    finally:
+        executor.close()
+        worker.close()
+        scheduler.close()
+
+
 def test_nobody_at_an_address_is_an_error_that_says_so():
     executor = DaskExecutor("tcp://127.0.0.1:1")
 
