@@ -24,6 +24,7 @@ from parbench_lab.execution.flight import create_flight_file
 from parbench_lab.execution.worker import BOOT, WorkerSettings
 
 MAX_STILLBIRTHS = 3
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 _ONE_THREAD = dict.fromkeys(
     (
         "OMP_NUM_THREADS",
@@ -121,8 +122,9 @@ class WorkerProcess:
         with self._lock:
             if self._popen is not None and self._popen.returncode is None:
                 self._end_group()
+                # not Popen.kill: it reaps one that is dead, and the waiter would never see its end
                 with contextlib.suppress(ProcessLookupError):
-                    self._popen.kill()
+                    os.kill(self._popen.pid, _KILL)
 
     def cause(self, returncode: int) -> Cause:
         """Return why it ended, by its exit code and what it wrote in its last moment."""
