@@ -109,7 +109,13 @@ def _by_how_much(beaten: list[Standing], objective: Metric) -> str:
 
 def _sure(beaten: list[Standing]) -> str:
     odds = [s.evidence for s in beaten if s.shown_slower is not None and s.evidence > 1]
-    return f"; evidence at least {min(odds):.3g} : 1 against each of the beaten" if odds else ""
+    return f"; evidence at least {_odds(min(odds))} : 1 against each of the beaten" if odds else ""
+
+
+def _odds(odds: float) -> str:
+    """Return odds with three digits: ``1,110`` or ``3.4e+19``."""
+    rounded = float(f"{odds:.3g}")
+    return f"{rounded:,.0f}" if 100 <= rounded < 1e6 else f"{odds:.3g}"
 
 
 def _front(scoreboard: Scoreboard, objectives: tuple[Metric, ...]) -> str:
