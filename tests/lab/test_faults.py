@@ -180,15 +180,18 @@ def test_who_changes_a_list_it_was_given_is_out():
 
 
 @pytest.mark.parametrize(
-    "bad",
-    [misdeeds.sleeps, misdeeds.spins_in_python, misdeeds.spins_in_c],
-    ids=lambda f: f.__name__,
+    ("bad", "timeout_s", "limit"),
+    [
+        pytest.param(misdeeds.sleeps, None, "2 s", id="sleeping, default limit"),
+        pytest.param(misdeeds.spins_in_python, 1.0, "1 s", id="spinning in Python"),
+        pytest.param(misdeeds.spins_in_c, 1.0, "1 s", id="spinning in C, holding the GIL"),
+    ],
 )
-def test_who_does_not_come_back_is_out_of_time(bad):
-    result = outcome_of_race(good, slower, bad)
+def test_who_does_not_come_back_is_out_of_time(bad, timeout_s, limit):
+    result = outcome_of_race(good, slower, bad, timeout_s=timeout_s)
 
     assert_fair(result)
-    assert_out(result, bad.__name__, Outcome.TIMED_OUT, "did not come back within 1 s")
+    assert_out(result, bad.__name__, Outcome.TIMED_OUT, f"did not come back within {limit}")
 
 
 @pytest.mark.parametrize(
