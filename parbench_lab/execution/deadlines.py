@@ -11,6 +11,9 @@ from parbench_lab.execution.flight import Activity, Marker
 
 GRACE_S = 0.05
 CHECK_LIMIT_S = 30.0
+START_EXTRA_S = 2.0
+"""For a candidate's first run in a process, which may import its libraries."""
+
 CASE_LIMIT_S = 600.0
 
 
@@ -62,8 +65,9 @@ def watch(
     # priming is a second call within the same slot
     limit_s = found[1].timeout_s * (2 if current.prime else 1)
     if marker.activity is Activity.CHECKING:
-        limit_s += CHECK_LIMIT_S
-    end_s = since_s + limit_s + GRACE_S
+        limit_s = max(limit_s, CHECK_LIMIT_S)
+    extra_s = START_EXTRA_S if marker.activity is Activity.STARTING else 0.0
+    end_s = since_s + limit_s + extra_s + GRACE_S
     if now_s < end_s:
         return Watch(look_at_s=end_s)
     return Watch(look_at_s=now_s, cause=overrun(limit_s, marker.activity))

@@ -74,7 +74,9 @@ def explain_exit(returncode: int | None, trace: str = "") -> Cause:
 def overrun(timeout_s: float, activity: Activity) -> Cause:
     """Return the cause for a slot that lasted too long."""
     if activity is Activity.CHECKING:
-        reason = f"its result could not be checked within {timeout_s:g} s more"
+        reason = f"its result could not be checked within {timeout_s:g} s"
+    elif activity is Activity.STARTING:
+        reason = f"did not come back within {timeout_s:g} s, nor soon after (its first run)"
     else:
         reason = f"did not come back within {timeout_s:g} s"
     return Cause(outcome=Outcome.TIMED_OUT, reason=reason)
@@ -141,6 +143,7 @@ def _culprit(task: Task, log: FlightLog) -> tuple[Block, Slot] | None:
     if marker.task != task.number or marker.activity not in (
         Activity.RUNNING,
         Activity.CHECKING,
+        Activity.STARTING,
     ):
         return None
     return slot_at(task, marker.block, marker.slot)

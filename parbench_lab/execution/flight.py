@@ -33,12 +33,13 @@ _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class Activity(IntEnum):
-    """What a worker is doing."""
+    """What a worker is doing; starting is running for the first time in the process."""
 
     RESTING = 0
     MAKING = 1
     RUNNING = 2
     CHECKING = 3
+    STARTING = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +140,10 @@ class FlightRecorder:
     def running(self, block: int, slot: int) -> None:
         """Mark that a candidate runs."""
         self._mark(block, slot, Activity.RUNNING)
+
+    def starting(self, block: int, slot: int) -> None:
+        """Mark that a candidate runs for the first time in this process."""
+        self._mark(block, slot, Activity.STARTING)
 
     def checking(self, block: int, slot: int) -> None:
         """Mark that a result is being checked."""

@@ -89,6 +89,7 @@ class Rig:
         self._surroundings = Surroundings()
         self._threads = LeftThreads()
         self._runs: dict[tuple[str, int], int] = {}
+        self._started: set[str] = set()
         self._mutators: set[str] = set()
         self._nowhere: TextIO | None = None
 
@@ -207,7 +208,7 @@ class Rig:
         check = slot.check or first
         if check and scene.kept.unverified and scene.kept.changed():
             self._case_was_changed(scene)
-        scene.progress.running(scene.block.number, index)
+        self._tell_begin(scene, index, slot.candidate)
         called = calls.call(
             functools.partial(scene.program.resolve, slot.candidate),
             scene.kept.data,
@@ -241,6 +242,13 @@ class Rig:
             digest=digest,
             message=called.message or warning,
         )
+
+    def _tell_begin(self, scene: _Scene, index: int, name: str) -> None:
+        if name in self._started:
+            scene.progress.running(scene.block.number, index)
+        else:
+            self._started.add(name)
+            scene.progress.starting(scene.block.number, index)
 
     def _check(self, scene: _Scene, called: calls.Called) -> str:
         called.outcome, called.message, further = calls.checked(

@@ -24,6 +24,8 @@ from parbench_lab.execution.flight import create_flight_file
 from parbench_lab.execution.worker import BOOT, WorkerSettings
 
 MAX_STILLBIRTHS = 3
+"""Deaths in a row before a worker was ready; one by SIGKILL counts a tenth."""
+
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 _ONE_THREAD = dict.fromkeys(
     (
@@ -161,7 +163,7 @@ class Supervisor:
         Called with a process and its exit code, before its files are removed and the next one is
         started. Not called for those that `close` ends.
     on_failure
-        Called with one line when a worker was stillborn `MAX_STILLBIRTHS` times in a row.
+        Called with one line when a worker was stillborn again and again (`MAX_STILLBIRTHS`).
     """
 
     def __init__(
@@ -181,7 +183,7 @@ class Supervisor:
         self._messages: queue.SimpleQueue[tuple[WorkerProcess, int] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._alive: dict[str, WorkerProcess] = {}
-        self._stillbirths: dict[str, int] = {}
+        self._stillbirths: dict[str, float] = {}
         self._waiters: set[threading.Thread] = set()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="parbench-supervisor", daemon=True)
@@ -252,13 +254,15 @@ class Supervisor:
             process.discard()
             return
         self._on_exit(process, returncode)
-        count = 0 if process.ready else self._stillbirths.get(name, 0) + 1
+        # killed from outside says little about the next one, but not nothing
+        weight = 0.1 if returncode == -_KILL else 1.0
+        count = 0.0 if process.ready else self._stillbirths.get(name, 0.0) + weight
         self._stillbirths[name] = count
         words = process.last_words()
         process.discard()
         if count >= MAX_STILLBIRTHS:
             self._on_failure(
-                f"worker {name} ended {count} times before it was ready "
+                f"worker {name} ended again and again before it was ready "
                 f"(exit code {returncode}): {words or 'it said nothing'}"
             )
             return

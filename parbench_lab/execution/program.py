@@ -63,6 +63,9 @@ class Progress(Protocol):
     def running(self, block: int, slot: int) -> None:
         """The slot's candidate runs from now on."""
 
+    def starting(self, block: int, slot: int) -> None:
+        """The slot's candidate runs for the first time in this process, imports and all."""
+
     def checking(self, block: int, slot: int) -> None:
         """The slot's result is being checked from now on."""
 
@@ -95,6 +98,9 @@ class Silent:
         """Tell nobody."""
 
     def running(self, block: int, slot: int) -> None:
+        """Tell nobody."""
+
+    def starting(self, block: int, slot: int) -> None:
         """Tell nobody."""
 
     def checking(self, block: int, slot: int) -> None:

@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from parbench_lab.core.block import Block, Case, Slot, Task
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
-from parbench_lab.execution.deadlines import CASE_LIMIT_S, CHECK_LIMIT_S, GRACE_S, watch
+from parbench_lab.execution.deadlines import (
+    CASE_LIMIT_S,
+    CHECK_LIMIT_S,
+    GRACE_S,
+    START_EXTRA_S,
+    watch,
+)
 from parbench_lab.execution.faults import CLOSED_BY_CLUSTER, Cause, autopsy, explain_exit
 from parbench_lab.execution.flight import (
     AREAS,
@@ -209,7 +215,11 @@ HELD = task(0, block(0, "a", timeout_s=2.0))
 
 @pytest.mark.parametrize(
     ("activity", "limit_s"),
-    [(Activity.RUNNING, 2.0), (Activity.CHECKING, 2.0 + CHECK_LIMIT_S)],
+    [
+        (Activity.RUNNING, 2.0),
+        (Activity.CHECKING, CHECK_LIMIT_S),
+        (Activity.STARTING, 2.0 + START_EXTRA_S),
+    ],
 )
 def test_a_slot_is_stopped_at_its_limit_and_not_before(activity, limit_s):
     end_s = 100.0 + limit_s + GRACE_S
