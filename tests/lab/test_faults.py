@@ -182,7 +182,7 @@ def test_who_changes_a_list_it_was_given_is_out():
 @pytest.mark.parametrize(
     ("bad", "timeout_s", "limit"),
     [
-        pytest.param(misdeeds.sleeps, None, "2 s", id="sleeping, default limit"),
+        pytest.param(misdeeds.sleeps, None, "", id="sleeping, default limit"),
         pytest.param(misdeeds.spins_in_python, 1.0, "1 s", id="spinning in Python"),
         pytest.param(misdeeds.spins_in_c, 1.0, "1 s", id="spinning in C, holding the GIL"),
     ],
