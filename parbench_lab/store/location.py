@@ -88,8 +88,8 @@ def place_of(
 
     Examples
     --------
-    >>> place_of(None, environment={}, folder=Path("/work")).path.as_posix()
-    '/work/.parbench/runs.db'
+    >>> place_of(None, environment={}, folder=Path("/home/me")).path.as_posix()
+    '/home/me/.parbench/runs.db'
     """
     if location is None:
         location = environment.get(ENVIRONMENT_VARIABLE) or DEFAULT_FILE
