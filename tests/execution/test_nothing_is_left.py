@@ -1,10 +1,14 @@
 """What is left in this process and on this machine when executors have come and gone."""
 
 import gc
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import psutil
 
+from parbench_lab.execution.cluster import scratch_folder
 from parbench_lab.execution.dask_executor import DaskExecutor
 from tests.execution import misdeeds
 from tests.execution.desk import Desk, outcomes
@@ -29,3 +33,22 @@ def test_nothing_is_left_after_five_rounds():
 
     assert resources() <= before
     assert not [folder for folder in folders if folder.exists()]
+
+
+def test_the_folder_of_a_process_that_was_killed_is_removed_by_the_next():
+    script = (
+        "from parbench_lab.execution.cluster import scratch_folder; import os, signal;"
+        "print(scratch_folder(1), flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=False
+    )
+    orphan = Path(killed.stdout.strip())
+    assert orphan.is_dir()
+
+    ours = [scratch_folder(1), scratch_folder(1)]
+
+    assert not orphan.exists()
+    assert all(folder.is_dir() for folder in ours)  # the living keep theirs
+    for folder in ours:
+        folder.rmdir()
