@@ -14,7 +14,7 @@ import click
 from parbench_lab.errors import UsageError
 
 
-def checked_output(path: Path | None) -> Path | None:
+def checked_output(path: Path | None, *, flag: str = "--output") -> Path | None:
     """Return the path of an output file, refused before the work is done.
 
     Raises
@@ -26,9 +26,9 @@ def checked_output(path: Path | None) -> Path | None:
         return None
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise UsageError(f"--output {path}: there is no folder {folder}; make it first")
+        raise UsageError(f"{flag} {path}: there is no folder {folder}; make it first")
     if not os.access(folder, os.W_OK):
-        raise UsageError(f"--output {path}: cannot write to {folder}")
+        raise UsageError(f"{flag} {path}: cannot write to {folder}")
     return path
 
 

@@ -22,7 +22,7 @@ from parbench_lab.cli.options import (
     store_option,
 )
 from parbench_lab.cli.output import checked_output, deliver
-from parbench_lab.cli.spectators import print_table, spectator, watch
+from parbench_lab.cli.spectators import print_sentence, print_table, spectator, watch
 from parbench_lab.cli.wording import count, printable
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.racing.settings import knobs, refuse_dead
@@ -265,4 +265,4 @@ def _tell_result(result: Result, run_id: str, request: Request) -> None:
     if request.output is not None and not request.quiet:
         click.echo(f"written to {request.output}", file=request.screen)
     if not request.as_json or not request.quiet:
-        click.echo(printable(result.sentence), file=request.screen)
+        print_sentence(request.screen, result.sentence)

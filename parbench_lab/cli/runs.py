@@ -16,7 +16,7 @@ from parbench_lab.cli.config import file_layers, merged
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.options import common_options, examples, given_layers, store_option
 from parbench_lab.cli.output import checked_output, deliver, write_atomically
-from parbench_lab.cli.spectators import console_on, draw_table, print_table
+from parbench_lab.cli.spectators import console_on, draw_table, print_sentence, print_table
 from parbench_lab.cli.stored import (
     UNFINISHED,
     run_document,
@@ -72,7 +72,7 @@ def show(
     **_params: Any,
 ) -> None:
     """Show one run: RUN is an id (its beginning is enough) or "latest"."""
-    path, picture = checked_output(output), checked_output(svg)
+    path, picture = checked_output(output), checked_output(svg, flag="--svg")
     with contextlib.closing(ctx.ensure_object(Doors).open_store(_store(ctx))) as store:
         header, summary = store.header(run), store.summary(run)
         events = store.events(header.id) if summary.result is None else ()
@@ -125,7 +125,7 @@ def _print_run(summary: RunSummary, document: Mapping[str, Any]) -> None:
         settings = Settings.from_json(result["settings"])
         scoreboard = scoreboard_from_json(result["scoreboard"])
         print_table(sys.stdout, scoreboard, settings)
-    click.echo(printable(result.get("sentence", "")))
+    print_sentence(sys.stdout, result.get("sentence", ""))
 
 
 def _picture(summary: RunSummary, result: Mapping[str, Any] | None) -> str:

@@ -32,6 +32,9 @@ class _OneLineGroup(click.Group):
         extra["standalone_mode"] = False
         try:
             code = super().main(*args, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.ctx.get_help() if error.ctx else "")
+            code = DONE
         except (Exception, KeyboardInterrupt) as error:
             if doors.debug and not isinstance(error, click.exceptions.Exit):
                 raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 import time
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Protocol
@@ -172,6 +174,14 @@ def print_table(file: IO[str], scoreboard: Scoreboard, settings: Settings) -> No
     rows = draw_table(console, scoreboard, settings)
     for line in (*reason_lines(rows, width_cells=console.width), *trust_lines(scoreboard)):
         click.echo(line, file=file)
+
+
+def print_sentence(file: IO[str], sentence: str) -> None:
+    """Print a sentence, broken between words where a terminal is too narrow."""
+    text = printable(sentence)
+    if file.isatty():
+        text = textwrap.fill(text, shutil.get_terminal_size().columns)
+    click.echo(text, file=file)
 
 
 def draw_table(

@@ -103,6 +103,8 @@ ExecutorReport = WorkerJoined | WorkerLeft | TaskEnded | ExecutorFailed
 class Executor(Protocol):
     """Runs tasks on workers, one at a time on each, in the order of submission per worker.
 
+    (Their reports may overtake each other on the way back; blocks have numbers for that.)
+
     Promises: `submit`, `recall` and `publish` never block on a worker; every submitted task is
     reported ended exactly once (unless the executor failed or was closed); reports reach `sink`
     one at a time, from any thread; `close` is idempotent and leaves no thread, process, file or

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import sysconfig
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,10 @@ from typing import Any
 from parbench_lab.core.measurement import Outcome
 from parbench_lab.execution.meters import PeakMeter
 
-MAX_MESSAGE = 500
+MAX_MESSAGE = 300
+_LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib"))
+"""Where a failed line is seldom the user's own."""
+
 _HERE = os.path.dirname(__file__)  # noqa: PTH120 - compared with the texts of tracebacks
 
 
@@ -131,10 +135,19 @@ def one_line(error: BaseException) -> str:
         text = "(its text cannot be shown)"
     name = type(error).__name__
     if not text or name == "AssertionError":
-        text = f"{text} {_failed_line(error)}".strip()
+        text = f"{_failed_line(error)} {text}".strip()
     place = _place(error)
     line = f"{name}: {text}" if text else name
-    return f"{line[: MAX_MESSAGE - len(place)]}{place}"
+    return f"{_cut(line, MAX_MESSAGE - len(place))}{place}"
+
+
+def _cut(text: str, most: int) -> str:
+    """Return the text, cut between words where it is too long and has any."""
+    if len(text) <= most:
+        return text
+    kept = text[: most - 4]
+    words, _, _ = kept.rpartition(" ")
+    return f"{words if len(words) > most // 2 else kept} ..."
 
 
 def _place(error: BaseException) -> str:
@@ -153,4 +166,6 @@ def _last_frame(error: BaseException) -> traceback.FrameSummary | None:
     """Return where it was raised, None where that is not in anybody's file but ours."""
     frames = traceback.extract_tb(error.__traceback__)
     outside = [frame for frame in frames if not frame.filename.startswith(_HERE)]
-    return outside[-1] if outside else None
+    theirs = [frame for frame in outside if not frame.filename.startswith(_LIBRARIES)]
+    best = theirs or outside
+    return best[-1] if best else None

@@ -471,7 +471,9 @@ class ParallelBenchmarking:
                 f"({found.mismatches[0]}); was it written by another version?"
             )
         if state.ended is not None:
-            raise UsageError(f"run {header.id} has ended: {state.ended.reason}")
+            raise UsageError(
+                f"run {header.id} has ended ({state.ended.reason}); parbench show {header.id}"
+            )
         self._candidates = [
             known.get(entrant.name) or parts.found_again(dataclasses.asdict(entrant))
             for entrant in state.roster
@@ -479,6 +481,11 @@ class ParallelBenchmarking:
         self._seed = header.document["seed"]
         self._run_id = header.id
         self._engine = self._new_engine(state, found)
+        for document in header.document["candidates"]:
+            if document["name"] not in state.roster:  # interrupted before it had entered
+                candidate = known.get(document["name"]) or parts.found_again(document)
+                self._candidates.append(candidate)
+                self._engine.enter(candidate)
 
     # ------------------------------------------------------------ inside
 

@@ -7,6 +7,7 @@ course of a race is in `state`; here are the clock, the inbox, the store and the
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import queue
 import threading
 from collections import deque
@@ -157,7 +158,10 @@ class RaceEngine:
     def scoreboard(self) -> Scoreboard:
         """A snapshot of this moment."""
         with self._changed:
-            return snapshot(self._state)
+            board = snapshot(self._state)
+        if self._thread is None or self._state.ended is not None:
+            return board
+        return dataclasses.replace(board, elapsed_s=max(board.elapsed_s, self.now_s()))
 
     @property
     def log(self) -> tuple[LogLine, ...]:

@@ -86,6 +86,8 @@ def _single(scoreboard: Scoreboard, leader: str, status: str, objective: Metric)
     if others:
         names = ", ".join(s.candidate for s in others)
         return f"Undecided: {leader} leads, and {names} may be as good{sure}."
+    if not beaten:
+        return f"{leader} is the only one left that works."
     return f"{leader} wins{_by_how_much(beaten, objective)}{sure}."
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from parbench_lab.analysis.diagnosis import interference
+from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.standing import Scoreboard, Standing, Trust, VerdictKind
 from parbench_lab.racing.ledger import Samples
 from parbench_lab.racing.roster import Entrant
@@ -21,9 +25,10 @@ def snapshot(state: RaceState) -> Scoreboard:
     unranked = [entrant.name for entrant in state.roster if entrant.name not in known]
     racing = [n for n in [*order, *unranked] if _races(state, n)]
     out = [n for n in [*order, *unranked] if not _races(state, n)]
-    ratios = record.ratios()
+    ratios = {**state.ledger.final_ratios, **_measured(record.ratios())}
+    out.sort(key=lambda name: _distance(state, name, ratios))
     standings = tuple(
-        _standing(state, name, rank, ratios.get(name) or state.ledger.final_ratios.get(name))
+        _standing(state, name, rank, ratios.get(name))
         for rank, name in enumerate([*racing, *out], start=1)
     )
     blocks_per_s = _blocks_per_s(state)
@@ -43,13 +48,22 @@ def snapshot(state: RaceState) -> Scoreboard:
     )
 
 
+def _measured(ratios: Mapping[str, Estimate | None]) -> dict[str, Estimate]:
+    return {name: ratio for name, ratio in ratios.items() if ratio is not None}
+
+
+def _distance(state: RaceState, name: str, ratios: Mapping[str, Estimate]) -> tuple[bool, float]:
+    """Order those who are out: the beaten by their ratio, then the faulty and the dropped."""
+    ratio = ratios.get(name)
+    far = math.inf if ratio is None else ratio.point
+    return not state.roster[name].fit, far
+
+
 def _races(state: RaceState, name: str) -> bool:
     return state.roster[name].fit and not state.beaten(name)
 
 
-def _standing(state: RaceState, name: str, rank: int, ratio: object) -> Standing:
-    from parbench_lab.core.estimate import Estimate  # noqa: PLC0415
-
+def _standing(state: RaceState, name: str, rank: int, ratio: Estimate | None) -> Standing:
     entrant, record = state.roster[name], state.ledger.record
     settings = state.settings
     samples = state.ledger.samples.get(name) or Samples()
@@ -61,7 +75,7 @@ def _standing(state: RaceState, name: str, rank: int, ratio: object) -> Standing
         candidate=name,
         rank=rank,
         verdict=verdict,
-        ratio=ratio if isinstance(ratio, Estimate) else None,
+        ratio=ratio,
         evidence=record.evidence(name, tolerance) if in_record else 1.0,
         shown_slower=record.shown_slower(name, threshold) if in_record else None,
         at_most_slower=record.at_most_slower(name, threshold) if in_record else None,

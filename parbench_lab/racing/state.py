@@ -147,7 +147,7 @@ class RaceState(Race):
     def _conclude(self) -> None:
         limits, decided = self.limits, self.phase == "watching"
         if decided and limits.stop_when_decided:
-            self.end("decided", "decided")
+            self.end("decided", "nobody is undecided any more")
         elif limits.until_s is not None and self.at_s >= limits.until_s:
             self.end("decided" if decided else "undecided", "the time budget is spent")
         elif (

@@ -15,6 +15,7 @@ import parbench_lab as pb
 from parbench_lab.racing.journal import replay
 from parbench_lab.store import open_store
 from tests.chaos.candidates import MISDEEDS, Sometimes, Summing, good, slower, slowest
+from tests.workers import own_workers
 
 RACE_S = 10.0
 HONEST = ("good", "slower", "slowest")
@@ -120,9 +121,9 @@ def do(bench: pb.ParallelBenchmarking, kind: str, rng: np.random.Generator) -> N
 
 
 def kill_a_worker(rng: np.random.Generator) -> None:
-    children = psutil.Process().children()
-    if children:
-        victim = children[int(rng.integers(len(children)))]
+    workers = own_workers()
+    if workers:
+        victim = workers[int(rng.integers(len(workers)))]
         try:
             os.kill(victim.pid, signal.SIGKILL)
         except ProcessLookupError:

@@ -30,6 +30,7 @@ from tests.lab.courses import (
     outcome_of_race,
     outcome_once,
 )
+from tests.workers import own_workers
 
 ROOT = Path(__file__).parents[2]
 GIBIBYTE = 1 << 30
@@ -241,7 +242,7 @@ def test_nobody_is_blamed_for_a_worker_killed_from_outside():
         assert bench.wait("first_rows", timeout_s=BUDGET_S)
         for _ in range(2):
             blocks = bench.scoreboard.blocks
-            victim = psutil.Process().children()[0]
+            victim = own_workers()[0]
             os.kill(victim.pid, signal.SIGKILL)
             assert bench._engine.wait_for(lambda s, n=blocks: s.blocks > n + 20, BUDGET_S)
         result = judged(bench)

@@ -21,6 +21,7 @@ from distributed import Client, LocalCluster
 import parbench_lab as pb
 from parbench_lab.execution.processes import WorkerPlan, WorkerProcess
 from tests.chaos.candidates import Summing, spend
+from tests.workers import own_workers
 
 RACES_ON_ONE_CLUSTER = int(os.environ.get("PARBENCH_RACES", "25"))
 SETTLED_AFTER = 8
@@ -122,14 +123,13 @@ def test_many_races_on_one_cluster_leak_nothing(cluster):
 
 
 def test_five_races_with_their_own_clusters_leak_nothing():
-    before = psutil.Process().children(recursive=True)
     samples = []
     for _ in range(5):
         tiny_race()
         samples.append(resources())
 
     assert_settled(samples, settled_after=2)
-    assert psutil.Process().children(recursive=True) == before
+    assert own_workers() == []
 
 
 def test_a_process_that_is_killed_while_it_ends_is_still_waited_for(tmp_path):

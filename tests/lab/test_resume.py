@@ -77,3 +77,22 @@ def test_a_race_that_ended_is_not_resumed(tmp_path):
 def test_an_unknown_run_is_one_line(tmp_path):
     with pytest.raises(StoreError):
         pb.ParallelBenchmarking.resume_run("nothing", store=tmp_path / "runs.db")
+
+
+def test_a_race_interrupted_before_anybody_entered_still_has_its_candidates(tmp_path):
+    with pb.ParallelBenchmarking([good, slower], Summing(), store=tmp_path / "runs.db") as bench:
+        bench._engine.start = refuses_to_start
+        with pytest.raises(KeyboardInterrupt):
+            bench.start()
+
+    with pb.ParallelBenchmarking.resume_run(
+        store=tmp_path / "runs.db", workload=Summing()
+    ) as again:
+        result = again.run_continuous_optimization(max_seconds=60)
+
+    assert result.winner == "good"
+
+
+def refuses_to_start(run_id, workload, candidates):
+    """End like a process that was killed just after the run's header was stored."""
+    raise KeyboardInterrupt
