@@ -51,4 +51,5 @@ def _print_workload(document: Mapping[str, Any]) -> None:
             f"({', '.join(document['objectives'])}; {document['default_batch_size']} items)"
         )
     )
-    click.echo(f"  {printable(', '.join(document['candidates']))}")
+    names = printable(", ".join(document["candidates"]))
+    click.echo(f"  {names or 'needs a library that is not installed (extra: workloads)'}")

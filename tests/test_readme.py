@@ -1,0 +1,50 @@
+"""What the README shows runs as it stands there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+SCRIPTS = [block for block in BLOCKS if not block.startswith("# mymodule.py")]
+MODULE = next(block for block in BLOCKS if block.startswith("# mymodule.py"))
+
+
+def run(folder, *words):
+    return subprocess.run(
+        [sys.executable, *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=range(len(SCRIPTS)))
+def test_a_script_of_the_readme_runs_and_ends_with_a_sentence(script, tmp_path):
+    (tmp_path / "script.py").write_text(script)
+
+    done = run(tmp_path, "script.py")
+
+    assert done.returncode == 0, done.stderr
+    assert "measurements in" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_the_module_of_the_readme_races(tmp_path):
+    (tmp_path / "mymodule.py").write_text(MODULE)
+
+    done = run(tmp_path, "-m", "parbench_lab", "race", "mymodule.py", "--seconds", "10")
+
+    assert done.returncode == 0, done.stderr
+    assert "with_numpy wins" in done.stdout
+
+
+def test_ci_finds_the_test_command_in_the_readme():
+    after = README.split("<!-- the test command -->")[1]
+
+    (command,) = re.findall(r"\A\n```sh\n(.*)\n```", after.split("```\n")[0] + "```")
+
+    assert "pytest" in command
+    assert "'.[test]'" in command
