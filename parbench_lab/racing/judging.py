@@ -20,14 +20,15 @@ CHALLENGE_BLOCKS = 500
 def judge_all(race: Race) -> None:
     """Judge every block whose turn has come, then let the policy propose."""
     judged = False
+    leader = race.ledger.record.leader
     for plan, result in race.dispatcher.judgeable():
-        _judge(race, plan, result)
+        _judge(race, plan, result, leader)
         judged = True
     if judged and race.ended is None:
         _verdicts(race)
 
 
-def _judge(race: Race, plan: Plan, result: BlockResult) -> None:
+def _judge(race: Race, plan: Plan, result: BlockResult, leader: str | None) -> None:
     ledger = plan.ledger
     costs: dict[str, tuple[float, ...]] = {}
     other: tuple[float, ...] | None = None
@@ -46,7 +47,6 @@ def _judge(race: Race, plan: Plan, result: BlockResult) -> None:
     ledger.record.judge({n: c for n, c in costs.items() if n in ledger.record.survivors})
     ledger.judged += 1
     race.rate.append((race.at_s, 1))
-    leader = ledger.record.leader
     if leader in costs:
         kept = ledger.alone if plan.block.purpose == "alone" else ledger.together
         kept.append(costs[leader][0])

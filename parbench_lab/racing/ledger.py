@@ -32,9 +32,11 @@ class Samples:
     values: dict[str, deque[float]] = field(default_factory=dict)
     peak_rss_bytes: float | None = None
     repeats: int = 1
+    _medians: dict[str, float] = field(default_factory=dict)
 
     def add(self, measurement: Measurement) -> None:
         """Keep a measurement's values."""
+        self._medians.clear()
         for name, value in measurement.values.items():
             self.values.setdefault(name, deque(maxlen=KEPT_VALUES)).append(value)
         peak = measurement.values.get("peak_rss_bytes")
@@ -43,8 +45,12 @@ class Samples:
 
     def median(self, metric: str) -> float | None:
         """Return the median of a metric's kept values, None where there are none."""
-        kept = self.values.get(metric)
-        return middle(kept) if kept else None
+        if metric not in self._medians:  # many blocks are planned between two results
+            kept = self.values.get(metric)
+            if not kept:
+                return None
+            self._medians[metric] = middle(kept)
+        return self._medians[metric]
 
 
 class Ledger:
