@@ -20,15 +20,17 @@ SLOW_WORKER = 0.05
 def snapshot(state: RaceState) -> Scoreboard:
     """Return the race as it stands, in rank order."""
     record = state.ledger.record
-    known = set(record.names)
-    order = [name for name in record.order() if name in known]
+    known, living = frozenset(record.names), frozenset(record.survivors)
+    order = record.order()
     unranked = [entrant.name for entrant in state.roster if entrant.name not in known]
-    racing = [n for n in [*order, *unranked] if _races(state, n)]
-    out = [n for n in [*order, *unranked] if not _races(state, n)]
+    everybody = [*order, *unranked]
+    racing = [n for n in everybody if state.roster[n].fit and (n in living or n not in known)]
+    in_it = frozenset(racing)
+    out = [n for n in everybody if n not in in_it]
     ratios = {**state.ledger.final_ratios, **_measured(record.ratios())}
     out.sort(key=lambda name: _distance(state, name, ratios))
     standings = tuple(
-        _standing(state, name, rank, ratios.get(name))
+        _standing(state, name, rank, ratios.get(name), known=name in known, living=name in living)
         for rank, name in enumerate([*racing, *out], start=1)
     )
     blocks_per_s = _blocks_per_s(state)
@@ -59,27 +61,24 @@ def _distance(state: RaceState, name: str, ratios: Mapping[str, Estimate]) -> tu
     return not state.roster[name].fit, far
 
 
-def _races(state: RaceState, name: str) -> bool:
-    return state.roster[name].fit and not state.beaten(name)
-
-
-def _standing(state: RaceState, name: str, rank: int, ratio: Estimate | None) -> Standing:
+def _standing(
+    state: RaceState, name: str, rank: int, ratio: Estimate | None, *, known: bool, living: bool
+) -> Standing:
     entrant, record = state.roster[name], state.ledger.record
     settings = state.settings
     samples = state.ledger.samples.get(name) or Samples()
     median_s = samples.median("wall_time_s")
-    in_record = name in record.names
     threshold, tolerance = settings.elimination_threshold, settings.tolerance
-    verdict, reason = _verdict(state, entrant)
+    verdict, reason = _verdict(state, entrant, known=known, living=living)
     return Standing(
         candidate=name,
         rank=rank,
         verdict=verdict,
         ratio=ratio,
-        evidence=record.evidence(name, tolerance) if in_record else 1.0,
-        shown_slower=record.shown_slower(name, threshold) if in_record else None,
-        at_most_slower=record.at_most_slower(name, threshold) if in_record else None,
-        blocks=record.blocks(name) if in_record else 0,
+        evidence=record.evidence(name, tolerance) if known else 1.0,
+        shown_slower=record.shown_slower(name, threshold) if known else None,
+        at_most_slower=record.at_most_slower(name, threshold) if known else None,
+        blocks=record.blocks(name) if known else 0,
         median_s=median_s,
         throughput=state.ledger.batch_size / median_s if median_s else None,
         peak_rss_bytes=samples.peak_rss_bytes,
@@ -101,13 +100,15 @@ def _further_values(samples: Samples) -> dict[str, float]:
     }
 
 
-def _verdict(state: RaceState, entrant: Entrant) -> tuple[VerdictKind, str]:
+def _verdict(
+    state: RaceState, entrant: Entrant, *, known: bool, living: bool
+) -> tuple[VerdictKind, str]:
     record = state.ledger.record
     if entrant.out == "hand":
         return VerdictKind.DROPPED, entrant.reason
-    if entrant.out or state.beaten(entrant.name):
+    if entrant.out or (known and not living):
         return VerdictKind.ELIMINATED, entrant.reason
-    if entrant.name not in record.survivors:
+    if not living:
         return VerdictKind.UNDECIDED, entrant.reason or "its first run is not back yet"
     knobs = {
         "elimination_threshold": state.settings.elimination_threshold,
