@@ -103,7 +103,7 @@ def doctor(
     passed = found is None or found.passed
     deliver(doctor_document(condition, sentences, found), as_json=as_json, output=path)
     if found is not None and not as_json:
-        _print_identical(found)
+        _print_identical(found, with_advice=bool(sentences))
     ctx.exit(0 if passed else 1)
 
 
@@ -211,7 +211,7 @@ def _on_off(state: bool | None) -> str:  # noqa: FBT001 - a value to put into wo
     return UNREADABLE if state is None else ("on" if state else "off")
 
 
-def _print_identical(found: IdenticalRace) -> None:
+def _print_identical(found: IdenticalRace, *, with_advice: bool) -> None:
     click.echo(
         f"identical code     {found.false_eliminations} of {found.copies} copies eliminated in "
         f"{count(found.blocks, 'block')}; largest difference "
@@ -220,7 +220,8 @@ def _print_identical(found: IdenticalRace) -> None:
     )
     for sentence in identical_advice(found):
         click.echo(f"! {printable(sentence)}")
-    click.echo("this machine can race" if found.passed else "do not trust this machine yet")
+    passed = "this machine can race" + (", better after the advice above" if with_advice else "")
+    click.echo(passed if found.passed else "do not trust this machine yet")
 
 
 def _tenths(fraction: float | None) -> str:

@@ -32,7 +32,7 @@ def test_identical_code_that_stays_together_passes(shell, visitors):
 
     assert result.exit_code == 0
     assert "0 of 4 copies eliminated" in result.stdout
-    assert result.stdout.splitlines()[-1] == "this machine can race"
+    assert result.stdout.splitlines()[-1].startswith("this machine can race")
 
 
 def test_a_false_elimination_fails_the_check_and_says_what_to_do(shell, visitors):
