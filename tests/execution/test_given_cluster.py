@@ -1,6 +1,5 @@
 """Clusters that are given: a client, a cluster object, an address with or without TLS."""
 
-import datetime as dt
 import os
 import re
 import signal
@@ -17,6 +16,7 @@ from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution.dask_executor import DaskExecutor
 from parbench_lab.execution.floor import Floor
 from parbench_lab.testing import check_executor
+from tests.certificates import write_certificate
 from tests.execution import misdeeds
 from tests.execution.desk import Desk, outcomes
 
@@ -262,39 +262,8 @@ def test_what_is_no_cluster_is_refused():
         DaskExecutor(42)
 
 
-def write_certificate(folder):
-    """Write a self-signed certificate for this machine; return its two files."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return str(folder / "cert.pem"), str(folder / "key.pem")
-
-
 def test_it_works_over_tls(tmp_path):
-    cert, key = write_certificate(tmp_path)
+    cert, key = map(str, write_certificate(tmp_path))
     tls = ("--tls-ca-file", cert, "--tls-cert", cert, "--tls-key", key)
     scheduler = start_scheduler("--protocol", "tls", *tls)
     worker = start_worker(scheduler.found[1], "secret", "--no-nanny", *tls)

@@ -7,9 +7,7 @@ nothing of these tests can be imported.
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import importlib
-import ipaddress
 import os
 import subprocess
 import sys
@@ -19,6 +17,7 @@ from distributed import Client, LocalCluster, Security
 
 import parbench_lab as pb
 from parbench_lab.core.measurement import Outcome
+from tests.certificates import write_certificate
 from tests.chaos.candidates import good, slower
 from tests.lab import commands, misdeeds
 from tests.lab.courses import (
@@ -135,38 +134,7 @@ def test_the_end_of_the_scheduler_ends_the_race_in_one_line(tmp_path):
 @pytest.fixture
 def certificates(tmp_path):
     """Return the paths of a certificate for 127.0.0.1 that signs itself, and of its key."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "parbench test")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    paths = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return paths
+    return write_certificate(tmp_path)
 
 
 def test_a_race_over_tls_tells_nobody_the_key(certificates, tmp_path, capfd):
