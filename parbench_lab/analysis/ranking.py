@@ -8,7 +8,6 @@ import numpy as np
 
 from parbench_lab.analysis.accounts import Floats
 from parbench_lab.analysis.margins import MARGINS
-from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.metric import Metric
 
 MIN_PAIRED_BLOCKS = 20
@@ -111,12 +110,3 @@ def _values(metric: Metric, costs: Floats) -> Floats:
     with np.errstate(over="ignore"):
         values: Floats = np.exp(sign * costs)
     return values
-
-
-def ratio_words(metric: Metric, ratio: Estimate | None) -> str:
-    """Return "1.30 times as long as the leader" or the like, "" where there is no estimate."""
-    if ratio is None:
-        return ""
-    if metric.scale == "interval":
-        return f"{ratio.point:.3g} worse than the leader in {metric.name}"
-    return f"{ratio.point:.3g} times the leader's cost in {metric.name}"

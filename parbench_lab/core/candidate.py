@@ -8,7 +8,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, cast, overload
+from typing import Any, TypeVar, cast, overload
 
 from parbench_lab.errors import UnknownNameError, UsageError
 
@@ -16,13 +16,6 @@ _MARK = "__parbench_candidate__"
 _IMPORT_STRING = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Function(Protocol):
-    """Solves one case."""
-
-    def __call__(self, case: Any, /, **parameters: Any) -> Any:
-        """Return the result for the case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,14 +34,6 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A verdict the engine did not carry out, and why."""
-
-    verdict: Verdict
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What is known about one candidate in the present epoch.
 

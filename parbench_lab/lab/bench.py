@@ -448,7 +448,7 @@ class ParallelBenchmarking:
                 f"run {header.id}: give workload=, {header.name!r} cannot be imported"
             )
         known = {} if algorithms is None else {c.name: c for c in resolve(algorithms, workload)[1]}
-        entered = [known.get(c["name"]) or parts.found_again(c) for c in document["candidates"]]
+        entered = [parts.found_again(c, known) for c in document["candidates"]]
         bench = cls(
             entered,
             workload,
@@ -475,15 +475,14 @@ class ParallelBenchmarking:
                 f"run {header.id} has ended ({state.ended.reason}); parbench show {header.id}"
             )
         self._candidates = [
-            known.get(entrant.name) or parts.found_again(dataclasses.asdict(entrant))
-            for entrant in state.roster
+            parts.found_again(dataclasses.asdict(entrant), known) for entrant in state.roster
         ]
         self._seed = header.document["seed"]
         self._run_id = header.id
         self._engine = self._new_engine(state, found)
         for document in header.document["candidates"]:
             if document["name"] not in state.roster:  # interrupted before it had entered
-                candidate = known.get(document["name"]) or parts.found_again(document)
+                candidate = parts.found_again(document, known)
                 self._candidates.append(candidate)
                 self._engine.enter(candidate)
 

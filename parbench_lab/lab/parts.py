@@ -98,14 +98,16 @@ def candidate_document(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def found_again(document: Mapping[str, Any]) -> Candidate:
-    """Return a candidate of a stored run.
+def found_again(document: Mapping[str, Any], known: Mapping[str, Candidate]) -> Candidate:
+    """Return a candidate of a stored run: one of the `known`, or imported again.
 
     Raises
     ------
     UsageError
         If it was a function that cannot be imported again.
     """
+    if document["name"] in known:
+        return known[document["name"]]
     if document["import_string"] is None:
         raise UsageError(
             f"candidate {document['name']!r} cannot be imported again; give it in algorithms="
