@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from parbench_lab import errors, testing
     from parbench_lab.core.candidate import Candidate, candidate, candidates_from_grid
     from parbench_lab.core.metric import Metric
-    from parbench_lab.lab import ParallelBenchmarking, RaceResult
+    from parbench_lab.lab import ParallelBenchmarking, RaceResult, load_history
     from parbench_lab.racing.settings import Settings
 
     __version__: str
@@ -28,6 +28,7 @@ __all__ = [
     "candidate",
     "candidates_from_grid",
     "errors",
+    "load_history",
     "testing",
 ]
 
@@ -39,6 +40,7 @@ _HOMES = {
     "ParallelBenchmarking": "parbench_lab.lab",
     "RaceResult": "parbench_lab.lab",
     "Settings": "parbench_lab.racing.settings",
+    "load_history": "parbench_lab.lab",
 }
 
 

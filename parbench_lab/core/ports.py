@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from parbench_lab.core.candidate import Candidate
     from parbench_lab.core.measurement import BlockResult, Suspicion
     from parbench_lab.core.metric import Metric
+    from parbench_lab.core.usage import WorkerUsage
 
 
 @runtime_checkable
@@ -138,6 +139,12 @@ class Executor(Protocol):
     @property
     def dashboard_link(self) -> str | None:
         """Address of the cluster's dashboard, where there is one."""
+
+    def usage(self) -> Sequence[WorkerUsage]:
+        """Return how busy each worker is, empty where that is not known; from any thread.
+
+        May take as long as a question to the scheduler (some 10 ms; 1 s at most).
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import warnings
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -185,6 +185,20 @@ class Connection:
         if wait:
             with contextlib.suppress(TimeoutError):
                 told.result(ANSWER_TIMEOUT_S)
+
+    def workers_told(self, timeout_s: float) -> Mapping[str, Any]:
+        """Return address to what the scheduler knows of each worker, empty where it is silent."""
+
+        async def ask_scheduler() -> Any:
+            return await asyncio.wait_for(self._client.scheduler.identity(n_workers=-1), timeout_s)
+
+        if self._closing or self._client.status != "running":
+            return {}
+        try:
+            told: Mapping[str, Any] = self.run(ask_scheduler()).result(timeout_s)["workers"]
+        except (OSError, TimeoutError, RuntimeError, KeyError):
+            return {}  # it is going, or busy: not measured now
+        return told
 
     async def restart(self, address: str) -> None:
         """Ask a worker's nanny to replace its process."""

@@ -13,6 +13,7 @@ from typing import Any
 from parbench_lab.core.block import Task
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.ports import ExecutorReport, Workload, workload_name
+from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution import remote
 from parbench_lab.execution.cluster import HouseCluster, scratch_folder
@@ -20,9 +21,11 @@ from parbench_lab.execution.connection import Connection, address_and_security
 from parbench_lab.execution.faults import Cause
 from parbench_lab.execution.floor import Floor
 from parbench_lab.execution.shipping import ship
+from parbench_lab.execution.usage import parse_usage
 
 START_LIMIT_S = 60.0
 CLOSE_LIMIT_S = 2.0
+USAGE_LIMIT_S = 1.0
 
 
 class DaskExecutor:
@@ -149,6 +152,20 @@ class DaskExecutor:
         if self._closed or floor is None or floor.connection is None:
             return None
         return floor.connection.dashboard_link
+
+    def usage(self) -> tuple[WorkerUsage, ...]:
+        """Return how busy each worker is, as of its last heartbeat."""
+        floor = self._floor
+        if self._closed or floor is None or floor.connection is None:
+            return ()
+        told = floor.connection.workers_told(USAGE_LIMIT_S)
+        with floor.changed:
+            stations = list(floor.stations.values())
+        return tuple(
+            parse_usage(station.info.name, told[station.newcomer.address])
+            for station in stations
+            if station.newcomer.address in told
+        )
 
     # ------------------------------------------------------------ opening
 

@@ -17,6 +17,7 @@ from parbench_lab.core.ports import (
     WorkerJoined,
     Workload,
 )
+from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.errors import UsageError
 from parbench_lab.execution.measure import Rig
 from parbench_lab.execution.program import Program, Silent
@@ -102,6 +103,10 @@ class InlineExecutor:
     def dashboard_link(self) -> str | None:
         """None: there is no cluster."""
         return None
+
+    def usage(self) -> tuple[WorkerUsage, ...]:
+        """Return nothing: there are no workers apart from this process."""
+        return ()
 
     def _run(self, sink: Callable[[ExecutorReport], None], workload: Workload) -> None:
         program = Program(token="inline", workload=workload, resolve=self._resolve)  # noqa: S106 - no password

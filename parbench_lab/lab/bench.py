@@ -13,10 +13,9 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from parbench_lab.core.candidate import Candidate, as_candidate
-from parbench_lab.core.metric import MEASURED_METRICS, Metric
 from parbench_lab.core.ports import (
     Executor,
     RunHeader,
@@ -25,28 +24,23 @@ from parbench_lab.core.ports import (
     workload_metrics,
     workload_name,
 )
-from parbench_lab.core.standing import Scoreboard
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.elimination.registry import policy_by_name
 from parbench_lab.errors import ParbenchError, RaceError, UnknownNameError, UsageError
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
+from parbench_lab.lab.view import RaceView
 from parbench_lab.racing import events, journal, narration
 from parbench_lab.racing.constraints import refuse_unknown_metrics
 from parbench_lab.racing.engine import RaceEngine
-from parbench_lab.racing.result import RaceResult, jsonable, ranking_frame, winner_of
+from parbench_lab.racing.result import RaceResult, jsonable, winner_of
 from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
 from parbench_lab.store import new_run_id
 from parbench_lab.workloads.registry import resolve
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-GPU_NOT_MEASURED = "GPU utilisation is not measured: there are no GPU workers"
-
-
-class ParallelBenchmarking:
+class ParallelBenchmarking(RaceView):
     """A race of implementations on a Dask cluster, judged while it runs.
 
     Parameters
@@ -119,6 +113,7 @@ class ParallelBenchmarking:
         configuration: Mapping[str, Any] | None = None,
         **knobs: Any,
     ) -> None:
+        super().__init__()
         self._workload, self._candidates = resolve(algorithms, workload)
         self._own_policies = parts.named_policy(policy)
         given = {
@@ -233,11 +228,18 @@ class ParallelBenchmarking:
         """Go on after `pause`; also lifts a suspension of verdicts by the canary."""
         self._engine.post(events.Resumed())
 
-    def stop(self, reason: str = "stopped by the user") -> RaceResult:
-        """End the race and return its result so far."""
+    def stop(self, reason: str = "stopped by the user", *, wait: bool = True) -> RaceResult:
+        """End the race and return its result so far; ``wait=False`` returns at once.
+
+        Raises
+        ------
+        UsageError
+            If it has not started.
+        """
         self._refuse_unstarted()
         self._engine.post(events.Stopped(reason=reason))
-        self._engine.join()
+        if wait:
+            self._engine.join()
         return self.result()
 
     def wait(self, what: str = "finished", timeout_s: float | None = None) -> bool:
@@ -326,6 +328,21 @@ class ParallelBenchmarking:
         self._refuse_unknown(name)
         self._engine.post(events.CandidateBroughtBack(candidate=name))
 
+    def note(self, text: str) -> None:
+        """Pin a note to the run: it is kept in the journal and the log, and changes nothing.
+
+        Raises
+        ------
+        UsageError
+            If there are no words in it, or the race has ended.
+        """
+        words = " ".join(str(text).split())
+        if not words:
+            raise UsageError("a note needs words")
+        if self._started and self._engine.ended is not None:
+            raise UsageError("the race has ended, and its journal with it")
+        self._engine.post(events.NotePinned(text=words))
+
     def change(self, **changes: Any) -> Settings:
         """Change settings from the next block on; returns at once with the merged settings.
 
@@ -338,55 +355,6 @@ class ParallelBenchmarking:
         return self._engine.change(changes)
 
     # ------------------------------------------------------------ looking
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in force."""
-        return self._engine.settings
-
-    @property
-    def run_id(self) -> str:
-        """Under which the store keeps this race; empty before it starts."""
-        return self._run_id
-
-    @property
-    def scoreboard(self) -> Scoreboard:
-        """An immutable snapshot of this moment."""
-        return self._engine.scoreboard
-
-    @property
-    def log(self) -> tuple[str, ...]:
-        """The latest verdicts, refusals and changes in plain sentences."""
-        return tuple(line.sentence for line in self._engine.log)
-
-    @property
-    def dashboard_link(self) -> str | None:
-        """Address of the Dask dashboard, where there is one."""
-        return self._executor.dashboard_link
-
-    @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        """All who are or were in the race."""
-        return tuple(self._candidates)
-
-    def ranking(self) -> pd.DataFrame:
-        """Return the standings of this moment as a table (`racing.result.ranking_frame`)."""
-        return ranking_frame(self.scoreboard)
-
-    def plan(self) -> str:
-        """Return what would run, in lines for a person."""
-        settings = self.settings
-        names = ", ".join(candidate.name for candidate in self._candidates)
-        return "\n".join(
-            [
-                f"workload   {workload_name(self._workload)}, {settings.batch_size} items a case",
-                f"candidates {len(self._candidates)}: {names}",
-                f"objectives {', '.join(metric.name for metric in self._objectives())}",
-                f"policy     {settings.policy}: {settings.elimination_threshold:g} : 1",
-                f"tolerance  {settings.tolerance:g}",
-                f"time limit of a measurement {parts.time_limit(settings)}",
-            ]
-        )
 
     def result(self) -> RaceResult:
         """Return the result: final once the race has ended, else as it stands.
@@ -510,13 +478,6 @@ class ParallelBenchmarking:
             started_at_s=found.at_s if found else 0.0,
         )
 
-    def _metrics(self) -> dict[str, Metric]:
-        return {**MEASURED_METRICS, **{m.name: m for m in workload_metrics(self._workload)}}
-
-    def _objectives(self) -> tuple[Metric, ...]:
-        names = self.settings.objectives or parts.default_objectives(self._workload)
-        return tuple(self._metrics()[name] for name in names)
-
     def _check_settings(self, changes: Mapping[str, Any]) -> None:
         """Refuse what the settings themselves cannot know: metrics and policies by name."""
         known = self._metrics()
@@ -543,6 +504,8 @@ class ParallelBenchmarking:
                 "workload": parts.importable_workload(self._workload),
                 "candidates": [parts.candidate_document(c) for c in self._candidates],
                 "settings": self._settings_at_start.as_json(),
+                "metrics": [dataclasses.asdict(m) for m in workload_metrics(self._workload)],
+                "objectives": list(parts.default_objectives(self._workload)),
                 "seed": self._seed,
                 "configuration": self._configuration,
                 "machine": jsonable(detect_machine()),
@@ -565,7 +528,7 @@ class ParallelBenchmarking:
             scoreboard=board,
             settings=self.settings,
             log=self.log,
-            not_measured={"gpu_utilization": GPU_NOT_MEASURED},
+            not_measured=self.not_measured,
         )
 
     def _keep_result(self) -> None:

@@ -10,9 +10,7 @@ import contextlib
 import dataclasses
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from parbench_lab.core.candidate import Candidate
@@ -27,21 +25,13 @@ from parbench_lab.core.ports import (
 )
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.errors import ParbenchError
-from parbench_lab.racing import events, journal, narration
+from parbench_lab.racing import events, journal
+from parbench_lab.racing.history import LogLine, Recorder, TimedMeasurement
 from parbench_lab.racing.scoreboard import snapshot
 from parbench_lab.racing.settings import Settings, refuse_dead
 from parbench_lab.racing.state import RaceState
 
 MAX_DRAINED = 128
-KEPT_SENTENCES = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
-    """A sentence of the log and the race time at which it was true."""
-
-    at_s: float
-    sentence: str
 
 
 class RaceEngine:
@@ -85,7 +75,7 @@ class RaceEngine:
         self._settings_lock = threading.Lock()
         self._settings = state.settings
         self._changed = threading.Condition(threading.RLock())
-        self._log: deque[LogLine] = deque(maxlen=KEPT_SENTENCES)
+        self._recorder = Recorder()
         self._thread: threading.Thread | None = None
         self._done = False
         self._error: ParbenchError | None = None
@@ -167,7 +157,18 @@ class RaceEngine:
     def log(self) -> tuple[LogLine, ...]:
         """The latest sentences."""
         with self._changed:
-            return tuple(self._log)
+            return self._recorder.log
+
+    def measured_since(self, seq: int) -> tuple[TimedMeasurement, ...]:
+        """Return the kept measurements from number `seq` on, oldest first."""
+        with self._changed:
+            return self._recorder.since(seq)
+
+    @property
+    def boards(self) -> tuple[Scoreboard, ...]:
+        """Snapshots since the start (or since it was resumed), thinned."""
+        with self._changed:
+            return self._recorder.boards
 
     @property
     def ended(self) -> events.Ended | None:
@@ -244,6 +245,8 @@ class RaceEngine:
             for event in arrived:
                 step = self._advance(journal.storable(event), records)
                 commands += step
+            if self._recorder.wants_board(self._state.at_s):
+                self._recorder.seen(snapshot(self._state))
             self._changed.notify_all()
         if records:
             self._store.append(self._run_id, records)
@@ -267,6 +270,7 @@ class RaceEngine:
     ) -> tuple[events.Command, ...]:
         at_s = self.now_s()
         kind, payload, rows = journal.encode(event, self._state.dispatcher)
+        self._recorder.measured(at_s, rows)
         step = self._state.advance(event, at_s)
         if isinstance(event, events.Ticked) and not step.facts:
             return step.commands
@@ -280,9 +284,7 @@ class RaceEngine:
             )
             self._next_seq += 1
         for told in (event, *step.facts):
-            sentence = narration.sentence(told)
-            if sentence:
-                self._log.append(LogLine(at_s=at_s, sentence=sentence))
+            self._recorder.tell(at_s, told)
         return step.commands
 
     def _carry_out(self, command: events.Command) -> None:

@@ -79,6 +79,13 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotePinned:
+    """A user's own words, kept with the run; they change nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ticked:
     """Time has passed."""
 
@@ -96,6 +103,7 @@ Input = (
     | Resumed
     | LimitsSet
     | Stopped
+    | NotePinned
     | Ticked
 )
 

@@ -11,6 +11,7 @@ from parbench_lab.core.metric import Metric
 from parbench_lab.core.ports import MeasurementRow
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.core.usage import WorkerUsage
+from parbench_lab.racing import events, narration
 
 KEPT_MEASUREMENTS = 10_000
 KEPT_BOARDS = 600
@@ -119,9 +120,13 @@ class Recorder:
             self._measurements.append(TimedMeasurement(seq=self._next_seq, at_s=at_s, row=row))
             self._next_seq += 1
 
-    def said(self, line: LogLine) -> None:
-        """Keep a sentence."""
-        self._log.append(line)
+    def tell(self, at_s: float, event: events.Input | events.Fact) -> None:
+        """Keep what a person would be told of an event, if anything."""
+        sentence = narration.sentence(event)
+        if sentence:
+            about = getattr(event, "candidate", "")
+            kind = type(event).__name__
+            self._log.append(LogLine(at_s=at_s, sentence=sentence, kind=kind, candidate=about))
 
     def wants_board(self, at_s: float) -> bool:
         """Return whether a snapshot at this race time is wanted."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,7 @@ _PLAIN_INPUTS = {
         events.Resumed,
         events.LimitsSet,
         events.Stopped,
+        events.NotePinned,
         events.Ticked,
     )
 }
@@ -224,7 +225,12 @@ class Replay:
     mismatches: tuple[str, ...]
 
 
-def replay(records: Iterable[EventRecord], state: RaceState) -> Replay:
+def replay(
+    records: Iterable[EventRecord],
+    state: RaceState,
+    *,
+    look: Callable[[EventRecord, Sequence[events.Input | events.Fact]], None] | None = None,
+) -> Replay:
     """Feed a journal's inputs to a fresh state and compare the facts.
 
     Parameters
@@ -233,6 +239,8 @@ def replay(records: Iterable[EventRecord], state: RaceState) -> Replay:
         In order.
     state
         Made from the run's header as at its start; it is advanced in place.
+    look
+        Called after each input with its record, and with the input and the facts it led to.
     """
     expected: list[tuple[str, Any]] = []
     mismatches: list[str] = []
@@ -249,6 +257,8 @@ def replay(records: Iterable[EventRecord], state: RaceState) -> Replay:
             continue
         mismatches += [f"before event {record.seq}: {kind} is new" for kind, _ in expected]
         step = state.advance(event, record.at_s)
+        if look is not None:
+            look(record, (event, *step.facts))
         expected = [encode(fact, state.dispatcher)[:2] for fact in step.facts]
     mismatches += [f"at the end: {kind} is new" for kind, _ in expected]
     return Replay(next_seq=next_seq, at_s=at_s, mismatches=tuple(mismatches))

@@ -39,6 +39,8 @@ def sentence(event: events.Input | events.Fact) -> str | None:  # noqa: C901, PL
             return "changed " + ", ".join(f"{k} to {v}" for k, v in event.changes.items())
         case events.CandidateAdded():
             return f"{event.candidate} enters"
+        case events.NotePinned():
+            return f"note: {event.text}"
         case events.Paused():
             return "paused"
         case events.Resumed():

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from parbench_lab.analysis.diagnosis import interference
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.standing import Scoreboard, Standing, Trust, VerdictKind
+from parbench_lab.racing.history import SizeSummary
 from parbench_lab.racing.ledger import Samples
 from parbench_lab.racing.roster import Entrant
 from parbench_lab.racing.state import RaceState
@@ -47,6 +48,24 @@ def snapshot(state: RaceState) -> Scoreboard:
         duty_cycle=min(1.0, state.inside_s / state.worker_s) if state.worker_s > 0 else None,
         time_left_s=_time_left_s(state, blocks_per_s),
         trust=trust(state),
+    )
+
+
+def sizes(state: RaceState) -> tuple[SizeSummary, ...]:
+    """Return what every batch size has shown, smallest first: a curve of speed over size."""
+    return tuple(
+        SizeSummary(
+            batch_size=size,
+            median_s={
+                name: median_s
+                for name, samples in ledger.samples.items()
+                if (median_s := samples.median("wall_time_s")) is not None
+            },
+            ratios={**ledger.final_ratios, **_measured(ledger.record.ratios())},
+            leader=ledger.record.leader,
+            current=ledger is state.ledger,
+        )
+        for size, ledger in sorted(state.curve.items())
     )
 
 

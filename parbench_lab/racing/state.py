@@ -81,7 +81,7 @@ class RaceState(Race):
                 self.limits = event
             case events.Stopped():
                 self.end("stopped", event.reason)
-            case events.Ticked():
+            case events.Ticked() | events.NotePinned():
                 pass
             case _ as never:
                 assert_never(never)

@@ -13,6 +13,7 @@ from parbench_lab.core.block import Block, Case, Slot, Task
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.ports import Executor, ExecutorReport, TaskEnded, WorkerJoined
+from parbench_lab.core.usage import WorkerUsage
 
 CHECKED_CANDIDATES = ("steady", "other")
 """Names that an executor given to `check_executor` must be able to run."""
@@ -113,6 +114,8 @@ def check_executor(make_executor: Callable[[], Executor]) -> None:
         _check_strange_worker(executor, reports)
         link = executor.dashboard_link
         _promise(link is None or isinstance(link, str), "dashboard_link is a text or None")
+        busy = executor.usage()
+        _promise(all(isinstance(u, WorkerUsage) for u in busy), "usage tells of each worker")
     finally:
         executor.close()
     count = len(reports.kept)

@@ -24,6 +24,7 @@ from parbench_lab.core.ports import (
     WorkerLeft,
     Workload,
 )
+from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.errors import UsageError
 
 
@@ -126,6 +127,10 @@ class ScriptedExecutor:
         self._sink = sink
         for name in self._names:
             self.join(name)
+
+    def usage(self) -> tuple[WorkerUsage, ...]:
+        """Return each worker with nothing measured."""
+        return tuple(WorkerUsage(worker=name) for name in sorted(self._workers))
 
     def publish(self, candidate: Candidate) -> None:
         """Check that the candidate is in the script.

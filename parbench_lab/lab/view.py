@@ -1,0 +1,179 @@
+"""What can be seen of a race, by a person or by a panel; nothing here changes it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.metric import MEASURED_METRICS, Metric
+from parbench_lab.core.ports import Executor, Workload, workload_metrics, workload_name
+from parbench_lab.core.standing import Scoreboard
+from parbench_lab.core.usage import WorkerUsage
+from parbench_lab.elimination.policy import EliminationPolicy
+from parbench_lab.elimination.registry import POLICIES
+from parbench_lab.lab import live, parts
+from parbench_lab.racing.engine import RaceEngine
+from parbench_lab.racing.history import (
+    LogLine,
+    RaceHistory,
+    SizeSummary,
+    TimedMeasurement,
+    TimedUsage,
+)
+from parbench_lab.racing.result import ranking_frame
+from parbench_lab.racing.scoreboard import sizes
+from parbench_lab.racing.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GPU_NOT_MEASURED = "GPU utilisation is not measured: there are no GPU workers"
+KEPT_USAGE = 600
+
+
+class RaceView:
+    """The looking half of `ParallelBenchmarking`; every answer is of this moment.
+
+    Safe to ask from any thread; nothing here takes more than a few milliseconds but `usage`.
+    """
+
+    _workload: Workload
+    _candidates: list[Candidate]
+    _own_policies: Mapping[str, EliminationPolicy]
+    _executor: Executor
+    _engine: RaceEngine
+    _run_id: str
+    _started: bool
+
+    def __init__(self) -> None:
+        self._usage: deque[TimedUsage] = deque(maxlen=KEPT_USAGE)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._engine.settings
+
+    @property
+    def run_id(self) -> str:
+        """Under which the store keeps this race; empty before it starts."""
+        return self._run_id
+
+    @property
+    def workload_name(self) -> str:
+        """What the candidates compete at."""
+        return workload_name(self._workload)
+
+    @property
+    def started(self) -> bool:
+        """Whether the race was started."""
+        return self._started
+
+    @property
+    def scoreboard(self) -> Scoreboard:
+        """An immutable snapshot of this moment."""
+        return self._engine.scoreboard
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """The latest verdicts, refusals and changes in plain sentences."""
+        return tuple(line.sentence for line in self._engine.log)
+
+    @property
+    def log_lines(self) -> tuple[LogLine, ...]:
+        """The latest sentences with their race times, oldest first."""
+        return self._engine.log
+
+    @property
+    def dashboard_link(self) -> str | None:
+        """Address of the Dask dashboard, where there is one."""
+        return self._executor.dashboard_link
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """All who are or were in the race, in the order in which they entered."""
+        return tuple(self._candidates)
+
+    @property
+    def not_measured(self) -> Mapping[str, str]:
+        """What is not measured here, and why."""
+        return {"gpu_utilization": GPU_NOT_MEASURED}
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Metrics that may be objectives."""
+        return tuple(self._metrics())
+
+    @property
+    def policy_names(self) -> tuple[str, ...]:
+        """Elimination policies that may be chosen by name."""
+        return tuple(dict.fromkeys([*self._own_policies, *POLICIES]))
+
+    def available(self) -> dict[str, Candidate]:
+        """Return who could be added: label to candidate.
+
+        The workload's candidates that are not in the race, and every ``@candidate`` function of
+        the notebook; one that was written anew since it entered is there again.
+        """
+        return live.available(self._workload, self._candidates)
+
+    def measured_since(self, seq: int) -> tuple[TimedMeasurement, ...]:
+        """Return the kept measurements from number `seq` on, oldest first."""
+        return self._engine.measured_since(seq)
+
+    def sizes(self) -> tuple[SizeSummary, ...]:
+        """Return what every batch size of this race has shown, smallest first."""
+        found: tuple[SizeSummary, ...] = self._engine.look(sizes)
+        return found
+
+    def usage(self) -> tuple[WorkerUsage, ...]:
+        """Return how busy every worker is; what was asked is kept for `history`."""
+        busy = tuple(self._executor.usage())
+        if busy:
+            self._usage.append(TimedUsage(at_s=self._engine.now_s(), workers=busy))
+        return busy
+
+    def history(self) -> RaceHistory:
+        """Return the race over time: what the plots are drawn from."""
+        settings = self.settings
+        return RaceHistory(
+            candidates=tuple(candidate.name for candidate in self._candidates),
+            objectives=self._objectives(),
+            elimination_threshold=settings.elimination_threshold,
+            tolerance=settings.tolerance,
+            measurements=self.measured_since(0),
+            boards=(*self._engine.boards, self.scoreboard),
+            sizes=self.sizes(),
+            log=self.log_lines,
+            usage=tuple(self._usage),
+        )
+
+    def ranking(self) -> pd.DataFrame:
+        """Return the standings of this moment as a table (`racing.result.ranking_frame`)."""
+        return ranking_frame(self.scoreboard)
+
+    def plan(self) -> str:
+        """Return what would run, in lines for a person."""
+        settings = self.settings
+        names = ", ".join(candidate.name for candidate in self._candidates)
+        return "\n".join(
+            [
+                f"workload   {self.workload_name}, {settings.batch_size} items a case",
+                f"candidates {len(self._candidates)}: {names}",
+                f"objectives {', '.join(metric.name for metric in self._objectives())}",
+                f"policy     {settings.policy}: {settings.elimination_threshold:g} : 1",
+                f"tolerance  {settings.tolerance:g}",
+                f"time limit of a measurement {parts.time_limit(settings)}",
+            ]
+        )
+
+    def _metrics(self) -> dict[str, Metric]:
+        return {**MEASURED_METRICS, **{m.name: m for m in workload_metrics(self._workload)}}
+
+    def _objective_names(self) -> Sequence[str]:
+        return self.settings.objectives or parts.default_objectives(self._workload)
+
+    def _objectives(self) -> tuple[Metric, ...]:
+        known = self._metrics()
+        return tuple(known[name] for name in self._objective_names())

@@ -1,0 +1,179 @@
+"""What a race leaves for plots: live, and from the store, in bounded memory."""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+
+import parbench_lab as pb
+from parbench_lab.core.ports import MeasurementRow
+from parbench_lab.core.standing import Scoreboard
+from parbench_lab.errors import StoreError, UsageError
+from parbench_lab.lab.live import available
+from parbench_lab.racing import events
+from parbench_lab.racing.history import KEPT_BOARDS, KEPT_MEASUREMENTS, Recorder
+from parbench_lab.store import open_store
+from parbench_lab.testing import ScriptedExecutor
+from tests.chaos.candidates import Summing
+from tests.racing.test_engine import TIMINGS, race
+
+
+def row(block=0):
+    return MeasurementRow(
+        block=block, slot=0, epoch=0, candidate="a", copy=0, size=10, worker="w", outcome="ok",
+        warm_up=False, checked=False, repeats=1, values={"wall_time_s": 0.01},
+    )  # fmt: skip
+
+
+def board(at_s):
+    return Scoreboard(
+        epoch=0, batch_size=1, standings=(), phase="racing", blocks=0, measurements=0,
+        elapsed_s=at_s, blocks_per_s=0.0,
+    )  # fmt: skip
+
+
+def test_a_stored_run_gives_the_measurements_and_verdicts_of_the_live_one(tmp_path):
+    with race(store=tmp_path / "runs.db") as bench:
+        bench.run_continuous_optimization()
+        live = bench.history()
+
+    stored = pb.load_history(live_run := bench.run_id, tmp_path / "runs.db")
+
+    assert live_run
+    assert [m.row for m in stored.measurements] == [m.row for m in live.measurements]
+    assert stored.boards[-1].standings == live.boards[-1].standings
+    assert [line.sentence for line in stored.log] == [line.sentence for line in live.log]
+    assert stored.candidates == live.candidates == ("best", "slow")
+    assert stored.sizes == live.sizes
+
+
+def test_the_history_marks_who_was_eliminated_and_when():
+    with race() as bench:
+        bench.run_continuous_optimization()
+        history = bench.history()
+
+    out = [line for line in history.log if line.kind == "Eliminated"]
+    assert [line.candidate for line in out] == ["slow"]
+    assert 0 < out[0].at_s <= history.boards[-1].elapsed_s
+
+
+def test_speed_over_batch_size_keeps_what_earlier_sizes_have_shown():
+    with race(batch_size=100) as bench:
+        bench.start()
+        bench.wait("decided", timeout_s=60)
+        bench.change(batch_size=200)
+        bench.limit(max_measurements=bench.scoreboard.measurements + 400)
+        bench.wait("finished", timeout_s=60)
+        small, large = bench.sizes()
+
+    assert (small.batch_size, large.batch_size) == (100, 200)
+    assert (small.current, large.current) == (False, True)
+    assert small.leader == large.leader == "best"
+    assert small.median_s["slow"] > small.median_s["best"]
+
+
+def test_measurements_since_a_number_are_those_that_came_after_it():
+    recorder = Recorder()
+    recorder.measured(1.0, [row(0), row(1)])
+    recorder.measured(2.0, [row(2)])
+
+    newer = recorder.since(1)
+
+    assert [(m.seq, m.at_s, m.row.block) for m in newer] == [(1, 1.0, 1), (2, 2.0, 2)]
+    assert recorder.since(3) == ()
+    assert len(recorder.since(-5)) == 3
+
+
+def test_memory_is_bounded_and_the_whole_race_stays_visible():
+    recorder = Recorder()
+    for index in range(3 * KEPT_MEASUREMENTS):
+        recorder.measured(float(index), [row(index)])
+        if recorder.wants_board(float(index)):
+            recorder.seen(board(float(index)))
+
+    assert len(recorder.since(0)) == KEPT_MEASUREMENTS
+    assert recorder.since(0)[-1].row.block == 3 * KEPT_MEASUREMENTS - 1
+    times = [kept.elapsed_s for kept in recorder.boards]
+    assert len(times) < KEPT_BOARDS
+    assert times[0] == 0.0
+    assert times[-1] > 2.9 * KEPT_MEASUREMENTS
+
+
+def test_a_note_is_kept_with_the_run_and_changes_nothing(tmp_path):
+    bench = race(store=tmp_path / "runs.db")
+    with bench:
+        bench.note("  before the\n cache was warm ")
+        result = bench.run_continuous_optimization()
+        with pytest.raises(UsageError, match="has ended"):
+            bench.note("too late")
+
+    assert "note: before the cache was warm" in result.log
+    kinds = [e.kind for e in open_store(tmp_path / "runs.db").events(bench.run_id)]
+    assert events.NotePinned.__name__ in kinds
+
+
+def test_a_note_without_words_is_refused():
+    with race() as bench, pytest.raises(UsageError, match="needs words"):
+        bench.note(" \n ")
+
+
+def test_a_stop_without_waiting_returns_and_the_race_ends():
+    with race(policy="never") as bench:
+        bench.start()
+        bench.stop(wait=False)
+        assert bench.wait("finished", timeout_s=30)
+
+    assert bench.result().status == "stopped"
+
+
+def test_challengers_are_the_workloads_own_and_those_of_the_notebook():
+    @pb.candidate
+    def quick(case):
+        return case
+
+    workload = types.SimpleNamespace(
+        candidates=[pb.Candidate(name="a", function=abs), pb.Candidate(name="b", function=abs)]
+    )
+    notebook = types.ModuleType("notebook")
+    notebook.quick, notebook.other = quick, len
+
+    fresh = available(workload, [workload.candidates[0]], notebook)
+    entered = [*workload.candidates, fresh["quick"]]
+
+    assert list(fresh) == ["b", "quick"]
+    assert available(workload, entered, notebook) == {}
+
+
+def test_a_function_written_anew_since_it_entered_can_enter_again():
+    def version():
+        @pb.candidate
+        def quick(case):
+            return case
+
+        return quick
+
+    notebook = types.ModuleType("notebook")
+    notebook.quick = version()
+    entered = available(Summing(), [], notebook)["quick"]
+    notebook.quick = version()
+
+    again = available(Summing(), [entered], notebook)
+
+    assert "quick #2" in again
+    assert again["quick #2"].function is notebook.quick
+
+
+def test_what_is_no_race_and_what_is_not_there_is_refused(tmp_path):
+    with pytest.raises(StoreError):
+        pb.load_history("nothing", tmp_path / "runs.db")
+
+
+def test_a_scripted_worker_has_no_usage_that_was_measured():
+    with race(ScriptedExecutor(TIMINGS)) as bench:
+        bench.start()
+        bench.wait("first_rows", timeout_s=30)
+        busy = bench.usage()
+        bench.stop()
+
+    assert all(usage.cpu_percent is None for usage in busy)
