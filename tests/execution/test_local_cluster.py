@@ -54,6 +54,15 @@ def test_nothing_listens_beyond_loopback(desk):
     assert desk.executor.dashboard_link.startswith("http://127.0.0.1:")
 
 
+def test_every_worker_tells_how_busy_it_is(desk):
+    busy = desk.executor.usage()
+
+    assert sorted(usage.worker for usage in busy) == sorted(desk.workers())
+    assert all(usage.cpu_percent >= 0 for usage in busy)
+    assert all(10e6 < usage.rss_bytes < 10e9 for usage in busy)
+    assert all(usage.gpu_percent is None for usage in busy)
+
+
 def test_queued_tasks_of_a_worker_run_in_the_order_of_submission(desk):
     names = desk.publish(misdeeds.good)
     worker = desk.worker()
