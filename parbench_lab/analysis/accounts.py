@@ -100,6 +100,22 @@ class Accounts:
             self._bet(self._waiting[at], at)
             self._waiting[at] = 0.0
 
+    def settle_together(self, outcomes: Floats, at: Where = ...) -> None:
+        """Win or lose the stakes on several blocks that were all fixed before the first of them.
+
+        Parameters
+        ----------
+        outcomes
+            As in `settle`, with the blocks in order along a first axis. One block per bet only.
+        """
+        gains = np.log1p(self.bets(at) * outcomes)
+        np.cumsum(gains, axis=0, out=gains)
+        wealth = self.log_wealth[at]
+        self.log_peak[at] = np.maximum(self.log_peak[at], wealth + gains.max(axis=0))
+        self.log_wealth[at] = wealth + gains[-1]
+        self.total[at] += outcomes.sum(axis=0)
+        self.squares[at] += (outcomes * outcomes).sum(axis=0)
+
     def _bet(self, outcome: Floats, at: Where) -> None:
         gain = self.bets(at)
         gain *= outcome

@@ -82,6 +82,12 @@ class Contest(Protocol):
     def observe(self, costs: Floats, measured: Bools) -> Floats:
         """Judge a block of costs (n, objectives); returns the duels of the first objective."""
 
+    def observe_together(self, costs: Floats, measured: Bools) -> list[Floats]:
+        """Judge blocks (first axis) with stakes of before the first of them; as `observe`.
+
+        All of them were measured for the same candidates.
+        """
+
     def keys(self) -> Floats:
         """Return what to order the candidates by, the best first."""
 
@@ -137,6 +143,12 @@ class OneObjective:
         """Judge a block; returns its duels."""
         self.pairs.observe(costs, measured, self.alive)
         return self.bets.observe(costs[:, 0], measured)
+
+    def observe_together(self, costs: Floats, measured: Bools) -> list[Floats]:
+        """Judge several blocks; returns the duels of each."""
+        if not self.pairs.observe_together(costs, measured, self.alive):
+            return [self.observe(block, measured) for block in costs]
+        return list(self.bets.observe_together(costs[:, :, 0], measured))
 
     def keys(self) -> Floats:
         """Return what to order the candidates by."""
@@ -197,6 +209,10 @@ class SeveralObjectives:
         self.pareto.learn(rows, self.alive)
         first, *_ = [duels.observe(costs[:, k], here) for k, duels in enumerate(self.duels)]
         return first
+
+    def observe_together(self, costs: Floats, measured: Bools) -> list[Floats]:
+        """Judge several blocks, one after the other; returns the duels of each."""
+        return [self.observe(block, measured) for block in costs]
 
     def keys(self) -> Floats:
         """Return the mean of the objectives' keys; among ties the first objective decides."""

@@ -83,6 +83,32 @@ class Duels:
         self._last[..., rows] = duels.sum(axis=-1) / duels.shape[-1]
         return duels
 
+    def observe_together(self, costs: Floats, measured: Bools) -> Floats:
+        """Add several blocks in which the same candidates were measured; no batch of races.
+
+        Parameters
+        ----------
+        costs
+            Shape ``(blocks, n)``.
+        measured
+            Shape ``(n,)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            The duels of each block, as `observe` returns them.
+        """
+        rows = present(measured)
+        y = bounded(costs)[:, rows]
+        duels: Floats = np.sign(y[:, :, None] - y[:, None, :])
+        at = square(rows)
+        self.lost[at] += duels.sum(axis=0)
+        self.decisive[at] += np.abs(duels).sum(axis=0)
+        self.met[at] |= ~np.eye(duels.shape[-1], dtype=np.bool_)
+        self.blocks += len(costs) * measured
+        self._last[rows] = duels[-1].sum(axis=-1) / duels.shape[-1]
+        return duels
+
     def scores(self, alive: Bools) -> Floats:
         """Return the mean share of duels lost to the survivors met: -1 is best, 1 is worst."""
         columns = present(alive)

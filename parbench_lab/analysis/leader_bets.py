@@ -100,6 +100,19 @@ class LeaderBets:
         last = self._block % self.accounts.epoch_blocks == 0
         self.accounts.settle(outcome, at=(..., rows, slice(None)), last=last)
 
+    def observe_together(self, costs: Floats, measured: Bools) -> Floats:
+        """Bet on several blocks (first axis) with weights and stakes of before the first of them.
+
+        For one race, with one block per bet; the same candidates were measured in all of them.
+        """
+        here = measured & self.alive
+        rows = present(here)
+        weights = opponents(self.log_weights()[rows], here[rows])
+        outcomes = lost_share(bounded(costs)[:, rows], self.margins, weights)
+        self._block += len(costs)
+        self.accounts.settle_together(outcomes, (rows, slice(None)))
+        return self.duels.observe_together(costs, here)
+
     def _weights_of_the_bet(self) -> Floats:
         """Return the log weights; with several blocks per bet those of its first block."""
         if self._log_weights is None or self._block % self.accounts.epoch_blocks == 0:

@@ -110,6 +110,26 @@ class PairBets:
         self.at_most.settle(np.negative(outcome, out=outcome), at, last=last)
         return rows
 
+    def observe_together(self, costs: Floats, measured: Bools, alive: Bools) -> bool:
+        """Bet on several blocks (first axis) with stakes of before the first of them.
+
+        Returns False, and does nothing, where rows take turns or blocks are bet on together.
+        """
+        living = np.flatnonzero(alive)
+        rows = self._rows(living)
+        if self.batch or self.at_most.epoch_blocks > 1 or rows.size < living.size:
+            return False
+        self._block += len(costs)
+        self._turn += len(costs) * rows.size
+        here = (measured & alive)[living]
+        outcomes = self._outcome(bounded(costs), living, living)
+        outcomes *= (here[:, None] & here[None, :])[:, :, None, None]
+        at = self._at(living, living)
+        if self.worse is not None:
+            self.worse.settle_together(outcomes, at)
+        self.at_most.settle_together(np.negative(outcomes, out=outcomes), at)
+        return True
+
     def _outcome(self, costs: Floats, rows: Ints, living: Ints) -> Floats:
         """Return 1 where the row lost to the column by more than the margin, -1 where not."""
         shifted = costs[..., rows, :, None] - self.margins

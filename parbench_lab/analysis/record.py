@@ -9,7 +9,7 @@ the costs themselves.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from parbench_lab.errors import UsageError
 
 MOST_LOG_ODDS = 700.0
 MEAN_BLOCKS = 128
+STALE_SHARE = 0.1
+"""Blocks judged together are at most this share of those judged before."""
 
 
 class EpochRecord:
@@ -130,12 +132,16 @@ class EpochRecord:
         self._variance.grow(n)
         self._blocks = grown(self._blocks, (n,))
 
-    def judge(self, costs: Mapping[str, tuple[float, ...]]) -> None:
-        """Judge one block: one cost per objective of each measured survivor.
+    def judge(self, *blocks: Mapping[str, tuple[float, ...]]) -> None:
+        """Judge a block, or several: one cost per objective of each measured survivor.
+
+        Blocks that are given together may share a bet: it is fixed before the first of them, at
+        most `STALE_SHARE` of the judged blocks earlier than it need be. That is as valid, costs
+        hardly any power, and saves most of the time.
 
         Parameters
         ----------
-        costs
+        blocks
             From `Metric.cost`: lower is better, +inf lost to everything measured. Names that
             are missing were not measured; names that do not race are ignored.
 
@@ -145,6 +151,20 @@ class EpochRecord:
             If a cost is not a number or there is not one per objective.
         """
         self._make_room()
+        waiting: list[Floats] = []
+        present_in: Bools = np.zeros(0, np.bool_)
+        for block, measured in map(self._parse, blocks):
+            alike = np.array_equal(measured, present_in)
+            if waiting and (not alike or len(waiting) >= 1 + int(self.judged * STALE_SHARE)):
+                self._judge_alike(waiting, present_in)
+                waiting = []
+            if measured.any():
+                waiting.append(block)
+                present_in = measured
+        if waiting:
+            self._judge_alike(waiting, present_in)
+
+    def _parse(self, costs: Mapping[str, tuple[float, ...]]) -> tuple[Floats, Bools]:
         block: Floats = np.zeros((len(self._entries), len(self.metrics)))
         measured: Bools = np.zeros(len(self._entries), np.bool_)
         for name, cost in costs.items():
@@ -157,12 +177,19 @@ class EpochRecord:
             measured[row] = True
         if np.isnan(block).any():
             raise UsageError("a cost is not a number; leave out who was not measured")
-        if not measured.any():
-            return
-        duels = self._contest.observe(block, measured)
-        self._variance.update(duels, present(measured))
-        self._window.add(block, measured)
-        self._blocks += measured
+        return block, measured
+
+    def _judge_alike(self, blocks: Sequence[Floats], measured: Bools) -> None:
+        """Judge blocks in which the same candidates were measured."""
+        if len(blocks) == 1:
+            duels = [self._contest.observe(blocks[0], measured)]
+        else:
+            duels = self._contest.observe_together(np.stack(blocks), measured)
+        rows = present(measured)
+        for block, told in zip(blocks, duels, strict=True):
+            self._variance.update(told, rows)
+            self._window.add(block, measured)
+        self._blocks += len(blocks) * measured
         self._answers.clear()
 
     @property

@@ -19,16 +19,21 @@ CHALLENGE_BLOCKS = 500
 
 def judge_all(race: Race) -> None:
     """Judge every block whose turn has come, then let the policy propose."""
-    judged = False
     leader = race.ledger.record.leader
+    waiting: dict[int, tuple[Ledger, list[dict[str, tuple[float, ...]]]]] = {}
     for plan, result in race.dispatcher.judgeable():
-        _judge(race, plan, result, leader)
-        judged = True
-    if judged and race.ended is None:
+        costs = _judge(race, plan, result, leader)
+        waiting.setdefault(id(plan.ledger), (plan.ledger, []))[1].append(costs)
+    for ledger, blocks in waiting.values():
+        ledger.record.judge(*blocks)
+    if waiting and race.ended is None:
         _verdicts(race)
 
 
-def _judge(race: Race, plan: Plan, result: BlockResult, leader: str | None) -> None:
+def _judge(
+    race: Race, plan: Plan, result: BlockResult, leader: str | None
+) -> dict[str, tuple[float, ...]]:
+    """Take a block into account everywhere but in its ledger's record; return its costs."""
     ledger = plan.ledger
     costs: dict[str, tuple[float, ...]] = {}
     other: tuple[float, ...] | None = None
@@ -44,7 +49,6 @@ def _judge(race: Race, plan: Plan, result: BlockResult, leader: str | None) -> N
         else:
             costs[measurement.candidate] = cost
     _judge_canary(race, plan, costs, other)
-    ledger.record.judge({n: c for n, c in costs.items() if n in ledger.record.survivors})
     ledger.judged += 1
     race.rate.append((race.at_s, 1))
     if leader in costs:
@@ -54,6 +58,7 @@ def _judge(race: Race, plan: Plan, result: BlockResult, leader: str | None) -> N
     if challenge is not None and plan.challenger == challenge.name:
         challenge.record.judge(costs)
         challenge.blocks += 1
+    return costs
 
 
 def _judged_cost(race: Race, ledger: Ledger, measurement: Measurement) -> tuple[float, ...] | None:

@@ -282,3 +282,76 @@ def test_bets_over_several_blocks_move_at_their_end_only():
 
     assert evidence[8] == 1.0
     assert 1.0 < evidence[9] == evidence[18] < evidence[19]
+
+
+def blocks_of(gaps, n_blocks, *, sd=0.03, seed=0):
+    rng = np.random.default_rng(seed)
+    for _ in range(n_blocks):
+        noise = rng.normal(0, sd, len(gaps)).tolist()
+        yield {name: (gaps[name] + e,) for name, e in zip(gaps, noise, strict=True)}
+
+
+def together(record, blocks, size):
+    blocks = list(blocks)
+    for start in range(0, len(blocks), size):
+        record.judge(*blocks[start : start + size])
+
+
+def test_blocks_judged_together_count_like_blocks_judged_singly():
+    gaps = {"a": 0.0, "b": 0.02, "c": 0.1}
+    singly = record_of(gaps, 400)
+    at_once = EpochRecord((WALL_TIME_S,), list(gaps))
+    together(at_once, blocks_of(gaps, 400), 20)
+
+    assert at_once.judged == singly.judged == 400
+    assert [at_once.blocks(name) for name in gaps] == [400, 400, 400]
+    assert at_once.order() == singly.order()
+    assert at_once.ratios() == singly.ratios()
+    assert at_once.variance_ratio() == singly.variance_ratio()
+
+
+def test_blocks_judged_together_need_hardly_more_blocks_to_a_decision():
+    gaps = {"a": 0.0, "b": 0.03, "c": 0.03}
+    singly, at_once = (EpochRecord((WALL_TIME_S,), list(gaps)) for _ in range(2))
+
+    def blocks_needed(record, size):
+        fed = blocks_of(gaps, 2000, sd=0.04, seed=3)
+        for count, chunk in enumerate(iter(lambda: list(zip(range(size), fed, strict=False)), [])):
+            record.judge(*(block for _, block in chunk))
+            if len(record.eliminable(elimination_threshold=20.0, tolerance=0.0)) == 2:
+                return (count + 1) * size
+        return None
+
+    assert blocks_needed(at_once, 20) <= 1.2 * blocks_needed(singly, 1) + 20
+
+
+@pytest.mark.statistics
+def test_identical_candidates_judged_together_are_rarely_told_apart():
+    lost = 0
+    for seed in range(600):
+        record = EpochRecord((WALL_TIME_S,), ["a", "b", "c"])
+        together(record, blocks_of(dict.fromkeys("abc", 0.0), 200, seed=seed), 20)
+        lost += "a" in record.eliminable(elimination_threshold=20.0, tolerance=0.0)
+
+    assert lost <= 44  # 5 % of 600, one-sided binomial, p < 0.01
+
+
+def test_a_bet_that_blocks_share_is_fixed_before_the_first_of_them():
+    # b loses 100 blocks to a, then wins all: a bet that saw them would not lose what this one does
+    record = EpochRecord((WALL_TIME_S,), ["a", "b"])
+    for _ in range(100):
+        record.judge({"a": (0.0,), "b": (1.0,)})
+    before = record._contest.bets.accounts.log_wealth[1, 0]
+    stake = record._contest.bets.accounts.bets()[1, 0]
+    record.judge(*[{"a": (1.0,), "b": (0.0,)}] * 10)
+    after = record._contest.bets.accounts.log_wealth[1, 0]
+
+    assert after - before == pytest.approx(10 * math.log1p(-stake))
+
+
+def test_blocks_with_different_candidates_may_be_judged_together():
+    record = EpochRecord((WALL_TIME_S,), ["a", "b"])
+    both, alone = {"a": (0.0,), "b": (0.1,)}, {"a": (0.0,)}
+    together(record, [both, both, alone, {}, both, alone], 6)
+
+    assert (record.blocks("a"), record.blocks("b"), record.judged) == (5, 3, 5)
