@@ -70,7 +70,9 @@ class Task:
     """What one Dask task carries: blocks with consecutive numbers, for one worker.
 
     `warmup` is how many first runs of a candidate (at a case size) in a worker process are marked
-    as warm-up; `prime` asks for an untimed call before each timed one.
+    as warm-up; `prime` asks for an untimed call before each timed one. `memory`
+    asks for the peak memory of every run: somebody is judged by it; else that of very short runs
+    is taken now and then.
     """
 
     number: int
@@ -78,3 +80,4 @@ class Task:
     blocks: tuple[Block, ...]
     warmup: int = 1
     prime: bool = False
+    memory: bool = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,11 +19,17 @@ from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
 from parbench_lab.execution import calls
 from parbench_lab.execution.cases import CaseShelf, KeptCase, digest_of
 from parbench_lab.execution.memory import Retention
-from parbench_lab.execution.meters import PeakMeter, peak_meter
+from parbench_lab.execution.meters import NO_PEAK, PeakMeter, peak_meter
 from parbench_lab.execution.program import Program, Progress, TaskReport
 from parbench_lab.execution.surroundings import LeftThreads, Surroundings
 
 FINGERPRINT_SHARE = 0.01
+METERED_S = 0.003
+"""Memory is metered in every block whose runs last so long on average (it costs 30 us)..."""
+
+METERED_EVERY = 8
+"""... and in every so-manieth block of shorter ones, unless somebody is judged by memory."""
+
 THOROUGH_S = 0.02
 CHANGED_INPUT = "changed its input in place; it must copy what it wants to change"
 
@@ -36,6 +43,12 @@ class _Scene:
     progress: Progress
     block: Block
     kept: KeptCase
+    stands_for: int
+
+    @property
+    def metered(self) -> bool:
+        """Whether the memory of these runs is measured."""
+        return self.stands_for > 0
 
     def renew(self, shelf: CaseShelf) -> None:
         """Make the case anew."""
@@ -89,6 +102,8 @@ class Rig:
         self._surroundings = Surroundings()
         self._threads = LeftThreads()
         self._runs: dict[tuple[str, int], int] = {}
+        self._lasted_s: dict[tuple[str, int], float] = {}
+        self._unmetered = 0
         self._started: set[str] = set()
         self._mutators: set[str] = set()
         self._nowhere: TextIO | None = None
@@ -151,7 +166,14 @@ class Rig:
             return _empty(task, block), f"{words}: {calls.one_line(error)}"
         progress.made(block.number, made_s)
         self._retention.look()
-        scene = _Scene(task=task, program=program, progress=progress, block=block, kept=kept)
+        scene = _Scene(
+            task=task,
+            program=program,
+            progress=progress,
+            block=block,
+            kept=kept,
+            stands_for=self._stands_for(task, block),
+        )
         measurements: list[Measurement] = []
         for index, slot in enumerate(block.slots):
             measurement = self._run_slot(scene, index, slot)
@@ -173,6 +195,15 @@ class Rig:
             ),
             "",
         )
+
+    def _stands_for(self, task: Task, block: Block) -> int:
+        """Return for how many blocks like it this one's memory is metered; 0: not at all."""
+        size = block.case.size
+        lasts_s = sum(self._lasted_s.get((s.candidate, size), math.inf) for s in block.slots)
+        if task.memory or lasts_s >= METERED_S * len(block.slots):
+            return 1
+        self._unmetered += 1
+        return METERED_EVERY if self._unmetered % METERED_EVERY == 0 else 0
 
     def _is_starved(self, measurement: Measurement) -> bool:
         """Return whether memory ran out because another candidate keeps most of it."""
@@ -214,10 +245,11 @@ class Rig:
             scene.kept.data,
             repeats=slot.repeats,
             prime=scene.task.prime,
-            meter=self._meter,
+            meter=self._meter if scene.metered else NO_PEAK,
             resident_bytes=self._retention.now_bytes,
             thorough=warm_up,
         )
+        self._lasted_s[key] = called.seconds * slot.repeats or math.inf
         digest = ""
         if check and called.outcome is Outcome.OK:
             scene.progress.checking(scene.block.number, index)
@@ -227,7 +259,8 @@ class Rig:
         changed = self._surroundings.put_back(thorough=thorough)
         warning = f"changed {', '.join(changed[:5])}; put back" if changed else ""
         warning = self._judge_threads(called) or warning
-        self._retention.note(slot.candidate, slot.repeats)
+        if scene.metered:
+            self._retention.note(slot.candidate, slot.repeats, stands_for=scene.stands_for)
         scene.progress.resting()
         if not self._verify(scene, slot, called, check=check):
             return None

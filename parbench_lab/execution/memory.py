@@ -45,13 +45,16 @@ class Retention:
         """See what the process holds now; nobody is charged with it."""
         self.now_bytes = self._resident_bytes()
 
-    def note(self, candidate: str, calls: int) -> None:
-        """Charge a candidate with what the process holds more than at the last look."""
+    def note(self, candidate: str, calls: int, *, stands_for: int = 1) -> None:
+        """Charge a candidate with what the process holds more than at the last look.
+
+        `stands_for` is of how many such runs only this one was looked at.
+        """
         before_bytes = self.now_bytes
         self.look()
         grown = self.now_bytes - before_bytes
-        self._kept_bytes[candidate] = self._kept_bytes.get(candidate, 0) + grown
-        self._calls[candidate] = self._calls.get(candidate, 0) + calls
+        self._kept_bytes[candidate] = self._kept_bytes.get(candidate, 0) + grown * stands_for
+        self._calls[candidate] = self._calls.get(candidate, 0) + calls * stands_for
 
     def near_limit(self) -> bool:
         """Return whether the process holds so much that the next allocation may fail."""

@@ -90,6 +90,27 @@ class ResidentPeak:
             os.close(self._files.pop())
 
 
+class NoPeak:
+    """Measures nothing: for runs so short that a meter would cost a good part of them."""
+
+    def begin(self, resident_bytes: int, *, thorough: bool) -> None:
+        """Do nothing."""
+
+    def end(self) -> Mapping[str, float]:
+        """Return nothing."""
+        return {}
+
+    def resident_bytes(self) -> int:
+        """Return 0: not known."""
+        return 0
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+NO_PEAK = NoPeak()
+
+
 class TracedPeak:
     """Peak of what Python's allocators handed out, where there is no high-water mark to reset.
 

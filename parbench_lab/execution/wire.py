@@ -141,18 +141,19 @@ def task_tuple(task: Task) -> tuple[Any, ...]:
         )
         for b in task.blocks
     ]
-    return task.number, task.worker, blocks, task.warmup, task.prime
+    return task.number, task.worker, blocks, task.warmup, task.prime, task.memory
 
 
 def task_of(parts: Sequence[Any]) -> Task:
     """Return the task that `task_tuple` took apart."""
-    number, worker, blocks, warmup, prime = parts
+    number, worker, blocks, warmup, prime, memory = parts
     return Task(
         number=number,
         worker=worker,
         blocks=tuple(_block_of(block) for block in blocks),
         warmup=warmup,
         prime=prime,
+        memory=memory,
     )
 
 

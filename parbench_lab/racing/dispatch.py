@@ -129,6 +129,7 @@ class Dispatcher:
             blocks=tuple(plan.block for plan in plans),
             warmup=settings.warmup,
             prime=settings.prime,
+            memory=any(_is_about_memory(plan.ledger, settings) for plan in plans),
         )
         self._next_task += 1
         self.tasks[task.number] = task
@@ -192,3 +193,8 @@ class Dispatcher:
             plan = self._plans.pop(number)
             if result is not None:
                 yield plan, result
+
+
+def _is_about_memory(ledger: Ledger, settings: Settings) -> bool:
+    metrics = [metric.name for metric in ledger.objectives]
+    return any("peak_" in text for text in (*metrics, *settings.constraints))

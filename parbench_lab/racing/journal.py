@@ -128,6 +128,7 @@ def _task_payload(task: Task) -> dict[str, Any]:
         "worker": task.worker,
         "warmup": task.warmup,
         "prime": task.prime,
+        "memory": task.memory,
         "blocks": [_block_payload(block) for block in task.blocks],
     }
 

@@ -12,7 +12,7 @@ import pytest
 from parbench_lab.core.measurement import Outcome
 from parbench_lab.execution.calls import MAX_MESSAGE, checked
 from parbench_lab.execution.cases import CaseShelf, digest_of, fingerprint
-from parbench_lab.execution.measure import CHANGED_INPUT, Rig
+from parbench_lab.execution.measure import CHANGED_INPUT, METERED_EVERY, Rig
 from parbench_lab.execution.memory import Retention
 from parbench_lab.execution.meters import PeakMeter, ResidentPeak, TracedPeak, peak_meter
 from parbench_lab.execution.program import Program, Silent
@@ -409,3 +409,55 @@ def test_a_check_that_returns_false_means_wrong():
 
     assert outcome is Outcome.WRONG
     assert "False" in message
+
+
+def metered(report):
+    peaks = ["peak_rss_bytes" in r.measurements[0].values for r in report.results]
+    return sum(peaks)
+
+
+@linux
+def test_memory_of_very_short_runs_is_metered_now_and_then(rig):
+    first = run(rig, {"a": total}, block(0, "a"))
+    report = run(rig, {"a": total}, *(block(n, "a") for n in range(1, 1 + 10 * METERED_EVERY)))
+
+    assert metered(first) == 1
+    assert 9 <= metered(report) <= 11
+
+
+@linux
+def test_memory_of_every_run_is_metered_where_somebody_is_judged_by_it(rig):
+    blocks = [block(n, "a") for n in range(20)]
+
+    assert metered(run(rig, {"a": total}, *blocks, memory=True)) == 20
+
+
+@linux
+def test_memory_of_longer_runs_is_always_metered(rig):
+    done = threading.Event()
+
+    def waits(case):
+        done.wait(0.004)
+        return case.sum()
+
+    assert metered(run(rig, {"a": waits}, *(block(n, "a") for n in range(12)))) == 12
+
+
+@linux
+def test_a_leak_of_short_runs_is_charged_for_those_that_were_not_metered():
+    held, kept = [0], []
+    meter = peak_meter()
+    meter.resident_bytes = lambda: held[0]
+    rig = Rig(memory_limit_bytes=1000, meter=meter)
+
+    def leaks(case):
+        held[0] += 1
+        kept.append(case)
+        return case.sum()
+
+    report = run(rig, {"a": leaks, "b": total}, *(block(n, "a", "b") for n in range(900)))
+    rig.close()
+
+    worst = [m for r in report.results for m in r.measurements if m.outcome is not Outcome.OK]
+    assert [m.candidate for m in worst] == ["a"]
+    assert "keeps about 1 B per call" in worst[0].message
