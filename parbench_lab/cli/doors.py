@@ -31,6 +31,10 @@ class Result(Protocol):
     def settings(self) -> Settings:
         """The knobs in force at the end."""
 
+    @property
+    def resumable(self) -> bool:
+        """Whether it failed for want of a cluster, and may go on."""
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
 

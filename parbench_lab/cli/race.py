@@ -23,7 +23,7 @@ from parbench_lab.cli.options import (
 )
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.spectators import print_sentence, print_table, spectator, watch
-from parbench_lab.cli.wording import count, printable
+from parbench_lab.cli.wording import count, printable, resume_hint
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.racing.settings import knobs, refuse_dead
 
@@ -262,6 +262,8 @@ def _tell_result(result: Result, run_id: str, request: Request) -> None:
     if not request.as_json and not request.quiet:
         print_table(request.screen, result.scoreboard, result.settings)
         click.echo(f"stored as {run_id} (parbench show {run_id})")
+    if result.resumable and not request.quiet:
+        click.echo(resume_hint(run_id), file=request.screen)
     if request.output is not None and not request.quiet:
         click.echo(f"written to {request.output}", file=request.screen)
     if not request.as_json or not request.quiet:

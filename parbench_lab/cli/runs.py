@@ -24,8 +24,8 @@ from parbench_lab.cli.stored import (
     scoreboard_from_json,
     show_document,
 )
-from parbench_lab.cli.wording import count, printable, span
-from parbench_lab.core.ports import RunSummary
+from parbench_lab.cli.wording import count, printable, resume_hint, span
+from parbench_lab.core.ports import INTERRUPTED, RunSummary
 from parbench_lab.errors import UsageError
 from parbench_lab.racing.settings import Settings
 
@@ -126,6 +126,8 @@ def _print_run(summary: RunSummary, document: Mapping[str, Any]) -> None:
         scoreboard = scoreboard_from_json(result["scoreboard"])
         print_table(sys.stdout, scoreboard, settings)
     print_sentence(sys.stdout, result.get("sentence", ""))
+    if status == INTERRUPTED:
+        click.echo(resume_hint(summary.id))
 
 
 def _picture(summary: RunSummary, result: Mapping[str, Any] | None) -> str:
@@ -159,4 +161,4 @@ def _print_progress(run_id: str, progress: Mapping[str, Any], status: str) -> No
     for name, reason in progress["eliminated"].items():
         click.echo(printable(f"{name}: {reason}"))
     if status == UNFINISHED:
-        click.echo(f"parbench race --resume {run_id} goes on with it, if no process does")
+        click.echo(f"{resume_hint(run_id)}, if no process does")

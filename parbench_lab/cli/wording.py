@@ -178,6 +178,17 @@ def percent(fraction: float | None) -> str:
     return NOTHING if fraction is None else f"{100 * fraction:.0f} %"
 
 
+def resume_hint(run_id: str) -> str:
+    """Return how a race that was interrupted goes on.
+
+    Examples
+    --------
+    >>> resume_hint("20260102-030405-abcdefg")
+    'parbench race --resume 20260102-030405-abcdefg goes on with it'
+    """
+    return f"parbench race --resume {run_id} goes on with it"
+
+
 def count(n: int, noun: str) -> str:
     """Return a number of things.
 

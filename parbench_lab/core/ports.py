@@ -211,6 +211,10 @@ class EventRecord:
     measurements: Sequence[MeasurementRow] = ()
 
 
+INTERRUPTED = "interrupted"
+"""Status of a run that stopped before its end (its cluster was lost) and may go on."""
+
+
 class RunStore(Protocol):
     """Keeps runs, append only.
 
@@ -226,7 +230,11 @@ class RunStore(Protocol):
         """Append events (with their measurements) in one transaction."""
 
     def finish_run(self, run_id: str, status: str, result: Mapping[str, Any]) -> None:
-        """Set the run's status and its result (JSON)."""
+        """Set the run's status and its result (JSON).
+
+        A run ends once. After the status `INTERRUPTED` it may go on: the next `append` makes it
+        a running one again, without a result.
+        """
 
     def header(self, run_id: str) -> RunHeader:
         """Return how a run began; an unambiguous beginning of the id is enough."""

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from parbench_lab.core.candidate import Candidate, as_candidate
 from parbench_lab.core.ports import (
+    INTERRUPTED,
     Executor,
     RunHeader,
     RunStore,
@@ -210,13 +211,15 @@ class ParallelBenchmarking(RaceView):
             return
         if self._closed:
             raise UsageError("this race is closed; make a new ParallelBenchmarking")
-        if not self._run_id:
+        fresh = not self._run_id
+        if fresh:
             self._run_id = new_run_id(dt.datetime.now(dt.UTC), os.urandom(4))
             self._store.create_run(self._header())
         try:
             self._engine.start(self._run_id, self._workload, self._candidates)
         except ParbenchError as error:
-            self._store.finish_run(self._run_id, "failed", {"reason": str(error)})
+            if fresh:  # else it stays as it was, to be taken up again
+                self._store.finish_run(self._run_id, "failed", {"reason": str(error)})
             raise
         self._started = True
 
@@ -386,7 +389,9 @@ class ParallelBenchmarking(RaceView):
         store: str | Path | RunStore | None = None,
         **environment: Any,
     ) -> ParallelBenchmarking:
-        """Take up a race that was interrupted, from its journal; `start` or `run_...` goes on.
+        """Take up a race from its journal; `start` or `run_...` goes on.
+
+        It was interrupted, or its cluster was lost.
 
         Parameters
         ----------
@@ -402,7 +407,7 @@ class ParallelBenchmarking(RaceView):
         StoreError
             If there is no such run, or its journal is damaged.
         UsageError
-            If the race had ended, or a candidate cannot be found again.
+            If the race had ended of itself, or a candidate cannot be found again.
         RaceError
             If the replay does not give the verdicts of the journal.
         """
@@ -438,7 +443,7 @@ class ParallelBenchmarking(RaceView):
                 f"run {header.id} cannot be resumed: its journal does not replay "
                 f"({found.mismatches[0]}); was it written by another version?"
             )
-        if state.ended is not None:
+        if state.ended is not None and not state.resumable:
             raise UsageError(
                 f"run {header.id} has ended ({state.ended.reason}); parbench show {header.id}"
             )
@@ -529,13 +534,15 @@ class ParallelBenchmarking(RaceView):
             settings=self.settings,
             log=self.log,
             not_measured=self.not_measured,
+            resumable=status == "failed" and self._engine.resumable,
         )
 
     def _keep_result(self) -> None:
         error = self._engine.error
         ended = self._engine.ended or events.Ended(status="failed", reason=str(error))
         self._result = self._make_result(ended.status, ended.reason)
-        self._store.finish_run(self._run_id, ended.status, self._result.to_dict())
+        status = INTERRUPTED if self._result.resumable else ended.status
+        self._store.finish_run(self._run_id, status, self._result.to_dict())
 
     def _refuse_unstarted(self) -> None:
         if not self._started:

@@ -91,20 +91,27 @@ class RaceEngine:
             If there is no cluster, or a candidate cannot be shipped to it; all is closed then.
         """
         self._run_id = run_id
-        lost = self._state.outstanding()
-        for task in lost:
-            self.post(TaskEnded(task=task.number, worker=task.worker))
-        for name in sorted(self._state.workers):
-            self.post(WorkerLeft(worker=name, reason="the race was interrupted"))
+        lost_cluster = self._state.ended is not None
+        if not lost_cluster:
+            self._post_losses()
         with contextlib.ExitStack() as undo:
             undo.callback(self._executor.close)
             self._executor.open(self._report, workload)
             for candidate in candidates:
                 self._executor.publish(candidate)
             undo.pop_all()
+        if lost_cluster:
+            self._take([events.TakenUp()])
         self._zero_s = self._clock()
         self._thread = threading.Thread(target=self._run, name="parbench-race", daemon=True)
         self._thread.start()
+
+    def _post_losses(self) -> None:
+        """Tell a replayed race that what was out when it was interrupted never comes back."""
+        for task in self._state.outstanding():
+            self.post(TaskEnded(task=task.number, worker=task.worker))
+        for name in sorted(self._state.workers):
+            self.post(WorkerLeft(worker=name, reason="the race was interrupted"))
 
     def enter(self, candidate: Candidate) -> None:
         """Let a candidate enter (before the start, or live)."""
@@ -177,6 +184,12 @@ class RaceEngine:
             return self._state.ended
 
     @property
+    def resumable(self) -> bool:
+        """Whether the race may be taken up from its journal: it has not ended of itself."""
+        with self._changed:
+            return self._state.resumable
+
+    @property
     def error(self) -> ParbenchError | None:
         """What broke the engine, if anything did."""
         return self._error
@@ -238,9 +251,11 @@ class RaceEngine:
             self._error = self._error or error
 
     def _step(self) -> None:
+        self._take(self._arrivals())
+
+    def _take(self, arrived: Sequence[events.Input]) -> None:
         records: list[EventRecord] = []
         commands: list[events.Command] = []
-        arrived = self._arrivals()
         with self._changed:
             for event in arrived:
                 step = self._advance(journal.storable(event), records)

@@ -86,6 +86,11 @@ class NotePinned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenUp:
+    """A race that had ended because its cluster was lost goes on, on new workers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ticked:
     """Time has passed."""
 
@@ -104,6 +109,7 @@ Input = (
     | LimitsSet
     | Stopped
     | NotePinned
+    | TakenUp
     | Ticked
 )
 

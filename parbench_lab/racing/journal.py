@@ -43,6 +43,7 @@ _PLAIN_INPUTS = {
         events.LimitsSet,
         events.Stopped,
         events.NotePinned,
+        events.TakenUp,
         events.Ticked,
     )
 }

@@ -45,6 +45,8 @@ def sentence(event: events.Input | events.Fact) -> str | None:  # noqa: C901, PL
             return "paused"
         case events.Resumed():
             return "goes on"
+        case events.TakenUp():
+            return "taken up again on new workers"
         case WorkerJoined():
             return f"worker {event.worker.name} is ready"
         case (

@@ -91,6 +91,7 @@ class Race:
         self.residuals = WorkerResiduals()
         self.rate: deque[tuple[float, int]] = deque()
         self.ended: events.Ended | None = None
+        self.lost_in: Phase | None = None
         self.limits = events.LimitsSet()
         self.curve: dict[int, Ledger] = {}
         self.metrics = metrics
@@ -243,6 +244,16 @@ class Race:
         """Ask for the tasks that are out."""
         if self.in_flight():
             self.commands.append(events.Recall(task=self.dispatcher.last_task))
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the race goes on, or ended only because its cluster was lost."""
+        return self.ended is None or self.lost_in is not None
+
+    def lose_cluster(self, reason: str) -> None:
+        """End the race until somebody takes it up."""
+        self.lost_in = self.phase
+        self.end("failed", reason)
 
     def end(self, status: str, reason: str) -> None:
         """End the race."""

@@ -34,6 +34,9 @@ class RaceResult:
         The names that are not eliminated, best first.
     sentence
         Who won, by how much, how sure, and what it cost.
+    resumable
+        Whether the race failed for want of a cluster (or its engine broke), and may be taken up
+        again with `ParallelBenchmarking.resume_run`.
     """
 
     run_id: str
@@ -47,6 +50,7 @@ class RaceResult:
     settings: Settings
     log: tuple[str, ...] = ()
     not_measured: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    resumable: bool = False
 
     def ranking(self) -> pd.DataFrame:
         """Return the final table; see `ranking_frame` for the columns."""
@@ -66,6 +70,7 @@ class RaceResult:
             "settings": self.settings.as_json(),
             "log": list(self.log),
             "not_measured": dict(self.not_measured),
+            "resumable": self.resumable,
         }
 
     def __str__(self) -> str:

@@ -34,7 +34,7 @@ class RaceState(Race):
 
     def advance(self, event: events.Input, at_s: float) -> Step:
         """Take one input at race time `at_s` and return what follows from it."""
-        if self.ended is not None:
+        if self.ended is not None and not (self.resumable and isinstance(event, events.TakenUp)):
             return Step()
         self._pass_time(at_s)
         self.facts, self.commands = [], []
@@ -63,7 +63,7 @@ class RaceState(Race):
             case TaskEnded():
                 intake.task_ended(self, event)
             case ExecutorFailed():
-                self.end("failed", event.reason)
+                self.lose_cluster(event.reason)
             case events.SettingsChanged():
                 self._change(event)
             case events.CandidateAdded():
@@ -77,6 +77,8 @@ class RaceState(Race):
                 self.recall()
             case events.Resumed():
                 self._resume()
+            case events.TakenUp():
+                self._take_up()
             case events.LimitsSet():
                 self.limits = event
             case events.Stopped():
@@ -135,6 +137,15 @@ class RaceState(Race):
             self.ledger.canary = Canary()
         if self.phase == "paused":
             self.phase = "racing"
+
+    def _take_up(self) -> None:
+        """Go on after the loss of the cluster; limits were of the sitting that ended with it."""
+        if self.lost_in is None:
+            return
+        for name in sorted(self.workers):
+            intake.worker_left(self, WorkerLeft(worker=name, reason="its cluster was lost"))
+        self.phase, self.lost_in, self.ended = self.lost_in, None, None
+        self.limits = events.LimitsSet()
 
     def _pass_time(self, at_s: float) -> None:
         passed_s = max(0.0, at_s - self.at_s)

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from parbench_lab.core.machine import Machine
-from parbench_lab.core.ports import EventRecord, RunHeader, RunSummary
+from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunSummary
 from parbench_lab.errors import StoreError
 from parbench_lab.store import rows
 from parbench_lab.store.database import Database
@@ -27,6 +27,9 @@ _WHERE_IT_STANDS = sa.select(
     RUN.c.status,
     sa.select(sa.func.max(EVENT.c.seq)).where(EVENT.c.run_key == RUN.c.key).scalar_subquery(),
 ).where(RUN.c.key == sa.bindparam("run_key"))
+_GOES_ON = (
+    sa.update(RUN).where(RUN.c.key == sa.bindparam("run_key")).values(status=RUNNING, result=None)
+)
 
 
 class SqlRunStore:
@@ -87,13 +90,15 @@ class SqlRunStore:
             status, last_seq = connection.execute(_WHERE_IT_STANDS, {"run_key": run_key}).one()
             _refuse_ended(run_id, status)
             _refuse_gap(run_id, last_seq, [event.seq for event in events])
+            if status == INTERRUPTED:
+                connection.execute(_GOES_ON, {"run_key": run_key})
             insert_rows(connection, EVENT, event_rows)
             insert_rows(connection, MEASUREMENT, measured)
 
         self._database.write(insert)
 
     def finish_run(self, run_id: str, status: str, result: Mapping[str, Any]) -> None:
-        """Set the run's status and its result; a run ends once.
+        """Set the run's status and its result; a run ends once, but for an interruption.
 
         Raises
         ------
@@ -264,7 +269,7 @@ def _machine_key(connection: sa.Connection, machine: Any) -> int:
 
 
 def _refuse_ended(run_id: str, status: str) -> None:
-    if status != RUNNING:
+    if status not in (RUNNING, INTERRUPTED):
         raise StoreError(f"run {run_id} has ended ({status}) and stays as it is: start a new one")
 
 

@@ -8,7 +8,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 
-from parbench_lab.core.ports import EventRecord, MeasurementRow, RunHeader, RunStore
+from parbench_lab.core.ports import INTERRUPTED, EventRecord, MeasurementRow, RunHeader, RunStore
 from parbench_lab.errors import StoreError
 
 N_THREADS = 4
@@ -96,11 +96,20 @@ def _check_end(store: RunStore) -> None:
     _expect(summary.result == {"winner": "a", "sentence": "a won"}, "and its result")
     _refused(lambda: store.append("check-2", _sample_events()), "a run that has ended goes on")
     _refused(lambda: store.finish_run("check-2", "failed", {}), "a run ends twice")
+    store.create_run(_header(4))
+    store.finish_run("check-4", INTERRUPTED, {"sentence": "the cluster was lost"})
+    _expect(store.summary("check-4").status == INTERRUPTED, "an interrupted run says so")
+    store.append("check-4", _sample_events())
+    _expect(store.summary("check-4").status == "running", "an interrupted run may go on")
+    _expect(store.summary("check-4").result is None, "and has no result then")
+    store.finish_run("check-4", "finished", {"winner": "a"})
+    _expect(store.summary("check-4").status == "finished", "and ends once more")
 
 
 def _check_names(store: RunStore) -> None:
     store.create_run(_header(30, kind="scaling"))
-    _expect([run.id for run in store.runs()] == ["check-1", "check-2", "check-30"], "oldest first")
+    ids = ["check-1", "check-2", "check-4", "check-30"]
+    _expect([run.id for run in store.runs()] == ids, "oldest first")
     _expect([run.id for run in store.runs(kind="scaling")] == ["check-30"], "runs of one kind")
     _expect(store.header("check-3").id == "check-30", "the beginning of an id is enough")
     _expect(store.summary("latest").id == "check-30", "latest is the newest run")

@@ -81,6 +81,7 @@ class ScriptedBench:
     log: tuple[str, ...] = LOG
     status: str = "decided"
     endless: bool = False
+    resumable: bool = False
     breaks: bool = False
     settings: Settings = field(default_factory=Settings)
     run_id: str = "20260102-abcd"
@@ -132,6 +133,7 @@ class ScriptedBench:
             scoreboard=self.boards[-1],
             settings=self.settings,
             log=self.log,
+            resumable=self.resumable,
         )
 
     def close(self):

@@ -59,6 +59,12 @@ def test_a_failed_race_exits_with_1(shell, visitors):
     assert shell("race").exit_code == 1
 
 
+def test_a_race_that_lost_its_cluster_says_how_it_goes_on(shell, visitors):
+    visitors.bench = ScriptedBench(status="failed", resumable=True)
+
+    assert "parbench race --resume 20260102-abcd goes on with it" in shell("race").stdout
+
+
 @pytest.mark.parametrize("name", knobs())
 def test_every_knob_has_a_flag_with_its_own_help_words(shell, name):
     text = " ".join(shell("race", "--help").stdout.split())

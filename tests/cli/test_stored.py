@@ -86,6 +86,15 @@ def test_show_without_a_run_is_the_latest_and_tells_how_far_it_came(shell):
     assert "parbench race --resume 20260103-ef01" in text
 
 
+def test_show_tells_how_an_interrupted_run_goes_on(shell, visitors):
+    visitors.store = ListStore([run(status="interrupted")])
+
+    lines = shell("show").stdout.splitlines()
+
+    assert "interrupted" in lines[0]
+    assert lines[-1] == "parbench race --resume 20260102-abcd goes on with it"
+
+
 def test_show_as_json_has_the_header_and_the_result(shell, tmp_path):
     document = json.loads(shell("show", "20260102", "--json", "--output", "run.json").stdout)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from parbench_lab.errors import StoreError, UsageError
 from parbench_lab.racing.journal import replay
 from parbench_lab.store import open_store
 from tests.chaos.candidates import Summing, good, slower
+from tests.lab import commands
+from tests.lab.courses import BUDGET_S, assert_fair, course, judged
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
@@ -72,6 +75,33 @@ def test_a_race_that_ended_is_not_resumed(tmp_path):
 
     with pytest.raises(UsageError, match="ended"):
         pb.ParallelBenchmarking.resume_run(run_id, store=tmp_path / "runs.db", workload=Summing())
+
+
+def test_a_race_whose_scheduler_died_is_resumed_on_another_cluster(tmp_path):
+    store = tmp_path / "runs.db"
+    names = ["tests.chaos.candidates:good", "tests.chaos.candidates:slower"]
+    with contextlib.ExitStack() as stack:
+        scheduler = stack.enter_context(commands.scheduler(tmp_path))
+        stack.enter_context(commands.worker(scheduler.address, tmp_path, name="only"))
+        bench = stack.enter_context(
+            course(*names, cluster=scheduler.address, policy="never", store=store, n_workers=None)
+        )
+        bench.start()
+        assert bench._engine.wait_for(lambda state: state.blocks > 30, BUDGET_S)
+        scheduler.process.kill()
+        assert bench.wait("finished", timeout_s=BUDGET_S)
+        lost = bench.result()
+
+    with pb.ParallelBenchmarking.resume_run(lost.run_id, store=store, workload=Summing()) as bench:
+        result = judged(bench)
+        records = list(bench._store.events(lost.run_id))
+        again = bench.fresh_state()
+
+    assert (lost.status, lost.resumable) == ("failed", True)
+    assert_fair(result)
+    assert result.scoreboard.measurements > lost.scoreboard.measurements
+    assert set(result.scoreboard.workers) != {"only"}
+    assert replay(records, again).mismatches == ()
 
 
 def test_an_unknown_run_is_one_line(tmp_path):

@@ -9,7 +9,8 @@ import pytest
 
 import parbench_lab as pb
 from parbench_lab.core.ports import ExecutorFailed
-from parbench_lab.errors import StoreError
+from parbench_lab.errors import ClusterError, StoreError
+from parbench_lab.racing import journal
 from parbench_lab.racing.result import jsonable
 from parbench_lab.store import open_store
 from parbench_lab.testing import ScriptedExecutor
@@ -51,6 +52,13 @@ class Full(Recording):
         if len(self.kinds) > 50:
             raise StoreError("the disk is full: make room and resume the race")
         super().append(run_id, events)
+
+
+class Unreachable(ScriptedExecutor):
+    """An executor without a cluster."""
+
+    def open(self, sink, workload):
+        raise ClusterError("no Dask scheduler answers")
 
 
 class Watching(ScriptedExecutor):
@@ -95,6 +103,65 @@ def test_a_lost_cluster_ends_the_race_and_keeps_what_was_measured():
 
     assert (result.status, result.reason) == ("failed", "the scheduler is gone")
     assert result.scoreboard.measurements > 100
+
+
+def test_a_race_whose_cluster_was_lost_goes_on_where_it_was(tmp_path):
+    names = ["tests.chaos.candidates:good", "tests.chaos.candidates:slower"]
+    timings = {"good": seconds(0.010), "slower": seconds(0.0101)}
+    path = tmp_path / "runs.db"
+    with pb.ParallelBenchmarking(
+        names, Summing(), executor=ScriptedExecutor(timings), store=path, policy="never"
+    ) as bench:
+        bench.limit(max_measurements=10_000)
+        bench.start()
+        bench._engine.wait_for(lambda state: state.measurements > 100)
+        bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
+        assert bench.wait("finished", timeout_s=30)
+        lost = bench.result()
+
+    with pb.ParallelBenchmarking.resume_run(
+        lost.run_id, workload=Summing(), executor=ScriptedExecutor(timings, seed=1), store=path
+    ) as bench:
+        store = open_store(path)
+        assert store.summary(lost.run_id).status == "interrupted"
+        result = bench.run_continuous_optimization(
+            max_measurements=lost.scoreboard.measurements + 200
+        )
+        records = list(store.events(lost.run_id))
+        again = bench.fresh_state()
+
+    assert lost.resumable
+    assert not result.resumable
+    assert (result.status, result.reason) == ("undecided", "the measurement budget is spent")
+    assert result.scoreboard.measurements >= lost.scoreboard.measurements + 200
+    assert store.summary(lost.run_id).status == "undecided"
+    assert [record.kind for record in records].count("Ended") == 2
+    assert journal.replay(records, again).mismatches == ()
+    store.close()
+
+
+def test_a_race_that_was_lost_stays_resumable_when_there_is_no_cluster_yet(tmp_path):
+    path, names = tmp_path / "runs.db", ["tests.chaos.candidates:good"]
+    with pb.ParallelBenchmarking(
+        names, Summing(), executor=ScriptedExecutor({"good": seconds(0.01)}), store=path
+    ) as bench:
+        bench.start()
+        bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
+        assert bench.wait("finished", timeout_s=30)
+        before = bench.result()
+
+    with (
+        pb.ParallelBenchmarking.resume_run(
+            workload=Summing(), executor=Unreachable({}), store=path
+        ) as bench,
+        pytest.raises(ClusterError),
+    ):
+        bench.start()
+
+    store = open_store(path)
+    summary = store.summary(before.run_id)
+    store.close()
+    assert (summary.status, summary.result["reason"]) == ("interrupted", "the scheduler is gone")
 
 
 def test_a_hundred_thousand_measurements_are_judged_and_the_log_stays_short():

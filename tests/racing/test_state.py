@@ -222,6 +222,35 @@ def test_a_lost_connection_ends_the_race_with_what_was_measured():
     assert snapshot(world.state).measurements > 0
 
 
+def test_a_race_that_lost_its_cluster_is_decided_on_another_one_and_replays():
+    world = race()
+    world.run(until=world.judged(5))
+    world.tell(events.LimitsSet(until_s=world.now_s + 1e-9))
+    world.tell(ExecutorFailed(reason="the scheduler is gone"))
+
+    world.tell(events.TakenUp())
+    assert (world.state.ended, world.state.phase) == (None, "racing")
+    assert not world.state.workers
+    world.join("cpu-9")
+    world.run(until=world.decided)
+    again = world.make()
+
+    assert snapshot(world.state).leader == "best"
+    assert journal.replay(world.journal, again).mismatches == ()
+    assert snapshot(again) == snapshot(world.state)
+
+
+def test_a_race_that_ended_of_itself_is_not_taken_up():
+    world = race()
+    world.run(until=world.decided)
+    world.tell(events.Stopped())
+
+    world.tell(events.TakenUp())
+
+    assert world.state.ended == events.Ended(status="stopped", reason="stopped by the user")
+    assert not world.state.resumable
+
+
 # ---------------------------------------------------------------- live change
 
 
