@@ -21,7 +21,7 @@ from parbench_lab.execution.connection import Connection, address_and_security
 from parbench_lab.execution.faults import Cause
 from parbench_lab.execution.floor import Floor
 from parbench_lab.execution.shipping import ship
-from parbench_lab.execution.usage import parse_usage
+from parbench_lab.execution.usage import LocalProcesses, parse_usage
 
 START_LIMIT_S = 60.0
 CLOSE_LIMIT_S = 2.0
@@ -66,6 +66,7 @@ class DaskExecutor:
             self._house = HouseCluster(n_workers=n_workers, memory_limit_bytes=memory_limit_bytes)
         else:
             self._given = address_and_security(cluster, security)
+        self._processes = LocalProcesses()
         self._session = secrets.token_hex(8)
         self._floor: Floor | None = None
         self._folder: Path | None = None
@@ -154,18 +155,26 @@ class DaskExecutor:
         return floor.connection.dashboard_link
 
     def usage(self) -> tuple[WorkerUsage, ...]:
-        """Return how busy each worker is, as of its last heartbeat."""
+        """Return how busy each worker is: since the last call, or as of its last heartbeat."""
         floor = self._floor
         if self._closed or floor is None or floor.connection is None:
             return ()
-        told = floor.connection.workers_told(USAGE_LIMIT_S)
         with floor.changed:
             stations = list(floor.stations.values())
-        return tuple(
-            parse_usage(station.info.name, told[station.newcomer.address])
+        limit = self._house.memory_limit_bytes if self._house else None
+        found = [
+            self._processes.look(station.info.name, station.newcomer.pid, limit)
             for station in stations
-            if station.newcomer.address in told
-        )
+            if station.info.local
+        ]
+        if len(found) < len(stations):
+            told = floor.connection.workers_told(USAGE_LIMIT_S)
+            found += [
+                parse_usage(station.info.name, told[station.newcomer.address])
+                for station in stations
+                if not station.info.local and station.newcomer.address in told
+            ]
+        return tuple(sorted(found, key=lambda usage: usage.worker))
 
     # ------------------------------------------------------------ opening
 

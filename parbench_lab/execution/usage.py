@@ -1,11 +1,45 @@
-"""How busy workers are, as Dask's own heartbeats tell it."""
+"""How busy workers are: asked of the system on this machine, of Dask's heartbeats elsewhere."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
+import psutil
+
 from parbench_lab.core.usage import WorkerUsage
+
+
+class LocalProcesses:
+    """CPU and memory of processes on this machine, between one look and the next."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._before: dict[int, tuple[float, float]] = {}
+
+    def look(self, name: str, pid: int, memory_limit_bytes: float | None) -> WorkerUsage:
+        """Return a process's usage since the last look at it; the first look knows no CPU."""
+        try:
+            process = psutil.Process(pid)
+            with process.oneshot():
+                times, rss_bytes = process.cpu_times(), process.memory_info().rss
+        except psutil.Error:
+            return WorkerUsage(worker=name)
+        now_s, used_s = time.perf_counter(), times.user + times.system
+        with self._lock:
+            before = self._before.get(pid)
+            self._before[pid] = now_s, used_s
+        percent = None
+        if before is not None and now_s > before[0]:
+            percent = max(0.0, 100.0 * (used_s - before[1]) / (now_s - before[0]))
+        return WorkerUsage(
+            worker=name,
+            cpu_percent=percent,
+            rss_bytes=float(rss_bytes),
+            memory_limit_bytes=memory_limit_bytes,
+        )
 
 
 def parse_usage(name: str, told: Mapping[str, Any]) -> WorkerUsage:

@@ -16,7 +16,7 @@ from parbench_lab.racing import events, narration
 KEPT_MEASUREMENTS = 10_000
 KEPT_BOARDS = 600
 KEPT_SENTENCES = 1000
-FIRST_SPACING_S = 0.25
+FIRST_SPACING_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

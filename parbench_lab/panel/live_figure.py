@@ -1,0 +1,387 @@
+"""A live view of Bokeh figures: the kernel's data sources are the truth, browsers only look.
+
+Rule 1: one way, kernel to browser. A view asks for a snapshot whenever it does not know better (it
+is new, was hidden, missed a message), so a reload, a second view or a front end of another kind
+need nothing special. Rule 2: one thread sends; whoever changes data only queues. Rule 3: without a
+view on screen nothing is queued and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import bokeh
+import numpy as np
+import traitlets
+from bokeh.document import Document
+from bokeh.embed import json_item
+from bokeh.models import ColumnDataSource
+
+UNACKNOWLEDGED = 2
+"""Messages on the way at most: a slow page gets fewer and larger ones."""
+
+PATIENCE_S = 5.0
+"""A view that acknowledges nothing for so long gets the next message all the same."""
+
+SILENT_S = 15.0
+"""A view that says nothing at all for so long (it would every 4 s) is gone."""
+
+Columns = Mapping[str, Sequence[Any]]
+Operation = tuple[str, str, Mapping[str, Any], int | None]
+"""What to do with a source: kind, its name, columns, rollover."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _View:
+    """A view on screen: what it has acknowledged, and when it was last heard (monotonic)."""
+
+    acknowledged: int
+    heard_s: float
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Changes that were made and not sent yet."""
+
+    streams: dict[str, tuple[dict[str, list[Any]], int | None]] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)
+    attributes: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.streams or self.replaced or self.attributes)
+
+
+class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
+    """A Bokeh layout that streams into every front end that shows it.
+
+    Parameters
+    ----------
+    root
+        A Bokeh figure or layout. Every data source that changes has a ``name``, as has every
+        model of which an attribute is `set`.
+    max_hz
+        Messages a second at most.
+    themes
+        ``{"light": {type: {attribute: value}}, "dark": ...}``: applied by the page as its own
+        theme says; types are Bokeh's, or the ends of their names (``"Axis"``).
+
+    Notes
+    -----
+    `stream`, `replace`, `set`, `rebuild` and `flush_soon` may be called from any thread. `close`
+    ends the one thread of this object.
+    """
+
+    _esm = Path(str(resources.files("parbench_lab.panel") / "live_figure.js"))
+    _version = traitlets.Unicode(bokeh.__version__).tag(sync=True)
+    _themes = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        root: Any,
+        *,
+        max_hz: float = 10.0,
+        themes: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+    ) -> None:
+        self._lock = threading.RLock()
+        self._wake = threading.Condition(self._lock)
+        self._least_s = 1.0 / max_hz
+        self._views: dict[str, _View] = {}
+        self._wanted: dict[str, int] = {}
+        self._pings: set[str] = set()
+        self._wants_code = False
+        self._queue = _Queue()
+        self._settings: dict[tuple[str, str], Any] = {}
+        self._seq = 0
+        self._sent_s = -1.0
+        self._urgent = False
+        self._structure = 0
+        self._rebuilt = False
+        self._stopping = False
+        self.sent_messages = 0
+        """Messages with data sent so far."""
+        self._show(root)
+        super().__init__(_themes=_plain(themes or {}))
+        self.on_msg(self._on_message)
+        self._thread = threading.Thread(target=self._run, name="parbench-figure", daemon=True)
+        self._thread.start()
+
+    # ------------------------------------------------------------ for any thread
+
+    @property
+    def visible(self) -> bool:
+        """Whether some front end shows it now."""
+        with self._lock:
+            return bool(self._views)
+
+    def stream(self, source: str, columns: Columns, rollover: int | None = None) -> None:
+        """Append rows to a data source; of a source with `rollover` the newest so many stay.
+
+        Raises
+        ------
+        KeyError
+            If there is no source of this name.
+        ValueError
+            If the columns are not those of the source.
+        """
+        with self._lock:
+            new = {name: list(values) for name, values in columns.items()}
+            self._sources[source].stream(new, rollover)
+            if not self._views or source in self._queue.replaced:
+                return
+            waiting = self._queue.streams.setdefault(source, ({name: [] for name in new}, None))[0]
+            for name, values in new.items():
+                waiting[name].extend(values)
+                if rollover is not None:
+                    del waiting[name][:-rollover]
+            self._queue.streams[source] = (waiting, rollover)
+            self._wake.notify_all()
+
+    def replace(self, source: str, columns: Columns) -> None:
+        """Give a data source new rows instead of those it had.
+
+        Raises
+        ------
+        KeyError
+            If there is no source of this name.
+        """
+        with self._lock:
+            self._sources[source].data = {name: list(values) for name, values in columns.items()}
+            if self._views:
+                self._queue.streams.pop(source, None)
+                self._queue.replaced.add(source)
+                self._wake.notify_all()
+
+    def set(self, model: str, attribute: str, value: Any) -> None:
+        """Set an attribute of a named model; setting what it is already costs nothing.
+
+        Raises
+        ------
+        KeyError
+            If there is no model of this name.
+        """
+        with self._lock:
+            found = self._document.get_model_by_name(model)
+            if found is None:
+                raise KeyError(model)
+            if getattr(found, attribute) == value:
+                return
+            setattr(found, attribute, value)
+            self._settings[model, attribute] = value
+            if self._views:
+                self._queue.attributes[model, attribute] = value
+                self._wake.notify_all()
+
+    def rebuild(self, root: Any) -> None:
+        """Show another figure or layout from now on, in every view."""
+        with self._lock:
+            self._show(root)
+            self._rebuilt = bool(self._views)
+            self._wake.notify_all()
+
+    def flush_soon(self) -> None:
+        """Send what is queued now and not at the next tick: a user waits for it."""
+        with self._lock:
+            self._urgent = True
+            self._wake.notify_all()
+
+    def static(self) -> Any:
+        """Return an independent copy of the figure with the data of now, for a report."""
+        with self._lock:
+            copy = Document.from_json(self._document.to_json())
+        root = copy.roots[0]
+        copy.clear()
+        return root
+
+    def close(self) -> None:
+        """End the thread and the views; idempotent."""
+        with self._lock:
+            self._stopping = True
+            self._wake.notify_all()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        super().close()
+
+    # ------------------------------------------------------------ what views say
+
+    def _on_message(self, _widget: Any, message: Mapping[str, Any], _buffers: Any) -> None:
+        """Take a view's word; the thread answers."""
+        view, kind = str(message.get("view", "")), message.get("kind")
+        with self._lock:
+            now_s = time.monotonic()
+            if kind == "need-bokehjs":
+                self._wants_code = True
+            elif kind == "hello":
+                self._wanted[view] = int(message.get("structure", -1))
+            elif kind == "bye":
+                self._views.pop(view, None)
+                self._wanted.pop(view, None)
+            elif kind == "ping":
+                self._pings.add(view)
+            if view in self._views:
+                known = self._views[view]
+                known.heard_s = now_s
+                if kind == "ack":
+                    known.acknowledged = max(known.acknowledged, int(message.get("seq", 0)))
+            self._wake.notify_all()
+
+    # ------------------------------------------------------------ the one thread that sends
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                self._wake.wait_for(self._has_work, self._patience_s())
+                if self._stopping:
+                    return
+                messages = self._messages()
+            for content, buffers in messages:
+                try:
+                    self.send(content, buffers)
+                except Exception:  # noqa: BLE001 - the kernel may be ending; the race goes on
+                    _log.exception("a live figure could not be sent to its views")
+
+    def _has_work(self) -> bool:
+        asked = self._wanted or self._pings or self._wants_code
+        return self._stopping or bool(asked) or self._may_send()
+
+    def _may_send(self) -> bool:
+        if self._rebuilt:
+            return True
+        now_s = time.monotonic()
+        for view in [v for v, known in self._views.items() if now_s - known.heard_s > SILENT_S]:
+            del self._views[view]  # its page was closed without a word
+        if not self._queue or not self._views:
+            return False
+        waited_s = now_s - self._sent_s
+        behind = self._seq - min(view.acknowledged for view in self._views.values())
+        ready = behind < UNACKNOWLEDGED or waited_s >= PATIENCE_S
+        return ready and (waited_s >= self._least_s or self._urgent)
+
+    def _patience_s(self) -> float | None:
+        """Return how long to wait without a word: until the next tick, or for ever."""
+        if not self._queue or not self._views:
+            return None
+        waited_s = time.monotonic() - self._sent_s
+        return max(0.0, (self._least_s if waited_s < self._least_s else PATIENCE_S) - waited_s)
+
+    def _messages(self) -> list[tuple[dict[str, Any], list[bytes]]]:
+        found: list[tuple[dict[str, Any], list[bytes]]] = []
+        if self._wants_code:
+            self._wants_code = False
+            found.append(({"kind": "bokehjs"}, [_bokehjs()]))
+        if self._rebuilt:
+            self._rebuilt = False
+            self._queue = _Queue()
+            found.append((self._figure(None), []))
+        if self._wanted or self._may_send():
+            found += self._data()  # others must have it before a snapshot holds it
+        for view, structure in self._wanted.items():
+            self._views[view] = _View(self._seq, time.monotonic())
+            same = structure == self._structure
+            found.append(self._all(view) if same else (self._figure(view), []))
+        self._wanted.clear()
+        for view in self._pings:
+            kind = "pong" if view in self._views else "lost"
+            found.append(({"kind": kind, "view": view}, []))
+        self._pings.clear()
+        return found
+
+    def _data(self) -> list[tuple[dict[str, Any], list[bytes]]]:
+        """Return what is queued as a message, if anything is."""
+        queue, self._queue = self._queue, _Queue()
+        self._urgent = False
+        if not queue or not self._views:
+            return []
+        self._seq += 1
+        self._sent_s = time.monotonic()
+        self.sent_messages += 1
+        operations: list[Operation] = [
+            ("replace", name, dict(self._sources[name].data), None)
+            for name in sorted(queue.replaced)
+        ]
+        operations += [
+            ("stream", name, columns, rollover)
+            for name, (columns, rollover) in queue.streams.items()
+        ]
+        return [self._packed("data", None, operations, queue.attributes)]
+
+    def _all(self, view: str) -> tuple[dict[str, Any], list[bytes]]:
+        """Return all data for a view that has the figure but missed messages."""
+        operations: list[Operation] = [
+            ("replace", name, dict(source.data), None) for name, source in self._sources.items()
+        ]
+        return self._packed("all", view, operations, self._settings)
+
+    def _packed(
+        self,
+        kind: str,
+        view: str | None,
+        operations: Sequence[Operation],
+        attributes: Mapping[tuple[str, str], Any],
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        described: list[Any] = []
+        parts: list[bytes] = []
+        for operation, name, columns, rollover in operations:
+            about = [_column(column, values, parts) for column, values in columns.items()]
+            described.append([operation, name, about, rollover])
+        content = {
+            "kind": kind,
+            "view": view,
+            "seq": self._seq,
+            "structure": self._structure,
+            "operations": described,
+            "attributes": [[*key, value] for key, value in attributes.items()],
+        }
+        return content, [b"".join(parts)]
+
+    def _figure(self, view: str | None) -> dict[str, Any]:
+        item = json_item(self._document.roots[0])
+        return {
+            "kind": "figure",
+            "view": view,
+            "seq": self._seq,
+            "structure": self._structure,
+            "item": json.dumps(item),
+        }
+
+    def _show(self, root: Any) -> None:
+        self._document = Document()
+        self._document.add_root(root)  # one owner for life, or json_item makes another each time
+        self._sources = {
+            source.name: source
+            for source in root.select({"type": ColumnDataSource})
+            if source.name is not None
+        }
+        self._settings.clear()
+        self._structure += 1
+
+
+def _column(name: str, values: Any, parts: list[bytes]) -> list[Any]:
+    """Describe a column; numbers go into the parts of the shared buffer."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        return [name, "json", [str(value) for value in values]]
+    parts.append(array.astype("<f8", copy=False).tobytes())
+    return [name, "f8", int(array.size)]
+
+
+def _bokehjs() -> bytes:
+    """Return BokehJS, the core of it, from the installed package."""
+    return (Path(bokeh.__file__).parent / "server/static/js/bokeh.min.js").read_bytes()
+
+
+def _plain(themes: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    return {
+        name: {kind: dict(attributes) for kind, attributes in theme.items()}
+        for name, theme in themes.items()
+    }

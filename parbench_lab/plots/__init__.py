@@ -1,0 +1,31 @@
+"""Plots of races: each is data (pure, plain columns), then a Bokeh figure of it.
+
+>>> from parbench_lab import plots
+>>> plots.evidence_data([])
+{}
+"""
+
+from __future__ import annotations
+
+from parbench_lab.plots.evidence import evidence_data, evidence_figure
+from parbench_lab.plots.ratio import ratio_data, ratio_figure
+from parbench_lab.plots.sizes import SizesData, sizes_data, sizes_figure
+from parbench_lab.plots.throughput import ThroughputData, throughput_data, throughput_figure
+from parbench_lab.plots.together import race_figures
+from parbench_lab.plots.usage import usage_data, usage_figure
+
+__all__ = [
+    "SizesData",
+    "ThroughputData",
+    "evidence_data",
+    "evidence_figure",
+    "race_figures",
+    "ratio_data",
+    "ratio_figure",
+    "sizes_data",
+    "sizes_figure",
+    "throughput_data",
+    "throughput_figure",
+    "usage_data",
+    "usage_figure",
+]

@@ -1,0 +1,130 @@
+"""How plots look: colours that stay with a candidate, and a page's light or dark theme."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+from bokeh.models import HoverTool, Legend
+from bokeh.plotting import figure
+
+# Okabe and Ito, "Color Universal Design" (2008), less black and yellow, which vanish on one of the
+# two backgrounds; the grey is ours
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#8C8C8C")
+DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot")
+MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle")
+
+HEIGHT_PX = 280
+_TOOLS = "xpan,xwheel_zoom,box_zoom,reset,save"
+_LIGHT, _DARK = "#303030", "#D8D8D8"
+_LIGHT_GRID, _DARK_GRID = "#E0E0E0", "#404040"
+
+
+def colour_of(index: int) -> str:
+    """Return the colour of the candidate that entered as number `index` (from 0).
+
+    Beyond the palette's length colours come again, with another dash and marker.
+    """
+    return PALETTE[index % len(PALETTE)]
+
+
+def dash_of(index: int) -> str:
+    """Return the line's dash of the candidate that entered as number `index` (from 0)."""
+    return DASHES[index // len(PALETTE) % len(DASHES)]
+
+
+def marker_of(index: int) -> str:
+    """Return the marker of the candidate that entered as number `index` (from 0)."""
+    return MARKERS[index // len(PALETTE) % len(MARKERS)]
+
+
+def themes() -> dict[str, dict[str, dict[str, Any]]]:
+    """Return what differs between a light and a dark page: type to attributes.
+
+    Types are Bokeh's, or the ends of their names; backgrounds are the page's own.
+    """
+    return {"light": _theme(_LIGHT, _LIGHT_GRID), "dark": _theme(_DARK, _DARK_GRID)}
+
+
+def _theme(text: str, grid: str) -> dict[str, dict[str, Any]]:
+    lines = ("axis_line_color", "major_tick_line_color", "minor_tick_line_color")
+    return {
+        "Axis": {
+            "axis_label_text_color": text,
+            "major_label_text_color": text,
+            **dict.fromkeys(lines, text),
+        },
+        "Grid": {"grid_line_color": grid},
+        "Title": {"text_color": text},
+        "Legend": {"label_text_color": text, "inactive_fill_color": grid},
+        "Figure": {"outline_line_color": grid},
+        "Span": {"line_color": text},
+    }
+
+
+def new_figure(title: str, x_label: str, y_label: str, **options: Any) -> figure:
+    """Return an empty figure in the house style: full width, transparent, no logo."""
+    made = figure(
+        title=title,
+        height=options.pop("height", HEIGHT_PX),
+        sizing_mode="stretch_width",
+        tools=options.pop("tools", _TOOLS),
+        background_fill_alpha=0.0,
+        border_fill_alpha=0.0,
+        output_backend="canvas",
+        **options,
+    )
+    made.xaxis.axis_label = x_label
+    made.yaxis.axis_label = y_label
+    made.toolbar.logo = None
+    made.toolbar.autohide = True
+    made.min_border_right = 12
+    for model_type, attributes in themes()["light"].items():
+        for model in made.references():
+            if type(model).__name__.endswith(model_type):
+                model.update(**attributes)
+    return made
+
+
+def loose_ticks(axis: Any) -> None:
+    """Let a logarithmic axis have few labels: over less than two decades Bokeh's overlap."""
+    axis.ticker.desired_num_ticks = 4
+    axis.ticker.num_minor_ticks = 0
+
+
+def add_legend(made: figure, entries: list[tuple[str, list[Any]]]) -> None:
+    """Put a legend below the figure; a click mutes a line."""
+    legend = Legend(
+        items=entries,
+        click_policy="mute",
+        ncols=3,
+        border_line_alpha=0.0,
+        background_fill_alpha=0.0,
+        inactive_fill_alpha=0.5,
+        label_text_font_size="11px",
+        label_height=12,
+        glyph_height=12,
+        spacing=2,
+        padding=2,
+        margin=2,
+    )
+    legend.update(**themes()["light"]["Legend"])
+    made.add_layout(legend, "below")
+
+
+def add_hover(made: figure, renderers: list[Any], rows: Mapping[str, str]) -> None:
+    """Tell what is under the pointer: label to Bokeh's column or expression, text escaped."""
+    made.add_tools(
+        HoverTool(renderers=renderers, tooltips=list(rows.items()), point_policy="snap_to_data")
+    )
+
+
+def as_label(name: str) -> str:
+    """Return a name as Bokeh's legend shows it: ``$`` would begin a formula there."""
+    return name.replace("$$", "$ $")
+
+
+def as_hover_label(name: str) -> str:
+    """Return a name as Bokeh's hover shows it: it is markup there, and ``@`` names a column."""
+    return html.escape(name).replace("@", "&#64;").replace("$", "&#36;")
