@@ -20,6 +20,7 @@ import distributed
 import psutil
 
 from parbench_lab.errors import ClusterError, UsageError
+from parbench_lab.execution import dashboard
 from parbench_lab.execution.flight import FILE_BYTES
 from parbench_lab.execution.processes import Supervisor, WorkerPlan, WorkerProcess
 from parbench_lab.hardware.cgroup import memory_room_bytes
@@ -90,11 +91,14 @@ class HouseCluster:
                         "allowed_failures": 0,
                         "worker_ttl": _FAR,
                         "local_directory": str(self.folder),
+                        "dashboard": not dashboard.can_wait(),
                     },
                 )
         except (OSError, RuntimeError) as error:
             self.close()
             raise ClusterError(f"the local scheduler cannot be started: {error}") from error
+        if dashboard.can_wait():
+            dashboard.load_when_asked(self.scheduler.scheduler)
 
     def make_supervisor(
         self,
