@@ -1,0 +1,84 @@
+"""One JupyterLab and one Chromium for all tests of this folder; a fresh page for each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.browser.jupyter import Console, jupyter
+
+ARTEFACTS = Path(os.environ.get("PARBENCH_ARTEFACTS", Path(__file__).parent / "artefacts"))
+LAB = (
+    "jupyterlab",
+    "--no-browser",
+    "--ServerApp.ip=127.0.0.1",
+    "--ServerApp.port={port}",
+    "--ServerApp.port_retries=0",
+    "--IdentityProvider.token={token}",
+    "--ServerApp.root_dir={folder}",
+    "--ServerApp.allow_root=True",
+    "--LabApp.news_url=",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+)
+
+
+def chromium() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(item.fspath).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if chromium() is None:
+        words = "Chromium is not installed (Debian: apt-get install chromium)"
+        pytest.fail(words) if os.environ.get("CI") == "true" else pytest.skip(words)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    folder.mkdir()
+    with jupyter(folder, *LAB, ready=r"is running at") as server:
+        yield server
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if call.when == "call":
+        item.failed = outcome.get_result().failed
+
+
+@pytest.fixture
+def page(browser, request):
+    """A fresh page; it must not complain, nor ask anybody beyond this machine."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    opened = context.new_page()
+    opened.set_default_timeout(45_000)
+    console = Console()
+    console.watch(opened)
+    yield opened
+    if getattr(request.node, "failed", False):
+        ARTEFACTS.mkdir(parents=True, exist_ok=True)
+        name = "".join(c if c.isalnum() else "_" for c in request.node.name)
+        opened.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
+        (ARTEFACTS / f"{name}.txt").write_text("\n".join(console.complaints))
+    context.close()
+    assert console.complaints == []
+    assert console.strangers == []

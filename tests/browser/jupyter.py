@@ -1,0 +1,173 @@
+"""A real JupyterLab and a real Chromium: started once, stopped whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+
+START_LIMIT_S = 90.0
+LOCAL = re.compile(r"^(https?|wss?)://(127\.0\.0\.1|localhost)(:\d+)?/|^(data|blob|about):")
+
+# not ours, and harmless: each with its reason
+HARMLESS = (
+    "favicon",  # a page without an icon
+    "Autosave",  # Lab tells itself that it saved
+    "was preloaded using link preload",  # Lab's own start page
+    "ResizeObserver loop",  # the browser's own remark on Lab's layout
+    "Could not find a language server",  # Lab looks for one
+    "/api/terminals",  # terminals are off here
+    "webgl",  # software rendering
+    "WebGL",
+    "schema-resolver",  # Lab's settings editor
+    "Ignoring unhandled action",
+    "lsp",
+    "jupyter.org",  # Lab's news, refused like every host but this machine
+    "/lab/api/news",
+    "/lab/api/update",
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Server:
+    """A running server: its address, its token and the folder it shows."""
+
+    url: str
+    token: str
+    folder: Path
+
+    def write(self, name: str, *cells: str | nbformat.NotebookNode) -> str:
+        """Write a notebook of these cells; returns its name."""
+        notebook = nbformat.v4.new_notebook(
+            cells=[
+                nbformat.v4.new_code_cell(cell) if isinstance(cell, str) else cell
+                for cell in cells
+            ],
+            metadata={
+                "kernelspec": {
+                    "name": "python3",
+                    "display_name": "Python 3",
+                    "language": "python",
+                },
+                "language_info": {"name": "python"},
+            },
+        )
+        nbformat.write(notebook, self.folder / name)
+        return name
+
+    def lab(self, name: str) -> str:
+        """Return the address of a notebook in JupyterLab, in a workspace of its own."""
+        workspace = secrets.token_hex(4)
+        return f"{self.url}/lab/workspaces/{workspace}/tree/{name}?token={self.token}"
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def jupyter(folder: Path, *command: str, ready: str) -> Iterator[Server]:
+    """Run ``python -m <command>`` in a folder until the block ends.
+
+    `ready` is a pattern in its output that says that it answers.
+    """
+    port, token = free_port(), secrets.token_hex(16)
+    settings = folder.parent / f"settings-{port}"
+    env = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(settings / "config"),
+        "JUPYTER_DATA_DIR": str(settings / "data"),
+        "JUPYTER_RUNTIME_DIR": str(settings / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(settings / "lab"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(settings / "workspaces"),
+        "IPYTHONDIR": str(settings / "ipython"),
+        "PARBENCH_STORE": str(folder / "runs.db"),
+        "PYTHONUNBUFFERED": "1",
+    }
+    options = [option.format(port=port, token=token, folder=folder) for option in command]
+    process = subprocess.Popen(
+        [sys.executable, "-m", *options],
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    told = _Told(ready)
+    reader = threading.Thread(target=told.follow, args=(process.stdout,), daemon=True)
+    reader.start()
+    try:
+        assert told.ready.wait(START_LIMIT_S), "".join(told.lines)
+        yield Server(url=f"http://127.0.0.1:{port}", token=token, folder=folder)
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 9)
+        process.wait()
+        reader.join()
+        process.stdout.close()
+        shutil.rmtree(settings, ignore_errors=True)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What a server says, read to the end so that it never waits for us."""
+
+    pattern: str
+    lines: list[str] = field(default_factory=list)
+    ready: threading.Event = field(default_factory=threading.Event)
+
+    def follow(self, stream) -> None:
+        for line in stream:
+            self.lines.append(line)
+            if re.search(self.pattern, line):
+                self.ready.set()
+
+
+@dataclass(slots=True)
+class Console:
+    """What a page complains of, and whom it asked beyond this machine."""
+
+    complaints: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+    def watch(self, page) -> None:
+        page.on("console", lambda message: self._said(message))  # noqa: PLW0108 - marks what it is given
+        page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+        page.route(lambda url: not LOCAL.match(url), lambda route: self._refuse(route))  # noqa: PLW0108 - as above
+
+    def _said(self, message) -> None:
+        text = f"{message.text} ({message.location.get('url', '')})"
+        if message.type == "error" and not any(harmless in text for harmless in HARMLESS):
+            self.complaints.append(text)
+
+    def _refuse(self, route) -> None:
+        if not any(harmless in route.request.url for harmless in HARMLESS):
+            self.strangers.append(route.request.url)
+        route.abort()
+
+
+def dark_settings(folder: Path) -> None:
+    """Make JupyterLab of a settings folder dark."""
+    place = folder / "@jupyterlab" / "apputils-extension"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "themes.jupyterlab-settings").write_text(json.dumps({"theme": "JupyterLab Dark"}))
