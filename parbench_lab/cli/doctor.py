@@ -17,8 +17,8 @@ from parbench_lab.cli.interrupts import Interrupts, interrupts
 from parbench_lab.cli.options import common_options, examples, given_layers
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.spectators import Blindfolded, watch
-from parbench_lab.cli.wording import count, memory, odds, percent, printable
 from parbench_lab.core.standing import Scoreboard, VerdictKind
+from parbench_lab.core.wording import count, memory, odds, percent, printable
 from parbench_lab.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,16 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from parbench_lab.cli.leaderboard import (
+from parbench_lab.cli.usage import HostUsage, machine_line
+from parbench_lab.core.standing import Scoreboard
+from parbench_lab.core.wording import NOTHING, cells, fitted, printable
+from parbench_lab.racing.leaderboard import (
     LeaderboardRow,
     leaderboard_rows,
-    machine_line,
     progress_line,
     trust_lines,
 )
-from parbench_lab.cli.usage import HostUsage
-from parbench_lab.cli.wording import NOTHING, cells, fitted, printable
-from parbench_lab.core.standing import Scoreboard
 from parbench_lab.racing.settings import Settings
 
 if TYPE_CHECKING:

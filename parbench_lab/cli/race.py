@@ -23,7 +23,7 @@ from parbench_lab.cli.options import (
 )
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.spectators import print_sentence, print_table, spectator, watch
-from parbench_lab.cli.wording import count, printable, resume_hint
+from parbench_lab.core.wording import count, printable, resume_hint
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.racing.settings import knobs, refuse_dead
 

@@ -24,8 +24,8 @@ from parbench_lab.cli.stored import (
     scoreboard_from_json,
     show_document,
 )
-from parbench_lab.cli.wording import count, printable, resume_hint, span
 from parbench_lab.core.ports import INTERRUPTED, RunSummary
+from parbench_lab.core.wording import count, printable, resume_hint, span
 from parbench_lab.errors import UsageError
 from parbench_lab.racing.settings import Settings
 

@@ -16,8 +16,8 @@ from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.options import debug_option, examples
 from parbench_lab.cli.race import race
 from parbench_lab.cli.runs import runs, show
-from parbench_lab.cli.wording import printable
 from parbench_lab.cli.workloads import workloads
+from parbench_lab.core.wording import printable
 from parbench_lab.errors import ParbenchError, UsageError
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130

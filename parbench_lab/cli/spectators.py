@@ -13,15 +13,15 @@ import click
 from parbench_lab.cli.doors import Bench, Result
 from parbench_lab.cli.drawing import reason_lines, screen_lines, segments, table_lines
 from parbench_lab.cli.interrupts import Interrupts
-from parbench_lab.cli.leaderboard import (
+from parbench_lab.cli.usage import host_usage
+from parbench_lab.core.standing import Scoreboard
+from parbench_lab.core.wording import printable
+from parbench_lab.racing.leaderboard import (
     LeaderboardRow,
     leaderboard_rows,
     progress_line,
     trust_lines,
 )
-from parbench_lab.cli.usage import host_usage
-from parbench_lab.cli.wording import printable
-from parbench_lab.core.standing import Scoreboard
 from parbench_lab.racing.settings import Settings
 
 if TYPE_CHECKING:

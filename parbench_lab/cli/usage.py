@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parbench_lab.core.standing import Scoreboard
+from parbench_lab.core.wording import amount, count, memory, percent
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostUsage:
@@ -27,3 +30,16 @@ def host_usage() -> HostUsage:
         memory_used_bytes=memory.total - memory.available,
         memory_total_bytes=memory.total,
     )
+
+
+def machine_line(scoreboard: Scoreboard, usage: HostUsage | None) -> str:
+    """Return what the machine does, in one line."""
+    parts = [
+        f"{amount(scoreboard.blocks_per_s)} blocks/s",
+        count(len(scoreboard.workers), "worker"),
+        f"duty cycle {percent(scoreboard.duty_cycle)}",
+    ]
+    if usage is not None:
+        used, total = memory(usage.memory_used_bytes), memory(usage.memory_total_bytes)
+        parts += [f"CPU {usage.cpu_percent:.0f} %", f"memory {used} of {total}"]
+    return " · ".join(parts)

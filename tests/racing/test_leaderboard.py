@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from parbench_lab.cli.drawing import reason_lines, screen_lines, segments, table_lines
-from parbench_lab.cli.leaderboard import (
+from parbench_lab.cli.usage import HostUsage
+from parbench_lab.core.standing import Trust
+from parbench_lab.core.wording import cells, duration, odds, printable
+from parbench_lab.racing.leaderboard import (
     leaderboard_rows,
     progress,
     progress_line,
 )
-from parbench_lab.cli.usage import HostUsage
-from parbench_lab.cli.wording import cells, duration, odds, printable
-from parbench_lab.core.standing import Trust
 from parbench_lab.racing.settings import Settings
 from tests.cli.doubles import board, crowd, measured, standing
 

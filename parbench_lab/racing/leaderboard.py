@@ -1,4 +1,4 @@
-"""What the leaderboard says, in words: pure functions of the snapshot; `drawing` lays it out.
+"""What the leaderboard says, in words: pure functions of the snapshot; shell and panel lay it out.
 
 Everything foreign (names, reasons, messages) goes through `printable`.
 """
@@ -10,20 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from parbench_lab.cli.usage import HostUsage
-from parbench_lab.cli.wording import (
+from parbench_lab.core.metric import MEASURED_METRICS
+from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
+from parbench_lab.core.wording import (
     amount,
-    count,
     duration,
     memory,
     odds,
-    percent,
     printable,
     ratio,
     span,
 )
-from parbench_lab.core.metric import MEASURED_METRICS
-from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
 from parbench_lab.racing.settings import Settings
 
 Tone = Literal["lead", "racing", "out", "fold"]
@@ -126,19 +123,6 @@ def progress_line(
         elapsed if budget_s is None else f"{elapsed} of {budget_s:g} s",
     ]
     return parts[0] + " " + " · ".join(part for part in parts[1:] if part)
-
-
-def machine_line(scoreboard: Scoreboard, usage: HostUsage | None) -> str:
-    """Return what the machine does, in one line."""
-    parts = [
-        f"{amount(scoreboard.blocks_per_s)} blocks/s",
-        count(len(scoreboard.workers), "worker"),
-        f"duty cycle {percent(scoreboard.duty_cycle)}",
-    ]
-    if usage is not None:
-        used, total = memory(usage.memory_used_bytes), memory(usage.memory_total_bytes)
-        parts += [f"CPU {usage.cpu_percent:.0f} %", f"memory {used} of {total}"]
-    return " · ".join(parts)
 
 
 def trust_lines(scoreboard: Scoreboard) -> tuple[str, ...]:
