@@ -15,17 +15,6 @@ SIGNIFICANT = 3.0
 """Standard errors of the mean difference before the mean is said to disagree."""
 
 
-def odds(evidence: float) -> str:
-    """Return evidence in words.
-
-    Examples
-    --------
-    >>> odds(20.4), odds(12345.0)
-    ('20 : 1', '1.2e+04 : 1')
-    """
-    return f"{evidence:.0f} : 1" if evidence < 1e4 else f"{evidence:.2g} : 1"
-
-
 def margin_words(metric: Metric, index: int) -> str:
     """Return a margin of the grid as a user reads it: ``2 %``, or in the metric's unit.
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from parbench_lab.analysis.accounts import Bools, Floats, Ints
 from parbench_lab.analysis.margins import MARGINS, snap_up
-from parbench_lab.analysis.ranking import advantage, margin_words, odds, worse_word
+from parbench_lab.analysis.ranking import advantage, margin_words, worse_word
+from parbench_lab.core.odds import odds
 from parbench_lab.core.standing import VerdictKind
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from parbench_lab.cli.cells import cells, fitted
 from parbench_lab.cli.usage import HostUsage, machine_line
 from parbench_lab.core.standing import Scoreboard
-from parbench_lab.core.wording import NOTHING, cells, fitted, printable
+from parbench_lab.core.wording import NOTHING, printable
 from parbench_lab.racing.leaderboard import (
     LeaderboardRow,
     leaderboard_rows,

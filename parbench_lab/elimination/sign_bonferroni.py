@@ -9,8 +9,8 @@ import numpy as np
 from scipy import special
 
 from parbench_lab.analysis.margins import MARGINS, snap_up
-from parbench_lab.analysis.ranking import odds
 from parbench_lab.analysis.record import EpochRecord
+from parbench_lab.core.odds import odds
 from parbench_lab.core.standing import Verdict
 
 

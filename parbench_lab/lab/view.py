@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.metric import MEASURED_METRICS, Metric
+from parbench_lab.core.odds import odds
 from parbench_lab.core.ports import Executor, Workload, workload_metrics, workload_name
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.core.usage import WorkerUsage
@@ -162,7 +163,7 @@ class RaceView:
                 f"workload   {self.workload_name}, {settings.batch_size} items a case",
                 f"candidates {len(self._candidates)}: {names}",
                 f"objectives {', '.join(metric.name for metric in self._objectives())}",
-                f"policy     {settings.policy}: {settings.elimination_threshold:g} : 1",
+                f"policy     {settings.policy}: {odds(settings.elimination_threshold)}",
                 f"tolerance  {settings.tolerance:g}",
                 f"time limit of a measurement {parts.time_limit(settings)}",
             ]

@@ -83,7 +83,7 @@ def _judge_canary(
         return
     if canary.evidence >= race.settings.elimination_threshold:
         race.suspended = (
-            f"the canary told identical code apart ({canary.evidence:.0f} : 1 over "
+            f"the canary told identical code apart ({odds(canary.evidence)} over "
             f"{canary.blocks} blocks): verdicts are suspended until you resume"
         )
         race.facts.append(events.VerdictsSuspended(reason=race.suspended))

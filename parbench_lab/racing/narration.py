@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.metric import Metric
+from parbench_lab.core.odds import odds
 from parbench_lab.core.ports import ExecutorFailed, TaskEnded, WorkerJoined, WorkerLeft
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
 from parbench_lab.racing import events
@@ -69,7 +70,7 @@ def conclusion(
     """Return the sentence that names the winner, by how much, how sure, and what it cost."""
     cost = (
         f"{scoreboard.measurements} measurements in {scoreboard.elapsed_s:.1f} s on "
-        f"{_count(len(scoreboard.workers), 'worker')}"
+        f"{_count(len(scoreboard.measured_on or scoreboard.workers), 'worker')}"
     )
     leader = scoreboard.leader
     if status == "failed" or leader is None:
@@ -114,14 +115,10 @@ def _by_how_much(beaten: list[Standing], objective: Metric) -> str:
 
 
 def _sure(beaten: list[Standing]) -> str:
-    odds = [s.evidence for s in beaten if s.shown_slower is not None and s.evidence > 1]
-    return f"; evidence at least {_odds(min(odds))} : 1 against each of the beaten" if odds else ""
-
-
-def _odds(odds: float) -> str:
-    """Return odds with three digits: ``1,110`` or ``3.4e+19``."""
-    rounded = float(f"{odds:.3g}")
-    return f"{rounded:,.0f}" if 100 <= rounded < 1e6 else f"{odds:.3g}"
+    reached = [s.evidence for s in beaten if s.shown_slower is not None and s.evidence > 1]
+    return (
+        f"; evidence at least {odds(min(reached))} against each of the beaten" if reached else ""
+    )
 
 
 def _front(scoreboard: Scoreboard, objectives: tuple[Metric, ...]) -> str:

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from parbench_lab.cli.cells import cells
 from parbench_lab.cli.drawing import reason_lines, screen_lines, segments, table_lines
 from parbench_lab.cli.usage import HostUsage
 from parbench_lab.core.standing import Trust
-from parbench_lab.core.wording import cells, duration, odds, printable
+from parbench_lab.core.wording import duration, odds, printable
 from parbench_lab.racing.leaderboard import (
     leaderboard_rows,
     progress,
