@@ -10,8 +10,8 @@ import numpy as np
 from parbench_lab.analysis.accounts import Bools, Floats, Ints
 from parbench_lab.analysis.margins import MARGINS, snap_up
 from parbench_lab.analysis.ranking import advantage, margin_words, worse_word
-from parbench_lab.core.odds import odds
 from parbench_lab.core.standing import VerdictKind
+from parbench_lab.core.wording import odds
 
 if TYPE_CHECKING:
     from parbench_lab.analysis.record import EpochRecord

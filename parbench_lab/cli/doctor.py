@@ -12,6 +12,7 @@ import click
 
 from parbench_lab.cli.config import file_layers, merged
 from parbench_lab.cli.doors import Doors, Result
+from parbench_lab.cli.flags import as_flags
 from parbench_lab.cli.identical import IdenticalCode, copies
 from parbench_lab.cli.interrupts import Interrupts, interrupts
 from parbench_lab.cli.options import common_options, examples, given_layers
@@ -144,7 +145,7 @@ def identical_advice(found: IdenticalRace) -> tuple[str, ...]:
     if found.false_eliminations:
         said.append(
             f"{count(found.false_eliminations, 'copy')} of identical code eliminated: raise "
-            "tolerance, start races with epoch_blocks=10, or stop what else runs here"
+            "--tolerance, start races with --epoch-blocks 10, or stop what else runs here"
         )
     if not found.blocks:
         said.append("nothing was measured: look at parbench doctor --debug")
@@ -180,7 +181,7 @@ def _print_condition(condition: Condition, sentences: tuple[str, ...]) -> None:
     for title, text in _condition_lines(condition):
         click.echo(f"{title:<18}{printable(text)}")
     for sentence in sentences:
-        click.echo(f"! {printable(sentence)}")
+        click.echo(f"! {printable(as_flags(sentence))}")
     if not sentences:
         click.echo("nothing to change")
 
@@ -219,7 +220,7 @@ def _print_identical(found: IdenticalRace, *, with_advice: bool) -> None:
         f"interference {percent(found.interference)}"
     )
     for sentence in identical_advice(found):
-        click.echo(f"! {printable(sentence)}")
+        click.echo(f"! {printable(as_flags(sentence))}")
     passed = "this machine can race" + (", better after the advice above" if with_advice else "")
     click.echo(passed if found.passed else "do not trust this machine yet")
 

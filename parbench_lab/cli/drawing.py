@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from parbench_lab.cli.cells import cells, fitted
+from parbench_lab.cli.flags import as_flags
 from parbench_lab.cli.usage import HostUsage, machine_line
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.core.wording import NOTHING, printable
@@ -123,7 +124,7 @@ def screen_lines(
     foot = [
         Line(text=progress_line(scoreboard, settings, budget_s=budget_s)),
         Line(text=machine_line(scoreboard, usage), tone="aside"),
-        *(Line(text=warning, tone="warning") for warning in trust_lines(scoreboard)[:3]),
+        *(Line(text=as_flags(warning), tone="warning") for warning in trust_lines(scoreboard)[:3]),
     ]
     if height_lines >= 16:
         foot += [Line(text=printable(sentence), tone="aside") for sentence in log[-4:]]

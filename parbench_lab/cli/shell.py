@@ -13,6 +13,7 @@ import click
 from parbench_lab import __version__
 from parbench_lab.cli.doctor import doctor
 from parbench_lab.cli.doors import Doors
+from parbench_lab.cli.flags import as_flags
 from parbench_lab.cli.options import debug_option, examples
 from parbench_lab.cli.race import race
 from parbench_lab.cli.runs import runs, show
@@ -51,7 +52,7 @@ def _told(error: BaseException) -> int:
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         click.echo("parbench: aborted", err=True)
         return INTERRUPTED
-    click.echo(f"parbench: {printable(_message(error))}", err=True)
+    click.echo(f"parbench: {printable(as_flags(_message(error)))}", err=True)
     if isinstance(error, click.ClickException):
         return error.exit_code
     return WRONG_USE if isinstance(error, UsageError) else FAILED

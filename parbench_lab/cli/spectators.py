@@ -12,6 +12,7 @@ import click
 
 from parbench_lab.cli.doors import Bench, Result
 from parbench_lab.cli.drawing import reason_lines, screen_lines, segments, table_lines
+from parbench_lab.cli.flags import as_flags
 from parbench_lab.cli.interrupts import Interrupts
 from parbench_lab.cli.usage import host_usage
 from parbench_lab.core.standing import Scoreboard
@@ -172,7 +173,8 @@ def print_table(file: IO[str], scoreboard: Scoreboard, settings: Settings) -> No
     """Print the whole leaderboard, why candidates are out, and what to distrust."""
     console = console_on(file)
     rows = draw_table(console, scoreboard, settings)
-    for line in (*reason_lines(rows, width_cells=console.width), *trust_lines(scoreboard)):
+    warnings = (as_flags(line) for line in trust_lines(scoreboard))
+    for line in (*reason_lines(rows, width_cells=console.width), *warnings):
         click.echo(line, file=file)
 
 

@@ -54,6 +54,7 @@ def scoreboard_from_json(document: Mapping[str, Any]) -> Scoreboard:
     fields = _known(Scoreboard, document)
     fields["standings"] = tuple(_standing(inner) for inner in document["standings"])
     fields["workers"] = tuple(document.get("workers", ()))
+    fields["measured_on"] = tuple(document.get("measured_on", ()))
     fields["trust"] = _trust(document.get("trust", {}))
     return Scoreboard(**fields)
 

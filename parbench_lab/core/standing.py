@@ -109,8 +109,9 @@ class Scoreboard:
     """An immutable snapshot of a race.
 
     `standings` are in rank order; eliminated candidates come last. `measurements` and `blocks`
-    count the whole race, `standings` speak of the present epoch. `time_left_s` is an estimate,
-    None where there is nothing to extrapolate. `duty_cycle` is time inside candidates over
+    count the whole race, `standings` speak of the present epoch. `workers` are there now,
+    `measured_on` are all that ever measured. `time_left_s` is an estimate, None where there is
+    nothing to extrapolate. `duty_cycle` is time inside candidates over
     workers times wall time.
     """
 
@@ -126,6 +127,7 @@ class Scoreboard:
     duty_cycle: float | None = None
     time_left_s: float | None = None
     trust: Trust = field(default_factory=Trust)
+    measured_on: tuple[str, ...] = ()
 
     @property
     def leader(self) -> str | None:

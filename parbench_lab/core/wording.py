@@ -8,6 +8,7 @@ import unicodedata
 from parbench_lab.core.estimate import Estimate
 
 NOTHING = "-"
+_EXPONENTS_FROM = 1e6
 _TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _SI_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _BYTE_UNITS = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
@@ -98,21 +99,21 @@ def memory(n_bytes: float | None) -> str:
 
 
 def odds(evidence: float) -> str:
-    """Return evidence as odds.
+    """Return evidence as odds: three digits, an exponent from a million on.
 
     Examples
     --------
-    >>> odds(1234.5), odds(20.0), odds(1.0), odds(0.25)
-    ('1.2e3 : 1', '20 : 1', '1 : 1', '0.25 : 1')
+    >>> odds(1.0), odds(20.4), odds(1110.3), odds(3.44e19), odds(0.25)
+    ('1 : 1', '20 : 1', '1,110 : 1', '3.4e+19 : 1', '0.25 : 1')
     """
     if math.isnan(evidence):
         return NOTHING
     if math.isinf(evidence):
         return "certain"
-    if evidence >= 999.5:
-        mantissa, _, exponent = f"{evidence:.1e}".partition("e")
-        return f"{mantissa}e{int(exponent)} : 1"
-    return f"{evidence:.2g} : 1" if evidence < 99.5 else f"{evidence:.0f} : 1"
+    rounded = float(f"{evidence:.3g}")
+    if rounded < 10 or rounded >= _EXPONENTS_FROM:
+        return f"{evidence:.2g} : 1"
+    return f"{rounded:,.0f} : 1"
 
 
 def ratio(estimate: Estimate | None) -> str:

@@ -10,8 +10,8 @@ from scipy import special
 
 from parbench_lab.analysis.margins import MARGINS, snap_up
 from parbench_lab.analysis.record import EpochRecord
-from parbench_lab.core.odds import odds
 from parbench_lab.core.standing import Verdict
+from parbench_lab.core.wording import odds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

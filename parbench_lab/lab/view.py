@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.metric import MEASURED_METRICS, Metric
-from parbench_lab.core.odds import odds
 from parbench_lab.core.ports import Executor, Workload, workload_metrics, workload_name
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.core.usage import WorkerUsage
+from parbench_lab.core.wording import odds
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.elimination.registry import POLICIES
 from parbench_lab.lab import live, parts

@@ -70,6 +70,7 @@ def _receive(race: Race, result: BlockResult) -> None:
         return
     plan.ledger.made_case(result.made_case_s)
     race.blocks += 1
+    race.measured_on.add(result.worker)
     for measurement in result.measurements:
         _receive_one(race, plan, measurement, result.worker)
     race.dispatcher.arrive(result)

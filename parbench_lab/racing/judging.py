@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from parbench_lab.analysis.record import EpochRecord
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
 from parbench_lab.core.standing import Verdict
+from parbench_lab.core.wording import odds
 from parbench_lab.racing import events
 from parbench_lab.racing.dispatch import Plan
 from parbench_lab.racing.ledger import Ledger

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.metric import Metric
-from parbench_lab.core.odds import odds
 from parbench_lab.core.ports import ExecutorFailed, TaskEnded, WorkerJoined, WorkerLeft
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
+from parbench_lab.core.wording import odds
 from parbench_lab.racing import events
 
 

@@ -85,6 +85,7 @@ class Race:
         self.epoch = 0
         self.blocks = 0
         self.measurements = 0
+        self.measured_on: set[str] = set()
         self.inside_s = 0.0
         self.worker_s = 0.0
         self.suspended = ""

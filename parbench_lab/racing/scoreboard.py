@@ -48,6 +48,7 @@ def snapshot(state: RaceState) -> Scoreboard:
         duty_cycle=min(1.0, state.inside_s / state.worker_s) if state.worker_s > 0 else None,
         time_left_s=_time_left_s(state, blocks_per_s),
         trust=trust(state),
+        measured_on=tuple(sorted(state.measured_on)),
     )
 
 

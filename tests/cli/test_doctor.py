@@ -44,7 +44,7 @@ def test_a_false_elimination_fails_the_check_and_says_what_to_do(shell, visitors
     assert result.exit_code == 1
     assert document["passed"] is False
     assert document["identical_code"]["false_eliminations"] == 1
-    assert "raise tolerance" in identical_advice(identical_race(DISTRUSTED, "undecided"))[0]
+    assert "raise --tolerance" in identical_advice(identical_race(DISTRUSTED, "undecided"))[0]
 
 
 def test_a_copy_that_failed_is_a_fault_and_no_false_elimination():

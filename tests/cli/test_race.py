@@ -215,6 +215,7 @@ def test_resuming_refuses_what_cannot_change(shell, visitors, words, said):
         pytest.param(["race", "--batch-size", "many"], "not a whole number", id="a text"),
         pytest.param(["race", "--tolerance", "10"], "within 0 to 9", id="out of range"),
         pytest.param(["race", "--tolerance", "nan"], "within 0 to 9", id="not a number"),
+        pytest.param(["race", "--max-concurrent", "0"], "--max-concurrent must", id="in flags"),
         pytest.param(["race", "--batch-size", "1.5"], "not a whole number", id="not whole"),
         pytest.param(["race", "sortin"], "did you mean", id="an unknown workload"),
         pytest.param(["race", "nothing", "-a", "quik"], "quick", id="an unknown candidate"),

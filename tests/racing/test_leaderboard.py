@@ -63,7 +63,7 @@ def test_a_row_says_everything_with_its_unit():
     assert row.ratio == "1.50 (1.35-1.65)"
     assert row.time == "1.84 ms"
     assert row.throughput == "542 k"
-    assert row.evidence == "1.2e3 : 1"
+    assert row.evidence == "1,230 : 1"
     assert row.blocks == "40"
     assert row.memory == "3.00 MiB"
     assert row.tone == "racing"
@@ -140,7 +140,7 @@ def test_80_columns_show_what_a_decision_needs():
     head, leader, last = lines[1], lines[2], lines[8]
     for title in ("candidate", "verdict", "ratio", "items/s", "evidence", "blocks"):
         assert title in head
-    assert re.match(r" *1 candidate_000 +leader +1.00 \(0.900-1.10\) +812 k +1.2e3 : 1", leader)
+    assert re.match(r" *1 candidate_000 +leader +1.00 \(0.900-1.10\) +812 k +1,230 : 1", leader)
     assert "eliminated" in last
     assert any("shown at least 20 %" in line for line in lines)
 
@@ -271,7 +271,13 @@ def test_durations_have_three_digits_and_a_unit(seconds, said):
 
 @pytest.mark.parametrize(
     ("evidence", "said"),
-    [(999.6, "1.0e3 : 1"), (999.4, "999 : 1"), (1e300, "1.0e300 : 1"), (math.inf, "certain")],
+    [
+        (999.6, "1,000 : 1"),
+        (99.6, "100 : 1"),
+        (999_999.0, "1e+06 : 1"),
+        (1e300, "1e+300 : 1"),
+        (math.inf, "certain"),
+    ],
 )
 def test_odds_stay_short(evidence, said):
     assert odds(evidence) == said

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome, Suspicion
-from parbench_lab.core.metric import Metric
+from parbench_lab.core.metric import WALL_TIME_S, Metric
 from parbench_lab.core.ports import ExecutorFailed, TaskEnded
 from parbench_lab.core.standing import VerdictKind
 from parbench_lab.racing import events, journal
+from parbench_lab.racing.narration import conclusion
 from parbench_lab.racing.scoreboard import snapshot
 from tests.racing.simulation import Simulation, failing, timed
 
@@ -238,6 +239,19 @@ def test_a_race_that_lost_its_cluster_is_decided_on_another_one_and_replays():
     assert snapshot(world.state).leader == "best"
     assert journal.replay(world.journal, again).mismatches == ()
     assert snapshot(again) == snapshot(world.state)
+
+
+def test_the_last_sentence_counts_the_workers_that_measured():
+    world = race()
+    world.run(until=world.judged(5))
+    world.leave("cpu-0")
+    world.run(until=world.decided)
+
+    board = snapshot(world.state)
+
+    assert board.workers == ("cpu-1",)
+    assert board.measured_on == ("cpu-0", "cpu-1")
+    assert "on 2 workers" in conclusion(board, "decided", "", (WALL_TIME_S,))
 
 
 def test_a_race_that_ended_of_itself_is_not_taken_up():
