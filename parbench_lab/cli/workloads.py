@@ -32,13 +32,19 @@ def workloads(*, as_json: bool, output: Path | None, config: Path | None) -> Non
 
 
 def workload_document(workload: Workload) -> dict[str, Any]:
-    """Return a workload as JSON values: name, summary, candidates, objectives, batch size."""
+    """Return a workload as JSON values: name, summary, candidates, objectives, batch size.
+
+    `missing` are its candidates whose library is not installed, with the library's name.
+    """
+    from parbench_lab.workloads.members import missing_candidates  # noqa: PLC0415 - loads numpy
+
     kind = workload if inspect.isclass(workload) else type(workload)
     summary = (inspect.getdoc(kind) or "").partition("\n")[0]
     return {
         "name": workload_name(workload),
         "summary": summary,
         "candidates": [candidate.name for candidate in getattr(workload, "candidates", ())],
+        "missing": dict(missing_candidates(workload)),
         "objectives": list(getattr(workload, "objectives", ("wall_time_s",))),
         "default_batch_size": int(getattr(workload, "default_batch_size", 1000)),
     }
@@ -51,5 +57,9 @@ def _print_workload(document: Mapping[str, Any]) -> None:
             f"({', '.join(document['objectives'])}; {document['default_batch_size']} items)"
         )
     )
-    names = printable(", ".join(document["candidates"]))
-    click.echo(f"  {names or 'needs a library that is not installed (extra: workloads)'}")
+    names = ", ".join(document["candidates"])
+    if names:
+        click.echo(f"  {printable(names)}")
+    if document["missing"]:
+        missing = ", ".join(f"{name} ({library})" for name, library in document["missing"].items())
+        click.echo(f"  not installed, in the extra [workloads]: {printable(missing)}")

@@ -20,9 +20,15 @@ def is_installed(library: str) -> bool:
     return importlib.util.find_spec(library) is not None
 
 
+class Members(tuple[Candidate, ...]):  # noqa: SLOT001 - slots of a tuple cannot hold anything
+    """Candidates whose library is installed; `missing` has the others: name to library."""
+
+    missing: Mapping[str, str]
+
+
 def members(
     *functions: Callable[[Any], Any], needs: Mapping[Callable[[Any], Any], str] | None = None
-) -> tuple[Candidate, ...]:
+) -> Members:
     """Return functions as candidates under their own names, in order.
 
     Parameters
@@ -36,12 +42,21 @@ def members(
     Examples
     --------
     >>> import math
-    >>> [c.name for c in members(math.sqrt, math.exp, needs={math.exp: "no_such_library"})]
-    ['sqrt']
+    >>> found = members(math.sqrt, math.exp, needs={math.exp: "no_such_library"})
+    >>> [candidate.name for candidate in found], found.missing
+    (['sqrt'], {'exp': 'no_such_library'})
     """
-    needs = needs or {}
-    return tuple(
+    lacking = {f: library for f, library in (needs or {}).items() if not is_installed(library)}
+    found = Members(
         Candidate(name=function.__name__, function=function)
         for function in functions
-        if function not in needs or is_installed(needs[function])
+        if function not in lacking
     )
+    found.missing = {function.__name__: library for function, library in lacking.items()}
+    return found
+
+
+def missing_candidates(workload: Any) -> Mapping[str, str]:
+    """Return the candidates that a workload would bring: name to the library that is missing."""
+    missing: Mapping[str, str] = getattr(getattr(workload, "candidates", ()), "missing", {})
+    return missing

@@ -19,6 +19,7 @@ from parbench_lab.workloads.catalogue import (
     workload_names,
 )
 from parbench_lab.workloads.function_workload import as_workload
+from parbench_lab.workloads.members import missing_candidates
 from parbench_lab.workloads.modules import (
     import_file,
     import_named,
@@ -209,6 +210,12 @@ def _candidate(thing: Algorithm, workload: Workload, own: Mapping[str, Candidate
         return own[thing]
     if ":" in thing:
         return as_candidate(import_function(thing))
+    library = missing_candidates(workload).get(thing)
+    if library is not None:
+        raise UsageError(
+            f"candidate {thing!r} of {workload_name(workload)} needs the library {library}, "
+            "which is not installed (it is in the extra: pip install 'parbench_lab[workloads]')"
+        )
     raise not_found(f"candidate of {workload_name(workload)}", thing, own, _CANDIDATE_ADVICE)
 
 

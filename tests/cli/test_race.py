@@ -43,6 +43,13 @@ def test_a_pipe_gets_a_line_for_every_sentence_and_no_escapes(shell):
     assert "\x1b" not in result.stdout
 
 
+def test_what_is_wrong_is_said_before_anything_is_started(shell):
+    result = shell("race", "nothing", "-a", "quik")
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+
+
 def test_the_race_is_closed_whatever_happens(shell, visitors):
     visitors.bench.breaks = True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sys
 
 import pytest
 
@@ -158,6 +159,15 @@ def test_workloads_are_listed_with_their_candidates(shell):
     assert documents["numeric_integration"]["objectives"] == ["wall_time_s", "abs_error"]
     assert all(document["summary"] for document in documents.values())
     assert "moving_average" in shell("workloads").stdout
+
+
+def test_candidates_whose_library_is_missing_are_named_with_it(shell, monkeypatch):
+    monkeypatch.setitem(sys.modules, "orjson", None)
+
+    documents = {d["name"]: d for d in json.loads(shell("workloads", "--json").stdout)}
+
+    assert documents["json_parsing"]["missing"] == {"orjson_loads": "orjson"}
+    assert "orjson_loads (orjson)" in shell("workloads").stdout
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path):

@@ -8,12 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parbench_lab.errors import UsageError
 from parbench_lab.testing.workload import check_workload
 from parbench_lab.workloads import nearest_neighbours, numeric_integration
+from parbench_lab.workloads.members import missing_candidates
 from parbench_lab.workloads.moving_average import MovingAverage
 from parbench_lab.workloads.nearest_neighbours import NearestNeighbours
 from parbench_lab.workloads.numeric_integration import NumericIntegration
-from parbench_lab.workloads.registry import candidates_of, workload_by_name, workload_names
+from parbench_lab.workloads.registry import (
+    candidates_of,
+    resolve,
+    workload_by_name,
+    workload_names,
+)
 from parbench_lab.workloads.text_search import TextSearch
 
 BUILT_IN = (
@@ -131,6 +138,15 @@ def test_large_clouds_are_checked_at_points_drawn_with_the_case():
 
 def _farthest(case, row):
     return int(np.argmax(((case.points - case.points[row]) ** 2).sum(axis=1)))
+
+
+def test_a_candidate_whose_library_is_missing_is_refused_with_its_name(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ahocorasick", None)
+
+    with pytest.raises(UsageError, match=r"aho_corasick.*needs the library ahocorasick"):
+        resolve(["aho_corasick"], "text_search")
+
+    assert missing_candidates(workload_by_name("text_search")) == {"aho_corasick": "ahocorasick"}
 
 
 def test_a_candidate_whose_library_is_missing_is_left_out(monkeypatch):
