@@ -9,13 +9,20 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import dask
 import distributed
+from dask.utils import parse_timedelta
+from distributed.comm.addressing import get_address_host_port, parse_address
 from distributed.comm.core import CommClosedError
 
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution import remote
 
 ANSWER_TIMEOUT_S = 10.0
+CONNECT_LIMIT_S = 5.0
+"""How long to knock at a scheduler that is not ours; Dask's configuration may say otherwise."""
+
+_CONNECT_KEY = "distributed.comm.timeouts.connect"
 _LARGE_BYTES = 8_000_000
 # Dask is annotated in part only
 _Client: Any = distributed.Client
@@ -83,15 +90,18 @@ class Connection:
         self._sentinel: Any = None
         self._stock: Any = None
         options = {} if security is None else {"security": security}
+        limit_s = ANSWER_TIMEOUT_S if ours else connect_limit_s()
         try:
             self._client: Any = _Client(
-                address, set_as_default=False, timeout=ANSWER_TIMEOUT_S, name="parbench", **options
+                address, set_as_default=False, timeout=limit_s, name="parbench", **options
             )
         except (OSError, TimeoutError, ValueError, TypeError) as error:
             # the text of an error may quote a certificate's path, never its content
             raise ClusterError(
-                f"no Dask scheduler answers at {address} ({type(error).__name__}); is it running, "
-                "and does it speak " + ("TLS?" if security is not None else "plain TCP?")
+                f"no Dask scheduler answers at {address} within {limit_s:g} s "
+                f"({type(error).__name__}); is it running, and does it speak "
+                + ("TLS?" if security is not None else "plain TCP?")
+                + f" (a slow network: raise Dask's {_CONNECT_KEY})"
             ) from error
         self._loop = self._client.loop.asyncio_loop
         if ours:
@@ -281,16 +291,27 @@ class Connection:
                 self._listener.on_lost()
 
 
+def connect_limit_s() -> float:
+    """Return how many seconds a scheduler has to answer.
+
+    Dask's own default of 30 s is meant for clusters that are just being started; where a user
+    set another one in Dask's configuration, that holds.
+    """
+    told = dask.config.get(_CONNECT_KEY)
+    usual = dask.config.get(_CONNECT_KEY, config=dask.config.merge(*dask.config.defaults))
+    return CONNECT_LIMIT_S if told == usual else float(parse_timedelta(told))
+
+
 def address_and_security(cluster: Any, security: Any) -> tuple[str, Any]:
     """Return how to reach a cluster that is given as an address, a client or a cluster object.
 
     Raises
     ------
     UsageError
-        If it is none of these.
+        If it is none of these, or the address is none.
     """
     if isinstance(cluster, str):
-        return cluster, security
+        return _checked_address(cluster), security
     scheduler = getattr(cluster, "scheduler", None)
     address = getattr(cluster, "scheduler_address", None) or getattr(scheduler, "address", None)
     if not isinstance(address, str):
@@ -299,3 +320,14 @@ def address_and_security(cluster: Any, security: Any) -> tuple[str, Any]:
             f"running Dask cluster but got {type(cluster).__name__}"
         )
     return address, security if security is not None else getattr(cluster, "security", None)
+
+
+def _checked_address(address: str) -> str:
+    try:
+        if parse_address(address)[0] != "inproc":
+            get_address_host_port(address)
+    except ValueError as error:
+        raise UsageError(
+            f"cluster {address!r}: {error}; give a scheduler's address like tcp://host:8786"
+        ) from error
+    return address

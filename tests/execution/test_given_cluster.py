@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import dask
 import psutil
 import pytest
 from distributed import Client, LocalCluster
@@ -13,6 +14,7 @@ from distributed.security import Security
 
 from parbench_lab.core.ports import ExecutorFailed, WorkerJoined, WorkerLeft
 from parbench_lab.errors import ClusterError, UsageError
+from parbench_lab.execution.connection import connect_limit_s
 from parbench_lab.execution.dask_executor import DaskExecutor
 from parbench_lab.execution.floor import Floor
 from parbench_lab.testing import check_executor
@@ -253,8 +255,26 @@ def test_a_worker_without_this_package_is_refused_with_what_to_install(tmp_path,
 def test_nobody_at_an_address_is_an_error_that_says_so():
     executor = DaskExecutor("tcp://127.0.0.1:1")
 
-    with pytest.raises(ClusterError, match=r"no Dask scheduler answers at tcp://127.0.0.1:1"):
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "500ms"}),
+        pytest.raises(
+            ClusterError, match=r"no Dask scheduler answers at tcp://127.0.0.1:1 within 0.5 s"
+        ),
+    ):
         executor.open(lambda report: None, misdeeds.Summing())
+
+
+def test_a_scheduler_has_five_seconds_or_what_dask_was_told():
+    assert connect_limit_s() == 5.0
+
+    with dask.config.set({"distributed.comm.timeouts.connect": "2 minutes"}):
+        assert connect_limit_s() == 120.0
+
+
+@pytest.mark.parametrize("address", ["somewhere", "http://127.0.0.1:8786", "tcp://host", ""])
+def test_what_is_no_address_is_refused_with_an_example(address):
+    with pytest.raises(UsageError, match=r"like tcp://host:8786"):
+        DaskExecutor(address)
 
 
 def test_what_is_no_cluster_is_refused():
