@@ -1,12 +1,19 @@
-"""A storm: races with bad candidates, killed workers, moving knobs, and what must still hold."""
+"""A storm: races with bad candidates, workers that come and go, moving knobs, and what must hold.
+
+All of a race's storm is drawn from its seed before it begins: the same seed, the same plan.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import psutil
@@ -15,9 +22,16 @@ import parbench_lab as pb
 from parbench_lab.racing.journal import replay
 from parbench_lab.store import open_store
 from tests.chaos.candidates import MISDEEDS, Sometimes, Summing, good, slower, slowest
+from tests.chaos.guests import Guests
 from tests.workers import own_workers
 
+T = TypeVar("T")
+
 RACE_S = 10.0
+KINDS = (
+    "kill", "guest", "guest", "batch", "tolerance", "threshold", "concurrent", "pause", "add",
+    "drop",
+)  # fmt: skip
 HONEST = ("good", "slower", "slowest")
 
 
@@ -56,6 +70,7 @@ def one_race(seed: int) -> str:
     bad = list(rng.choice(sorted(MISDEEDS), size=3, replace=False))
     candidates = [pb.Candidate(name=f.__name__, function=f) for f in (good, slower, slowest)]
     candidates += [bad_candidate(name, rng) for name in bad]
+    deeds = plan_weather(rng)
     store = open_store(":memory:")
     with pb.ParallelBenchmarking(
         candidates,
@@ -68,10 +83,13 @@ def one_race(seed: int) -> str:
         n_workers=2,
     ) as bench:
         bench.start()
-        done = make_weather(bench, rng)
-        bench.resume()
-        bench.change(max_concurrent=2, tolerance=0.02, elimination_threshold=1000.0)
-        assert bench.wait("decided", timeout_s=120), f"seed {seed}: hangs ({bench.scoreboard})"
+        with Guests(bench._executor._house.scheduler.scheduler_address) as guests:
+            done = make_weather(bench, deeds, guests)
+            bench.resume()
+            calm = bench.change(max_concurrent=3, tolerance=0.02, elimination_threshold=1000.0)
+            assert bench._engine.wait_for(
+                lambda state: state.settings == calm and state.phase == "watching", 120
+            ), f"seed {seed}: hangs ({bench.scoreboard})"
         result = bench.stop()
     check_result(result, seed)
     check_replay(store, result, bench, seed)
@@ -85,31 +103,56 @@ def bad_candidate(name: str, rng: np.random.Generator) -> pb.Candidate:
     return pb.Candidate(name=f"bad_{name}", function=misdeed)
 
 
-def make_weather(bench: pb.ParallelBenchmarking, rng: np.random.Generator) -> str:
-    """Do random things to a running race for a while; return what was done."""
-    kinds = ("kill", "batch", "tolerance", "threshold", "concurrent", "pause", "add", "drop")
-    done: dict[str, int] = {}
-    end = time.monotonic() + RACE_S
-    while time.monotonic() < end:
-        bench.wait("finished", timeout_s=float(rng.uniform(0.1, 1.5)))
-        kind = str(rng.choice(kinds))
-        done[kind] = done.get(kind, 0) + 1
-        do(bench, kind, rng)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """Something to do to a race after a pause; `draw` within [0, 1) settles what exactly."""
+
+    after_s: float
+    kind: str
+    draw: float
+
+    def pick(self, options: Sequence[T]) -> T:
+        """Return one of the options."""
+        return options[int(self.draw * len(options))]
+
+
+def plan_weather(rng: np.random.Generator) -> tuple[Deed, ...]:
+    """Return what will be done to a race, all of it drawn beforehand."""
+    deeds: list[Deed] = []
+    while sum(deed.after_s for deed in deeds) < RACE_S:
+        deeds.append(
+            Deed(
+                after_s=float(rng.uniform(0.1, 1.5)),
+                kind=str(rng.choice(KINDS)),
+                draw=float(rng.random()),
+            )
+        )
+    return tuple(deeds)
+
+
+def make_weather(bench: pb.ParallelBenchmarking, deeds: Sequence[Deed], guests: Guests) -> str:
+    """Do the deeds to a running race; return what was done."""
+    for deed in deeds:
+        bench.wait("finished", timeout_s=deed.after_s)
+        do(bench, deed, guests)
+    done = Counter(deed.kind for deed in deeds)
     return " ".join(f"{kind}={count}" for kind, count in sorted(done.items()))
 
 
-def do(bench: pb.ParallelBenchmarking, kind: str, rng: np.random.Generator) -> None:
-    match kind:
+def do(bench: pb.ParallelBenchmarking, deed: Deed, guests: Guests) -> None:
+    match deed.kind:
         case "kill":
-            kill_a_worker(rng)
+            kill_a_worker(deed)
+        case "guest":
+            guests.come_or_go(deed.draw)
         case "batch":
-            bench.change(batch_size=int(rng.choice([100, 1000, 10_000])))
+            bench.change(batch_size=deed.pick([100, 1000, 10_000]))
         case "tolerance":
-            bench.change(tolerance=float(rng.choice([0.0, 0.01, 0.05, 0.2])))
+            bench.change(tolerance=deed.pick([0.0, 0.01, 0.05, 0.2]))
         case "threshold":
-            bench.change(elimination_threshold=float(rng.choice([20.0, 1000.0, 1e6])))
+            bench.change(elimination_threshold=deed.pick([20.0, 1000.0, 1e6]))
         case "concurrent":
-            bench.change(max_concurrent=int(rng.integers(1, 3)))
+            bench.change(max_concurrent=deed.pick([1, 2, 3]))
         case "pause":
             bench.pause()
             bench.wait("finished", timeout_s=0.2)
@@ -120,14 +163,11 @@ def do(bench: pb.ParallelBenchmarking, kind: str, rng: np.random.Generator) -> N
             bench.drop("slowest")
 
 
-def kill_a_worker(rng: np.random.Generator) -> None:
+def kill_a_worker(deed: Deed) -> None:
     workers = own_workers()
     if workers:
-        victim = workers[int(rng.integers(len(workers)))]
-        try:
-            os.kill(victim.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(deed.pick(workers).pid, signal.SIGKILL)
 
 
 def check_result(result: pb.RaceResult, seed: int) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from tests.chaos.storm import run_chaos
+from tests.chaos.storm import KINDS, plan_weather, run_chaos
 
 
 @pytest.mark.timeout(400)
@@ -12,4 +13,12 @@ def test_a_minute_of_chaos_breaks_no_promise():
     lines = list(run_chaos(seconds=60.0, seed=2026))
 
     assert len(lines) >= 2
-    assert all("kill=" in line or "pause=" in line or "batch=" in line for line in lines)
+    assert any("guest=" in line for line in lines)
+
+
+def test_the_same_seed_draws_the_same_storm():
+    first, again, other = (plan_weather(np.random.default_rng(seed)) for seed in (7, 7, 8))
+
+    assert first == again
+    assert first != other
+    assert {deed.kind for deed in first} <= set(KINDS)
