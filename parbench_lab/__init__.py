@@ -10,10 +10,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parbench_lab import errors, testing
+    from parbench_lab import errors, plots, testing
     from parbench_lab.core.candidate import Candidate, candidate, candidates_from_grid
     from parbench_lab.core.metric import Metric
-    from parbench_lab.lab import ParallelBenchmarking, RaceResult, load_history
+    from parbench_lab.lab import ParallelBenchmarking, RaceResult, demo, load_history
     from parbench_lab.racing.settings import Settings
 
     __version__: str
@@ -27,8 +27,10 @@ __all__ = [
     "__version__",
     "candidate",
     "candidates_from_grid",
+    "demo",
     "errors",
     "load_history",
+    "plots",
     "testing",
 ]
 
@@ -40,6 +42,7 @@ _HOMES = {
     "ParallelBenchmarking": "parbench_lab.lab",
     "RaceResult": "parbench_lab.lab",
     "Settings": "parbench_lab.racing.settings",
+    "demo": "parbench_lab.lab",
     "load_history": "parbench_lab.lab",
 }
 
@@ -47,7 +50,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("parbench_lab")
-    if name in ("errors", "testing"):
+    if name in ("errors", "plots", "testing"):
         return importlib.import_module(f"parbench_lab.{name}")
     try:
         home = _HOMES[name]

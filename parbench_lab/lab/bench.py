@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from parbench_lab.core.candidate import Candidate, as_candidate
 from parbench_lab.core.ports import (
@@ -39,6 +39,9 @@ from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
 from parbench_lab.store import new_run_id
 from parbench_lab.workloads.registry import resolve
+
+if TYPE_CHECKING:
+    from parbench_lab.panel.race_panel import RacePanel
 
 
 class ParallelBenchmarking(RaceView):
@@ -137,6 +140,7 @@ class ParallelBenchmarking(RaceView):
         )
         self._configuration = dict(configuration or {})
         self._settings_at_start = start
+        self._n_workers = n_workers
         self._run_id = ""
         self._started = False
         self._closed = False
@@ -276,6 +280,8 @@ class ParallelBenchmarking(RaceView):
         if self._started:
             self._engine.post(events.Stopped(reason="closed"))
             self._engine.join()
+        if self._panel is not None:
+            self._panel.close()
         self._executor.close()
         if self._owns_store:
             self._store.close()
@@ -358,6 +364,32 @@ class ParallelBenchmarking(RaceView):
         return self._engine.change(changes)
 
     # ------------------------------------------------------------ looking
+
+    def panel(self, *, headless: bool = False) -> RacePanel:
+        """Return the control panel with its plots; the last line of a cell shows it.
+
+        Asked again, it is the same panel: a second view of it.
+
+        Parameters
+        ----------
+        headless
+            For runs without a front end (papermill): a still page instead of widgets. After
+            `close` a panel is always still.
+
+        Raises
+        ------
+        UsageError
+            If the packages of the extra ``lab`` are not installed.
+        """
+        make = parts.panel_type()
+        if headless or self._closed:
+            return make(self, headless=True)
+        if self._panel is None:
+            self._panel = make(self)
+        return self._panel
+
+    def _ipython_display_(self) -> None:
+        self.panel()._ipython_display_()
 
     def result(self) -> RaceResult:
         """Return the result: final once the race has ended, else as it stands.

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.ports import Executor, RunStore, Workload, workload_name
@@ -18,6 +18,9 @@ from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
 from parbench_lab.store import open_store
 from parbench_lab.workloads.registry import workload_by_name, workload_names
+
+if TYPE_CHECKING:
+    from parbench_lab.panel.race_panel import RacePanel
 
 
 def named_policy(policy: str | EliminationPolicy | None) -> dict[str, EliminationPolicy]:
@@ -132,3 +135,20 @@ def renamed(candidate: Candidate, taken: set[str]) -> Candidate:
 def ended_as(state: RaceState, status: str) -> bool:
     """Return whether the race ended with this status."""
     return state.ended is not None and state.ended.status == status
+
+
+def panel_type() -> type[RacePanel]:
+    """Return the panel's class.
+
+    Raises
+    ------
+    UsageError
+        If the packages of the extra ``lab`` are not installed.
+    """
+    try:
+        from parbench_lab.panel.race_panel import RacePanel as Made  # noqa: PLC0415 - loads widgets
+    except ImportError as error:
+        raise UsageError(
+            f"the panel needs {error.name}: pip install 'parbench_lab[lab]'"
+        ) from error
+    return Made

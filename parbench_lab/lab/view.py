@@ -14,6 +14,7 @@ from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.core.wording import odds
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.elimination.registry import POLICIES
+from parbench_lab.hardware.cores import available_cores
 from parbench_lab.lab import live, parts
 from parbench_lab.racing.engine import RaceEngine
 from parbench_lab.racing.history import (
@@ -29,6 +30,8 @@ from parbench_lab.racing.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from parbench_lab.panel.race_panel import RacePanel
 
 GPU_NOT_MEASURED = "GPU utilisation is not measured: there are no GPU workers"
 KEPT_USAGE = 600
@@ -47,8 +50,11 @@ class RaceView:
     _engine: RaceEngine
     _run_id: str
     _started: bool
+    _closed: bool
+    _n_workers: int | None
 
     def __init__(self) -> None:
+        self._panel: RacePanel | None = None
         self._usage: deque[TimedUsage] = deque(maxlen=KEPT_USAGE)
 
     @property
@@ -87,6 +93,12 @@ class RaceView:
         return self._engine.log
 
     @property
+    def most_workers(self) -> int:
+        """How many workers could execute at once: the upper end of `max_concurrent`."""
+        wanted = self._n_workers or available_cores()
+        return max(wanted, len(self.scoreboard.workers), self.settings.max_concurrent or 1)
+
+    @property
     def dashboard_link(self) -> str | None:
         """Address of the Dask dashboard, where there is one."""
         return self._executor.dashboard_link
@@ -100,6 +112,11 @@ class RaceView:
     def not_measured(self) -> Mapping[str, str]:
         """What is not measured here, and why."""
         return {"gpu_utilization": GPU_NOT_MEASURED}
+
+    @property
+    def objective(self) -> Metric:
+        """The first metric the race is about: what ratios compare."""
+        return self._objectives()[0]
 
     @property
     def metric_names(self) -> tuple[str, ...]:

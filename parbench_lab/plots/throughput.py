@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,7 @@ Series = dict[str, list[Any]]
 ROLLOVER = 1000
 """Points of one candidate that are kept."""
 
-_MARKED = {
-    "Eliminated": ("x", "out"),
-    "Returned": ("triangle", "back"),
-}
+_MARKED = {"Eliminated": "x", "Returned": "triangle"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,28 +82,39 @@ def throughput_data(
         columns["throughput"].append(median(values))
         columns["batch_size"].append(size)
         columns["runs"].append(len(values))
-    return ThroughputData(series=series, **_marks(log, series))
-
-
-def _empty_series() -> Series:
-    return {"at_s": [], "throughput": [], "batch_size": [], "runs": []}
-
-
-def _marks(log: Iterable[LogLine], series: dict[str, Series]) -> dict[str, Series]:
-    marks: Series = {"at_s": [], "throughput": [], "candidate": [], "marker": [], "what": []}
+    marks = _empty_marks()
     epochs: Series = {"at_s": [], "what": []}
     for line in log:
         if line.kind == "EpochOpened":
             epochs["at_s"].append(line.at_s)
             epochs["what"].append(line.sentence)
-        elif line.kind in _MARKED:
-            height = height_at(series.get(line.candidate), line.at_s)
-            if height is not None:
-                marker, _ = _MARKED[line.kind]
-                values = (line.at_s, height, line.candidate, marker, line.sentence)
-                for column, value in zip(marks.values(), values, strict=True):
-                    column.append(value)
-    return {"marks": marks, "epochs": epochs}
+        else:
+            _mark(marks, line, height_at(series.get(line.candidate), line.at_s))
+    return ThroughputData(series=series, marks=marks, epochs=epochs)
+
+
+def marks_of(log: Iterable[LogLine], heights: Mapping[str, float]) -> Series:
+    """Return the marks of what was said, at known heights (items per second) of candidates."""
+    marks = _empty_marks()
+    for line in log:
+        _mark(marks, line, heights.get(line.candidate))
+    return marks
+
+
+def _empty_marks() -> Series:
+    return {"at_s": [], "throughput": [], "candidate": [], "marker": [], "what": []}
+
+
+def _mark(marks: Series, line: LogLine, height: float | None) -> None:
+    if line.kind not in _MARKED or height is None:
+        return
+    values = (line.at_s, height, line.candidate, _MARKED[line.kind], line.sentence)
+    for column, value in zip(marks.values(), values, strict=True):
+        column.append(value)
+
+
+def _empty_series() -> Series:
+    return {"at_s": [], "throughput": [], "batch_size": [], "runs": []}
 
 
 def height_at(columns: Series | None, at_s: float) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.metric import Metric
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.racing.history import LogLine, RaceHistory, SizeSummary, TimedMeasurement
@@ -46,6 +47,10 @@ class RaceControl(Protocol):
         """All who are or were in the race, in the order in which they entered."""
 
     @property
+    def most_workers(self) -> int:
+        """How many workers could execute at once: the upper end of `max_concurrent`."""
+
+    @property
     def dashboard_link(self) -> str | None:
         """Address of the Dask dashboard, where there is one."""
 
@@ -56,6 +61,10 @@ class RaceControl(Protocol):
     @property
     def log_lines(self) -> tuple[LogLine, ...]:
         """The latest sentences with their race times, oldest first."""
+
+    @property
+    def objective(self) -> Metric:
+        """The first metric the race is about: what ratios compare."""
 
     @property
     def metric_names(self) -> tuple[str, ...]:

@@ -40,8 +40,9 @@ def browser():
     if chromium() is None:
         words = "Chromium is not installed (Debian: apt-get install chromium)"
         pytest.fail(words) if os.environ.get("CI") == "true" else pytest.skip(words)
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=45_000)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
             executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]

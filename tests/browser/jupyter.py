@@ -99,6 +99,7 @@ def jupyter(folder: Path, *command: str, ready: str) -> Iterator[Server]:
         "PARBENCH_STORE": str(folder / "runs.db"),
         "PYTHONUNBUFFERED": "1",
     }
+    lab_settings(settings / "lab")
     options = [option.format(port=port, token=token, folder=folder) for option in command]
     process = subprocess.Popen(
         [sys.executable, "-m", *options],
@@ -166,8 +167,12 @@ class Console:
         route.abort()
 
 
-def dark_settings(folder: Path) -> None:
-    """Make JupyterLab of a settings folder dark."""
+def lab_settings(folder: Path, *, theme: str = "JupyterLab Light") -> None:
+    """Write JupyterLab's settings: no question about news, and a theme."""
     place = folder / "@jupyterlab" / "apputils-extension"
     place.mkdir(parents=True, exist_ok=True)
-    (place / "themes.jupyterlab-settings").write_text(json.dumps({"theme": "JupyterLab Dark"}))
+    for name, values in (
+        ("notification", {"fetchNews": "false", "checkForUpdates": False}),
+        ("themes", {"theme": theme}),
+    ):
+        (place / f"{name}.jupyterlab-settings").write_text(json.dumps(values))

@@ -11,16 +11,16 @@ def open_notebook(page: Page, server, name: str) -> None:
     """Open a notebook in JupyterLab and wait until its kernel answers."""
     page.goto(server.lab(name))
     expect(page.locator(".jp-Notebook")).to_be_visible()
-    expect(page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute(
-        "data-status", "idle"
-    )
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
 
 
 def run_all(page: Page) -> None:
-    """Run all cells and wait until each has its number."""
-    page.locator(".jp-Notebook .jp-Cell").first.click()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    """Run all cells, one after the other, and wait until each has its number."""
+    cells = page.locator(".jp-CodeCell")
+    cells.first.locator(".jp-InputPrompt").click()
+    for _ in range(cells.count()):
+        page.keyboard.press("Control+Enter")
+        page.keyboard.press("ArrowDown")
     cells_done(page)
 
 
@@ -32,6 +32,6 @@ def cells_done(page: Page) -> None:
 
 
 def save(page: Page) -> None:
-    """Save the notebook."""
+    """Save the notebook, and wait until it is saved."""
     page.keyboard.press("Control+s")
-    expect(page.locator(".jp-NotebookPanel-toolbar")).to_be_visible()
+    expect(page.locator(".lm-DockPanel-tabBar .lm-mod-current.jp-mod-dirty")).to_have_count(0)

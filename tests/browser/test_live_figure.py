@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.browser.steps import open_notebook, run_all
+from tests.browser.steps import open_notebook, run_all, save
 
 FIGURE = """
 from bokeh.models import ColumnDataSource
@@ -57,9 +57,7 @@ def test_a_reload_keeps_the_history_and_the_stream_goes_on(page, lab):
     open_notebook(page, lab, lab.write("reload.ipynb", FIGURE, STREAM, "live.visible"))
     run_all(page)
     shows(page, 1201)
-    page.keyboard.press("Control+s")
-    expect(page.locator(".jp-Toolbar")).not_to_have_count(0)
-    page.wait_for_function("() => !document.title.startsWith('*')")
+    save(page)
 
     page.reload()
     expect(page.locator(".parbench-live-figure canvas").first).to_be_visible()

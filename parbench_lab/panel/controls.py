@@ -1,0 +1,247 @@
+"""The knobs as widgets, built from the settings' own metadata; they decide nothing.
+
+A control passes on what a user set. What is refused is told beside it, and the control returns to
+the value in force; what was changed elsewhere is followed.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+
+from parbench_lab.core.wording import odds
+from parbench_lab.errors import ParbenchError
+from parbench_lab.racing.settings import Settings, knobs
+
+SETTLE_S = 1.0
+"""A control that was touched so recently is its user's: it follows nothing."""
+
+_LABELS = {
+    "batch_size": "batch size",
+    "elimination_threshold": "threshold",
+    "tolerance": "tolerance",
+    "max_concurrent": "max concurrent",
+    "timeout_s": "time limit (s)",
+    "objectives": "objectives",
+    "policy": "policy",
+    "target_gpu_utilization": "GPU target",
+}
+_WIDTH = {"description_width": "100px"}
+_ROW = widgets.Layout(width="100%")
+_BESIDE = widgets.Layout(min_width="80px", margin="2px 0 0 6px")
+
+
+class Controls:
+    """One control per live knob that a panel shows.
+
+    Parameters
+    ----------
+    settings
+        In force at the start.
+    change
+        Called with ``name=value``; what it raises is shown beside the control.
+    metric_names, policy_names
+        What may be chosen.
+    n_workers
+        Upper end of the slider of `max_concurrent`.
+    gpu_reason
+        Why there is no GPU target, "" where there is one.
+    on_change
+        Called with the name of a setting after it was changed by a user.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        change: Callable[..., Settings],
+        *,
+        metric_names: Sequence[str],
+        policy_names: Sequence[str],
+        n_workers: int,
+        gpu_reason: str = "",
+        on_change: Callable[[str], None] = lambda _name: None,
+    ) -> None:
+        self._change = change
+        self._on_change = on_change
+        self._lock = threading.RLock()
+        self._following = False
+        self._touched_s: dict[str, float] = {}
+        self._in_force = settings
+        self._default_objectives = tuple(settings.objectives or ())
+        self.controls: dict[str, Any] = {
+            "batch_size": _log_slider("batch_size", settings.batch_size, 7.0),
+            "elimination_threshold": _log_slider(
+                "elimination_threshold", settings.elimination_threshold, 6.0
+            ),
+            "tolerance": widgets.FloatSlider(
+                value=settings.tolerance, min=0.0, max=max(0.5, settings.tolerance), step=0.005,
+                readout_format=".1%",
+            ),
+            "max_concurrent": widgets.IntSlider(
+                value=settings.max_concurrent or n_workers, min=1, max=max(1, n_workers)
+            ),
+            "timeout_s": _log_slider("timeout_s", settings.timeout_s or 10.0, 3.0, low=-2.0),
+            "objectives": widgets.SelectMultiple(
+                options=list(metric_names), value=self._known(settings, metric_names), rows=3
+            ),
+            "policy": widgets.Dropdown(options=list(policy_names), value=settings.policy),
+            "target_gpu_utilization": widgets.FloatSlider(
+                value=settings.target_gpu_utilization, min=1.0, max=100.0, step=1.0,
+                readout_format=".0f", disabled=bool(gpu_reason),
+            ),
+        }  # fmt: skip
+        self.adaptive = widgets.Checkbox(
+            value=settings.timeout_s is None,
+            description="adaptive time limit",
+            indent=False,
+            tooltip=knobs()["cap_factor"]["help"],
+        )
+        self.controls["timeout_s"].disabled = self.adaptive.value
+        self.messages = {name: widgets.HTML() for name in self.controls}
+        if gpu_reason:
+            self.messages["target_gpu_utilization"].value = _soft(gpu_reason)
+        self.odds = widgets.HTML(odds(settings.elimination_threshold), layout=_BESIDE)
+        self._dress()
+
+    def _known(self, settings: Settings, metric_names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in settings.objectives or () if name in metric_names)
+
+    def _dress(self) -> None:
+        """Label every control, and listen to it."""
+        for name, control in self.controls.items():
+            control.description = _LABELS[name]
+            control.tooltip = knobs()[name]["help"]
+            control.style = _WIDTH
+            control.layout = widgets.Layout(width="100%")
+            control.observe(lambda change, name=name: self._moved(name, change["new"]), "value")
+        self.adaptive.observe(lambda change: self._set_adaptive(on=change["new"]), "value")
+
+    @property
+    def widget(self) -> Any:
+        """All controls, one below the other."""
+        rows: list[Any] = []
+        for name, control in self.controls.items():
+            if name == "timeout_s":
+                rows.append(self.adaptive)
+            if name == "elimination_threshold":
+                control.readout = False  # odds are written as everywhere else
+                rows.append(widgets.HBox([control, self.odds], layout=_ROW))
+            else:
+                rows.append(control)
+            rows.append(self.messages[name])
+        return widgets.VBox(rows, layout=widgets.Layout(width="100%"))
+
+    def follow(self, settings: Settings) -> None:
+        """Show the settings in force, except where a user is at it."""
+        with self._lock:
+            self._in_force = settings
+            now_s = time.monotonic()
+            for name in self.controls:
+                if now_s - self._touched_s.get(name, float("-inf")) > SETTLE_S:
+                    self._return(name)
+
+    # ------------------------------------------------------------ what a user does
+
+    def _moved(self, name: str, value: Any) -> None:
+        with self._lock:
+            if self._following:
+                return
+            self._touched_s[name] = time.monotonic()
+            self._send(name, _setting(name, value))
+
+    def _set_adaptive(self, *, on: bool) -> None:
+        with self._lock:
+            if self._following:
+                return
+            self.controls["timeout_s"].disabled = on
+            self._send("timeout_s", None if on else float(self.controls["timeout_s"].value))
+
+    def _send(self, name: str, value: Any) -> None:
+        try:
+            self._in_force = self._change(**{name: value})
+        except ParbenchError as error:
+            self.messages[name].value = _refused(str(error))
+            self._return(name)
+            return
+        self.messages[name].value = ""
+        if name == "elimination_threshold":
+            self.odds.value = odds(self._in_force.elimination_threshold)
+        self._on_change(name)
+
+    def _return(self, name: str) -> None:
+        """Set a control to the value in force."""
+        control, value = self.controls[name], getattr(self._in_force, name)
+        self._following = True
+        try:
+            if name == "timeout_s":
+                self.adaptive.value = value is None
+                control.disabled = value is None
+            if name == "objectives":
+                value = self._known(self._in_force, control.options)
+            if value is None or control.value == value or _same(name, control.value, value):
+                return
+            if hasattr(control, "base"):
+                control.max = max(control.max, _exponent(value))
+                control.min = min(control.min, _exponent(value))
+            elif hasattr(control, "max"):
+                control.max = max(control.max, value)
+            control.value = value
+            if name == "elimination_threshold":
+                self.odds.value = odds(value)
+        finally:
+            self._following = False
+
+
+def _log_slider(name: str, value: float, high: float, *, low: float | None = None) -> Any:
+    meta = knobs()[name]
+    start = _exponent(meta["min"]) if low is None else low
+    return widgets.FloatLogSlider(
+        value=value,
+        base=10,
+        min=min(start, _exponent(value)),
+        max=max(high, _exponent(value)),
+        step=0.05,
+        readout_format=",.0f" if name == "batch_size" else ".3g",
+    )
+
+
+def _exponent(value: float) -> float:
+
+    return math.log10(value)
+
+
+def _setting(name: str, value: Any) -> Any:
+    """Return a control's value as the setting has it: round numbers, whole ones where due."""
+    if name == "batch_size":
+        return max(1, int(float(f"{value:.2g}")))
+    if name in ("elimination_threshold", "timeout_s"):
+        return float(f"{value:.2g}")
+    if name == "objectives":
+        return tuple(value) or None
+    return value
+
+
+def _same(name: str, shown: Any, value: Any) -> bool:
+    """Return whether a slider that shows a fine value stands for this round one."""
+    return name in ("batch_size", "elimination_threshold", "timeout_s") and (
+        _setting(name, shown) == value
+    )
+
+
+def _refused(text: str) -> str:
+    return f'<span class="parbench-refused" role="alert">{html.escape(text)}</span>'
+
+
+def _soft(text: str) -> str:
+    return f'<span style="color: var(--jp-ui-font-color2, #666)">{html.escape(text)}</span>'
+
+
+def help_words() -> Mapping[str, str]:
+    """Return what each control's tooltip says: the words of ``--help``."""
+    return {name: knobs()[name]["help"] for name in _LABELS}

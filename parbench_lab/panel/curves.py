@@ -1,0 +1,149 @@
+"""Feeds the live figure from a race: what is new is streamed, what changed is replaced."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from parbench_lab.core.standing import Scoreboard
+from parbench_lab.core.usage import WorkerUsage
+from parbench_lab.panel.live_figure import LiveFigure
+from parbench_lab.plots import evidence, ratio, sizes, throughput, usage
+from parbench_lab.plots.theme import themes
+from parbench_lab.plots.together import race_figures
+from parbench_lab.racing.control import RaceControl
+from parbench_lab.racing.history import TimedUsage
+
+EVIDENCE_EVERY_S = 0.25
+SLOW_EVERY_S = 1.0
+RENEW_AFTER = 400
+"""After so many streamed snapshots the evidence is drawn anew from the thinned ones."""
+
+
+class Curves:
+    """The plots of a race, kept up to date by `tick`; called from one thread.
+
+    Parameters
+    ----------
+    control
+        The race.
+    """
+
+    def __init__(self, control: RaceControl) -> None:
+        self._control = control
+        self.figure = LiveFigure(self._draw(), themes=themes())
+
+    def _draw(self) -> Any:
+        """Return all plots with the history as it is, and note what they hold."""
+        history = self._control.history()
+        self._names = history.candidates
+        self._objective = history.objectives[0].name
+        self._workers = {u.worker for timed in history.usage for u in timed.workers}
+        self._seq = history.measurements[-1].seq + 1 if history.measurements else 0
+        self._said = len(history.log)
+        self._heights: dict[str, float] = {}
+        self._ratio: dict[str, list[Any]] = {}
+        self._sizes: Any = None
+        self._epoch = history.boards[-1].epoch if history.boards else 0
+        self._blocks = -1
+        self._streamed = 0
+        self._evidence_s = self._slow_s = float("-inf")
+        self._has_ratio = bool(history.boards)
+        return race_figures(history)
+
+    def tick(self, board: Scoreboard) -> None:
+        """Show what is new; figures are drawn anew when somebody entered."""
+        if self._outgrown():
+            self.figure.rebuild(self._draw())
+        self._throughput()
+        now_s = time.monotonic()
+        if now_s - self._evidence_s >= EVIDENCE_EVERY_S:
+            self._evidence_s = now_s
+            self._evidence(board)
+            self._ratios(board)
+        if now_s - self._slow_s >= SLOW_EVERY_S:
+            self._slow_s = now_s
+            self._size_curves()
+            self._usage(board)
+        self.lines()
+
+    def lines(self) -> None:
+        """Move the lines of threshold and tolerance to the settings in force; from any thread."""
+        settings = self._control.settings
+        self.figure.set("evidence:threshold", "location", settings.elimination_threshold)
+        relative = self._control.objective.scale == "ratio"
+        self.figure.set(
+            "ratio:tolerance", "location", settings.tolerance + (1.0 if relative else 0.0)
+        )
+
+    def _outgrown(self) -> bool:
+        names = tuple(candidate.name for candidate in self._control.candidates)
+        return names != self._names or self._control.objective.name != self._objective
+
+    def _throughput(self) -> None:
+        measured = self._control.measured_since(self._seq)
+        if measured:
+            self._seq = measured[-1].seq + 1
+        log = self._control.log_lines
+        fresh = log[self._said :] if len(log) >= self._said else log
+        self._said = len(log)
+        data = throughput.throughput_data(measured, fresh)
+        for name, columns in data.series.items():
+            if name in self._names and columns["at_s"]:
+                self._heights[name] = columns["throughput"][-1]
+                self.figure.stream(f"throughput:{name}", columns, throughput.ROLLOVER)
+        if data.epochs["at_s"]:
+            self.figure.stream("throughput:epochs", data.epochs, throughput.ROLLOVER)
+        marks = throughput.marks_of(fresh, self._heights)
+        if marks["at_s"]:
+            colours = throughput.mark_colours(marks, self._names)
+            self.figure.stream(
+                "throughput:marks", {**marks, "color": colours}, throughput.ROLLOVER
+            )
+
+    def _evidence(self, board: Scoreboard) -> None:
+        if board.blocks == self._blocks and board.epoch == self._epoch:
+            return
+        self._streamed += 1
+        if self._streamed > RENEW_AFTER or board.epoch != self._epoch:
+            boards = self._control.history().boards
+            for name, columns in evidence.evidence_data(boards, candidates=self._names).items():
+                if name in self._names:
+                    self.figure.replace(f"evidence:{name}", columns)
+            self._streamed = 0
+        else:
+            for name, columns in evidence.evidence_data([board]).items():
+                if name in self._names:
+                    self.figure.stream(f"evidence:{name}", columns, evidence.ROLLOVER)
+        self._blocks, self._epoch = board.blocks, board.epoch
+
+    def _ratios(self, board: Scoreboard) -> None:
+        data = ratio.ratio_data(board, candidates=self._names)
+        if data == self._ratio:
+            return
+        self._ratio = data
+        self.figure.set("ratio:range", "factors", data["candidate"][::-1])
+        self.figure.replace("ratio:points", data)
+
+    def _size_curves(self) -> None:
+        data = sizes.sizes_data(self._control.sizes(), candidates=self._names)
+        if data == self._sizes:
+            return
+        self._sizes = data
+        for name, columns in data.series.items():
+            if name in self._names:
+                self.figure.replace(f"sizes:{name}", columns)
+        self.figure.replace("sizes:crossovers", data.crossovers)
+
+    def _usage(self, board: Scoreboard) -> None:
+        if board.phase == "ended" or not self._control.started:
+            return
+        busy = self._control.usage()
+        if {known.worker for known in busy} - self._workers:
+            self.figure.rebuild(self._draw())
+            return
+        self._stream_usage(busy, board.elapsed_s)
+
+    def _stream_usage(self, busy: tuple[WorkerUsage, ...], at_s: float) -> None:
+        for worker, columns in usage.usage_data([TimedUsage(at_s=at_s, workers=busy)]).items():
+            self.figure.stream(f"usage:{worker}", columns, usage.ROLLOVER)

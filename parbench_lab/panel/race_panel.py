@@ -1,0 +1,357 @@
+"""The control panel of a race: controls, board and plots, and the one thread that keeps them live.
+
+Rule 1: the panel decides nothing. It calls the verbs of `RaceControl` and shows what its snapshot
+says. Rule 2: callbacks arrive in threads of the front end's choice and return at once; what takes
+seconds (starting, adding) is done by the panel's thread. Rule 3: closing it leaves the race alone.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ipywidgets as widgets
+
+from parbench_lab.core.standing import Scoreboard
+from parbench_lab.errors import ParbenchError
+from parbench_lab.panel.controls import Controls
+from parbench_lab.panel.curves import Curves
+from parbench_lab.panel.presenter import board_state, code_of, table_as_csv
+from parbench_lab.panel.race_board import RaceBoard
+from parbench_lab.panel.static_page import RacePage, still_html
+from parbench_lab.racing.control import RaceControl
+
+FAST_S = 0.1
+CALM_S = 0.5
+UNSEEN_S = 1.0
+EAGER_TICKS = 60
+EAGER_S = 0.03
+BOARD_EVERY = 3
+"""Every so-manieth fast tick redraws the board: three times a second can be read."""
+
+_log = logging.getLogger(__name__)
+
+
+class RacePanel:
+    """A race with its controls, leaderboard and streaming plots, as one widget.
+
+    Parameters
+    ----------
+    control
+        The race.
+    headless
+        For runs without a front end (papermill): no thread; the rich display is the still page.
+
+    Examples
+    --------
+    In a notebook: ``bench.panel()``.
+    """
+
+    def __init__(self, control: RaceControl, *, headless: bool = False) -> None:
+        self._control = control
+        self._headless = headless
+        self._wake = threading.Condition()
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._urgent = False
+        self._eager = 0
+        self._stopping = False
+        self._starting = False
+        self._ticks = 0
+        self._still: Any = None
+        self._still_phase = ""
+        self._thread: threading.Thread | None = None
+        if headless:
+            return
+        self.curves = Curves(control)
+        self.board = RaceBoard(self._on_word)
+        self.message = widgets.HTML()
+        self._make_controls()
+        self.widget = self._lay_out()
+        self._tick()
+        self._thread = threading.Thread(target=self._run, name="parbench-panel", daemon=True)
+        self._thread.start()
+
+    # ------------------------------------------------------------ the parts
+
+    def _make_controls(self) -> None:
+        control = self._control
+        self.controls = Controls(
+            control.settings,
+            control.change,
+            metric_names=control.metric_names,
+            policy_names=control.policy_names,
+            n_workers=control.most_workers,
+            gpu_reason=control.not_measured.get("gpu_utilization", ""),
+            on_change=self._on_change,
+        )
+        self.buttons = {
+            "start": _button("start", "play", "success", "begin the race", self._start),
+            "pause": _button("pause", "pause", "", "send no further blocks", control.pause),
+            "resume": _button("resume", "forward", "", "go on after a pause", control.resume),
+            "stop": _button("stop", "stop", "danger", "end the race", self._stop),
+        }
+        for button in self.buttons.values():
+            button.on_click(self._clicked)
+        self.challenger = widgets.Dropdown(
+            options=list(control.available()), layout=widgets.Layout(flex="1 1 auto", width="auto")
+        )
+        self.challenger.tooltip = (
+            "candidates of the workload and @candidate functions of this notebook"
+        )
+        self.add = _button("add", "plus", "", "let the chosen challenger enter", self._add)
+        self.add.on_click(self._clicked)
+        self.note = widgets.Text(
+            placeholder="a note for the run", layout=widgets.Layout(flex="1 1 auto", width="auto")
+        )
+        self.note.tooltip = "kept with the run, in its journal"
+        self.pin = _button("pin", "thumb-tack", "", "pin the note to the run", self._pin)
+        self.pin.on_click(self._clicked)
+
+    def _lay_out(self) -> Any:
+        row = widgets.Layout(width="100%", flex_flow="row wrap")
+        left = widgets.VBox(
+            [
+                widgets.HBox(list(self.buttons.values()), layout=row),
+                self.message,
+                self.controls.widget,
+                widgets.HBox([self.challenger, self.add], layout=row),
+                widgets.HBox([self.note, self.pin], layout=row),
+            ]
+        )
+        right = widgets.VBox([self.board, self.curves.figure])
+        main = widgets.Box([left, right])
+        main.add_class("parbench-main")
+        root = widgets.VBox([main])
+        root.add_class("parbench-panel")
+        return root
+
+    # ------------------------------------------------------------ what a user does
+
+    def _clicked(self, button: Any) -> None:
+        self._try(button.act)
+
+    def _try(self, act: Callable[[], object]) -> None:
+        """Do something a user asked for; what is refused is told below the buttons."""
+        try:
+            act()
+        except ParbenchError as error:
+            words = html.escape(str(error))
+            self.message.value = f'<span class="parbench-refused" role="alert">{words}</span>'
+        else:
+            self.message.value = ""
+        self.refresh()
+
+    def _start(self) -> None:
+        self._starting = True
+        self._later(self._do_start)
+
+    def _do_start(self) -> None:
+        try:
+            self._control.start()
+        finally:
+            self._starting = False
+
+    def _stop(self) -> None:
+        self._control.stop(wait=False)
+
+    def _add(self) -> None:
+        label = self.challenger.value
+        if label is not None:
+            self._later(lambda: self._control.add(self._control.available()[label]))
+
+    def _pin(self) -> None:
+        self._control.note(self.note.value)
+        self.note.value = ""
+
+    def _on_change(self, name: str) -> None:
+        """Show a user's own change now, not at the next tick."""
+        if name in ("elimination_threshold", "tolerance"):
+            self.curves.lines()
+            self.curves.figure.flush_soon()
+        elif name == "batch_size":
+            self._eager = EAGER_TICKS
+        self.refresh()
+
+    def _on_word(self, message: Mapping[str, Any]) -> None:
+        """Take what the board's page says."""
+        kind, name = message.get("kind"), str(message.get("candidate", ""))
+        if kind == "drop":
+            self._try(lambda: self._control.drop(name))
+        elif kind == "bring-back":
+            self._try(lambda: self._control.bring_back(name))
+        elif kind == "take":
+            view, what = str(message.get("view", "")), str(message.get("what", ""))
+            self._later(lambda: self._give(view, what))
+        elif kind == "look":
+            self.refresh()
+
+    def _give(self, view: str, what: str) -> None:
+        run = self._control.run_id or "race"
+        if what == "csv":
+            text = table_as_csv(self._control.scoreboard)
+            self.board.give(view, name=f"{run}.csv", text=text, kind="text/csv")
+        elif what == "picture":
+            text = self.page().html()
+            self.board.give(view, name=f"{run}.html", text=text, kind="text/html")
+        elif what == "code":
+            leader = self._control.scoreboard.leader
+            if leader is None:
+                self.board.say(view, "nobody leads yet")
+                return
+            (found,) = (c for c in self._control.candidates if c.name == leader)
+            self.board.give(
+                view, name=f"{_file_name(leader)}.py", text=code_of(found), kind="text/x-python"
+            )
+
+    # ------------------------------------------------------------ the thread
+
+    def refresh(self) -> None:
+        """Look at the race now."""
+        with self._wake:
+            self._urgent = True
+            self._wake.notify_all()
+
+    def _later(self, job: Callable[[], object]) -> None:
+        with self._wake:
+            self._jobs.append(lambda: self._try(job))
+            self._wake.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(
+                    lambda: self._stopping or self._urgent or self._jobs, self._pace_s()
+                )
+                if self._stopping:
+                    return
+                urgent, self._urgent = self._urgent, False
+                jobs, self._jobs = self._jobs, deque()
+            try:
+                if jobs:
+                    self._show_board(self._control.scoreboard)
+                for job in jobs:
+                    job()
+                self._tick(everything=urgent or bool(jobs))
+            except Exception:  # noqa: BLE001 - the picture may fail, the race must not
+                _log.exception("the panel could not be kept up to date")
+
+    def _pace_s(self) -> float:
+        if not (self.board.watched or self.curves.figure.visible):
+            return UNSEEN_S
+        phase = self._control.scoreboard.phase if self._control.started else "new"
+        if phase not in ("racing", "watching"):
+            return CALM_S
+        return EAGER_S if self._eager > 0 else FAST_S
+
+    def _tick(self, *, everything: bool = True) -> None:
+        board = self._control.scoreboard
+        self._ticks += 1
+        self.curves.tick(board)
+        if self._eager > 0:
+            self._eager -= 1
+            self.curves.figure.flush_soon()
+        if everything or self._ticks % BOARD_EVERY == 0:
+            self._show_board(board)
+
+    def _show_board(self, board: Scoreboard) -> None:
+        started, phase = self._control.started, board.phase
+        self.board.show(self._state(board))
+        self.controls.follow(self._control.settings)
+        running = started and phase != "ended"
+        self.buttons["start"].disabled = started or self._starting
+        self.buttons["pause"].disabled = not running or phase == "paused"
+        self.buttons["resume"].disabled = not running or not (
+            phase == "paused" or board.trust.suspended
+        )
+        self.buttons["stop"].disabled = not running
+        over = started and phase == "ended"
+        self.add.disabled = self.pin.disabled = over
+        labels = list(self._control.available())
+        if list(self.challenger.options) != labels:
+            chosen = self.challenger.value
+            self.challenger.options = labels
+            if chosen in labels:
+                self.challenger.value = chosen
+        if self._still is not None and phase != self._still_phase and (over or phase == "paused"):
+            self._update_still(phase)
+
+    def _state(self, board: Scoreboard) -> dict[str, Any]:
+        control = self._control
+        return board_state(
+            board,
+            control.settings,
+            control.log_lines,
+            candidates=[candidate.name for candidate in control.candidates],
+            started=control.started,
+            starting=self._starting,
+            objective=control.objective,
+            workload=control.workload_name,
+            run_id=control.run_id,
+            dashboard_link=control.dashboard_link,
+        )
+
+    # ------------------------------------------------------------ showing and closing
+
+    def page(self) -> RacePage:
+        """Return plots and table as they are now, for a report: no widgets, no network."""
+        control = self._control
+        return RacePage(history=control.history(), state=self._state(control.scoreboard))
+
+    def close(self) -> None:
+        """End the thread and the widgets; the race goes on. Idempotent."""
+        if self._thread is None:
+            return
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        self._thread = None
+        if self._still is not None:
+            self._update_still("closed")
+        self.curves.figure.close()
+        _close(self.widget)
+
+    def _update_still(self, phase: str) -> None:
+        self._still_phase = phase
+        markup = still_html(self._state(self._control.scoreboard))
+        self._still.update({"text/html": markup, "text/plain": repr(self)}, raw=True)
+
+    def _ipython_display_(self) -> None:
+        """Show the panel, and beside it a still picture for whoever opens the notebook later."""
+        from IPython.display import display  # noqa: PLC0415 - in a notebook only
+
+        if self._headless:
+            display(self.page())
+            return
+        display(self.widget)
+        markup = still_html(self._state(self._control.scoreboard))
+        self._still = display({"text/html": markup}, raw=True, display_id=True)
+
+    def __repr__(self) -> str:
+        run = self._control.run_id or "not started"
+        return f"RacePanel({self._control.workload_name!r}, run {run})"
+
+
+def _button(label: str, icon: str, style: str, tooltip: str, act: Callable[[], object]) -> Any:
+    made = widgets.Button(
+        description=label, icon=icon, button_style=style, tooltip=tooltip,
+        layout=widgets.Layout(width="auto"),
+    )  # fmt: skip
+    made.act = act
+    return made
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
+
+
+def _close(widget: Any) -> None:
+    """Close a widget and all it holds, and nobody else's."""
+    for child in getattr(widget, "children", ()):
+        _close(child)
+    widget.close()

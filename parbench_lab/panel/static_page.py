@@ -1,0 +1,96 @@
+"""A race as a page that needs no kernel, no widgets and no network."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bokeh.embed import file_html
+from bokeh.resources import INLINE
+
+from parbench_lab.plots.together import race_figures
+from parbench_lab.racing.history import RaceHistory
+
+_CELL = "padding:2px 10px 2px 0;text-align:left;border-bottom:1px solid #8884"
+_HEADS = ("", "candidate", "ratio", "items/s", "peak memory", "evidence", "blocks", "verdict")
+_KEYS = ("rank", "candidate", "ratio", "throughput", "memory", "evidence", "blocks", "verdict")
+FRAME_PX = 1250
+
+
+def still_html(state: Mapping[str, Any]) -> str:
+    """Return what the board shows as a few kilobytes of markup, every text escaped.
+
+    Parameters
+    ----------
+    state
+        From `presenter.board_state`.
+    """
+    heads = "".join(f'<th style="{_CELL}">{html.escape(head)}</th>' for head in _HEADS)
+    rows = "".join(_row(row) for row in state["rows"])
+    notes = "<br>".join(html.escape(line) for line in state["trust"])
+    title = f"{html.escape(state['title'])}: {html.escape(state['phase_words'])}"
+    run = html.escape(state["run"])
+    return (
+        f'<div class="parbench-still"><strong>{title}</strong> <small>{run}</small>'
+        f"<div>{html.escape(state['progress']['words'])}</div>"
+        f'<table style="border-collapse:collapse"><tr>{heads}</tr>{rows}</table>'
+        f"<small>{notes}</small></div>"
+    )
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    out = row["tone"] == "out"
+    cells = "".join(
+        f'<td style="{_CELL}">{html.escape(str(row[key] or ""))}</td>' for key in _KEYS
+    )
+    reason = f'<td style="{_CELL}"><small>{html.escape(row["reason"])}</small></td>'
+    return f'<tr style="{"opacity:.65" if out else ""}">{cells}{reason}</tr>'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RacePage:
+    """The plots and the table of a race; the rich display of a notebook's last cell.
+
+    Parameters
+    ----------
+    history
+        What the plots show.
+    state
+        What the table shows (`presenter.board_state`).
+    """
+
+    history: RaceHistory
+    state: Mapping[str, Any]
+
+    def html(self) -> str:
+        """Return a whole page of about 1.5 MB: BokehJS is in it, nothing is fetched."""
+        page = file_html(race_figures(self.history), INLINE, title=f"race {self.state['run']}")
+        style = (
+            "<style>body{font:14px system-ui,sans-serif;color:#222;background:#fff;margin:12px}"
+            "table{margin:8px 0}</style>"
+        )
+        head, body, rest = page.partition("<body>")
+        return f"{head}{body}{style}{still_html(self.state)}{rest}"
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page into a file and return its path.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        target = Path(path)
+        target.write_text(self.html(), encoding="utf-8")
+        return target
+
+    def _repr_html_(self) -> str:
+        """Return the page in a frame of its own: no script or style of it meets the notebook's."""
+        inner = html.escape(self.html(), quote=True)
+        return (
+            f'<iframe title="plots and table of a race" srcdoc="{inner}" '
+            f'style="width:100%;height:{FRAME_PX}px;border:0;background:#fff"></iframe>'
+        )
