@@ -1,0 +1,157 @@
+"""The knobs as widgets: they pass on, follow, and return where they are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from parbench_lab.errors import SettingError
+from parbench_lab.panel.controls import SETTLE_S, Controls
+from parbench_lab.racing.settings import Settings, knobs
+from tests.panel.races import EVIL, RememberingRace
+
+
+def controls_of(race, **options):
+    given = {
+        "metric_names": race.metric_names,
+        "policy_names": race.policy_names,
+        "n_workers": race.most_workers,
+        **options,
+    }
+    return Controls(race.settings, race.change, **given)
+
+
+def test_every_control_has_the_words_of_help_as_its_tooltip():
+    found = controls_of(RememberingRace())
+
+    for name, control in found.controls.items():
+        assert control.tooltip == knobs()[name]["help"]
+        assert control.description
+
+
+@pytest.mark.parametrize(
+    ("name", "moved", "told"),
+    [
+        pytest.param("batch_size", 5011.87, 5000, id="a batch size is round and whole"),
+        pytest.param("batch_size", 1.0, 1, id="one item"),
+        pytest.param("elimination_threshold", 19952.6, 20000.0, id="a threshold is round"),
+        pytest.param("tolerance", 0.05, 0.05, id="a tolerance is as it is"),
+        pytest.param("max_concurrent", 2, 2, id="workers"),
+        pytest.param("policy", "never", "never", id="a policy"),
+        pytest.param("objectives", ("cpu_time_s",), ("cpu_time_s",), id="an objective"),
+    ],
+)
+def test_what_a_user_sets_is_passed_on_once(name, moved, told):
+    race = RememberingRace()
+    found = controls_of(race)
+
+    found.controls[name].value = moved
+
+    assert race.told == [("change", {name: told})]
+    assert getattr(race.settings, name) == told
+
+
+def test_no_objective_chosen_means_those_of_the_workload():
+    race = RememberingRace()
+    race.settings = race.settings.replace(objectives=["cpu_time_s"])
+    found = controls_of(race)
+
+    found.controls["objectives"].value = ()
+
+    assert race.settings.objectives is None
+
+
+def test_the_threshold_is_read_as_odds():
+    found = controls_of(RememberingRace())
+    before = found.odds.value
+
+    found.controls["elimination_threshold"].value = 20000.0
+
+    assert "1,000 : 1" in before
+    assert "20,000 : 1" in found.odds.value
+
+
+def test_a_refused_value_returns_and_the_message_stands_beside_it_as_text():
+    race = RememberingRace()
+    race.refusal = SettingError(f"tolerance must be small but got {EVIL}")
+    found = controls_of(race)
+
+    found.controls["tolerance"].value = 0.3
+
+    assert found.controls["tolerance"].value == 0.02
+    assert "tolerance must be small" in found.messages["tolerance"].value
+    assert "<img" not in found.messages["tolerance"].value
+    assert len(race.told) == 1
+
+
+def test_a_message_goes_when_the_next_value_is_taken():
+    race = RememberingRace()
+    race.refusal = SettingError("no")
+    found = controls_of(race)
+    found.controls["tolerance"].value = 0.3
+
+    race.refusal = None
+    found.controls["tolerance"].value = 0.1
+
+    assert found.messages["tolerance"].value == ""
+    assert race.settings.tolerance == 0.1
+
+
+def test_changes_from_elsewhere_are_followed_and_not_sent_back():
+    race = RememberingRace()
+    found = controls_of(race)
+
+    changed = Settings(
+        batch_size=50, elimination_threshold=5e8, tolerance=0.7, max_concurrent=2, policy="never",
+        objectives=("cpu_time_s",), timeout_s=3.0,
+    )  # fmt: skip
+    found.follow(changed)
+
+    for name in ("batch_size", "tolerance", "max_concurrent", "policy", "objectives", "timeout_s"):
+        assert found.controls[name].value == getattr(changed, name), name
+    assert "5e+08 : 1" in found.odds.value
+    assert not found.adaptive.value
+    assert race.told == []
+
+
+def test_a_control_that_is_being_dragged_follows_nothing():
+    race = RememberingRace()
+    found = controls_of(race)
+
+    found.controls["tolerance"].value = 0.1
+    found.follow(Settings(tolerance=0.4, batch_size=70))
+
+    assert found.controls["tolerance"].value == 0.1
+    assert found.controls["batch_size"].value == 70
+
+
+def test_a_control_follows_again_once_it_was_let_go():
+    race = RememberingRace()
+    found = controls_of(race)
+    found.controls["tolerance"].value = 0.1
+
+    found._touched_s["tolerance"] -= 2 * SETTLE_S
+    found.follow(Settings(tolerance=0.4))
+
+    assert found.controls["tolerance"].value == 0.4
+
+
+def test_the_time_limit_is_adaptive_until_it_is_set():
+    race = RememberingRace()
+    found = controls_of(race)
+    was_disabled = found.controls["timeout_s"].disabled
+
+    found.adaptive.value = False
+    found.controls["timeout_s"].value = 5.0
+    found.adaptive.value = True
+
+    assert was_disabled
+    assert [told["timeout_s"] for _, told in race.told] == [10.0, 5.0, None]
+    assert found.controls["timeout_s"].disabled
+
+
+def test_without_a_gpu_its_target_is_disabled_with_the_reason():
+    found = controls_of(RememberingRace(), gpu_reason=f"no GPU {EVIL}")
+
+    assert found.controls["target_gpu_utilization"].disabled
+    assert "no GPU" in found.messages["target_gpu_utilization"].value
+    assert "<img" not in found.messages["target_gpu_utilization"].value

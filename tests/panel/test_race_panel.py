@@ -1,0 +1,303 @@
+"""The panel before a race that remembers, and before a real one in virtual time."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import pytest
+
+from parbench_lab.core.standing import VerdictKind
+from parbench_lab.errors import ClusterError, UsageError
+from parbench_lab.panel.race_panel import RacePanel
+from tests.panel.races import (
+    EVIL,
+    RememberingRace,
+    comes,
+    scoreboard,
+    scripted_race,
+    standing,
+)
+
+THREADS = ("parbench-panel", "parbench-figure")
+
+
+def panel_threads():
+    return [t for t in threading.enumerate() if t.name in THREADS]
+
+
+@pytest.fixture
+def race():
+    return RememberingRace()
+
+
+@pytest.fixture
+def panel(race):
+    made = RacePanel(race)
+    yield made
+    made.close()
+
+
+def say(panel, **message):
+    """Let a page that shows the board say something."""
+    panel.board._on_message(panel.board, {"view": "v", **message}, [])
+
+
+def given(panel):
+    """Return a list that gets what the board sends to pages, and an event set when it does."""
+    sent, came = [], threading.Event()
+
+    def keep(content, buffers=None):
+        sent.append(content)
+        came.set()
+
+    panel.board.send = keep
+    return sent, came
+
+
+@pytest.mark.parametrize(
+    ("clicked", "told"),
+    [("pause", ("pause",)), ("stop", ("stop",))],
+)
+def test_a_button_is_one_verb_of_the_race(race, panel, clicked, told):
+    panel.buttons[clicked].click()
+
+    assert race.told == [told]
+
+
+def test_start_and_add_do_not_wait_in_the_callback():
+    race = RememberingRace(started=False)
+    panel = RacePanel(race)
+
+    panel.buttons["start"].click()
+    panel.add.click()
+
+    assert race.was_told("start")
+    assert race.was_told("add", "newcomer")
+    panel.close()
+
+
+def test_a_start_that_fails_is_told_and_may_be_tried_again():
+    race = RememberingRace(started=False)
+    race.refusal = ClusterError(f"no scheduler answers at {EVIL}")
+    panel = RacePanel(race)
+
+    panel.buttons["start"].click()
+
+    assert comes(panel.message, "value", lambda text: "no scheduler answers" in text)
+    assert "<img" not in panel.message.value
+    assert comes(panel.buttons["start"], "disabled", lambda disabled: not disabled)
+    panel.close()
+
+
+def test_who_entered_leaves_the_menu_and_gets_a_line_in_the_figures(race, panel):
+    panel.add.click()
+
+    assert comes(panel.challenger, "options", lambda options: options == ())
+
+
+def test_rows_of_the_board_drop_and_bring_back(race, panel):
+    say(panel, kind="drop", candidate="fair")
+    say(panel, kind="bring-back", candidate="slow")
+
+    assert race.told == [("drop", "fair"), ("bring_back", "slow")]
+
+
+def test_what_the_race_refuses_is_told_below_the_buttons(race, panel):
+    race.refusal = UsageError(f"the last survivor stays {EVIL}")
+
+    say(panel, kind="drop", candidate="quick")
+
+    assert "the last survivor stays" in panel.message.value
+    assert "<img" not in panel.message.value
+
+
+def test_a_note_is_pinned_and_the_field_is_empty_again(race, panel):
+    panel.note.value = "warm room"
+    panel.pin.click()
+
+    assert race.told == [("note", "warm room")]
+    assert panel.note.value == ""
+
+
+def test_a_refused_note_stays_in_its_field(race, panel):
+    race.refusal = UsageError("a note needs words")
+
+    panel.note.value = " "
+    panel.pin.click()
+
+    assert panel.note.value == " "
+    assert "a note needs words" in panel.message.value
+
+
+@pytest.mark.parametrize(
+    ("phase", "enabled"),
+    [
+        ("racing", {"pause", "stop"}),
+        ("watching", {"pause", "stop"}),
+        ("paused", {"resume", "stop"}),
+        ("ended", set()),
+    ],
+)
+def test_only_what_makes_sense_can_be_pressed(phase, enabled):
+    panel = RacePanel(RememberingRace(scoreboard(phase=phase)))
+
+    assert {name for name, button in panel.buttons.items() if not button.disabled} == enabled
+    panel.close()
+
+
+def test_the_threshold_line_moves_with_the_slider(race, panel):
+    panel.controls.controls["elimination_threshold"].value = 50.0
+
+    line = panel.curves.figure.static().select_one({"name": "evidence:threshold"})
+    assert line.location == 50.0
+
+
+def test_the_winner_can_be_taken_away_as_code(race, panel):
+    sent, came = given(panel)
+
+    say(panel, kind="take", what="code")
+
+    assert came.wait(20)
+    assert (sent[0]["kind"], sent[0]["name"], sent[0]["view"]) == ("file", "quick.py", "v")
+    assert "abs" in sent[0]["text"]
+
+
+def test_without_a_leader_there_is_no_code_and_the_page_says_so():
+    panel = RacePanel(RememberingRace(scoreboard([standing("a", 1), standing("b", 2)])))
+    sent, came = given(panel)
+
+    say(panel, kind="take", what="code")
+
+    assert came.wait(20)
+    assert sent == [{"kind": "said", "view": "v", "text": "nobody leads yet"}]
+    panel.close()
+
+
+def test_the_table_can_be_taken_away_under_the_runs_id(race, panel):
+    sent, came = given(panel)
+
+    say(panel, kind="take", what="csv")
+
+    assert came.wait(20)
+    assert sent[0]["name"] == "run-1.csv"
+    assert sent[0]["text"].startswith("rank,candidate,verdict,")
+
+
+def test_a_static_picture_fetches_nothing(race, panel):
+    sent, came = given(panel)
+
+    say(panel, kind="take", what="picture")
+
+    assert came.wait(60)
+    assert sent[0]["name"] == "run-1.html"
+    assert re.search(r"<(script|link)[^>]*(src|href)=", sent[0]["text"]) is None
+    assert "quick" in sent[0]["text"]
+
+
+def test_a_candidate_with_markup_in_its_name_stays_text():
+    board = scoreboard([standing(EVIL, 1, VerdictKind.LEADER), standing("b", 2)])
+    panel = RacePanel(RememberingRace(board))
+
+    page = panel.page().html()
+
+    assert EVIL not in page.partition("<script")[0]
+    assert panel.board._state["rows"][0]["candidate"] == EVIL  # the page puts it in as text
+    panel.close()
+
+
+def test_closing_leaves_no_thread_and_leaves_the_race_alone(race):
+    panel = RacePanel(race)
+
+    panel.close()
+    panel.close()
+
+    assert panel_threads() == []
+    assert race.told == []
+
+
+class Faltering(RememberingRace):
+    """A race that, while `broken`, cannot tell how it stands."""
+
+    broken = False
+
+    @property
+    def scoreboard(self):
+        if self.broken:
+            self.asked_in_vain.set()
+            raise RuntimeError("the engine is gone")
+        return self._board
+
+    @scoreboard.setter
+    def scoreboard(self, board):
+        self._board = board
+        self.asked_in_vain = threading.Event()
+
+
+def test_a_race_that_cannot_answer_for_a_while_does_not_end_the_panel():
+    race = Faltering()
+    panel = RacePanel(race)
+
+    race.broken = True
+    panel.refresh()
+    assert race.asked_in_vain.wait(20)
+    race.scoreboard = scoreboard(measurements=121)
+    race.broken = False
+    panel.refresh()
+
+    assert comes(panel.board, "_state", lambda state: "121 measurements" in state["facts"])
+    panel.close()
+
+
+def test_a_headless_panel_has_no_thread_and_shows_a_page(race):
+    before = panel_threads()
+
+    panel = RacePanel(race, headless=True)
+
+    assert panel_threads() == before
+    assert "<iframe" in panel.page()._repr_html_()
+    panel.close()
+
+
+def test_a_real_race_is_started_changed_and_stopped_from_the_panel():
+    with scripted_race(policy="never") as bench:
+        panel = RacePanel(bench)
+        panel.buttons["start"].click()
+        assert comes(panel.board, "_state", lambda state: state["phase"] == "racing")
+        panel.controls.controls["batch_size"].value = 500.0
+        assert comes(panel.board, "_state", lambda state: "batch size 500 " in state["facts"])
+        assert bench.settings.batch_size == 500
+        panel.buttons["stop"].click()
+        assert comes(panel.board, "_state", lambda state: state["phase"] == "ended")
+        panel.close()
+
+    assert panel_threads() == []
+
+
+def test_closing_the_panel_of_a_real_race_lets_it_race_on():
+    with scripted_race(policy="never") as bench:
+        panel = RacePanel(bench)
+        bench.start()
+        panel.close()
+        before = bench.scoreboard.measurements
+
+        assert bench._engine.wait_for(lambda state: state.measurements > before + 50, 20)
+
+
+def test_settings_changed_by_a_cell_are_followed_by_the_controls():
+    with scripted_race(policy="never") as bench:
+        panel = RacePanel(bench)
+        bench.start()
+        bench.change(tolerance=0.25)
+        panel.refresh()
+
+        assert comes(panel.controls.controls["tolerance"], "value", lambda value: value == 0.25)
+        panel.close()
+
+
+def test_closing_the_race_closes_its_panel():
+    with scripted_race() as bench:
+        assert bench.panel() is bench.panel()
+        assert panel_threads()
+
+    assert panel_threads() == []
