@@ -32,7 +32,7 @@ _LABELS = {
     "policy": "policy",
     "target_gpu_utilization": "GPU target",
 }
-_WIDTH = {"description_width": "100px"}
+_WIDTH = {"description_width": "108px"}
 _ROW = widgets.Layout(width="100%")
 _BESIDE = widgets.Layout(min_width="80px", margin="2px 0 0 6px")
 
@@ -118,7 +118,7 @@ class Controls:
             control.description = _LABELS[name]
             control.tooltip = knobs()[name]["help"]
             control.style = _WIDTH
-            control.layout = widgets.Layout(width="100%")
+            control.layout = widgets.Layout(width="auto")
             control.observe(lambda change, name=name: self._moved(name, change["new"]), "value")
         self.adaptive.observe(lambda change: self._set_adaptive(on=change["new"]), "value")
 
@@ -131,6 +131,7 @@ class Controls:
                 rows.append(self.adaptive)
             if name == "elimination_threshold":
                 control.readout = False  # odds are written as everywhere else
+                control.layout.flex = "1 1 auto"
                 rows.append(widgets.HBox([control, self.odds], layout=_ROW))
             else:
                 rows.append(control)
@@ -152,8 +153,11 @@ class Controls:
         with self._lock:
             if self._following:
                 return
+            wanted = _setting(name, value)
+            if wanted == getattr(self._in_force, name):
+                return  # a page that only says what it shows
             self._touched_s[name] = time.monotonic()
-            self._send(name, _setting(name, value))
+            self._send(name, wanted)
 
     def _set_adaptive(self, *, on: bool) -> None:
         with self._lock:
@@ -222,6 +226,8 @@ def _setting(name: str, value: Any) -> Any:
         return max(1, int(float(f"{value:.2g}")))
     if name in ("elimination_threshold", "timeout_s"):
         return float(f"{value:.2g}")
+    if name in ("tolerance", "target_gpu_utilization"):
+        return round(float(value), 4)
     if name == "objectives":
         return tuple(value) or None
     return value
@@ -229,9 +235,7 @@ def _setting(name: str, value: Any) -> Any:
 
 def _same(name: str, shown: Any, value: Any) -> bool:
     """Return whether a slider that shows a fine value stands for this round one."""
-    return name in ("batch_size", "elimination_threshold", "timeout_s") and (
-        _setting(name, shown) == value
-    )
+    return name not in ("objectives", "policy") and bool(_setting(name, shown) == value)
 
 
 def _refused(text: str) -> str:

@@ -83,6 +83,7 @@ def board_state(
         },
         "facts": _facts(scoreboard, started=started),
         "dashboard": safe_link(dashboard_link),
+        "ratio_head": "ratio" if objective.scale == "ratio" else objective.unit,
         "ratio_title": "ratio to the leader"
         if objective.scale == "ratio"
         else "behind the leader",
@@ -141,7 +142,7 @@ def _row(
         "candidate": row.candidate,
         "verdict": row.verdict,
         "ratio": row.ratio,
-        "throughput": f"{row.throughput}/s" if row.throughput not in ("", "-") else row.throughput,
+        "throughput": row.throughput,
         "memory": row.memory,
         "evidence": row.evidence,
         "blocks": row.blocks,

@@ -16,7 +16,7 @@ const COLUMNS = [
   ["name", "candidate", ""],
   ["bar", "", "bar"],
   ["ratio", "", "num"],
-  ["throughput", "items/s", "num"],
+  ["throughput", "items/s", "num narrow"],
   ["memory", "peak memory", "num wide"],
   ["evidence", "evidence", "num"],
   ["blocks", "blocks", "num wide"],
@@ -180,7 +180,8 @@ function render({ model, el }) {
     bar.setAttribute("aria-valuenow", String(Math.round(100 * state.progress.share)));
     setText(words, state.progress.words);
     setText(facts, state.facts);
-    setText(ratioHeader, state.ratio_title);
+    setText(ratioHeader, state.ratio_head);
+    ratioHeader.title = state.ratio_title;
     const wanted = [];
     const present = new Set();
     for (const row of state.rows) {

@@ -112,7 +112,7 @@ class RacePanel:
         self.pin.on_click(self._clicked)
 
     def _lay_out(self) -> Any:
-        row = widgets.Layout(width="100%", flex_flow="row wrap")
+        row = widgets.Layout(width="100%")
         left = widgets.VBox(
             [
                 widgets.HBox(list(self.buttons.values()), layout=row),
@@ -340,7 +340,7 @@ class RacePanel:
 def _button(label: str, icon: str, style: str, tooltip: str, act: Callable[[], object]) -> Any:
     made = widgets.Button(
         description=label, icon=icon, button_style=style, tooltip=tooltip,
-        layout=widgets.Layout(width="auto"),
+        layout=widgets.Layout(width="auto", flex="0 1 auto", padding="0 8px"),
     )  # fmt: skip
     made.act = act
     return made

@@ -61,7 +61,7 @@ def ratio_figure(
     objective
         What is compared; on an interval scale the axis shows differences in its unit.
     """
-    from bokeh.models import ColumnDataSource, FactorRange, Span, Whisker  # noqa: PLC0415
+    from bokeh.models import ColumnDataSource, FactorRange, Span  # noqa: PLC0415 - slow to load
 
     from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
 
@@ -77,21 +77,17 @@ def ratio_figure(
         name="ratio",
     )
     if ratios:
-        theme.loose_ticks(made.xaxis)
+        theme.loose_ticks(made.xaxis, 6)
     source = ColumnDataSource({**data}, name="ratio:points")
-    made.add_layout(
-        Whisker(
-            base="candidate",
-            lower="low",
-            upper="high",
-            dimension="width",
-            source=source,
-            line_color="color",
-            line_alpha="alpha",
-            line_width=2,
-            upper_head=None,
-            lower_head=None,
-        )
+    made.segment(
+        "low",
+        "candidate",
+        "high",
+        "candidate",
+        source=source,
+        color="color",
+        alpha="alpha",
+        width=2,
     )
     points = made.scatter(
         "ratio", "candidate", source=source, size=9, color="color", alpha="alpha"

@@ -98,6 +98,7 @@ def sizes_figure(data: SizesData, *, candidates: Sequence[str] = ()) -> figure:
         name="sizes",
     )
     theme.loose_ticks(made.xaxis)
+    theme.powers(made.yaxis)
     legend, dots = [], []
     for index, name in enumerate(names):
         source = ColumnDataSource({**data.series.get(name, _empty())}, name=f"sizes:{name}")

@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from bokeh.models import HoverTool, Legend
+from bokeh.models import HoverTool, Legend, NumeralTickFormatter, PrintfTickFormatter
 from bokeh.plotting import figure
 
 # Okabe and Ito, "Color Universal Design" (2008), less black and yellow, which vanish on one of the
@@ -87,10 +87,17 @@ def new_figure(title: str, x_label: str, y_label: str, **options: Any) -> figure
     return made
 
 
-def loose_ticks(axis: Any) -> None:
+def loose_ticks(axis: Any, n_ticks: int = 4) -> None:
     """Let a logarithmic axis have few labels: over less than two decades Bokeh's overlap."""
-    axis.ticker.desired_num_ticks = 4
+    axis.ticker.desired_num_ticks = n_ticks
     axis.ticker.num_minor_ticks = 0
+    axis.formatter = NumeralTickFormatter(format="0,0.[00]")
+
+
+def powers(axis: Any) -> None:
+    """As `loose_ticks`, for large numbers: 1.5e+6."""
+    loose_ticks(axis)
+    axis.formatter = PrintfTickFormatter(format="%.1e")
 
 
 def add_legend(made: figure, entries: list[tuple[str, list[Any]]]) -> None:

@@ -145,6 +145,7 @@ def throughput_figure(data: ThroughputData, *, candidates: Sequence[str] = ()) -
     made = theme.new_figure(
         "Throughput", "race time in s", "items per second", y_axis_type="log", name="throughput"
     )
+    theme.powers(made.yaxis)
     legend, lines = [], []
     for index, name in enumerate(names):
         columns = {**data.series.get(name, _empty_series())}
