@@ -32,9 +32,9 @@ _LABELS = {
     "policy": "policy",
     "target_gpu_utilization": "GPU target",
 }
-_WIDTH = {"description_width": "108px"}
-_ROW = widgets.Layout(width="100%")
-_BESIDE = widgets.Layout(min_width="80px", margin="2px 0 0 6px")
+_DESCRIPTION_WIDTH = "108px"
+_ROW = {"width": "100%"}
+_BESIDE = {"min_width": "80px", "margin": "2px 0 0 6px"}
 
 
 class Controls:
@@ -117,8 +117,8 @@ class Controls:
         for name, control in self.controls.items():
             control.description = _LABELS[name]
             control.tooltip = knobs()[name]["help"]
-            control.style = _WIDTH
-            control.layout = widgets.Layout(width="auto")
+            control.style.description_width = _DESCRIPTION_WIDTH
+            control.layout.width = "auto"
             control.observe(lambda change, name=name: self._moved(name, change["new"]), "value")
         self.adaptive.observe(lambda change: self._set_adaptive(on=change["new"]), "value")
 
@@ -188,6 +188,8 @@ class Controls:
                 control.disabled = value is None
             if name == "objectives":
                 value = self._known(self._in_force, control.options)
+            if name == "max_concurrent" and value is None:
+                value = control.max  # all there are
             if value is None or control.value == value or _same(name, control.value, value):
                 return
             if hasattr(control, "base"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from parbench_lab.core.standing import Scoreboard
@@ -12,7 +13,7 @@ from parbench_lab.plots import evidence, ratio, sizes, throughput, usage
 from parbench_lab.plots.theme import themes
 from parbench_lab.plots.together import race_figures
 from parbench_lab.racing.control import RaceControl
-from parbench_lab.racing.history import TimedUsage
+from parbench_lab.racing.history import LogLine, TimedUsage
 
 EVIDENCE_EVERY_S = 0.25
 SLOW_EVERY_S = 1.0
@@ -40,7 +41,7 @@ class Curves:
         self._objective = history.objectives[0].name
         self._workers = {u.worker for timed in history.usage for u in timed.workers}
         self._seq = history.measurements[-1].seq + 1 if history.measurements else 0
-        self._said = len(history.log)
+        self._heard = history.log[-1] if history.log else None
         self._heights: dict[str, float] = {}
         self._ratio: dict[str, list[Any]] = {}
         self._sizes: Any = None
@@ -84,9 +85,8 @@ class Curves:
         measured = self._control.measured_since(self._seq)
         if measured:
             self._seq = measured[-1].seq + 1
-        log = self._control.log_lines
-        fresh = log[self._said :] if len(log) >= self._said else log
-        self._said = len(log)
+        fresh = lines_after(self._control.log_lines, self._heard)
+        self._heard = fresh[-1] if fresh else self._heard
         data = throughput.throughput_data(measured, fresh)
         for name, columns in data.series.items():
             if name in self._names and columns["at_s"]:
@@ -147,3 +147,14 @@ class Curves:
     def _stream_usage(self, busy: tuple[WorkerUsage, ...], at_s: float) -> None:
         for worker, columns in usage.usage_data([TimedUsage(at_s=at_s, workers=busy)]).items():
             self.figure.stream(f"usage:{worker}", columns, usage.ROLLOVER)
+
+
+def lines_after(log: Sequence[LogLine], heard: LogLine | None) -> tuple[LogLine, ...]:
+    """Return what was said after a line; all of it where that line is not kept any more.
+
+    Counting does not do: a full log keeps its length.
+    """
+    for place in range(len(log), 0, -1):
+        if log[place - 1] == heard:
+            return tuple(log[place:])
+    return tuple(log)

@@ -5,10 +5,12 @@ Nothing here is markup: the page puts every text in as text.
 
 from __future__ import annotations
 
+import ast
 import csv
 import inspect
 import io
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +26,7 @@ from parbench_lab.racing.settings import Settings
 
 MOST_ROWS = 60
 MOST_SENTENCES = 60
+MOST_TIMES = 1000.0
 _OUT = (VerdictKind.ELIMINATED, VerdictKind.DROPPED)
 
 _PHASES = {
@@ -104,17 +107,14 @@ class RatioScale:
     Logarithmic for ratios; the leader's own place is 0.08, so that its interval can be seen.
     """
 
-    def __init__(self, *, low: float, high: float, tolerance: float, logarithmic: bool) -> None:
+    def __init__(self, *, high: float, tolerance: float, logarithmic: bool) -> None:
         self._log = logarithmic
         self.tolerance = 1.0 + tolerance if logarithmic else tolerance
-        self._origin = 0.0
-        self._start = min(self._number(low), self._origin)
         self._end = max(self._number(high), self._number(self.tolerance) * 2)
 
     def place(self, value: float) -> float:
         """Return the place of a value."""
-        width = self._end - self._origin
-        share = (self._number(value) - self._origin) / width if width > 0 else 0.0
+        share = self._number(value) / self._end if self._end > 0 else 0.0
         return min(1.0, max(0.0, 0.08 + 0.9 * share))
 
     def _number(self, value: float) -> float:
@@ -124,13 +124,18 @@ class RatioScale:
 
 
 def ratio_scale(scoreboard: Scoreboard, tolerance: float, objective: Metric) -> RatioScale:
-    """Return the scale of the bars: from the leader to the worst that is still compared."""
-    ratios = [s.ratio for s in scoreboard.standings if s.ratio is not None]
+    """Return the scale of the bars: from the leader to the worst that is still compared.
+
+    Who is over `MOST_TIMES` slower (it timed out) ends at the edge, and does not flatten the rest.
+    """
+    relative = objective.scale == "ratio"
+    highs = [s.ratio.high for s in scoreboard.standings if s.ratio is not None]
+    compared = [h for h in highs if math.isfinite(h) and not (relative and h > MOST_TIMES)]
+    edge = MOST_TIMES if relative and len(compared) < len(highs) else 0.0
     return RatioScale(
-        low=min((r.low for r in ratios), default=1.0),
-        high=max((r.high for r in ratios), default=1.0),
+        high=max([*compared, min(edge, 2 * max(compared, default=edge))], default=1.0),
         tolerance=tolerance,
-        logarithmic=objective.scale == "ratio",
+        logarithmic=relative,
     )
 
 
@@ -240,7 +245,7 @@ def code_of(candidate: Candidate) -> str:
         module, _, name = function.partition(":")
         return f"from {module} import {name.split('.')[0]}\n\n{_call(name, candidate)}"
     try:
-        source = inspect.getsource(inspect.unwrap(function))
+        source = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
     except (OSError, TypeError):
         where = candidate.import_string
         if where is None:
@@ -248,9 +253,16 @@ def code_of(candidate: Candidate) -> str:
         module, _, name = where.partition(":")
         return f"from {module} import {name.split('.')[0]}\n\n{_call(name, candidate)}"
     name = getattr(function, "__name__", candidate.name)
-    return (
-        f"{inspect.cleandoc(source) if source[:1].isspace() else source}\n{_call(name, candidate)}"
-    )
+    return f"{_that_parses(source)}\n{_call(name, candidate)}"
+
+
+def _that_parses(source: str) -> str:
+    """Return the source, as a comment where it is a piece of a line (a lambda in a call)."""
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        return textwrap.indent(source, "# ", lambda _line: True)
+    return source
 
 
 def _call(name: str, candidate: Candidate) -> str:

@@ -168,9 +168,11 @@ function render({ model, el }) {
     return [key, kept, row.reason ? [kept.line, kept.why] : [kept.line]];
   }
 
+  let pressed = false; // what is under a pressed pointer stays there, or its click would be lost
+
   function draw() {
     const state = model.get("_state");
-    if (!state || !state.rows) return;
+    if (pressed || !state || !state.rows) return;
     setText(title, state.title);
     setText(phase, state.phase_words);
     setText(run, state.run ? `run ${state.run}` : "");
@@ -220,6 +222,17 @@ function render({ model, el }) {
     URL.revokeObjectURL(away.href);
     setText(note, `${message.name} is in your downloads`);
   };
+  const onPress = () => {
+    pressed = true;
+  };
+  const onRelease = () => {
+    if (!pressed) return;
+    pressed = false;
+    setTimeout(draw); // after the click
+  };
+  body.addEventListener("pointerdown", onPress);
+  const releases = ["pointerup", "pointercancel", "blur"];
+  for (const kind of releases) window.addEventListener(kind, onRelease);
   model.on("change:_state", draw);
   model.on("msg:custom", onFile);
 
@@ -240,6 +253,7 @@ function render({ model, el }) {
     clearInterval(pulse);
     observer.disconnect();
     document.removeEventListener("visibilitychange", look);
+    for (const kind of releases) window.removeEventListener(kind, onRelease);
     model.off("change:_state", draw);
     model.off("msg:custom", onFile);
   };

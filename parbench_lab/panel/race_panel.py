@@ -11,7 +11,7 @@ import html
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -33,6 +33,7 @@ EAGER_S = 0.03
 BOARD_EVERY = 3
 """Every so-manieth fast tick redraws the board: three times a second can be read."""
 
+_Act = Callable[[], object]
 _log = logging.getLogger(__name__)
 
 
@@ -160,8 +161,12 @@ class RacePanel:
 
     def _add(self) -> None:
         label = self.challenger.value
-        if label is not None:
-            self._later(lambda: self._control.add(self._control.available()[label]))
+        self._later(lambda: self._enter(label))
+
+    def _enter(self, label: str | None) -> None:
+        chosen = self._control.available().get(label) if label is not None else None
+        if chosen is not None:  # else it has entered meanwhile: the button was clicked twice
+            self._control.add(chosen)
 
     def _pin(self) -> None:
         self._control.note(self.note.value)
@@ -230,14 +235,21 @@ class RacePanel:
                     return
                 urgent, self._urgent = self._urgent, False
                 jobs, self._jobs = self._jobs, deque()
-            try:
-                if jobs:
-                    self._show_board(self._control.scoreboard)
-                for job in jobs:
-                    job()
-                self._tick(everything=urgent or bool(jobs))
-            except Exception:  # noqa: BLE001 - the picture may fail, the race must not
-                _log.exception("the panel could not be kept up to date")
+            for act in self._round(jobs, urgent=urgent):
+                self._survive(act)
+
+    def _round(self, jobs: Sequence[_Act], *, urgent: bool) -> Iterator[_Act]:
+        """Yield what is to be done now: what a user asked for, then a look at the race."""
+        if jobs:
+            yield lambda: self._show_board(self._control.scoreboard)
+        yield from jobs
+        yield lambda: self._tick(everything=urgent or bool(jobs))
+
+    def _survive(self, act: _Act) -> None:
+        try:
+            act()
+        except Exception:  # noqa: BLE001 - the picture may fail, the race must not
+            _log.exception("the panel could not be kept up to date")
 
     def _pace_s(self) -> float:
         if not (self.board.watched or self.curves.figure.visible):
@@ -355,3 +367,6 @@ def _close(widget: Any) -> None:
     for child in getattr(widget, "children", ()):
         _close(child)
     widget.close()
+    for part in (getattr(widget, "style", None), widget.layout):
+        if part is not None:  # models of their own, which nobody else would close
+            part.close()

@@ -113,6 +113,17 @@ def test_changes_from_elsewhere_are_followed_and_not_sent_back():
     assert race.told == []
 
 
+def test_no_limit_of_workers_is_shown_as_all_there_are():
+    race = RememberingRace()
+    found = controls_of(race)
+
+    found.follow(Settings(max_concurrent=2))
+    found.follow(Settings(max_concurrent=None))
+
+    assert found.controls["max_concurrent"].value == race.most_workers
+    assert race.told == []
+
+
 def test_a_control_that_is_being_dragged_follows_nothing():
     race = RememberingRace()
     found = controls_of(race)

@@ -75,6 +75,23 @@ def test_a_candidate_without_a_ratio_has_no_bar():
     assert state_of(board)["rows"][0]["bar"] is None
 
 
+@pytest.mark.parametrize(
+    "worst",
+    [
+        pytest.param(Estimate(point=1e300, low=1e300, high=1e304, confidence=0.9, n=3), id="out"),
+        pytest.param(Estimate(point=5.0, low=1.0, high=1e400, confidence=0.9, n=3), id="infinite"),
+    ],
+)
+def test_one_that_is_far_behind_does_not_flatten_the_bars_of_the_others(worst):
+    near = [standing("a", 1, ratio=estimate(1.0, 0)), standing("b", 2, ratio=estimate(1.2))]
+    board = scoreboard([*near, standing("c", 3, ratio=worst)])
+
+    _, near_bar, far_bar = (row["bar"] for row in state_of(board)["rows"])
+
+    assert near_bar[2] - near_bar[0] > 0.1
+    assert far_bar == sorted(far_bar)
+
+
 @pytest.mark.parametrize("tolerance", [0.0, 0.02, 9.0])
 def test_every_place_is_within_the_bar(tolerance):
     board = scoreboard()
@@ -220,6 +237,30 @@ def test_an_import_string_is_taken_away_as_an_import():
     code = code_of(pb.Candidate(name="t", function="math:fsum"))
 
     assert code == "from math import fsum\n\n# result = fsum(case)\n"
+
+
+def nested():
+    def quick(case):
+        total = 0
+        for item in case:
+            total += item
+        return total
+
+    return quick
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        pytest.param(nested(), id="a function in a function"),
+        pytest.param(Settings().replace, id="a method"),
+        pytest.param(next(iter([lambda case: case])), id="a lambda in a call"),
+    ],
+)
+def test_code_that_is_taken_away_can_be_run_as_it_is(function):
+    code = code_of(pb.Candidate(name="t", function=function))
+
+    compile(code, "taken away", "exec")
 
 
 def test_what_has_no_source_is_imported_or_said_to_have_none():

@@ -6,6 +6,7 @@ import re
 import threading
 
 import pytest
+from ipywidgets.widgets import widget
 
 from parbench_lab.core.standing import VerdictKind
 from parbench_lab.errors import ClusterError, UsageError
@@ -94,6 +95,16 @@ def test_who_entered_leaves_the_menu_and_gets_a_line_in_the_figures(race, panel)
     panel.add.click()
 
     assert comes(panel.challenger, "options", lambda options: options == ())
+
+
+def test_a_button_that_is_pressed_twice_adds_once(race, panel, caplog):
+    panel.add.click()
+    panel.add.click()
+    panel._later(lambda: race.note("and what comes after is done"))
+
+    assert race.was_told("note", "and what comes after is done")
+    assert [words for words in race.told if words[0] == "add"] == [("add", "newcomer")]
+    assert "could not be kept" not in caplog.text
 
 
 def test_rows_of_the_board_drop_and_bring_back(race, panel):
@@ -232,6 +243,15 @@ class Faltering(RememberingRace):
     def scoreboard(self, board):
         self._board = board
         self.asked_in_vain = threading.Event()
+
+
+def test_closing_leaves_no_widget_behind():
+    RacePanel(RememberingRace()).close()
+    before = len(widget._instances)
+
+    RacePanel(RememberingRace()).close()
+
+    assert len(widget._instances) == before
 
 
 def test_a_race_that_cannot_answer_for_a_while_does_not_end_the_panel():
