@@ -119,6 +119,11 @@ class RaceView:
         return self._objectives()[0]
 
     @property
+    def objectives(self) -> tuple[str, ...]:
+        """Names of the metrics the race is about now, the workload's own by default."""
+        return tuple(self._objective_names())
+
+    @property
     def metric_names(self) -> tuple[str, ...]:
         """Metrics that may be objectives."""
         return tuple(self._metrics())

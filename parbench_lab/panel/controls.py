@@ -48,6 +48,8 @@ class Controls:
         Called with ``name=value``; what it raises is shown beside the control.
     metric_names, policy_names
         What may be chosen.
+    default_objectives
+        What the race is about while the settings name no objectives.
     n_workers
         Upper end of the slider of `max_concurrent`.
     gpu_reason
@@ -64,6 +66,7 @@ class Controls:
         metric_names: Sequence[str],
         policy_names: Sequence[str],
         n_workers: int,
+        default_objectives: Sequence[str] = (),
         gpu_reason: str = "",
         on_change: Callable[[str], None] = lambda _name: None,
     ) -> None:
@@ -73,7 +76,7 @@ class Controls:
         self._following = False
         self._touched_s: dict[str, float] = {}
         self._in_force = settings
-        self._default_objectives = tuple(settings.objectives or ())
+        self._default_objectives = tuple(default_objectives)
         self.controls: dict[str, Any] = {
             "batch_size": _log_slider("batch_size", settings.batch_size, 7.0),
             "elimination_threshold": _log_slider(
@@ -110,7 +113,8 @@ class Controls:
         self._dress()
 
     def _known(self, settings: Settings, metric_names: Sequence[str]) -> tuple[str, ...]:
-        return tuple(name for name in settings.objectives or () if name in metric_names)
+        wanted = settings.objectives or self._default_objectives
+        return tuple(name for name in metric_names if name in wanted)
 
     def _dress(self) -> None:
         """Label every control, and listen to it."""
@@ -154,7 +158,7 @@ class Controls:
             if self._following:
                 return
             wanted = _setting(name, value)
-            if wanted == getattr(self._in_force, name):
+            if wanted == self._value(name):
                 return  # a page that only says what it shows
             self._touched_s[name] = time.monotonic()
             self._send(name, wanted)
@@ -178,16 +182,20 @@ class Controls:
             self.odds.value = odds(self._in_force.elimination_threshold)
         self._on_change(name)
 
+    def _value(self, name: str) -> Any:
+        """Return the value in force, as the control has it."""
+        if name == "objectives":
+            return self._known(self._in_force, self.controls[name].options)
+        return getattr(self._in_force, name)
+
     def _return(self, name: str) -> None:
         """Set a control to the value in force."""
-        control, value = self.controls[name], getattr(self._in_force, name)
+        control, value = self.controls[name], self._value(name)
         self._following = True
         try:
             if name == "timeout_s":
                 self.adaptive.value = value is None
                 control.disabled = value is None
-            if name == "objectives":
-                value = self._known(self._in_force, control.options)
             if name == "max_concurrent" and value is None:
                 value = control.max  # all there are
             if value is None or control.value == value or _same(name, control.value, value):
@@ -218,7 +226,6 @@ def _log_slider(name: str, value: float, high: float, *, low: float | None = Non
 
 
 def _exponent(value: float) -> float:
-
     return math.log10(value)
 
 

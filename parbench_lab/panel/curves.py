@@ -52,8 +52,11 @@ class Curves:
         self._has_ratio = bool(history.boards)
         return race_figures(history)
 
-    def tick(self, board: Scoreboard) -> None:
-        """Show what is new; figures are drawn anew when somebody entered."""
+    def tick(self, board: Scoreboard, *, watched: bool = True) -> None:
+        """Show what is new; figures are drawn anew when somebody entered.
+
+        Workers are asked how busy they are only while somebody looks (`watched`).
+        """
         if self._outgrown():
             self.figure.rebuild(self._draw())
         self._throughput()
@@ -65,7 +68,8 @@ class Curves:
         if now_s - self._slow_s >= SLOW_EVERY_S:
             self._slow_s = now_s
             self._size_curves()
-            self._usage(board)
+            if watched:
+                self._usage(board)
         self.lines()
 
     def lines(self) -> None:

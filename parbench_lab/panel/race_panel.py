@@ -85,6 +85,7 @@ class RacePanel:
             control.change,
             metric_names=control.metric_names,
             policy_names=control.policy_names,
+            default_objectives=control.objectives,
             n_workers=control.most_workers,
             gpu_reason=control.not_measured.get("gpu_utilization", ""),
             on_change=self._on_change,
@@ -251,8 +252,11 @@ class RacePanel:
         except Exception:  # noqa: BLE001 - the picture may fail, the race must not
             _log.exception("the panel could not be kept up to date")
 
+    def _is_watched(self) -> bool:
+        return self.board.watched or self.curves.figure.visible
+
     def _pace_s(self) -> float:
-        if not (self.board.watched or self.curves.figure.visible):
+        if not self._is_watched():
             return UNSEEN_S
         phase = self._control.scoreboard.phase if self._control.started else "new"
         if phase not in ("racing", "watching"):
@@ -262,7 +266,7 @@ class RacePanel:
     def _tick(self, *, everything: bool = True) -> None:
         board = self._control.scoreboard
         self._ticks += 1
-        self.curves.tick(board)
+        self.curves.tick(board, watched=self._is_watched())
         if self._eager > 0:
             self._eager -= 1
             self.curves.figure.flush_soon()

@@ -112,6 +112,8 @@ def sizes_figure(data: SizesData, *, candidates: Sequence[str] = ()) -> figure:
         dot.name = theme.as_hover_label(name)
         legend.append((theme.as_label(name), [line, dot]))
         dots.append(dot)
+    if not names:
+        made.line([], [])  # or Bokeh warns of a figure without anything in it
     crossovers = ColumnDataSource({**data.crossovers}, name="sizes:crossovers")
     spans = made.vspan("size", source=crossovers, line_dash="dotted")
     theme.add_legend(made, legend)

@@ -82,6 +82,8 @@ def usage_figure(data: dict[str, Series], *, gpu: bool | None = None) -> Column:
             )
             line.name = theme.as_hover_label(worker)
             lines.append(line)
+        if not lines:
+            made.line([], [])  # or Bokeh warns of a figure without anything in it
         hover = {"worker": "$name", "time": "@at_s{0.0} s", title: f"@{key}{{{form}}} {unit}"}
         theme.add_hover(made, lines, hover)
         if key == drawn[-1][0]:

@@ -67,6 +67,10 @@ class RaceControl(Protocol):
         """The first metric the race is about: what ratios compare."""
 
     @property
+    def objectives(self) -> tuple[str, ...]:
+        """Names of the metrics the race is about now, the workload's own by default."""
+
+    @property
     def metric_names(self) -> tuple[str, ...]:
         """Metrics that may be objectives."""
 

@@ -8,7 +8,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.browser.conftest import ARTEFACTS
-from tests.browser.steps import open_notebook, run_all
+from tests.browser.steps import open_notebook, run_all, save
 
 RACE = """
 import parbench_lab as pb
@@ -49,3 +49,147 @@ def test_a_race_is_started_watched_paused_and_stopped_from_the_panel(page, lab):
     button(page, "stop").click()
     expect(phase(page)).to_have_text("ended")
     keep(page, "panel-ended")
+
+
+RUNNING = """
+import parbench_lab as pb
+bench = pb.demo(batch_size=100, store=":memory:")
+bench
+"""
+CHALLENGER = """
+@pb.candidate
+def challenger(case):
+    import numpy as np
+    distances = ((case.queries[:, None, :] - case.points[None, :, :]) ** 2).sum(-1)
+    return np.sqrt(distances.min(axis=1))
+"""
+
+
+def row(page, name):
+    return page.locator(".parbench-board tbody tr", has=page.locator(f"td.name[title='{name}']"))
+
+
+def slider(page, label):
+    return page.locator(".widget-slider", has=page.locator(f"label:text-is('{label}')"))
+
+
+def drag(page, label, share):
+    """Drag a slider's handle to a share of its track, with the mouse."""
+    track = slider(page, label).locator(".noUi-target").bounding_box()
+    handle = slider(page, label).locator(".noUi-handle").bounding_box()
+    middle = track["y"] + track["height"] / 2
+    page.mouse.move(handle["x"] + handle["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(track["x"] + share * track["width"], middle, steps=4)
+    page.mouse.up()
+
+
+def location(page, name):
+    return page.evaluate(
+        """(name) => Bokeh.documents.map(d => d.get_model_by_name(name))
+            .filter(m => m).map(m => m.location).at(-1)""",
+        name,
+    )
+
+
+def test_a_slider_moved_with_the_mouse_moves_the_line_and_the_race(page, lab):
+    open_notebook(page, lab, lab.write("slider.ipynb", RUNNING, "bench.settings"))
+    run_all(page)
+    expect(page.locator(".parbench-live-figure canvas").first).to_be_visible()
+    page.wait_for_function("() => window.Bokeh && Bokeh.documents.length > 0")
+
+    drag(page, "threshold", 0.9)
+    expect(page.locator(".parbench-log")).to_contain_text("changed elimination_threshold to")
+    page.wait_for_function(
+        """() => Bokeh.documents.map(d => d.get_model_by_name("evidence:threshold"))
+            .filter(m => m).at(-1).location > 10000"""
+    )
+    drag(page, "batch size", 0.5)
+    expect(page.locator(".parbench-board")).to_contain_text("batch size 3,")
+    expect(page.locator(".parbench-log")).to_contain_text("evidence starts afresh")
+
+
+def test_a_challenger_of_the_next_cell_enters_and_a_reload_shows_it_all(page, lab):
+    open_notebook(page, lab, lab.write("challenger.ipynb", RUNNING, CHALLENGER, "bench.settings"))
+    run_all(page)
+    expect(phase(page)).to_have_text(re.compile("racing|decided"))
+
+    menu = page.locator(".widget-dropdown select").last
+    expect(menu.locator("option", has_text="challenger")).to_have_count(1)
+    menu.select_option("challenger")
+    button(page, "add").click()
+    expect(row(page, "challenger")).to_be_visible()
+    row(page, "brute_force").get_by_role("button").click()
+    expect(page.locator(".parbench-log")).to_contain_text(re.compile("brute_force is (back|out)"))
+    save(page)
+    page.reload()
+
+    expect(row(page, "challenger")).to_be_visible()
+    expect(page.locator(".parbench-live-figure canvas").first).to_be_visible()
+    expect(page.locator(".parbench-still")).to_be_hidden()
+    before = page.locator(".parbench-board").inner_text()
+    page.wait_for_function(
+        "(before) => document.querySelector('.parbench-board').innerText !== before", arg=before
+    )
+
+
+MARKUP = """
+import parbench_lab as pb
+bad = "<img src=x onerror=window.hurt=1>"
+quick = pb.Candidate(name=bad, function="builtins:sorted")
+bench = pb.ParallelBenchmarking([quick, "list_sort"], "sorting", batch_size=200, store=":memory:")
+bench.note(bad)
+bench.start()
+bench
+"""
+
+
+def test_names_and_notes_stay_text_everywhere_and_two_views_are_both_live(page, lab):
+    open_notebook(page, lab, lab.write("markup.ipynb", MARKUP, "bench.panel()"))
+    run_all(page)
+    expect(page.locator(".parbench-board")).to_have_count(2)
+    expect(page.locator(".parbench-log").first).to_contain_text("note: <img src=x")
+    bad = page.locator("td.name").filter(has_text="<img src=x")
+    expect(bad.first).to_be_attached()
+    expect(bad).to_have_count(2)
+    page.locator(".parbench-live-figure").first.scroll_into_view_if_needed()
+    figure = page.locator(".parbench-live-figure canvas").first
+    box = figure.bounding_box()
+    for share in (0.2, 0.4, 0.6, 0.8):  # over lines and points, for what the hover says
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+    button(page, "stop").first.click()
+    expect(page.locator(".parbench-head [role=status]").nth(1)).to_have_text("ended")
+
+    assert page.evaluate("() => window.hurt") is None
+    assert page.locator("img[src='x']").count() == 0
+
+
+ENDLESS = """
+import parbench_lab as pb
+bench = pb.demo(batch_size=100, store=":memory:", tolerance=0.0, policy="never")
+bench
+"""
+BUSY = """
+import time
+before = bench.scoreboard.blocks
+time.sleep(6)
+print("raced on", bench.scoreboard.blocks > before + 20)
+"""
+
+
+def test_a_cell_that_blocks_delays_nothing_and_a_dead_kernel_is_told(page, lab):
+    open_notebook(
+        page,
+        lab,
+        lab.write("busy.ipynb", ENDLESS, BUSY),
+    )
+    run_all(page)
+    expect(page.locator(".jp-OutputArea-output").last).to_contain_text("raced on True")
+    expect(page.locator(".parbench-live-figure canvas").first).to_be_visible()
+
+    page.locator(".jp-CodeCell .jp-InputPrompt").first.click()
+    page.keyboard.press("0")
+    page.keyboard.press("0")
+    page.locator(".jp-Dialog button.jp-mod-accept").click()
+
+    expect(phase(page)).to_contain_text("the kernel is gone: run the cell again")
