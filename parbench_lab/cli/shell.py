@@ -14,6 +14,7 @@ from parbench_lab import __version__
 from parbench_lab.cli.doctor import doctor
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.flags import as_flags
+from parbench_lab.cli.lab import lab
 from parbench_lab.cli.options import debug_option, examples
 from parbench_lab.cli.race import race
 from parbench_lab.cli.runs import runs, show
@@ -77,6 +78,7 @@ def _message(error: BaseException) -> str:
         "parbench race                a first race, of moving averages",
         "parbench race mymodule.py    every @candidate function of your module",
         "parbench show latest         the result again",
+        "parbench lab                 JupyterLab on a copy of the notebooks",
     )
     + "\n\nExit codes: 0 done, 1 a check or a race failed, 2 wrong use.",
 )
@@ -86,7 +88,7 @@ def parbench() -> None:
     """Race implementations in parallel, with evidence that holds."""
 
 
-for _command in (race, runs, show, doctor, workloads):
+for _command in (race, runs, show, doctor, workloads, lab):
     parbench.add_command(_command)
 
 

@@ -42,6 +42,7 @@ from parbench_lab.workloads.registry import resolve
 
 if TYPE_CHECKING:
     from parbench_lab.panel.race_panel import RacePanel
+    from parbench_lab.panel.static_page import RacePage
 
 
 class ParallelBenchmarking(RaceView):
@@ -227,6 +228,43 @@ class ParallelBenchmarking(RaceView):
             raise
         self._started = True
 
+    def play(
+        self,
+        schedule: Sequence[tuple[float, Mapping[str, Any]]] = (),
+        max_seconds: float | None = None,
+    ) -> RaceResult:
+        """Run a race with changes of settings at given times: a slider's moves without a hand.
+
+        Parameters
+        ----------
+        schedule
+            Pairs of race time in seconds and changes, ``(4.0, {"batch_size": 3000})``; each goes
+            the same way as `change`.
+        max_seconds
+            Budget of race time from now; None: until it is decided after the last change.
+
+        Raises
+        ------
+        UsageError
+            If a time is negative.
+        SettingError, UnknownNameError
+            For a change that is refused; the race goes on.
+        """
+        planned = sorted(schedule, key=lambda entry: entry[0])
+        if planned and not planned[0][0] >= 0:
+            raise UsageError(f"a schedule begins at 0 s or later but got {planned[0][0]}")
+        for _, changes in planned:
+            self._check_settings(changes)
+        self.limit(max_seconds, stop_when_decided=max_seconds is None and not planned)
+        self.start()
+        for at_s, changes in planned:
+            if not self.wait("finished", timeout_s=max(0.0, at_s - self._engine.now_s())):
+                self.change(**changes)
+        if max_seconds is None and planned:
+            self.limit(stop_when_decided=True)
+        self.wait("finished")
+        return self.result()
+
     def pause(self) -> None:
         """Send no further blocks until `resume`."""
         self._engine.post(events.Paused())
@@ -387,6 +425,18 @@ class ParallelBenchmarking(RaceView):
         if self._panel is None:
             self._panel = make(self)
         return self._panel
+
+    def page(self) -> RacePage:
+        """Return plots and table as they are now: a rich display that needs no kernel to be read.
+
+        ``page().save("race.html")`` writes it into a file that opens without a network.
+
+        Raises
+        ------
+        UsageError
+            If the packages of the extra ``lab`` are not installed.
+        """
+        return self.panel(headless=True).page()
 
     def _ipython_display_(self) -> None:
         self.panel()._ipython_display_()

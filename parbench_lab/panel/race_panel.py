@@ -45,7 +45,7 @@ class RacePanel:
     control
         The race.
     headless
-        For runs without a front end (papermill): no thread; the rich display is the still page.
+        For runs without a front end (papermill): no thread, no widgets; it shows as a still table.
 
     Examples
     --------
@@ -341,11 +341,11 @@ class RacePanel:
         """Show the panel, and beside it a still picture for whoever opens the notebook later."""
         from IPython.display import display  # noqa: PLC0415 - in a notebook only
 
+        markup = still_html(self._state(self._control.scoreboard))
         if self._headless:
-            display(self.page())
+            display({"text/html": markup, "text/plain": repr(self)}, raw=True)
             return
         display(self.widget)
-        markup = still_html(self._state(self._control.scoreboard))
         self._still = display({"text/html": markup}, raw=True, display_id=True)
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from bokeh.embed import file_html
 from bokeh.resources import INLINE
 
+from parbench_lab.plots.framed import frame, saved
 from parbench_lab.plots.together import race_figures
 from parbench_lab.racing.history import RaceHistory
 
@@ -83,14 +84,7 @@ class RacePage:
         OSError
             If it cannot be written.
         """
-        target = Path(path)
-        target.write_text(self.html(), encoding="utf-8")
-        return target
+        return saved(self.html(), path)
 
     def _repr_html_(self) -> str:
-        """Return the page in a frame of its own: no script or style of it meets the notebook's."""
-        inner = html.escape(self.html(), quote=True)
-        return (
-            f'<iframe title="plots and table of a race" srcdoc="{inner}" '
-            f'style="width:100%;height:{FRAME_PX}px;border:0;background:#fff"></iframe>'
-        )
+        return frame(self.html(), title="plots and table of a race", height_px=FRAME_PX)

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from parbench_lab.plots.evidence import evidence_data, evidence_figure
+from parbench_lab.plots.framed import Framed, framed
 from parbench_lab.plots.ratio import ratio_data, ratio_figure
 from parbench_lab.plots.sizes import SizesData, sizes_data, sizes_figure
 from parbench_lab.plots.throughput import ThroughputData, throughput_data, throughput_figure
@@ -15,10 +16,12 @@ from parbench_lab.plots.together import race_figures
 from parbench_lab.plots.usage import usage_data, usage_figure
 
 __all__ = [
+    "Framed",
     "SizesData",
     "ThroughputData",
     "evidence_data",
     "evidence_figure",
+    "framed",
     "race_figures",
     "ratio_data",
     "ratio_figure",

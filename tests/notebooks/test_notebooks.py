@@ -9,7 +9,11 @@ import papermill
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-SMALL = {"01_first_race": {"seconds": 5.0, "batch_size": 500}}
+SMALL = {
+    "00_start_here": {"headless": True, "seconds": 6.0},
+    "01_first_race": {"seconds": 5.0, "batch_size": 500},
+    "02_live_challenger": {"headless": True, "seconds": 8.0},
+}
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
