@@ -1,0 +1,113 @@
+"""The figures: every source that streams has its name, every axis its unit."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from bokeh.models import Axis, ColumnDataSource, HoverTool, Legend, LegendItem
+from bokeh.plotting import figure
+
+import parbench_lab as pb
+from parbench_lab.core.metric import Metric
+from parbench_lab.plots import framed, race_figures, ratio_data, ratio_figure
+from parbench_lab.plots.theme import as_hover_label, themes
+from tests.plots.histories import board, history, ratio
+
+HURTFUL = "<img src=x onerror=alert(1)>@b$c"
+
+
+def names(root):
+    return {s.name for s in root.references() if isinstance(s, ColumnDataSource) and s.name}
+
+
+def test_every_source_that_streams_has_its_name():
+    assert names(race_figures(history(("a", "b")))) == {
+        *(f"{thing}:{name}" for thing in ("throughput", "evidence", "sizes") for name in "ab"),
+        "throughput:marks", "throughput:epochs", "sizes:crossovers", "ratio:points", "usage:cpu-0",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["evidence:threshold", "ratio:tolerance", "ratio:range"])
+def test_every_model_that_moves_has_its_name(name):
+    assert race_figures(history()).select_one({"name": name}) is not None
+
+
+def test_every_axis_says_what_and_in_which_unit():
+    labels = {a.axis_label for a in race_figures(history()).references() if isinstance(a, Axis)}
+
+    assert labels == {
+        "race time in s", "items per second", "blocks of the race", "odds (x : 1)",
+        "wall_time_s over the leader's", "", "batch size in items", "% of a core", "MB",
+    }  # fmt: skip
+
+
+def test_a_metric_on_an_interval_scale_shows_differences_in_its_unit():
+    score = Metric(name="score", unit="points", better="higher", scale="interval")
+    data = ratio_data(board(1.0, {"a": 1.0}, ratios={"a": ratio(0.0)}))
+
+    made = ratio_figure(data, tolerance=0.1, objective=score)
+
+    assert made.xaxis[0].axis_label == "score in points"
+    assert made.select_one({"name": "ratio:tolerance"}).location == pytest.approx(0.1)
+
+
+def test_legends_mute_and_hovers_tell_numbers_with_units():
+    made = race_figures(history())
+    legends = [m for m in made.references() if isinstance(m, Legend)]
+    told = [text for h in made.references() if isinstance(h, HoverTool) for _, text in h.tooltips]
+
+    assert {legend.click_policy for legend in legends} == {"mute"}
+    assert any("items/s" in text for text in told)
+    assert any(": 1" in text for text in told)
+
+
+def test_names_are_no_markup_where_bokeh_would_take_them_for_it():
+    made = race_figures(history((HURTFUL, "b")))
+    glyphs = {r.name for f in made.select({"type": figure}) for r in f.renderers if r.name}
+    labels = {i.label.value for i in made.references() if isinstance(i, LegendItem)}
+
+    assert as_hover_label(HURTFUL) in glyphs
+    assert not any("<img" in name or "@" in name for name in glyphs)
+    assert HURTFUL in labels  # a legend is drawn on a canvas: text is text there
+
+
+def test_light_and_dark_speak_of_the_same_things():
+    light, dark = themes()["light"], themes()["dark"]
+
+    assert {kind: set(look) for kind, look in light.items()} == {
+        kind: set(look) for kind, look in dark.items()
+    }
+    assert light["Axis"] != dark["Axis"]
+
+
+def test_a_history_of_nothing_still_has_its_figures():
+    empty = pb.plots.race_figures(
+        type(history())(
+            candidates=("a",), objectives=history().objectives, elimination_threshold=20.0,
+            tolerance=0.0,
+        )
+    )  # fmt: skip
+
+    assert "throughput:a" in names(empty)
+
+
+def test_a_framed_figure_needs_no_network(tmp_path):
+    shown = framed(race_figures(history()), title="a <race>")
+    page = shown.save(tmp_path / "race.html").read_text(encoding="utf-8")
+
+    assert re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=", page) == []
+    assert html.escape("a <race>") in shown._repr_html_()
+
+
+def test_a_stored_run_is_drawn_without_its_workload(tmp_path):
+    with pb.ParallelBenchmarking(
+        ["cumsum", "convolve"], batch_size=200, store=tmp_path / "runs.db", n_workers=1
+    ) as bench:
+        bench.run_continuous_optimization(max_seconds=20)
+
+    drawn = race_figures(pb.load_history(bench.run_id, tmp_path / "runs.db"))
+
+    source = drawn.select_one({"name": "throughput:cumsum"})
+    assert len(source.data["at_s"]) > 0
