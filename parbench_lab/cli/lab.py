@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import itertools
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -66,6 +67,8 @@ def lab(
         options.append(f"--ServerApp.port={port}")
     if no_browser:
         options.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.append("--allow-root")  # in a container; it listens on this machine only
     return _run(["jupyterlab", *options])
 
 
