@@ -29,12 +29,6 @@ from bokeh.models import ColumnDataSource
 UNACKNOWLEDGED = 2
 """Messages on the way at most: a slow page gets fewer and larger ones."""
 
-PATIENCE_S = 5.0
-"""A view that acknowledges nothing for so long gets the next message all the same."""
-
-SILENT_S = 15.0
-"""A view that says nothing at all for so long (it would every 4 s) is gone."""
-
 Columns = Mapping[str, Sequence[Any]]
 Operation = tuple[str, str, Mapping[str, Any], int | None]
 """What to do with a source: kind, its name, columns, rollover."""
@@ -75,6 +69,10 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
     themes
         ``{"light": {type: {attribute: value}}, "dark": ...}``: applied by the page as its own
         theme says; types are Bokeh's, or the ends of their names (``"Axis"``).
+    patience_s
+        A view that acknowledges nothing for so long gets the next message all the same.
+    silent_s
+        A view that says nothing at all for so long (it would every 4 s) is gone.
 
     Notes
     -----
@@ -92,10 +90,14 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         *,
         max_hz: float = 10.0,
         themes: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+        patience_s: float = 5.0,
+        silent_s: float = 15.0,
     ) -> None:
         self._lock = threading.RLock()
         self._wake = threading.Condition(self._lock)
         self._least_s = 1.0 / max_hz
+        self._patience_s = patience_s
+        self._silent_s = silent_s
         self._views: dict[str, _View] = {}
         self._wanted: dict[str, int] = {}
         self._pings: set[str] = set()
@@ -122,6 +124,7 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
     def visible(self) -> bool:
         """Whether some front end shows it now."""
         with self._lock:
+            self._forget_silent()
             return bool(self._views)
 
     def stream(self, source: str, columns: Columns, rollover: int | None = None) -> None:
@@ -240,7 +243,8 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
     def _run(self) -> None:
         while True:
             with self._lock:
-                self._wake.wait_for(self._has_work, self._patience_s())
+                while not self._has_work():
+                    self._wake.wait(self._pause_s())  # each word may change how long
                 if self._stopping:
                     return
                 messages = self._messages()
@@ -257,22 +261,28 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
     def _may_send(self) -> bool:
         if self._rebuilt:
             return True
-        now_s = time.monotonic()
-        for view in [v for v, known in self._views.items() if now_s - known.heard_s > SILENT_S]:
-            del self._views[view]  # its page was closed without a word
+        self._forget_silent()
         if not self._queue or not self._views:
             return False
-        waited_s = now_s - self._sent_s
+        waited_s = time.monotonic() - self._sent_s
         behind = self._seq - min(view.acknowledged for view in self._views.values())
-        ready = behind < UNACKNOWLEDGED or waited_s >= PATIENCE_S
+        ready = behind < UNACKNOWLEDGED or waited_s >= self._patience_s
         return ready and (waited_s >= self._least_s or self._urgent)
 
-    def _patience_s(self) -> float | None:
+    def _forget_silent(self) -> None:
+        """Drop views whose page was closed without a word."""
+        oldest_s = time.monotonic() - self._silent_s
+        for view in [v for v, known in self._views.items() if known.heard_s < oldest_s]:
+            del self._views[view]
+
+    def _pause_s(self) -> float | None:
         """Return how long to wait without a word: until the next tick, or for ever."""
         if not self._queue or not self._views:
             return None
         waited_s = time.monotonic() - self._sent_s
-        return max(0.0, (self._least_s if waited_s < self._least_s else PATIENCE_S) - waited_s)
+        return max(
+            0.0, (self._least_s if waited_s < self._least_s else self._patience_s) - waited_s
+        )
 
     def _messages(self) -> list[tuple[dict[str, Any], list[bytes]]]:
         found: list[tuple[dict[str, Any], list[bytes]]] = []
