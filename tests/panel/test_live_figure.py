@@ -117,7 +117,7 @@ class Page:
                     found[column] = np.frombuffer(rest[: 8 * values], "<f8").tolist()
                     rest = rest[8 * values :]
                 else:
-                    found[column] = values
+                    found[column] = list(values)  # other pages take it too
             source = self.document.get_model_by_name(name)
             if operation == "stream":
                 source.stream(found, rollover)
@@ -608,15 +608,15 @@ def change(live, rng, step):
         live.flush_soon()
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(4))
 def test_whatever_happens_every_page_ends_with_what_the_kernel_has(make, seed):
     rng = np.random.default_rng(seed)
     live = make(max_hz=2000.0)
     pages = [Coming(live, name) for name in ("one", "two", "three")]
 
-    for step in range(300):
+    for step in range(120):
         change(live, rng, step)
-        if rng.random() < 0.1:
+        if rng.random() < 0.15:
             pages[int(rng.integers(3))].act(rng)
     for coming in pages:
         if not coming.page.shown:
