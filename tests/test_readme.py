@@ -11,7 +11,12 @@ import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-SCRIPTS = [block for block in BLOCKS if not block.startswith("# mymodule.py")]
+CELLS = [n for n, block in enumerate(BLOCKS) if block.startswith("bench.wait(")]
+SCRIPTS = [
+    BLOCKS[n - 1] + block if n in CELLS else block
+    for n, block in enumerate(BLOCKS)
+    if n + 1 not in CELLS and not block.startswith("# mymodule.py")
+]
 MODULE = next(block for block in BLOCKS if block.startswith("# mymodule.py"))
 
 

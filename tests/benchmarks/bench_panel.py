@@ -1,0 +1,161 @@
+"""The panel in a real browser: from a slider's move to what is painted, frames, memory.
+
+Ten candidates race (4 ms a call, blocks of 40 ms) while a real Chromium shows the panel in a real
+JupyterLab. A move is a key press on the slider's handle; its effect is seen by the page itself, in
+the frame after the one in which the data arrived. ``PARBENCH_SECONDS=600`` watches ten minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+from pathlib import Path
+
+import psutil
+
+MOVES = 40
+WATCH_S = float(os.environ.get("PARBENCH_SECONDS", "60"))
+
+RACE = """
+import os, time
+import parbench_lab as pb
+
+class Spinning:
+    name = "spinning"
+    def make_case(self, size, rng):
+        return size
+    def check(self, case, result):
+        if result != case:
+            raise ValueError("wrong")
+
+def spinner(label):
+    def spin(case):
+        end = time.perf_counter() + 0.004
+        while time.perf_counter() < end:
+            pass
+        return case
+    return pb.Candidate(name=f"spin_{label}", function=spin)
+
+bench = pb.ParallelBenchmarking(
+    [spinner(label) for label in "abcdefghij"], Spinning(), policy="never", tolerance=0.0,
+    batch_size=1000, store=":memory:", interference_every_s=0.0)
+bench.start()
+panel = bench.panel()
+panel
+"""
+FULL = """
+figure, n = panel.curves.figure, 1000
+at_s = [i / n for i in range(n)]
+for label in "abcdefghij":
+    speeds = [2.5e5 + 100 * (i % 97) for i in range(n)]
+    columns = {"at_s": at_s, "throughput": speeds, "batch_size": [1000] * n, "runs": [1] * n}
+    figure.stream(f"throughput:spin_{label}", columns, n)
+    columns = {"blocks": at_s, "odds": [1.0 + i % 7 for i in range(n)], "at_s": at_s}
+    figure.stream(f"evidence:spin_{label}", columns, n)
+print(os.getpid())
+"""
+FILLED = """() => window.Bokeh && Bokeh.documents.length && Bokeh.documents.at(-1)
+  .get_model_by_name("throughput:spin_a").data.at_s.length > 900"""
+WAIT_FOR = """(which) => new Promise((resolve) => {
+  const models = () => Bokeh.documents.at(-1);
+  const seen = () => {
+    const doc = models();
+    if (which === "threshold") return doc.get_model_by_name("evidence:threshold").location;
+    if (which === "tolerance") return doc.get_model_by_name("ratio:tolerance").location;
+    const last = [..."abcdefghij"].map(
+      (label) => doc.get_model_by_name(`throughput:spin_${label}`).data.batch_size.at(-1));
+    return Math.max(...last.map((size) => (window.__sizes.has(size) ? 0 : size)));
+  };
+  if (which === "batch") {
+    window.__sizes = new Set([..."abcdefghij"].flatMap(
+      (label) => [...models().get_model_by_name(`throughput:spin_${label}`).data.batch_size]));
+  }
+  const before = seen();
+  let pressed = null;
+  const press = () => { pressed = performance.now(); };
+  window.addEventListener("keydown", press, {capture: true, once: true});
+  const look = () => {
+    if (pressed !== null && seen() !== before) {
+      requestAnimationFrame(() => { window.__took = performance.now() - pressed; });
+      return;
+    }
+    requestAnimationFrame(look);
+  };
+  window.__took = null;
+  look();
+  resolve();
+})"""
+FRAMES = """(seconds) => new Promise((resolve) => {
+  let frames = 0;
+  const start = performance.now();
+  const count = () => {
+    frames += 1;
+    const passed = (performance.now() - start) / 1000;
+    if (passed < seconds) requestAnimationFrame(count);
+    else resolve([frames / passed, performance.memory.usedJSHeapSize]);
+  };
+  requestAnimationFrame(count);
+})"""
+
+
+def main() -> None:
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.conftest import LAB, chromium
+    from tests.browser.jupyter import jupyter
+    from tests.browser.steps import open_notebook, run_all
+
+    if chromium() is None:
+        print("not measured: Chromium is not installed")
+        return
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        folder = Path(temporary) / "notebooks"
+        folder.mkdir()
+        with jupyter(folder, *LAB, ready="is running at") as server:
+            browser = playwright.chromium.launch(
+                executable_path=chromium(),
+                args=["--no-sandbox", "--disable-dev-shm-usage", "--enable-precise-memory-info"],
+            )
+            page = browser.new_page(viewport={"width": 1600, "height": 1400})
+            page.set_default_timeout(60_000)
+            open_notebook(page, server, server.write("panel.ipynb", RACE, FULL))
+            run_all(page)
+            page.wait_for_function(FILLED)
+            _latencies(page)
+            _frames(page)
+            browser.close()
+
+
+def _latencies(page) -> None:
+    targets = (("threshold", "threshold", 150), ("tolerance", "tolerance", 150))
+    for which, label, target_ms in (*targets, ("batch", "batch size", 400)):
+        handle = page.locator(
+            ".widget-slider", has=page.locator(f"label:text-is('{label}')")
+        ).locator(".noUi-handle")
+        took = []
+        for move in range(MOVES):
+            page.evaluate(WAIT_FOR, which)
+            handle.focus()
+            page.keyboard.press("ArrowRight" if move % 20 < 10 else "ArrowLeft")
+            page.wait_for_function("() => window.__took !== null")
+            took.append(page.evaluate("() => window.__took"))
+        middle, p95 = statistics.median(took), statistics.quantiles(took, n=20)[-1]
+        print(f"{label}: from the key to the painted effect, median {middle:.0f} ms, ", end="")
+        print(f"95th percentile {p95:.0f} ms (target {target_ms})", flush=True)
+
+
+def _frames(page) -> None:
+    kernel = psutil.Process(int(page.locator(".jp-OutputArea-output").last.inner_text().strip()))
+    page.evaluate(FRAMES, 5)
+    rss_before = kernel.memory_info().rss
+    first, heap_before = page.evaluate(FRAMES, 5)
+    page.set_default_timeout(0)
+    rate, heap_after = page.evaluate(FRAMES, WATCH_S)
+    rss_after = kernel.memory_info().rss
+    print(f"frames a second over {WATCH_S:g} s, 10 000 points a plot: {rate:.1f} (target 50)")
+    print(f"  in the first 5 s {first:.1f}; load {os.getloadavg()[0]:.1f} on this machine")
+    print(
+        f"  page's heap {heap_before / 1e6:.0f} -> {heap_after / 1e6:.0f} MB, "
+        f"kernel's resident set {rss_before / 1e6:.0f} -> {rss_after / 1e6:.0f} MB"
+    )
