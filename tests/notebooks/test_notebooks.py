@@ -13,6 +13,7 @@ SMALL = {
     "00_start_here": {"headless": True, "seconds": 6.0},
     "01_first_race": {"seconds": 5.0, "batch_size": 500},
     "02_live_challenger": {"headless": True, "seconds": 8.0},
+    "03_plot_gallery": {"seconds": 4.5, "batch_sizes": [100, 1000]},
 }
 
 
@@ -21,7 +22,12 @@ def test_a_notebook_runs_from_top_to_bottom(notebook, tmp_path):
     parameters = {**SMALL[notebook.stem], "store": str(tmp_path / "runs.db")}
 
     papermill.execute_notebook(
-        notebook, tmp_path / notebook.name, parameters, progress_bar=False, kernel_name="python3"
+        notebook,
+        tmp_path / notebook.name,
+        parameters,
+        progress_bar=False,
+        kernel_name="python3",
+        cwd=tmp_path,  # what a notebook writes beside itself does not stay here
     )
 
     cells = json.loads((tmp_path / notebook.name).read_text())["cells"]
