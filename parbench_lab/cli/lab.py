@@ -31,6 +31,19 @@ bench = pb.ParallelBenchmarking(workload={workload!r})
 bench.panel()
 """
 
+_ONLY_HERE = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob: ws: wss:; frame-ancestors 'self'"
+)
+VOILA_OPTIONS = (
+    "--Voila.ip=127.0.0.1",
+    "--show_tracebacks=True",
+    # Notebook 7's own, which does not fit Voila and says so in the page's console
+    "--VoilaConfiguration.extension_denylist=@jupyter-notebook/lab-extension",
+    # Voila's page asks a CDN for icons that it has itself: let no browser ask anybody else
+    "--Voila.tornado_settings=" + repr({"headers": {"Content-Security-Policy": _ONLY_HERE}}),
+)
+"""How a page of the panel is served: from this machine, asking no other."""
+
 
 @click.command(
     epilog=examples(
@@ -124,7 +137,7 @@ def _serve_panel(workload: str, port: int | None, *, no_browser: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="parbench-panel-") as folder:
         page = Path(folder) / "panel.ipynb"
         page.write_text(json.dumps(_notebook(_PANEL.format(workload=workload))), encoding="utf-8")
-        options = ["--Voila.ip=127.0.0.1", "--show_tracebacks=True", str(page)]
+        options = [*VOILA_OPTIONS, str(page)]
         if port is not None:
             options.append(f"--port={port}")
         if no_browser:

@@ -37,7 +37,10 @@ HARMLESS = (
     "jupyter.org",  # Lab's news, refused like every host but this machine
     "/lab/api/news",
     "/lab/api/update",
+    "violates the following Content Security Policy",  # refused, as it should be
 )
+# Notebook 7 says this of its own settings, on any page
+HARMLESS_ERROR = ("reading 'schema'", "/static/notebook/notebook_core.")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,13 +156,18 @@ class Console:
 
     def watch(self, page) -> None:
         page.on("console", lambda message: self._said(message))  # noqa: PLW0108 - marks what it is given
-        page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+        page.on("pageerror", lambda error: self._failed(error))  # noqa: PLW0108 - as above
         page.route(lambda url: not LOCAL.match(url), lambda route: self._refuse(route))  # noqa: PLW0108 - as above
 
     def _said(self, message) -> None:
         text = f"{message.text} ({message.location.get('url', '')})"
         if message.type == "error" and not any(harmless in text for harmless in HARMLESS):
             self.complaints.append(text)
+
+    def _failed(self, error) -> None:
+        text = f"{error} {error.stack}"
+        if not all(mark in text for mark in HARMLESS_ERROR):
+            self.complaints.append(f"page error: {text}")
 
     def _refuse(self, route) -> None:
         if not any(harmless in route.request.url for harmless in HARMLESS):
