@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import psutil
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution import dashboard
 from parbench_lab.execution.flight import FILE_BYTES
+from parbench_lab.execution.logs import quiet_logs
 from parbench_lab.execution.processes import Supervisor, WorkerPlan, WorkerProcess
 from parbench_lab.hardware.cgroup import memory_room_bytes
 from parbench_lab.hardware.cores import available_cores
@@ -34,7 +35,6 @@ _LocalCluster: Any = distributed.LocalCluster  # annotated in part only
 _FAR = "3650 days"
 _CONFIGURING = threading.Lock()
 """Two that set and put back Dask's configuration at once would put back each other's."""
-_NOISY = ("distributed.scheduler", "distributed.core", "distributed.client", "distributed.nanny")
 
 
 class HouseCluster:
@@ -127,7 +127,7 @@ class HouseCluster:
         self.end_workers()
         scheduler, self.scheduler = self.scheduler, None
         if scheduler is not None:
-            with _quiet_logs():
+            with quiet_logs():
                 scheduler.close()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -183,17 +183,3 @@ def _memory_share_bytes(n_workers: int) -> int:
     room = memory_room_bytes()
     usable = free if room is None else min(free, room)
     return max(MIN_MEMORY_BYTES, int(_MEMORY_SHARE * usable / n_workers))
-
-
-@contextlib.contextmanager
-def _quiet_logs() -> Iterator[None]:
-    """Keep Dask's loggers from telling of connections that we ourselves cut."""
-    loggers = [logging.getLogger(name) for name in _NOISY]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)

@@ -9,20 +9,15 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import dask
 import distributed
-from dask.utils import parse_timedelta
-from distributed.comm.addressing import get_address_host_port, parse_address
 from distributed.comm.core import CommClosedError
 
-from parbench_lab.errors import ClusterError, UsageError
+from parbench_lab.errors import ClusterError
 from parbench_lab.execution import remote
+from parbench_lab.execution.address import knock
+from parbench_lab.execution.logs import quiet_logs
 
 ANSWER_TIMEOUT_S = 10.0
-CONNECT_LIMIT_S = 5.0
-"""How long to knock at a scheduler that is not ours; Dask's configuration may say otherwise."""
-
-_CONNECT_KEY = "distributed.comm.timeouts.connect"
 _LARGE_BYTES = 8_000_000
 # Dask is annotated in part only
 _Client: Any = distributed.Client
@@ -90,18 +85,15 @@ class Connection:
         self._sentinel: Any = None
         self._stock: Any = None
         options = {} if security is None else {"security": security}
-        limit_s = ANSWER_TIMEOUT_S if ours else connect_limit_s()
+        if not ours:
+            knock(address, security)
         try:
             self._client: Any = _Client(
-                address, set_as_default=False, timeout=limit_s, name="parbench", **options
+                address, set_as_default=False, timeout=ANSWER_TIMEOUT_S, name="parbench", **options
             )
         except (OSError, TimeoutError, ValueError, TypeError) as error:
-            # the text of an error may quote a certificate's path, never its content
             raise ClusterError(
-                f"no Dask scheduler answers at {address} within {limit_s:g} s "
-                f"({type(error).__name__}); is it running, and does it speak "
-                + ("TLS?" if security is not None else "plain TCP?")
-                + f" (a slow network: raise Dask's {_CONNECT_KEY})"
+                f"the Dask scheduler at {address} does not take us ({type(error).__name__})"
             ) from error
         self._loop = self._client.loop.asyncio_loop
         if ours:
@@ -222,7 +214,8 @@ class Connection:
         if self._listener is not None and self._client.status == "running":
             # or the scheduler tells a client that is gone of its own going
             self._client.unsubscribe_topic("all")
-        self._client.close()
+        with quiet_logs():  # a client whose scheduler is gone tells at length that it gives up
+            self._client.close()
 
     # ------------------------------------------------------------ in the client's thread
 
@@ -289,45 +282,3 @@ class Connection:
         except (CommClosedError, OSError):
             if self._listener is not None and not self._closing:
                 self._listener.on_lost()
-
-
-def connect_limit_s() -> float:
-    """Return how many seconds a scheduler has to answer.
-
-    Dask's own default of 30 s is meant for clusters that are just being started; where a user
-    set another one in Dask's configuration, that holds.
-    """
-    told = dask.config.get(_CONNECT_KEY)
-    usual = dask.config.get(_CONNECT_KEY, config=dask.config.merge(*dask.config.defaults))
-    return CONNECT_LIMIT_S if told == usual else float(parse_timedelta(told))
-
-
-def address_and_security(cluster: Any, security: Any) -> tuple[str, Any]:
-    """Return how to reach a cluster that is given as an address, a client or a cluster object.
-
-    Raises
-    ------
-    UsageError
-        If it is none of these, or the address is none.
-    """
-    if isinstance(cluster, str):
-        return _checked_address(cluster), security
-    scheduler = getattr(cluster, "scheduler", None)
-    address = getattr(cluster, "scheduler_address", None) or getattr(scheduler, "address", None)
-    if not isinstance(address, str):
-        raise UsageError(
-            "cluster must be None, a scheduler's address ('tcp://host:8786'), a Dask client or a "
-            f"running Dask cluster but got {type(cluster).__name__}"
-        )
-    return address, security if security is not None else getattr(cluster, "security", None)
-
-
-def _checked_address(address: str) -> str:
-    try:
-        if parse_address(address)[0] != "inproc":
-            get_address_host_port(address)
-    except ValueError as error:
-        raise UsageError(
-            f"cluster {address!r}: {error}; give a scheduler's address like tcp://host:8786"
-        ) from error
-    return address

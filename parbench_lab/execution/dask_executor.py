@@ -16,8 +16,9 @@ from parbench_lab.core.ports import ExecutorReport, Workload, workload_name
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution import remote
+from parbench_lab.execution.address import address_and_security
 from parbench_lab.execution.cluster import HouseCluster, scratch_folder
-from parbench_lab.execution.connection import Connection, address_and_security
+from parbench_lab.execution.connection import Connection
 from parbench_lab.execution.faults import Cause
 from parbench_lab.execution.floor import Floor
 from parbench_lab.execution.shipping import ship

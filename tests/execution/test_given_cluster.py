@@ -1,10 +1,13 @@
 """Clusters that are given: a client, a cluster object, an address with or without TLS."""
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 
 import dask
 import psutil
@@ -14,7 +17,7 @@ from distributed.security import Security
 
 from parbench_lab.core.ports import ExecutorFailed, WorkerJoined, WorkerLeft
 from parbench_lab.errors import ClusterError, UsageError
-from parbench_lab.execution.connection import connect_limit_s
+from parbench_lab.execution.address import connect_limit_s
 from parbench_lab.execution.dask_executor import DaskExecutor
 from parbench_lab.execution.floor import Floor
 from parbench_lab.testing import check_executor
@@ -262,6 +265,62 @@ def test_nobody_at_an_address_is_an_error_that_says_so():
         ),
     ):
         executor.open(lambda report: None, misdeeds.Summing())
+
+
+class Stranger:
+    """Takes connections, says something (or nothing), and holds them."""
+
+    def __init__(self, words):
+        self._words = words
+        self._held = []
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.address = f"tcp://127.0.0.1:{self._server.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._take, daemon=True)
+        self._thread.start()
+
+    def _take(self):
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = self._server.accept()
+                peer.sendall(self._words)
+                self._held.append(peer)
+
+    def close(self):
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._thread.join()
+        for peer in self._held:
+            peer.close()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(b"", id="silence"),
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 4, id="another protocol"),
+    ],
+)
+def test_a_stranger_at_an_address_is_an_error_within_the_limit(words):
+    stranger = Stranger(words)
+    executor = DaskExecutor(stranger.address)
+    try:
+        with (
+            dask.config.set({"distributed.comm.timeouts.connect": "500ms"}),
+            pytest.raises(ClusterError, match=r"no Dask scheduler answers .* within 0.5 s"),
+        ):
+            executor.open(lambda report: None, misdeeds.Summing())
+    finally:
+        stranger.close()
+
+
+def test_the_address_of_a_worker_is_refused_with_a_hint():
+    with LocalCluster(
+        n_workers=1, processes=False, protocol="tcp://", host="127.0.0.1", dashboard_address=":0"
+    ) as cluster:
+        executor = DaskExecutor(cluster.workers[0].address)
+
+        with pytest.raises(ClusterError, match=r"answers a Dask worker: give the address of its"):
+            executor.open(lambda report: None, misdeeds.Summing())
 
 
 def test_a_scheduler_has_five_seconds_or_what_dask_was_told():

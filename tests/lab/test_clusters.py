@@ -110,7 +110,7 @@ def test_a_worker_that_joins_is_used_and_one_that_leaves_hurts_nobody(tmp_path):
     assert_fair(result)
 
 
-def test_the_end_of_the_scheduler_ends_the_race_in_one_line(tmp_path):
+def test_the_end_of_the_scheduler_ends_the_race_in_one_line(tmp_path, capfd):
     with contextlib.ExitStack() as stack:
         scheduler = stack.enter_context(commands.scheduler(tmp_path))
         stack.enter_context(commands.worker(scheduler.address, tmp_path, name="only"))
@@ -126,6 +126,7 @@ def test_the_end_of_the_scheduler_ends_the_race_in_one_line(tmp_path):
     assert result.winner is None
     assert "scheduler" in result.reason
     assert "\n" not in result.reason
+    assert capfd.readouterr().err == ""
 
 
 # ---------------------------------------------------------------- TLS
