@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import threading
 
@@ -212,9 +213,20 @@ def test_a_candidate_with_markup_in_its_name_stays_text():
 
     page = panel.page().html()
 
-    assert EVIL not in page.partition("<script")[0]
+    outside = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert EVIL not in outside
+    assert html.escape(EVIL) in outside
     assert panel.board._state["rows"][0]["candidate"] == EVIL  # the page puts it in as text
     panel.close()
+
+
+def test_the_table_of_a_page_stands_in_its_body_and_not_in_a_script(race, panel):
+    page = panel.page().html()
+
+    outside = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    body = outside.partition("</head>")[2]
+    assert body.count('class="parbench-still"') == 1
+    assert page.count('class="parbench-still"') == 1
 
 
 def test_closing_leaves_no_thread_and_leaves_the_race_alone(race):
