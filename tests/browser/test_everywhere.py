@@ -118,3 +118,131 @@ def end_kernels(page, server):
     sessions = page.request.get(f"{server.url}/api/sessions", headers=headers).json()
     for session in sessions:
         page.request.delete(f"{server.url}/api/sessions/{session['id']}", headers=headers)
+
+
+UNSEEN = """
+import time
+live, limit_s = bench.panel().curves.figure, time.monotonic() + 20
+while live.visible and time.monotonic() < limit_s:
+    time.sleep(0.05)
+sent, blocks = live.sent_messages, bench.scoreboard.blocks
+while bench.scoreboard.blocks < blocks + 50:
+    time.sleep(0.05)
+print("visible:", live.visible, "sent:", live.sent_messages - sent)
+"""
+LONGEST = """() => Math.max(0, ...(window.Bokeh ? Bokeh.documents : []).flatMap((doc) =>
+  [...doc._all_models.values()].filter((model) => model.type === "ColumnDataSource")
+    .map((source) => source.get_length() ?? 0)))"""
+
+
+def test_a_folded_panel_costs_nothing_and_catches_up_when_it_is_shown(page, lab):
+    open_notebook(page, lab, lab.write("folded.ipynb", ENDLESS, UNSEEN))
+    page.locator(".jp-CodeCell .jp-InputPrompt").first.click()
+    page.keyboard.press("Control+Enter")
+    expect(canvas(page)).to_be_visible()
+    page.wait_for_function(f"() => ({LONGEST})() > 3")
+
+    fold = page.locator(".jp-CodeCell").first.locator(".jp-OutputCollapser")
+    fold.click()
+    expect(canvas(page)).to_be_hidden()
+    before = page.evaluate(LONGEST)
+    page.locator(".jp-CodeCell .jp-InputPrompt").last.click()
+    page.keyboard.press("Control+Enter")
+    told = page.locator(".jp-CodeCell").last.locator(".jp-OutputArea-output")
+    expect(told).to_contain_text("visible: False sent: 0")
+    fold.click()
+
+    expect(canvas(page)).to_be_visible()
+    page.wait_for_function(f"(before) => ({LONGEST})() > before + 10", arg=before)
+
+
+HEADLESS = """
+import parbench_lab as pb
+bench = pb.ParallelBenchmarking(
+    workload="moving_average", batch_size=100, store=":memory:", policy="never"
+)
+bench.panel(headless=True)
+"""
+BUDGET = """
+result = bench.run_continuous_optimization(max_seconds=seconds)
+print(bench.scoreboard.phase, bench.scoreboard.elapsed_s >= seconds)
+"""
+REPORT = """
+page = bench.page()
+bench.close()
+page
+"""
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """A notebook that papermill ran: no front end, a budget, a page as its last expression."""
+    folder = tmp_path_factory.mktemp("headless")
+    parameters = nbformat.v4.new_code_cell("seconds = 60.0", metadata={"tags": ["parameters"]})
+    cells = [parameters, *map(nbformat.v4.new_code_cell, (HEADLESS, BUDGET, REPORT))]
+    metadata = {"language_info": {"name": "python"}}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+    nbformat.write(notebook, folder / "in.ipynb")
+    papermill.execute_notebook(
+        folder / "in.ipynb",
+        folder / "out.ipynb",
+        {"seconds": 3.0},
+        progress_bar=False,
+        kernel_name="python3",
+    )
+    return folder / "out.ipynb"
+
+
+def test_without_a_front_end_the_race_runs_to_its_budget_and_leaves_a_page(executed):
+    notebook = json.loads(executed.read_text())
+    *_, still, budget, report = [cell["outputs"] for cell in notebook["cells"]]
+
+    assert "".join(budget[-1]["text"]) == "ended True\n"
+    assert "parbench-still" in "".join(still[-1]["data"]["text/html"])
+    assert "<iframe" in "".join(report[-1]["data"]["text/html"])
+    assert "widgets" not in notebook["metadata"]
+
+
+def test_a_page_of_nbconvert_opens_from_a_file_without_a_network(browser, executed):
+    target = executed.with_suffix(".html")
+    text, _ = HTMLExporter().from_filename(str(executed))
+    target.write_text(text, encoding="utf-8")
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, offline=True)
+    page = context.new_page()
+    asked, failed = [], []
+    page.on("request", lambda request: asked.append((request.frame, request.url)))
+    page.on("pageerror", lambda error: failed.append(str(error)))
+
+    page.goto(target.as_uri())
+    frame = page.frame_locator("iframe")
+    expect(frame.locator("canvas").first).to_be_visible()
+    expect(frame.locator(".parbench-still tr")).to_have_count(8)
+    said = hover(page, "throughput")
+
+    assert re.search(r"\d", said)
+    ours = [url for where, url in asked if where != page.main_frame]
+    assert [url for url in ours if re.match(r"https?:", url)] == []
+    assert [words for words in failed if "require" not in words.lower()] == []
+    context.close()
+
+
+POINT = """(name) => {
+  const find = (view) => view.model.name === name
+    ? view : [...(view.child_views ?? [])].map(find).find(Boolean);
+  const view = [...Bokeh.index.roots].map(find).find(Boolean);
+  const { glyph, data_source: source } = view.model.renderers[0];
+  const [x, y] = [glyph.x, glyph.y].map(({ field }) => source.get_column(field)[2]);
+  const box = view.el.getBoundingClientRect();
+  return [box.left + view.frame.x_scale.compute(x), box.top + view.frame.y_scale.compute(y)];
+}"""
+
+
+def hover(page, figure):
+    """Move the mouse onto a point of a framed figure; return what it says."""
+    outer = page.locator("iframe").bounding_box()
+    x, y = page.frames[-1].evaluate(POINT, figure)
+    page.mouse.move(outer["x"] + x - 20, outer["y"] + y - 20)
+    page.mouse.move(outer["x"] + x, outer["y"] + y, steps=4)
+    tooltip = page.frame_locator("iframe").locator(".bk-Tooltip").first
+    expect(tooltip).to_be_visible()
+    return tooltip.inner_text()
