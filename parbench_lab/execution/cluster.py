@@ -22,7 +22,7 @@ import psutil
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution import dashboard
 from parbench_lab.execution.flight import FILE_BYTES
-from parbench_lab.execution.logs import quiet_logs
+from parbench_lab.execution.logs import forgive_timeouts, quiet_logs
 from parbench_lab.execution.processes import Supervisor, WorkerPlan, WorkerProcess
 from parbench_lab.hardware.cgroup import memory_room_bytes
 from parbench_lab.hardware.cores import available_cores
@@ -127,6 +127,7 @@ class HouseCluster:
         self.end_workers()
         scheduler, self.scheduler = self.scheduler, None
         if scheduler is not None:
+            forgive_timeouts(scheduler.loop.asyncio_loop)
             with quiet_logs():
                 scheduler.close()
         if self.folder is not None:

@@ -15,7 +15,7 @@ from distributed.comm.core import CommClosedError
 from parbench_lab.errors import ClusterError
 from parbench_lab.execution import remote
 from parbench_lab.execution.address import knock
-from parbench_lab.execution.logs import quiet_logs
+from parbench_lab.execution.logs import forgive_timeouts, quiet_logs
 
 ANSWER_TIMEOUT_S = 10.0
 _LARGE_BYTES = 8_000_000
@@ -214,6 +214,7 @@ class Connection:
         if self._listener is not None and self._client.status == "running":
             # or the scheduler tells a client that is gone of its own going
             self._client.unsubscribe_topic("all")
+        forgive_timeouts(self._loop)
         with quiet_logs():  # a client whose scheduler is gone tells at length that it gives up
             self._client.close()
 

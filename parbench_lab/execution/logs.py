@@ -1,11 +1,13 @@
-"""Dask's loggers, kept from telling of connections that we ourselves cut."""
+"""Dask kept from telling of what we ourselves end: connections cut, loops stopped."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 _NOISY = ("distributed.scheduler", "distributed.core", "distributed.client", "distributed.nanny")
 
@@ -45,3 +47,20 @@ def quiet_logs() -> Iterator[None]:
         yield
     finally:
         _hush.end()
+
+
+def forgive_timeouts(loop: asyncio.AbstractEventLoop) -> None:
+    """Let a loop that is about to be stopped say nothing of timeouts nobody is left to hear.
+
+    Dask's batches wait for work with a timeout of milliseconds. One that passes in the last round
+    of the loop has nobody to tell any more, and Python would complain of it when the process
+    ends ("Future exception was never retrieved").
+    """
+    loop.set_exception_handler(_tell_unless_timeout)
+
+
+def _tell_unless_timeout(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    future = context.get("future")
+    wait = future is not None and not isinstance(future, asyncio.Task)
+    if not (wait and isinstance(context.get("exception"), TimeoutError)):
+        loop.default_exception_handler(context)

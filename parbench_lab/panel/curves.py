@@ -15,7 +15,8 @@ from parbench_lab.plots.together import race_figures
 from parbench_lab.racing.control import RaceControl
 from parbench_lab.racing.history import LogLine, TimedUsage
 
-EVIDENCE_EVERY_S = 0.25
+THROUGHPUT_EVERY_S = 0.19
+EVIDENCE_EVERY_S = 0.5
 SLOW_EVERY_S = 1.0
 RENEW_AFTER = 400
 """After so many streamed snapshots the evidence is drawn anew from the thinned ones."""
@@ -48,19 +49,22 @@ class Curves:
         self._epoch = history.boards[-1].epoch if history.boards else 0
         self._blocks = -1
         self._streamed = 0
-        self._evidence_s = self._slow_s = float("-inf")
+        self._throughput_s = self._evidence_s = self._slow_s = float("-inf")
         self._has_ratio = bool(history.boards)
         return race_figures(history)
 
-    def tick(self, board: Scoreboard, *, watched: bool = True) -> None:
+    def tick(self, board: Scoreboard, *, watched: bool = True, eager: bool = False) -> None:
         """Show what is new; figures are drawn anew when somebody entered.
 
-        Workers are asked how busy they are only while somebody looks (`watched`).
+        Workers are asked how busy they are only while somebody looks (`watched`); five times a
+        second is enough for the eye, unless a user waits for what comes next (`eager`).
         """
         if self._outgrown():
             self.figure.rebuild(self._draw())
-        self._throughput()
         now_s = time.monotonic()
+        if eager or now_s - self._throughput_s >= THROUGHPUT_EVERY_S:
+            self._throughput_s = now_s
+            self._throughput()
         if now_s - self._evidence_s >= EVIDENCE_EVERY_S:
             self._evidence_s = now_s
             self._evidence(board)

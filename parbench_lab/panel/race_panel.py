@@ -266,7 +266,7 @@ class RacePanel:
     def _tick(self, *, everything: bool = True) -> None:
         board = self._control.scoreboard
         self._ticks += 1
-        self.curves.tick(board, watched=self._is_watched())
+        self.curves.tick(board, watched=self._is_watched(), eager=self._eager > 0)
         if self._eager > 0:
             self._eager -= 1
             self.curves.figure.flush_soon()

@@ -115,7 +115,7 @@ def sizes_figure(data: SizesData, *, candidates: Sequence[str] = ()) -> figure:
     if not names:
         made.line([], [])  # or Bokeh warns of a figure without anything in it
     crossovers = ColumnDataSource({**data.crossovers}, name="sizes:crossovers")
-    spans = made.vspan("size", source=crossovers, line_dash="dotted")
+    spans = made.vspan("size", source=crossovers, line_dash="dotted", line_color="#8C8C8C")
     theme.add_legend(made, legend)
     theme.add_hover(
         made,

@@ -112,7 +112,7 @@ def add_legend(made: figure, entries: list[tuple[str, list[Any]]]) -> None:
         label_text_font_size="11px",
         label_height=12,
         glyph_height=12,
-        spacing=2,
+        spacing=12,
         padding=2,
         margin=2,
     )

@@ -150,16 +150,19 @@ def throughput_figure(data: ThroughputData, *, candidates: Sequence[str] = ()) -
     for index, name in enumerate(names):
         columns = {**data.series.get(name, _empty_series())}
         source = ColumnDataSource(columns, name=f"throughput:{name}")
-        look = {"color": theme.colour_of(index), "muted_alpha": 0.12}
+        # no markers: ten thousand of them, ten times a second, are too many for a page
         line = made.line(
-            "at_s", "throughput", source=source, width=1.5, dash=theme.dash_of(index), **look
+            "at_s",
+            "throughput",
+            source=source,
+            width=1.5,
+            color=theme.colour_of(index),
+            dash=theme.dash_of(index),
+            muted_alpha=0.12,
         )
-        dots = made.scatter(
-            "at_s", "throughput", source=source, size=4, marker=theme.marker_of(index), **look
-        )
-        dots.name = theme.as_hover_label(name)
-        legend.append((theme.as_label(name), [line, dots]))
-        lines.append(dots)
+        line.name = theme.as_hover_label(name)
+        legend.append((theme.as_label(name), [line]))
+        lines.append(line)
     _add_marks(made, data, names)
     theme.add_legend(made, legend)
     theme.add_hover(
@@ -182,7 +185,7 @@ def _add_marks(made: figure, data: ThroughputData, names: Sequence[str]) -> None
     from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
 
     epochs = ColumnDataSource(data.epochs, name="throughput:epochs")
-    spans = made.vspan("at_s", source=epochs, line_dash="dotted")
+    spans = made.vspan("at_s", source=epochs, line_dash="dotted", line_color="#8C8C8C")
     columns = {**data.marks, "color": mark_colours(data.marks, names)}
     marks = made.scatter(
         "at_s",

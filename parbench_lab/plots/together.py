@@ -60,5 +60,6 @@ def race_figures(history: RaceHistory) -> Column:
             )
         )
     figures.append(sizes_figure(sizes_data(history.sizes, candidates=names), candidates=names))
-    figures.append(usage_figure(usage_data(history.usage)))
+    if history.usage:
+        figures.append(usage_figure(usage_data(history.usage)))
     return Column(children=figures, styles=_GRID, sizing_mode="stretch_width", name="race")

@@ -100,12 +100,13 @@ FRAMES = """(seconds) => new Promise((resolve) => {
 
 
 def main() -> None:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     from tests.browser.conftest import LAB, chromium
     from tests.browser.jupyter import jupyter
     from tests.browser.steps import open_notebook, run_all
 
+    expect.set_options(timeout=60_000)
     if chromium() is None:
         print("not measured: Chromium is not installed")
         return
