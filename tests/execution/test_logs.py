@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import logging
 
-from parbench_lab.execution.logs import quiet_logs
+import pytest
+
+from parbench_lab.execution.logs import forgive_timeouts, quiet_logs
 
 
 def test_levels_come_back_when_the_last_of_two_leaves():
@@ -20,3 +24,23 @@ def test_levels_come_back_when_the_last_of_two_leaves():
 
     assert during == logging.CRITICAL
     assert logger.level == before
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        pytest.param(TimeoutError("Timeout"), False, id="a timeout"),
+        pytest.param(ValueError("a fault"), True, id="a fault"),
+    ],
+)
+def test_a_loop_that_is_stopped_tells_of_faults_and_not_of_timeouts(caplog, error, said):
+    loop = asyncio.new_event_loop()
+    forgive_timeouts(loop)
+    future = loop.create_future()
+
+    future.set_exception(error)
+    del future
+    gc.collect()
+    loop.close()
+
+    assert ("never retrieved" in caplog.text) is said
