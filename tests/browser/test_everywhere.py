@@ -237,14 +237,15 @@ POINT = """(name) => {
   const row = ys.findIndex(Number.isFinite);
   const [x, y] = [xs[row], ys[row]];
   const box = view.el.getBoundingClientRect();
-  return [box.left + view.frame.x_scale.compute(x), box.top + view.frame.y_scale.compute(y)];
+  const at = [box.left + view.frame.x_scale.compute(x), box.top + view.frame.y_scale.compute(y)];
+  return at.every(Number.isFinite) && at;  // not before the plot has its ranges
 }"""
 
 
 def hover(page, figure):
     """Move the mouse onto a point of a framed figure; return what it says."""
     outer = page.locator("iframe").bounding_box()
-    x, y = page.frames[-1].evaluate(POINT, figure)
+    x, y = page.frames[-1].wait_for_function(POINT, arg=figure).json_value()
     page.mouse.move(outer["x"] + x - 20, outer["y"] + y - 20)
     page.mouse.move(outer["x"] + x, outer["y"] + y, steps=4)
     told = page.frame_locator("iframe").locator(".bk-tooltip-row-value")
