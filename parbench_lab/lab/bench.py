@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from parbench_lab.core.candidate import Candidate, as_candidate
+from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.ports import (
     INTERRUPTED,
     Executor,
@@ -26,13 +26,11 @@ from parbench_lab.core.ports import (
     workload_name,
 )
 from parbench_lab.elimination.policy import EliminationPolicy
-from parbench_lab.elimination.registry import policy_by_name
-from parbench_lab.errors import ParbenchError, RaceError, UnknownNameError, UsageError
+from parbench_lab.errors import ParbenchError, RaceError, UsageError
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
-from parbench_lab.lab.view import RaceView
+from parbench_lab.lab.verbs import RaceVerbs
 from parbench_lab.racing import events, journal, narration
-from parbench_lab.racing.constraints import refuse_unknown_metrics
 from parbench_lab.racing.engine import RaceEngine
 from parbench_lab.racing.result import RaceResult, jsonable, winner_of
 from parbench_lab.racing.settings import Settings
@@ -45,7 +43,7 @@ if TYPE_CHECKING:
     from parbench_lab.panel.static_page import RacePage
 
 
-class ParallelBenchmarking(RaceView):
+class ParallelBenchmarking(RaceVerbs):
     """A race of implementations on a Dask cluster, judged while it runs.
 
     Parameters
@@ -179,31 +177,6 @@ class ParallelBenchmarking(RaceView):
             self.stop()
         return self.result()
 
-    def limit(
-        self,
-        max_seconds: float | None = None,
-        max_measurements: int | None = None,
-        *,
-        stop_when_decided: bool = False,
-    ) -> None:
-        """Say when the race ends by itself: after so many seconds from now, or measurements.
-
-        Raises
-        ------
-        UsageError
-            If a budget is not positive.
-        """
-        for name, budget in (("max_seconds", max_seconds), ("max_measurements", max_measurements)):
-            if budget is not None and not budget > 0:
-                raise UsageError(f"{name} must be positive but got {budget}")
-        self._engine.post(
-            events.LimitsSet(
-                until_s=None if max_seconds is None else self._engine.now_s() + max_seconds,
-                until_measurements=max_measurements,
-                stop_when_decided=stop_when_decided,
-            )
-        )
-
     def start(self) -> None:
         """Begin in the background; returns when the cluster answers. Again: does nothing.
 
@@ -265,14 +238,6 @@ class ParallelBenchmarking(RaceView):
         self.wait("finished")
         return self.result()
 
-    def pause(self) -> None:
-        """Send no further blocks until `resume`."""
-        self._engine.post(events.Paused())
-
-    def resume(self) -> None:
-        """Go on after `pause`; also lifts a suspension of verdicts by the canary."""
-        self._engine.post(events.Resumed())
-
     def stop(self, reason: str = "stopped by the user", *, wait: bool = True) -> RaceResult:
         """End the race and return its result so far; ``wait=False`` returns at once.
 
@@ -286,29 +251,6 @@ class ParallelBenchmarking(RaceView):
         if wait:
             self._engine.join()
         return self.result()
-
-    def wait(self, what: str = "finished", timeout_s: float | None = None) -> bool:
-        """Wait for ``"first_rows"``, ``"decided"`` or ``"finished"``; return whether it came.
-
-        Raises
-        ------
-        UsageError
-            If `what` is none of these.
-        RaceError, StoreError
-            If the engine broke meanwhile.
-        """
-        self._refuse_unstarted()
-        predicates: dict[str, Callable[[RaceState], bool]] = {
-            "first_rows": lambda state: state.measurements > 0,
-            "decided": lambda state: state.phase == "watching" or parts.ended_as(state, "decided"),
-            "finished": lambda state: state.phase == "ended",
-        }
-        if what not in predicates:
-            raise UsageError(f"can wait for {', '.join(predicates)} but not for {what!r}")
-        reached = self._engine.wait_for(predicates[what], timeout_s)
-        if self._engine.error is not None:
-            raise self._engine.error
-        return reached
 
     def close(self) -> None:
         """Stop the race if it runs, and let go of everything this object started. Idempotent."""
@@ -329,77 +271,6 @@ class ParallelBenchmarking(RaceView):
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
-
-    # ------------------------------------------------------------ live
-
-    def add(self, candidate: str | Callable[..., Any] | Candidate) -> str:
-        """Let a challenger enter, before or during the race; return the name it races under.
-
-        A name that is taken gets a number, so that a notebook cell may be run again.
-
-        Raises
-        ------
-        UsageError
-            If it is no candidate, or cannot be shipped to the workers.
-        """
-        if self._started and self._engine.ended is not None:
-            raise UsageError("the race has ended; start a new one with the challenger in it")
-        if isinstance(candidate, str):
-            _, (found,) = resolve([candidate], self._workload)
-        else:
-            found = as_candidate(candidate)
-        found = parts.renamed(found, {c.name for c in self._candidates})
-        self._engine.enter(found)
-        self._candidates.append(found)
-        return found.name
-
-    def drop(self, name: str) -> None:
-        """Drop a candidate by hand: outside the guarantee, and logged as such.
-
-        Raises
-        ------
-        UnknownNameError
-            If no such candidate is in the race.
-        """
-        self._refuse_unknown(name)
-        self._engine.post(events.CandidateDropped(candidate=name))
-
-    def bring_back(self, name: str) -> None:
-        """Bring a candidate back that was eliminated or dropped.
-
-        Raises
-        ------
-        UnknownNameError
-            If no such candidate is in the race.
-        """
-        self._refuse_unknown(name)
-        self._engine.post(events.CandidateBroughtBack(candidate=name))
-
-    def note(self, text: str) -> None:
-        """Pin a note to the run: it is kept in the journal and the log, and changes nothing.
-
-        Raises
-        ------
-        UsageError
-            If there are no words in it, or the race has ended.
-        """
-        words = " ".join(str(text).split())
-        if not words:
-            raise UsageError("a note needs words")
-        if self._started and self._engine.ended is not None:
-            raise UsageError("the race has ended, and its journal with it")
-        self._engine.post(events.NotePinned(text=words))
-
-    def change(self, **changes: Any) -> Settings:
-        """Change settings from the next block on; returns at once with the merged settings.
-
-        Raises
-        ------
-        SettingError, UnknownNameError
-            With the rule and the value; nothing changes then.
-        """
-        self._check_settings(changes)
-        return self._engine.change(changes)
 
     # ------------------------------------------------------------ looking
 
@@ -565,22 +436,6 @@ class ParallelBenchmarking(RaceView):
             started_at_s=found.at_s if found else 0.0,
         )
 
-    def _check_settings(self, changes: Mapping[str, Any]) -> None:
-        """Refuse what the settings themselves cannot know: metrics and policies by name."""
-        known = self._metrics()
-        for name in changes.get("objectives") or ():
-            if name not in known:
-                raise UnknownNameError(
-                    f"unknown objective {name!r}; this workload has {', '.join(sorted(known))}"
-                )
-        refuse_unknown_metrics(changes.get("constraints") or (), known)
-        policy = changes.get("policy")
-        if policy is not None:
-            self._policy_of(policy)
-
-    def _policy_of(self, name: str) -> EliminationPolicy:
-        return self._own_policies.get(name) or policy_by_name(name)
-
     def _header(self) -> RunHeader:
         return RunHeader(
             id=self._run_id,
@@ -625,14 +480,3 @@ class ParallelBenchmarking(RaceView):
         self._result = self._make_result(ended.status, ended.reason)
         status = INTERRUPTED if self._result.resumable else ended.status
         self._store.finish_run(self._run_id, status, self._result.to_dict())
-
-    def _refuse_unstarted(self) -> None:
-        if not self._started:
-            raise UsageError("the race has not started; call start()")
-
-    def _refuse_unknown(self, name: str) -> None:
-        names = [candidate.name for candidate in self._candidates]
-        if name not in names:
-            raise UnknownNameError(
-                f"no candidate {name!r} in the race; there are {', '.join(names)}"
-            )

@@ -15,8 +15,13 @@ from parbench_lab.racing import events, narration
 
 KEPT_MEASUREMENTS = 10_000
 KEPT_BOARDS = 600
+KEPT_STANDINGS = 12_000
+"""Snapshots of many candidates are fewer: so many standings (of 0.7 kB) in all of them."""
+
 KEPT_SENTENCES = 1000
 FIRST_SPACING_S = 0.1
+SPACING_PER_CANDIDATE_S = 0.005
+"""A snapshot of many takes longer; making them must stay under a hundredth of the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +135,17 @@ class Recorder:
 
     def wants_board(self, at_s: float) -> bool:
         """Return whether a snapshot at this race time is wanted."""
-        return not self._boards or at_s >= self._boards[-1].elapsed_s + self._spacing_s
+        if not self._boards:
+            return True
+        last = self._boards[-1]
+        least_s = SPACING_PER_CANDIDATE_S * len(last.standings)
+        return at_s >= last.elapsed_s + max(self._spacing_s, least_s)
 
     def seen(self, board: Scoreboard) -> None:
         """Keep a snapshot."""
         self._boards.append(board)
-        if len(self._boards) >= KEPT_BOARDS:
+        most = KEPT_STANDINGS // max(1, len(board.standings))
+        if len(self._boards) >= max(2, min(KEPT_BOARDS, most)):
             del self._boards[1::2]
             self._spacing_s *= 2
 

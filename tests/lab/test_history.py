@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import types
 
 import pytest
 
 import parbench_lab as pb
 from parbench_lab.core.ports import MeasurementRow
-from parbench_lab.core.standing import Scoreboard
+from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
 from parbench_lab.errors import StoreError, UsageError
 from parbench_lab.lab.live import available
 from parbench_lab.racing import events
-from parbench_lab.racing.history import KEPT_BOARDS, KEPT_MEASUREMENTS, Recorder
+from parbench_lab.racing.history import (
+    KEPT_BOARDS,
+    KEPT_MEASUREMENTS,
+    KEPT_STANDINGS,
+    Recorder,
+)
 from parbench_lab.store import open_store
 from parbench_lab.testing import ScriptedExecutor
 from tests.chaos.candidates import Summing
@@ -98,6 +104,21 @@ def test_memory_is_bounded_and_the_whole_race_stays_visible():
     assert len(times) < KEPT_BOARDS
     assert times[0] == 0.0
     assert times[-1] > 2.9 * KEPT_MEASUREMENTS
+
+
+def test_snapshots_of_many_candidates_are_fewer():
+    recorder = Recorder()
+    standings = tuple(
+        Standing(candidate=f"c{n}", rank=n, verdict=VerdictKind.UNDECIDED) for n in range(200)
+    )
+    for index in range(1000):
+        if recorder.wants_board(float(index)):
+            recorder.seen(dataclasses.replace(board(float(index)), standings=standings))
+
+    assert len(recorder.boards) <= KEPT_STANDINGS // 200
+    assert recorder.boards[0].elapsed_s == 0.0
+    assert recorder.boards[-1].elapsed_s > 900
+    assert not recorder.wants_board(recorder.boards[-1].elapsed_s + 0.9)
 
 
 def test_a_note_is_kept_with_the_run_and_changes_nothing(tmp_path):
