@@ -188,7 +188,7 @@ def executed(tmp_path_factory):
     papermill.execute_notebook(
         folder / "in.ipynb",
         folder / "out.ipynb",
-        {"seconds": 3.0},
+        {"seconds": 8.0},
         progress_bar=False,
         kernel_name="python3",
     )
@@ -232,7 +232,8 @@ POINT = """(name) => {
   const find = (view) => view.model.name === name
     ? view : [...(view.child_views ?? [])].map(find).find(Boolean);
   const view = [...Bokeh.index.roots].map(find).find(Boolean);
-  const { glyph, data_source: source } = view.model.renderers[0];
+  const drawn = view.model.renderers.find((one) => one.data_source.get_length() > 0);
+  const { glyph, data_source: source } = drawn;
   const [xs, ys] = [glyph.x, glyph.y].map(({ field }) => [...source.get_column(field)]);
   const row = ys.findIndex(Number.isFinite);
   const [x, y] = [xs[row], ys[row]];

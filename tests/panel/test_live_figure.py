@@ -454,6 +454,23 @@ def test_the_slowest_view_sets_the_pace_until_it_goes(make):
     assert quick.gaps == []
 
 
+def test_a_view_that_comes_late_owes_nothing_for_what_went_before(make):
+    live = make(max_hz=ALWAYS_HZ)
+    early, late = Page(live, "early"), Page(live, "late", acknowledges=False)
+    early.look()
+    for value in range(1, 5):
+        feed(live, value)
+        live.settles()
+
+    late.look()
+    for value in (5, 6):
+        feed(live, value)
+        live.settles()
+
+    assert live.sent_messages == 6
+    assert late.rows() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+
+
 def test_an_old_acknowledgement_does_not_take_back_a_newer_one(make):
     live = make(max_hz=ALWAYS_HZ)
     page = Page(live)
