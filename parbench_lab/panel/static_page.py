@@ -18,7 +18,7 @@ from parbench_lab.racing.history import RaceHistory
 _CELL = "padding:2px 10px 2px 0;text-align:left;border-bottom:1px solid #8884"
 _HEADS = ("", "candidate", "ratio", "items/s", "peak memory", "evidence", "blocks", "verdict")
 _KEYS = ("rank", "candidate", "ratio", "throughput", "memory", "evidence", "blocks", "verdict")
-FRAME_PX = 1250
+FRAME_PX = 1450
 # through Bokeh's own template: BokehJS has a "<body>" among its words, so a search would find that
 _PAGE = """\
 {% block contents %}
