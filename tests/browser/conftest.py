@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser():
     if chromium() is None:
         words = "Chromium is not installed (Debian: apt-get install chromium)"
@@ -51,12 +51,19 @@ def browser():
         launched.close()
 
 
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory):
+@pytest.fixture(scope="package")
+def lab_server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab") / "notebooks"
     folder.mkdir()
     with jupyter(folder, *LAB, ready=r"is running at") as server:
         yield server
+
+
+@pytest.fixture
+def lab(lab_server):
+    """The one JupyterLab; kernels, and races in them, end with the test."""
+    yield lab_server
+    lab_server.end_kernels()
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -69,6 +76,8 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture
 def page(browser, request):
     """A fresh page; it must not complain, nor ask anybody beyond this machine."""
+    if "lab" in request.fixturenames:
+        request.getfixturevalue("lab")  # before the page, so that its kernels outlive the page
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     opened = context.new_page()
     opened.set_default_timeout(45_000)

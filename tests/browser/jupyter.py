@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +70,18 @@ class Server:
         )
         nbformat.write(notebook, self.folder / name)
         return name
+
+    def end_kernels(self) -> None:
+        """End every kernel, and with it the race that it may be running."""
+        for kernel in json.loads(self._ask("GET", "/api/kernels")):
+            self._ask("DELETE", f"/api/kernels/{kernel['id']}")
+
+    def _ask(self, method: str, path: str) -> bytes:
+        request = urllib.request.Request(
+            self.url + path, method=method, headers={"Authorization": f"token {self.token}"}
+        )
+        with urllib.request.urlopen(request, timeout=START_LIMIT_S) as answer:
+            return answer.read()
 
     def lab(self, name: str) -> str:
         """Return the address of a notebook in JupyterLab, in a workspace of its own."""
