@@ -12,6 +12,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from pathlib import Path
 import nbformat
 
 START_LIMIT_S = 90.0
+END_LIMIT_S = 30.0
 LOCAL = re.compile(r"^(https?|wss?)://(127\.0\.0\.1|localhost)(:\d+)?/|^(data|blob|about):")
 
 # not ours, and harmless: each with its reason
@@ -72,9 +75,16 @@ class Server:
         return name
 
     def end_kernels(self) -> None:
-        """End every kernel, and with it the race that it may be running."""
-        for kernel in json.loads(self._ask("GET", "/api/kernels")):
-            self._ask("DELETE", f"/api/kernels/{kernel['id']}")
+        """End every kernel, and with it the race that it may be running.
+
+        A kernel that died is just being replaced and cannot be ended yet: it is asked again.
+        """
+        limit_s = time.monotonic() + END_LIMIT_S
+        while kernels := json.loads(self._ask("GET", "/api/kernels")):
+            for kernel in kernels:
+                with contextlib.suppress(urllib.error.HTTPError):
+                    self._ask("DELETE", f"/api/kernels/{kernel['id']}")
+            assert time.monotonic() < limit_s, f"kernels do not end: {kernels}"
 
     def _ask(self, method: str, path: str) -> bytes:
         request = urllib.request.Request(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 
@@ -63,6 +64,22 @@ def race_from_the_panel(page):
     expect(phase(page)).to_have_text("ended")
 
 
+def run_first_cell(page):
+    """Run a notebook's first cell with the mouse, until it says that it runs.
+
+    Notebook 7 shows the page, and an idle kernel, some time before it knows its keys and before
+    its kernel is there; what is clicked until then it drops without a word.
+    """
+    prompt = page.locator(".jp-CodeCell .jp-InputPrompt").first
+    for _ in range(10):
+        prompt.click()
+        page.locator("[data-command='notebook:run-cell-and-select-next']").first.click()
+        with contextlib.suppress(AssertionError):
+            expect(prompt).to_have_text(re.compile(r"\[[*\d]+\]:"), timeout=5_000)
+            return
+    raise AssertionError("the notebook's first cell does not run")
+
+
 def test_notebook_7_races(page, tmp_path):
     folder = tmp_path / "notebooks"
     folder.mkdir()
@@ -72,8 +89,7 @@ def test_notebook_7_races(page, tmp_path):
         expect(page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute(
             "data-status", "idle"
         )
-        # with the mouse: Notebook 7 learns its keys some time after it shows the page
-        page.locator("[data-command='notebook:run-cell-and-select-next']").first.click()
+        run_first_cell(page)
 
         race_from_the_panel(page)
         page.goto("about:blank")
