@@ -1,0 +1,125 @@
+"""How the parallel operations are spread: workers, chunks, backend."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from parbench_lab.errors import UsageError
+from parbench_lab.hardware.cores import available_cores
+from parbench_lab.workloads.ml.chunks import chunk_size_for
+
+ENVIRONMENT_VARIABLE = "PARBENCH_NUM_WORKERS"
+BACKENDS = ("threads", "processes", "dask", "serial")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParallelConfig:
+    """How an operation is spread over workers.
+
+    Parameters
+    ----------
+    n_workers
+        How many work at once. None: what the environment variable ``PARBENCH_NUM_WORKERS`` says,
+        or else one per core that this process may use.
+    chunk_size
+        Rows that a worker gets at a time. None: about 32 chunks of 64 to 8192 rows. It is never
+        derived from the worker count, so results do not depend on that.
+    backend
+        ``"threads"`` (start at once, share the data; best where the work is done in numpy,
+        scikit-learn or another library that frees the interpreter lock), ``"processes"`` (for
+        plain Python), ``"dask"`` or ``"serial"`` (no worker but the caller).
+    cluster
+        For ``"dask"``: an address, a client or a cluster object; None for one of our own.
+
+    Raises
+    ------
+    UsageError
+        If one of them is not usable.
+
+    Examples
+    --------
+    >>> ParallelConfig(n_workers=4).workers({})
+    4
+    >>> ParallelConfig().workers({"PARBENCH_NUM_WORKERS": "3"})
+    3
+    >>> ParallelConfig(n_workers=0)
+    Traceback (most recent call last):
+    ...
+    parbench_lab.errors.UsageError: n_workers must be a whole number from 1 on but got 0
+    """
+
+    n_workers: int | None = None
+    chunk_size: int | None = None
+    backend: str = "threads"
+    cluster: Any = None
+
+    def __post_init__(self) -> None:
+        if self.n_workers is not None and not _is_count(self.n_workers):
+            raise UsageError(
+                f"n_workers must be a whole number from 1 on but got {self.n_workers!r}"
+            )
+        chunk_size_for(1, self.chunk_size)
+        if self.backend not in BACKENDS:
+            raise UsageError(
+                f"backend must be one of {', '.join(BACKENDS)} but got {self.backend!r}"
+            )
+        if self.backend == "serial" and (self.n_workers or 1) > 1:
+            raise UsageError(
+                f"backend='serial' has one worker but n_workers is {self.n_workers}: change one"
+            )
+        if self.cluster is not None and self.backend != "dask":
+            raise UsageError(
+                f"a cluster is for backend='dask' but the backend is {self.backend!r}: change one"
+            )
+
+    def workers(self, environment: Mapping[str, str] | None = None) -> int:
+        """Return the number of workers, at least 1, looked up now.
+
+        Parameters
+        ----------
+        environment
+            Where ``PARBENCH_NUM_WORKERS`` is looked for; this process's by default.
+
+        Raises
+        ------
+        UsageError
+            If the variable is set to anything but a whole number from 1 on.
+        """
+        if self.n_workers is not None:
+            return int(self.n_workers)
+        if self.backend == "serial":
+            return 1
+        text = (os.environ if environment is None else environment).get(ENVIRONMENT_VARIABLE, "")
+        return parse_workers(text) if text.strip() else available_cores()
+
+
+def parse_workers(text: str) -> int:
+    """Return the worker count that a text says.
+
+    Raises
+    ------
+    UsageError
+        If it is no whole number from 1 on.
+
+    Examples
+    --------
+    >>> parse_workers(" 8 ")
+    8
+    """
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if not count > 0:
+        raise UsageError(
+            f"{ENVIRONMENT_VARIABLE} must be a whole number from 1 on but is {text!r}: "
+            "correct or unset it"
+        )
+    return count
+
+
+def _is_count(thing: Any) -> bool:
+    return isinstance(thing, int) and not isinstance(thing, bool) and thing > 0
