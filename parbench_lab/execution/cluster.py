@@ -5,11 +5,9 @@ Everything listens on the loopback interface only.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -21,14 +19,13 @@ import psutil
 
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution import dashboard
-from parbench_lab.execution.flight import FILE_BYTES
 from parbench_lab.execution.logs import forgive_timeouts, quiet_logs
 from parbench_lab.execution.processes import Supervisor, WorkerPlan, WorkerProcess
+from parbench_lab.execution.scratch import scratch_folder
 from parbench_lab.hardware.cgroup import memory_room_bytes
 from parbench_lab.hardware.cores import available_cores
 
 MIN_MEMORY_BYTES = 256 * 1024**2
-_FOLDER = "parbench-"
 _MEMORY_SHARE = 0.9
 
 _LocalCluster: Any = distributed.LocalCluster  # annotated in part only
@@ -152,31 +149,6 @@ def worker_plans(n_workers: int, memory_limit_bytes: int | None) -> tuple[Worker
         )
         for index in range(n_workers)
     )
-
-
-def scratch_folder(n_workers: int) -> Path:
-    """Make a private folder for recorders, in memory where there is room.
-
-    Its name holds our process number: a process that was killed cannot remove its own folders,
-    so the next one does.
-    """
-    prefix = f"{_FOLDER}{os.getpid()}-"
-    memory = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
-    for place in (memory, Path(tempfile.gettempdir())):
-        _remove_orphans(place)
-    with contextlib.suppress(OSError):
-        # two generations of every worker, twice
-        if shutil.disk_usage(memory).free > 4 * n_workers * FILE_BYTES:
-            return Path(tempfile.mkdtemp(prefix=prefix, dir=memory))
-    return Path(tempfile.mkdtemp(prefix=prefix))
-
-
-def _remove_orphans(place: Path) -> None:
-    """Remove the folders of processes of ours that are no more."""
-    for folder in place.glob(f"{_FOLDER}*-*"):
-        number = folder.name.removeprefix(_FOLDER).split("-")[0]
-        if number.isdecimal() and not psutil.pid_exists(int(number)):
-            shutil.rmtree(folder, ignore_errors=True)  # another user's stays
 
 
 def _memory_share_bytes(n_workers: int) -> int:

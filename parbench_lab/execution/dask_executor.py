@@ -17,10 +17,11 @@ from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution import remote
 from parbench_lab.execution.address import address_and_security
-from parbench_lab.execution.cluster import HouseCluster, scratch_folder
+from parbench_lab.execution.cluster import HouseCluster
 from parbench_lab.execution.connection import Connection
 from parbench_lab.execution.faults import Cause
 from parbench_lab.execution.floor import Floor
+from parbench_lab.execution.scratch import scratch_folder
 from parbench_lab.execution.shipping import ship
 from parbench_lab.execution.usage import LocalProcesses, parse_usage
 

@@ -27,7 +27,7 @@ MAX_STILLBIRTHS = 3
 """Deaths in a row before a worker was ready; one by SIGKILL counts a tenth."""
 
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
-_ONE_THREAD = dict.fromkeys(
+ONE_THREAD = dict.fromkeys(
     (
         "OMP_NUM_THREADS",
         "MKL_NUM_THREADS",
@@ -37,6 +37,7 @@ _ONE_THREAD = dict.fromkeys(
     ),
     "1",
 )
+"""Environment of a worker: libraries loaded in it start no threads of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=birth,
                 stderr=birth,
-                env={**os.environ, **_ONE_THREAD},
+                env={**os.environ, **ONE_THREAD},
                 start_new_session=True,  # its children can be ended with it; Ctrl-C stays here
             )
         assert self._popen.stdin is not None  # noqa: S101 - asked for above

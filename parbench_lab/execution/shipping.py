@@ -8,7 +8,7 @@ import hashlib
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -50,7 +50,7 @@ def ship(thing: Any, *, what: str, same_files: bool) -> Payload:
     if not same_files:
         thing = _with_function(thing)
     try:
-        with _by_value(same_files=same_files):
+        with by_value(same_files=same_files):
             data = cloudpickle.dumps(thing, protocol=5)
     except Exception as error:  # noqa: BLE001 - pickling runs the objects' own code
         try:
@@ -82,8 +82,8 @@ def _with_function(thing: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _by_value(*, same_files: bool) -> Iterator[None]:
-    """Let cloudpickle take the modules by value that workers cannot import."""
+def by_value(*, same_files: bool) -> Iterator[Sequence[ModuleType]]:
+    """Let cloudpickle take the modules by value that workers cannot import; yields these."""
     with _REGISTRY:
         registered: list[ModuleType] = []
         listed = cloudpickle.list_registry_pickle_by_value()
@@ -92,7 +92,7 @@ def _by_value(*, same_files: bool) -> Iterator[None]:
                 if name not in listed and _travels(name, module, same_files=same_files):
                     cloudpickle.register_pickle_by_value(module)
                     registered.append(module)
-            yield
+            yield registered
         finally:
             for module in registered:
                 cloudpickle.unregister_pickle_by_value(module)

@@ -145,13 +145,18 @@ def _silence() -> None:
     os.close(nowhere)
 
 
-def _die_with_parent(parent: int) -> None:
-    """End with the parent, even when it is killed and even while a candidate holds the GIL."""
+def end_with_parent(parent: int) -> None:
+    """Let Linux end this process with the thread that started it, whatever it does then."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before we could ask
         os._exit(1)
+
+
+def _die_with_parent(parent: int) -> None:
+    """End with the parent, even when it is killed and even while a candidate holds the GIL."""
+    end_with_parent(parent)
     lifeline = os.dup(0)
     nowhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nowhere, 0)  # a candidate that reads its input finds the end of it

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from parbench_lab.execution.cluster import scratch_folder
 from parbench_lab.execution.dask_executor import DaskExecutor
+from parbench_lab.execution.scratch import scratch_folder
 from tests.execution import misdeeds
 from tests.execution.desk import Desk, outcomes
 
@@ -37,7 +37,7 @@ def test_nothing_is_left_after_five_rounds():
 
 def test_the_folder_of_a_process_that_was_killed_is_removed_by_the_next():
     script = (
-        "from parbench_lab.execution.cluster import scratch_folder; import os, signal;"
+        "from parbench_lab.execution.scratch import scratch_folder; import os, signal;"
         "print(scratch_folder(1), flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run(
