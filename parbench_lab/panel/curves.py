@@ -33,6 +33,8 @@ class Curves:
 
     def __init__(self, control: RaceControl) -> None:
         self._control = control
+        self.shown_size = 0
+        """Batch size of the last measurement that was shown, in items."""
         self.figure = LiveFigure(self._draw(), themes=themes())
 
     def _draw(self) -> Any:
@@ -65,6 +67,10 @@ class Curves:
         if eager or now_s - self._throughput_s >= THROUGHPUT_EVERY_S:
             self._throughput_s = now_s
             self._throughput()
+        if eager:
+            self.lines()
+            self.figure.flush_soon(("throughput:",))
+            return
         if now_s - self._evidence_s >= EVIDENCE_EVERY_S:
             self._evidence_s = now_s
             self._evidence(board)
@@ -99,6 +105,7 @@ class Curves:
         for name, columns in data.series.items():
             if name in self._names and columns["at_s"]:
                 self._heights[name] = columns["throughput"][-1]
+                self.shown_size = columns["batch_size"][-1]
                 self.figure.stream(f"throughput:{name}", columns, throughput.ROLLOVER)
         if data.epochs["at_s"]:
             self.figure.stream("throughput:epochs", data.epochs, throughput.ROLLOVER)

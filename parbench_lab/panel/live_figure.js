@@ -104,6 +104,7 @@ function render({ model, el }) {
   const hello = () => send("hello", { structure: doc ? structure : -1 });
 
   const apply = (message, buffers) => {
+    const began = performance.now();
     const buffer = aligned(buffers[0]);
     let offset = 0;
     let found;
@@ -119,8 +120,13 @@ function render({ model, el }) {
       if (target) target.setv({ [attribute]: value });
     }
     seq = message.seq;
-    requestAnimationFrame(() => {
-      if (!dead) send("ack", { seq: message.seq });
+    const applied = performance.now() - began;
+    requestAnimationFrame((frame) => {
+      // Bokeh paints in this frame; what comes after it finds the page free again
+      setTimeout(() => {
+        const busy = applied + Math.max(0, performance.now() - frame);
+        if (!dead) send("ack", { seq: message.seq, busy_ms: busy });
+      });
     });
   };
 

@@ -29,6 +29,9 @@ from bokeh.models import ColumnDataSource
 UNACKNOWLEDGED = 2
 """Messages on the way at most: a slow page gets fewer and larger ones."""
 
+BUSY_SHARE = 0.1
+"""Of its time a page may be busy with drawing what it is sent, so that it stays smooth."""
+
 Columns = Mapping[str, Sequence[Any]]
 Operation = tuple[str, str, Mapping[str, Any], int | None]
 """What to do with a source: kind, its name, columns, rollover."""
@@ -38,10 +41,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _View:
-    """A view on screen: what it has acknowledged, and when it was last heard (monotonic)."""
+    """A view on screen: what it has acknowledged, and when it was last heard (monotonic).
+
+    `busy_s` is how long it is busy with drawing one message, smoothed over the last few.
+    """
 
     acknowledged: int
     heard_s: float
+    busy_s: float = 0.0
+
+    def drew(self, seq: int, busy_s: float) -> None:
+        """Note that a message was drawn, and how long that took."""
+        self.acknowledged = max(self.acknowledged, seq)
+        self.busy_s += 0.3 * (max(0.0, busy_s) - self.busy_s)
 
 
 @dataclass(slots=True)
@@ -55,6 +67,20 @@ class _Queue:
     def __bool__(self) -> bool:
         return bool(self.streams or self.replaced or self.attributes)
 
+    def take(self, hurried: tuple[str, ...] | None) -> _Queue:
+        """Return and forget attributes and what belongs to the hurried sources (None: all)."""
+
+        def goes(source: str) -> bool:
+            return hurried is None or source.startswith(hurried)
+
+        taken = _Queue(attributes=self.attributes)
+        self.attributes = {}
+        taken.replaced = {source for source in self.replaced if goes(source)}
+        self.replaced -= taken.replaced
+        for source in [source for source in self.streams if goes(source)]:
+            taken.streams[source] = self.streams.pop(source)
+        return taken
+
 
 class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
     """A Bokeh layout that streams into every front end that shows it.
@@ -64,8 +90,9 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
     root
         A Bokeh figure or layout. Every data source that changes has a ``name``, as has every
         model of which an attribute is `set`.
-    max_hz
-        Messages a second at most.
+    max_hz, longest_tick_s
+        Messages a second at most; fewer where a page is slow to draw them (`BUSY_SHARE`), but
+        one every `longest_tick_s`.
     themes
         ``{"light": {type: {attribute: value}}, "dark": ...}``: applied by the page as its own
         theme says; types are Bokeh's, or the ends of their names (``"Axis"``).
@@ -90,12 +117,14 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         *,
         max_hz: float = 10.0,
         themes: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+        longest_tick_s: float = 1.0,
         patience_s: float = 5.0,
         silent_s: float = 15.0,
     ) -> None:
         self._lock = threading.RLock()
         self._wake = threading.Condition(self._lock)
         self._least_s = 1.0 / max_hz
+        self._longest_s = longest_tick_s
         self._patience_s = patience_s
         self._silent_s = silent_s
         self._views: dict[str, _View] = {}
@@ -105,8 +134,9 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         self._queue = _Queue()
         self._settings: dict[tuple[str, str], Any] = {}
         self._seq = 0
-        self._sent_s = -1.0
+        self._sent_s = self._ticked_s = -1.0
         self._urgent = False
+        self._hurried: tuple[str, ...] | None = ()
         self._structure = 0
         self._rebuilt = False
         self._stopping = False
@@ -192,9 +222,20 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
             self._rebuilt = bool(self._views)
             self._wake.notify_all()
 
-    def flush_soon(self) -> None:
-        """Send what is queued now and not at the next tick: a user waits for it."""
+    def flush_soon(self, sources: tuple[str, ...] | None = None) -> None:
+        """Send what a user waits for now and not at the next tick.
+
+        Parameters
+        ----------
+        sources
+            Beginnings of the names of sources whose data go, None for all; attributes always go.
+            The less a page has to draw first, the sooner it shows what was waited for.
+        """
         with self._lock:
+            if sources is None or self._hurried is None:
+                self._hurried = None
+            else:
+                self._hurried += sources
             self._urgent = True
             self._wake.notify_all()
 
@@ -235,7 +276,8 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
                 known = self._views[view]
                 known.heard_s = now_s
                 if kind == "ack":
-                    known.acknowledged = max(known.acknowledged, int(message.get("seq", 0)))
+                    busy_s = float(message.get("busy_ms", 0.0)) / 1000
+                    known.drew(int(message.get("seq", 0)), busy_s)
             self._wake.notify_all()
 
     # ------------------------------------------------------------ the one thread that sends
@@ -264,10 +306,15 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         self._forget_silent()
         if not self._queue or not self._views:
             return False
-        waited_s = time.monotonic() - self._sent_s
+        now_s = time.monotonic()
         behind = self._seq - min(view.acknowledged for view in self._views.values())
-        ready = behind < UNACKNOWLEDGED or waited_s >= self._patience_s
-        return ready and (waited_s >= self._least_s or self._urgent)
+        ready = behind < UNACKNOWLEDGED or now_s - self._sent_s >= self._patience_s
+        return ready and (self._urgent or now_s - self._ticked_s >= self._tick_s())
+
+    def _tick_s(self) -> float:
+        """Return the time between two messages: longer where a page is slow to draw them."""
+        busy_s = max((view.busy_s for view in self._views.values()), default=0.0)
+        return max(self._least_s, min(busy_s / BUSY_SHARE, self._longest_s))
 
     def _forget_silent(self) -> None:
         """Drop views whose page was closed without a word."""
@@ -279,9 +326,10 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         """Return how long to wait without a word: until the next tick, or for ever."""
         if not self._queue or not self._views:
             return None
-        waited_s = time.monotonic() - self._sent_s
+        now_s = time.monotonic()
+        until_tick_s = self._ticked_s + self._tick_s() - now_s
         return max(
-            0.0, (self._least_s if waited_s < self._least_s else self._patience_s) - waited_s
+            0.0, until_tick_s if until_tick_s > 0 else self._sent_s + self._patience_s - now_s
         )
 
     def _messages(self) -> list[tuple[dict[str, Any], list[bytes]]]:
@@ -308,12 +356,17 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
 
     def _data(self) -> list[tuple[dict[str, Any], list[bytes]]]:
         """Return what is queued as a message, if anything is."""
-        queue, self._queue = self._queue, _Queue()
-        self._urgent = False
+        now_s = time.monotonic()
+        # whoever is new gets a snapshot next: nothing may wait then
+        whole = bool(self._wanted) or now_s - self._ticked_s >= self._tick_s()
+        queue = self._queue.take(None if whole else self._hurried)
+        self._urgent, self._hurried = False, ()
         if not queue or not self._views:
             return []
         self._seq += 1
-        self._sent_s = time.monotonic()
+        self._sent_s = now_s
+        if whole:
+            self._ticked_s = now_s
         self.sent_messages += 1
         operations: list[Operation] = [
             ("replace", name, dict(self._sources[name].data), None)

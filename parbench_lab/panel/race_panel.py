@@ -177,7 +177,7 @@ class RacePanel:
         """Show a user's own change now, not at the next tick."""
         if name in ("elimination_threshold", "tolerance"):
             self.curves.lines()
-            self.curves.figure.flush_soon()
+            self.curves.figure.flush_soon(sources=())
         elif name == "batch_size":
             self._eager = EAGER_TICKS
         self.refresh()
@@ -268,8 +268,8 @@ class RacePanel:
         self._ticks += 1
         self.curves.tick(board, watched=self._is_watched(), eager=self._eager > 0)
         if self._eager > 0:
-            self._eager -= 1
-            self.curves.figure.flush_soon()
+            seen = self.curves.shown_size == self._control.settings.batch_size
+            self._eager = 0 if seen else self._eager - 1
         if everything or self._ticks % BOARD_EVERY == 0:
             self._show_board(board)
 

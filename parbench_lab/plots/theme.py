@@ -6,7 +6,14 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from bokeh.models import HoverTool, Legend, NumeralTickFormatter, PrintfTickFormatter
+from bokeh.models import (
+    ColumnDataSource,
+    CustomJS,
+    HoverTool,
+    Legend,
+    NumeralTickFormatter,
+    PrintfTickFormatter,
+)
 from bokeh.plotting import figure
 
 # Okabe and Ito, "Color Universal Design" (2008), less black and yellow, which vanish on one of the
@@ -100,10 +107,22 @@ def powers(axis: Any) -> None:
     axis.formatter = PrintfTickFormatter(format="%.1e")
 
 
+_MUTE_THE_SAME = """
+for (const model of cb_obj.document._all_models.values()) {
+  if (model !== cb_obj && model.tags?.includes(cb_obj.tags[0])) model.muted = cb_obj.muted;
+}
+"""
+
+
 def add_legend(made: figure, entries: list[tuple[str, list[Any]]]) -> None:
-    """Put a legend below the figure; a click mutes a line."""
+    """Put a legend below the figure; a click mutes a line.
+
+    Bokeh draws a legend anew for every change of anything that its entries lead to, so of each
+    row of data: a page with ten candidates did little else. These entries lead to stand-ins
+    without data, and those tell the lines by a tag that they are muted.
+    """
     legend = Legend(
-        items=entries,
+        items=[(label, _stand_ins(made, renderers)) for label, renderers in entries],
         click_policy="mute",
         ncols=3,
         border_line_alpha=0.0,
@@ -118,6 +137,20 @@ def add_legend(made: figure, entries: list[tuple[str, list[Any]]]) -> None:
     )
     legend.update(**themes()["light"]["Legend"])
     made.add_layout(legend, "below")
+
+
+def _stand_ins(made: figure, renderers: list[Any]) -> list[Any]:
+    """Return renderers that look the same, have no data, and mute these when they are muted."""
+    found = []
+    for renderer in renderers:
+        tag = f"muted with {renderer.id}"
+        renderer.tags = [tag]
+        empty = ColumnDataSource({"x": [], "y": []})
+        glyph = renderer.glyph.clone(x="x", y="y")
+        stand_in = made.add_glyph(empty, glyph, tags=[tag])
+        stand_in.js_on_change("muted", CustomJS(code=_MUTE_THE_SAME))
+        found.append(stand_in)
+    return found
 
 
 def add_hover(made: figure, renderers: list[Any], rows: Mapping[str, str]) -> None:

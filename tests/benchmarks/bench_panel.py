@@ -59,18 +59,15 @@ FILLED = """() => window.Bokeh && Bokeh.documents.length && Bokeh.documents.at(-
   .get_model_by_name("throughput:spin_a").data.at_s.length > 900"""
 WAIT_FOR = """(which) => new Promise((resolve) => {
   const models = () => Bokeh.documents.at(-1);
+  const sizes = () => [..."abcdefghij"].map(
+    (label) => models().get_model_by_name(`throughput:spin_${label}`).data.batch_size.at(-1));
   const seen = () => {
     const doc = models();
     if (which === "threshold") return doc.get_model_by_name("evidence:threshold").location;
     if (which === "tolerance") return doc.get_model_by_name("ratio:tolerance").location;
-    const last = [..."abcdefghij"].map(
-      (label) => doc.get_model_by_name(`throughput:spin_${label}`).data.batch_size.at(-1));
-    return Math.max(...last.map((size) => (window.__sizes.has(size) ? 0 : size)));
+    return sizes().find((size) => size !== window.__settled) ?? window.__settled;
   };
-  if (which === "batch") {
-    window.__sizes = new Set([..."abcdefghij"].flatMap(
-      (label) => [...models().get_model_by_name(`throughput:spin_${label}`).data.batch_size]));
-  }
+  window.__settled = sizes()[0];
   const before = seen();
   let pressed = null;
   const press = () => { pressed = performance.now(); };
@@ -86,6 +83,8 @@ WAIT_FOR = """(which) => new Promise((resolve) => {
   look();
   resolve();
 })"""
+SETTLED = """() => new Set([..."abcdefghij"].map((label) => Bokeh.documents.at(-1)
+  .get_model_by_name(`throughput:spin_${label}`).data.batch_size.at(-1))).size === 1"""
 FRAMES = """(seconds) => new Promise((resolve) => {
   let frames = 0;
   const start = performance.now();
@@ -136,6 +135,7 @@ def _latencies(page) -> None:
         ).locator(".noUi-handle")
         took = []
         for move in range(MOVES):
+            page.wait_for_function(SETTLED)  # every candidate was measured at the last size
             page.evaluate(WAIT_FOR, which)
             handle.focus()
             page.keyboard.press("ArrowRight" if move % 20 < 10 else "ArrowLeft")
@@ -144,6 +144,7 @@ def _latencies(page) -> None:
         middle, p95 = statistics.median(took), statistics.quantiles(took, n=20)[-1]
         print(f"{label}: from the key to the painted effect, median {middle:.0f} ms, ", end="")
         print(f"95th percentile {p95:.0f} ms (target {target_ms})", flush=True)
+        print("  " + " ".join(f"{ms:.0f}" for ms in took))
 
 
 def _frames(page) -> None:

@@ -53,6 +53,28 @@ def test_all_rows_arrive_once_from_several_threads(page, lab):
     expect(page.locator(".parbench-live-figure canvas").first).to_be_visible()
 
 
+LEGEND = FIGURE.replace(
+    'drawn.line("x", "y", source=source)',
+    'line = drawn.line("x", "y", source=source)\nadd_legend(drawn, [("a line", [line])])',
+).replace("import themes", "import add_legend, themes")
+MUTED = """() => [...Bokeh.documents.at(-1)._all_models.values()]
+  .filter(m => m.type === "GlyphRenderer" && m.data_source.name === "line").map(m => m.muted)"""
+
+
+def test_a_click_on_the_legend_mutes_the_line_and_another_brings_it_back(page, lab):
+    open_notebook(page, lab, lab.write("legend.ipynb", LEGEND))
+    run_all(page)
+    shows(page, 1)
+    entry = page.get_by_text("a line", exact=True)
+
+    seen = [page.evaluate(MUTED)]
+    for _ in range(2):
+        entry.click()
+        seen.append(page.evaluate(MUTED))
+
+    assert seen == [[False], [True], [False]]
+
+
 def test_a_reload_keeps_the_history_and_the_stream_goes_on(page, lab):
     open_notebook(page, lab, lab.write("reload.ipynb", FIGURE, STREAM, "live.visible"))
     run_all(page)

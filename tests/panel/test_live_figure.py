@@ -276,6 +276,48 @@ def test_rows_around_a_replacement_arrive_once(make, streamed):
     assert page.rows() == wanted
 
 
+def test_what_a_user_waits_for_goes_alone_and_the_rest_at_its_tick(make):
+    live = make(max_hz=NEVER_HZ)
+    page = Page(live)
+    page.look()
+    feed(live, 1)
+    assert live.comes(lambda: live.sent_messages == 1)
+
+    feed(live, 2)
+    feed(live, 9, source="other")
+    live.set("threshold", "location", 7.0)
+    live.flush_soon(sources=())
+    assert live.comes(lambda: live.sent_messages == 2)
+    seen = (page.document.get_model_by_name("threshold").location, page.rows())
+    others = page.rows("other")
+    live.flush_soon(sources=("oth",))
+    assert live.comes(lambda: live.sent_messages == 3)
+
+    assert (seen, others) == ((7.0, [0.0, 1.0]), [0.0])
+    assert (page.rows(), page.rows("other")) == ([0.0, 1.0], [0.0, 9.0])
+    live.flush_soon()
+    assert live.comes(lambda: page.rows() == [0.0, 1.0, 2.0])
+
+
+def test_a_page_that_is_busy_with_drawing_gets_fewer_messages(make):
+    live = make(max_hz=1000.0, longest_tick_s=3600.0)
+    page = Page(live, acknowledges=False)
+    page.look()
+    feed(live, 1)
+    assert live.comes(lambda: live.sent_messages == 1)
+    for _ in range(40):
+        page.say("ack", seq=page.seq, busy_ms=1e6)
+
+    feed(live, 2)
+    live.settles()
+    waiting = live.sent_messages
+    for _ in range(80):
+        page.say("ack", seq=page.seq, busy_ms=0.0)
+
+    assert waiting == 1
+    assert live.comes(lambda: page.rows() == [0.0, 1.0, 2.0])
+
+
 def test_an_attribute_is_sent_when_it_changes_and_only_then(make):
     live = make(max_hz=ALWAYS_HZ)
     page = Page(live)

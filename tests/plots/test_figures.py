@@ -63,6 +63,17 @@ def test_legends_mute_and_hovers_tell_numbers_with_units():
     assert any(": 1" in text for text in told)
 
 
+def test_no_legend_leads_to_the_data_or_it_would_be_drawn_again_for_every_row():
+    made = race_figures(history())
+    items = [m for m in made.references() if isinstance(m, LegendItem)]
+    behind = {model for item in items for model in item.references()}
+    rows = [len(s.data["x"]) for s in behind if isinstance(s, ColumnDataSource)]
+
+    assert items
+    assert set(rows) == {0}
+    assert not any(model.name for model in behind)
+
+
 def test_names_are_no_markup_where_bokeh_would_take_them_for_it():
     made = race_figures(history((HURTFUL, "b")))
     glyphs = {r.name for f in made.select({"type": figure}) for r in f.renderers if r.name}
