@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from parbench_lab import errors, plots, testing
     from parbench_lab.core.candidate import Candidate, candidate, candidates_from_grid
     from parbench_lab.core.metric import Metric
-    from parbench_lab.lab import ParallelBenchmarking, RaceResult, demo, load_history
+    from parbench_lab.lab import ParallelBenchmarking, RaceResult, demo, load_history, ml
     from parbench_lab.racing.settings import Settings
 
     __version__: str
@@ -30,6 +30,7 @@ __all__ = [
     "demo",
     "errors",
     "load_history",
+    "ml",
     "plots",
     "testing",
 ]
@@ -50,6 +51,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("parbench_lab")
+    if name == "ml":
+        return importlib.import_module("parbench_lab.lab.ml")
     if name in ("errors", "plots", "testing"):
         return importlib.import_module(f"parbench_lab.{name}")
     try:

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 LEARNING_ROWS = 900
-ENLARGEMENT = 4
+ENLARGEMENT = 8
 
 
 @functools.cache
@@ -42,7 +42,7 @@ def digits_to_read(size: int, rng: np.random.Generator) -> Floats:
 
 
 def large_digits(size: int, rng: np.random.Generator) -> Floats:
-    """Return `size` digits as images of 32 x 32 pixels, enlarged by linear interpolation."""
+    """Return `size` digits as images of 64 x 64 pixels, enlarged by linear interpolation."""
     return read_only(_enlarged()[rng.integers(0, len(_enlarged()), size)])
 
 
