@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -140,14 +141,14 @@ def add_legend(made: figure, entries: list[tuple[str, list[Any]]]) -> None:
 
 
 def _stand_ins(made: figure, renderers: list[Any]) -> list[Any]:
-    """Return renderers that look the same, have no data, and mute these when they are muted."""
+    """Return renderers that look the same, show nothing, and mute these when they are muted."""
     found = []
     for renderer in renderers:
         tag = f"muted with {renderer.id}"
         renderer.tags = [tag]
-        empty = ColumnDataSource({"x": [], "y": []})
+        nowhere = ColumnDataSource({"x": [math.nan], "y": [math.nan]})  # without a row, no look
         glyph = renderer.glyph.clone(x="x", y="y")
-        stand_in = made.add_glyph(empty, glyph, tags=[tag])
+        stand_in = made.add_glyph(nowhere, glyph, tags=[tag])
         stand_in.js_on_change("muted", CustomJS(code=_MUTE_THE_SAME))
         found.append(stand_in)
     return found

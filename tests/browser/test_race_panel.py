@@ -153,10 +153,9 @@ def test_names_and_notes_stay_text_everywhere_and_two_views_are_both_live(page, 
     expect(bad.first).to_be_attached()
     expect(bad).to_have_count(2)
     page.locator(".parbench-live-figure").first.scroll_into_view_if_needed()
-    figure = page.locator(".parbench-live-figure canvas").first
-    box = figure.bounding_box()
-    for share in (0.2, 0.4, 0.6, 0.8):  # over lines and points, for what the hover says
-        page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+    figure = page.locator(".parbench-live-figure .bk-events").first
+    for x in (100, 200, 300, 400):  # over lines and points, for what the hover says
+        figure.hover(position={"x": x, "y": 100})  # waits where the plots are drawn anew
     button(page, "stop").first.click()
     expect(page.locator(".parbench-head [role=status]").nth(1)).to_have_text("ended")
 

@@ -70,7 +70,7 @@ def test_no_legend_leads_to_the_data_or_it_would_be_drawn_again_for_every_row():
     rows = [len(s.data["x"]) for s in behind if isinstance(s, ColumnDataSource)]
 
     assert items
-    assert set(rows) == {0}
+    assert set(rows) == {1}
     assert not any(model.name for model in behind)
 
 
