@@ -101,7 +101,9 @@ def scalability_benchmark(
             "batch_sizes=[]"
         )
     for count in worker_levels:
-        replace(chosen, n_workers=count)  # refuses what is no worker count
+        replace(chosen, n_workers=count)  # refuses what is no worker count, before any work
+    for size in batch_sizes:
+        replace(chosen, chunk_size=size)
     with ExitStack() as opened:
         bench = _Bench(
             config=chosen,

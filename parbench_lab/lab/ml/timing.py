@@ -26,7 +26,7 @@ def typical(values: Sequence[float], *, confidence: float = 0.95) -> Estimate:
     Examples
     --------
     >>> print(typical([0.9, 1.0, 1.1]))
-    0.9967 [0.7758, 1.28]
+    0.9967 [0.7767, 1.279]
     """
     logs = np.log(np.asarray(values, dtype=np.float64))
     point, half = _mean_and_half(logs, confidence)
