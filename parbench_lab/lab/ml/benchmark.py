@@ -17,6 +17,7 @@ from parbench_lab.lab.ml.measuring import PairedRuns, paired_runs
 from parbench_lab.lab.ml.pools import PoolFactory, open_workers
 from parbench_lab.lab.ml.results import BatchRow, LevelRow, OperationRow, ScalabilityBenchmark
 from parbench_lab.lab.ml.timing import through, typical
+from parbench_lab.workloads.ml.chunks import require_count
 from parbench_lab.workloads.ml.config import ParallelConfig
 from parbench_lab.workloads.ml.scalables import ml_scalables, with_chunk_size
 
@@ -223,8 +224,7 @@ class _Bench:
         )
 
     def __post_init__(self) -> None:
-        if not self.repeats >= 2:
-            raise UsageError(f"repeats must be 2 or more but got {self.repeats}")
+        require_count(self.repeats, name="repeats", least=2)
         if not self.size_factor > 0:
             raise UsageError(f"size_factor must be positive but got {self.size_factor}")
         if not 0 < self.confidence < 1:

@@ -125,12 +125,21 @@ def chunk_size_for(n_items: int, chunk_size: int | None = None) -> int:
     if chunk_size is None:
         wanted = -(-n_items // CHUNKS)
         return max(SMALLEST_CHUNK_ROWS, min(LARGEST_CHUNK_ROWS, wanted))
-    whole = isinstance(chunk_size, (int, np.integer)) and not isinstance(chunk_size, bool)
-    if not (whole and chunk_size > 0):
-        raise UsageError(
-            f"chunk_size must be a whole number of rows from 1 on but got {chunk_size!r}"
-        )
+    require_count(chunk_size, name="chunk_size", least=1)
     return int(chunk_size)
+
+
+def require_count(value: Any, *, name: str, least: int) -> None:
+    """Raise unless a value is a whole number from `least` on.
+
+    Raises
+    ------
+    UsageError
+        With its name and what was given.
+    """
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not (whole and value >= least):
+        raise UsageError(f"{name} must be a whole number from {least} on but got {value!r}")
 
 
 def cut(data: Any, chunk_size: int | None = None) -> Iterator[Chunk]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_cores
-from parbench_lab.workloads.ml.chunks import chunk_size_for
+from parbench_lab.workloads.ml.chunks import chunk_size_for, require_count
 
 ENVIRONMENT_VARIABLE = "PARBENCH_NUM_WORKERS"
 BACKENDS = ("threads", "processes", "dask", "serial")
@@ -57,10 +57,8 @@ class ParallelConfig:
     cluster: Any = None
 
     def __post_init__(self) -> None:
-        if self.n_workers is not None and not _is_count(self.n_workers):
-            raise UsageError(
-                f"n_workers must be a whole number from 1 on but got {self.n_workers!r}"
-            )
+        if self.n_workers is not None:
+            require_count(self.n_workers, name="n_workers", least=1)
         chunk_size_for(1, self.chunk_size)
         if self.backend not in BACKENDS:
             raise UsageError(
@@ -119,7 +117,3 @@ def parse_workers(text: str) -> int:
             "correct or unset it"
         )
     return count
-
-
-def _is_count(thing: Any) -> bool:
-    return isinstance(thing, int) and not isinstance(thing, bool) and thing > 0

@@ -17,6 +17,7 @@ from parbench_lab.workloads.ml.chunks import (
     as_table,
     cut,
     join,
+    require_count,
     require_row_results,
 )
 from parbench_lab.workloads.ml.models import Predictor, name_of, predictor, seed_sequence
@@ -216,8 +217,7 @@ def _draw_of(model: Any, method: str | None, table: Any, noise: float) -> Any:
 
 
 def _require_sampling(n_samples: int, noise: float, confidence: float) -> None:
-    if not n_samples >= 2:
-        raise UsageError(f"n_samples must be 2 or more but got {n_samples}")
+    require_count(n_samples, name="n_samples", least=2)
     if not noise >= 0:
         raise UsageError(f"noise must be 0 or more standard deviations but got {noise}")
     if not 0 < confidence < 1:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from parbench_lab.errors import UsageError
+from parbench_lab.workloads.ml.chunks import require_count
 
 _METHODS = ("predict", "predict_proba", "decision_function", "transform")
 
@@ -150,9 +151,7 @@ def seed_sequence(seed: int, *key: int) -> np.random.SeedSequence:
     >>> (seed_sequence(7, 2).generate_state(2) == child.generate_state(2)).all()
     np.True_
     """
-    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-    if not (whole and seed >= 0):
-        raise UsageError(f"seed must be a whole number from 0 on but got {seed!r}")
+    require_count(seed, name="seed", least=0)
     return np.random.SeedSequence(int(seed), spawn_key=key)
 
 

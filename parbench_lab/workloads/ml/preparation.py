@@ -19,6 +19,7 @@ from parbench_lab.workloads.ml.chunks import (
     cut,
     join,
     n_rows,
+    require_count,
     require_row_results,
     require_same_rows,
     take,
@@ -175,8 +176,7 @@ def data_augmentation(
     labels = None if targets is None else as_table(targets, what="targets")
     if labels is not None:
         require_same_rows(table, labels)
-    if not copies >= 1:
-        raise UsageError(f"copies must be 1 or more but got {copies}")
+    require_count(copies, name="copies", least=1)
     seed_sequence(seed)
     varied = _Varied(augment=augment or jitter_image, copies=copies, seed=seed)
     made = np.concatenate(list(map(varied, cut(table, chunk_size))), axis=1)

@@ -128,7 +128,7 @@ def test_another_seed_draws_other_numbers_and_chunks_do_not_repeat_each_other():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"n_samples": 1}, "n_samples must be 2 or more"),
+        ({"n_samples": 1}, "n_samples must be a whole number from 2 on"),
         ({"noise": -0.1}, "noise must be"),
         ({"noise": float("nan")}, "noise must be"),
         ({"confidence": 1.0}, "confidence must be within"),

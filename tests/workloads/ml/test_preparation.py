@@ -129,7 +129,7 @@ def test_a_function_of_ones_own_may_change_its_copy():
     [
         (IMAGES[:0], {}, "data is empty"),
         (IMAGES, {"targets": [1]}, "has 1 for 1797 rows"),
-        (IMAGES, {"copies": 0}, "copies must be 1 or more"),
+        (IMAGES, {"copies": 0}, "copies must be a whole number from 1 on"),
         (IMAGES, {"seed": -1}, "seed must be"),
         (["a", "b"], {}, "must be an array"),
         (PIXELS, {}, "an image has 2 axes"),

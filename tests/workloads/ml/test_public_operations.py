@@ -126,7 +126,7 @@ def test_a_small_benchmark_measures_every_table():
         ({"operations": ["sorting"]}, UnknownNameError, "there are batch_inference"),
         ({"curve_operation": "sorting"}, UnknownNameError, "there are batch_inference"),
         ({"curve_operation": "grid_search", "batch_sizes": [50]}, UsageError, "does not cut rows"),
-        ({"repeats": 1}, UsageError, "repeats must be 2 or more"),
+        ({"repeats": 1}, UsageError, "repeats must be a whole number from 2 on"),
         ({"size_factor": 0}, UsageError, "size_factor must be positive"),
         ({"confidence": 1}, UsageError, "confidence must be within"),
         ({"worker_levels": [0]}, UsageError, "n_workers must be"),
