@@ -179,11 +179,14 @@ def data_augmentation(
     require_count(copies, name="copies", least=1)
     seed_sequence(seed)
     varied = _Varied(augment=augment or jitter_image, copies=copies, seed=seed)
-    made = np.concatenate(list(map(varied, cut(table, chunk_size))), axis=1)
-    whole = [table, *made] if keep_originals else [*made]
-    source = np.tile(np.arange(n_rows(table)), len(whole))
+    made = list(map(varied, cut(table, chunk_size)))
+    originals = [table] if keep_originals else []
+    source = np.tile(np.arange(n_rows(table)), len(originals) + copies)
     return Augmented(
-        data=np.concatenate(whole),
+        # put together once: the copying is serial work
+        data=np.concatenate(
+            [*originals, *(part[copy] for copy in range(copies) for part in made)]
+        ),
         targets=None if labels is None else take(labels, source),
         source=source,
     )
