@@ -137,16 +137,22 @@ class Connection:
         *,
         key: str,
         priority: int,
-        on_reply: Callable[[bytes | None, BaseException | None], None],
+        on_reply: Callable[[Any, BaseException | None], None],
+        function: Callable[..., Any] = remote.run_order,
+        scattered: Sequence[Any] = (),
     ) -> Any:
-        """Queue an order on one worker; returns its future at once."""
+        """Queue an order on one worker; returns its future at once.
+
+        `function` is called there with the order and what was `scattered` before.
+        """
         with contextlib.ExitStack() as stack:
             if len(order) > _LARGE_BYTES:  # Dask warns of large tasks; this one is sent once
                 stack.enter_context(warnings.catch_warnings())
                 warnings.simplefilter("ignore")
             future = self._client.submit(
-                remote.run_order,
+                function,
                 order,
+                *scattered,
                 key=key,
                 workers=[address],
                 allow_other_workers=False,
@@ -156,6 +162,12 @@ class Connection:
             )
         self.run(self._follow(future, on_reply))
         return future
+
+    def scatter(self, thing: Any, addresses: Sequence[str], *, broadcast: bool) -> Any:
+        """Put a thing on one of these workers, or on all; returns its future."""
+        return self._client.scatter(
+            thing, workers=list(addresses), broadcast=broadcast, hash=False
+        )
 
     def release(self, futures: Sequence[Any]) -> None:
         """Let go of futures, whatever became of them; Dask drops what nobody waits for."""
@@ -262,7 +274,7 @@ class Connection:
         )
 
     async def _follow(
-        self, future: Any, on_reply: Callable[[bytes | None, BaseException | None], None]
+        self, future: Any, on_reply: Callable[[Any, BaseException | None], None]
     ) -> None:
         try:
             reply = await self._client.gather(future, asynchronous=True)

@@ -105,4 +105,4 @@ def own_channel() -> Channel:
     os.dup2(2, 1)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
-    return Channel(open(reading, "rb", buffering=0), open(writing, "wb", buffering=0))  # noqa: PTH123, SIM115 - descriptors, for life
+    return Channel(open(reading, "rb", buffering=0), open(writing, "wb", buffering=0))  # noqa: PTH123 - descriptors, for life

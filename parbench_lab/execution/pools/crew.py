@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, Self
 
 from parbench_lab.core.pool import Span
 from parbench_lab.errors import ClusterError, UsageError
@@ -15,10 +16,12 @@ from parbench_lab.execution.pools.peaks import restart_peaks, take_peak_bytes
 from parbench_lab.execution.pools.spans import SpanLog
 
 START_LIMIT_S = 60.0
+FORGOTTEN_LIMIT_S = 2.0
+"""How long the end of the interpreter waits for a pool that nobody closed."""
 
 
 class Lane(Protocol):
-    """The way to one worker. `start` and `run` are called in the lane's own thread."""
+    """The way to one worker. All but `stop` is called in the lane's own thread."""
 
     name: str
 
@@ -42,6 +45,9 @@ class Lane(Protocol):
 
     def stop(self) -> None:
         """Let `run` return soon, whatever the worker does; from any thread, more than once."""
+
+    def finish(self) -> None:
+        """Leave nothing of the worker; the last call."""
 
 
 class Crew:
@@ -92,14 +98,15 @@ class Crew:
         """Return whether the calling thread is one of the lanes."""
         return threading.current_thread() in self._threads
 
-    def close(self) -> None:
-        """Stop all lanes; returns when their threads are gone. Idempotent."""
+    def close(self, limit_s: float | None = None) -> None:
+        """Stop all lanes; returns when their threads are gone, or the limit has passed."""
+        until_s = None if limit_s is None else time.monotonic() + limit_s
         self._exchange.close()
         for lane in self._lanes:
             lane.stop()
         for thread in self._threads:
             if thread.ident is not None and thread is not threading.current_thread():
-                thread.join()
+                thread.join(None if until_s is None else max(0.0, until_s - time.monotonic()))
 
     def _run(self, lane: Lane) -> None:
         try:
@@ -117,7 +124,7 @@ class Crew:
                 if len(self._lost) == len(self._lanes):
                     self._exchange.fail(f"no worker is left: {words}")
         finally:
-            lane.stop()
+            lane.finish()
 
 
 class LanePool:
@@ -172,13 +179,14 @@ class LanePool:
         if self._crew is not None and self._crew.is_inside():
             return map(function, *items)
         rows = list(zip(*items, strict=False))  # as the built-in one: the shortest ends it
-        order, on_end = self._order(function)
+        number = self._exchange.number()
+        order, on_end = self._order(function, number)
         try:
-            job = self._exchange.post(order, rows)
+            job = self._exchange.post(order, rows, number=number)
         except BaseException:
             on_end()
             raise
-        return Results(self._exchange, job, on_end)
+        return Results(self._exchange, job, on_end, owner=self)
 
     def take_spans(self) -> Sequence[Span]:
         """Return when each part was worked on since the last call, and forget it."""
@@ -195,17 +203,17 @@ class LanePool:
     def close(self) -> None:
         """Stop the workers this pool started; idempotent."""
         if self._crew is not None:
-            _close_all(self._crew, self._others)
+            _close_all(self._crew, self._others, limit_s=None)
             self._forgotten.detach()
 
-    def _order(self, function: Callable[..., Any]) -> tuple[Any, Callable[[], None]]:
+    def _order(self, function: Callable[..., Any], number: int) -> tuple[Any, Callable[[], None]]:
         """Return a map's function as lanes take it, and what to do when the map has ended."""
         raise NotImplementedError
 
     def _pids(self) -> Sequence[int]:
         return (os.getpid(),)
 
-    def __enter__(self) -> LanePool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -215,7 +223,9 @@ class LanePool:
         raise UsageError("a pool cannot be sent to workers; use the built-in map inside a part")
 
 
-def _close_all(crew: Crew, others: Sequence[Callable[[], None]]) -> None:
-    crew.close()
+def _close_all(
+    crew: Crew, others: Sequence[Callable[[], None]], limit_s: float | None = FORGOTTEN_LIMIT_S
+) -> None:
+    crew.close(limit_s)
     for close in others:
         close()

@@ -88,13 +88,20 @@ class Exchange:
         self._work = threading.Condition(lock)
         self._news = threading.Condition(lock)
         self._jobs: deque[Job] = deque()
+        self._returned: deque[Parcel] = deque()
         self._live: set[int] = set()
         self._numbers = itertools.count()
         self._failure = ""
         self._closed = False
 
-    def post(self, order: Any, items: Sequence[tuple[Any, ...]]) -> Job:
-        """Begin a map.
+    def number(self) -> int:
+        """Return the number of the next map."""
+        return next(self._numbers)
+
+    def post(
+        self, order: Any, items: Sequence[tuple[Any, ...]], *, number: int | None = None
+    ) -> Job:
+        """Begin a map, under a number that was drawn for it.
 
         Raises
         ------
@@ -104,22 +111,29 @@ class Exchange:
         with self._work:
             if self._failure or self._closed:
                 raise ClusterError(self._failure or "this pool is closed; open another one")
-            job = Job(number=next(self._numbers), order=order, items=list(items), end=len(items))
+            drawn = self.number() if number is None else number
+            job = Job(number=drawn, order=order, items=list(items), end=len(items))
             self._jobs.append(job)
             self._live.add(job.number)
             self._work.notify_all()
         return job
 
-    def take(self, choose: Callable[[int], int] | None = None, *, wait: bool = True) -> Any:
-        """Return the next `Parcel`; None when there is none (`wait` False) or never will be.
+    def take(
+        self, choose: Callable[[int, int], int] | None = None, *, wait: bool = True
+    ) -> Parcel | None:
+        """Return the next parcel; None when there is none (`wait` False) or never will be.
 
         Parameters
         ----------
         choose
-            Given how many parts of the map are left, returns how many to take; one by default.
+            Given a map's number and how many of its parts are left, returns how many to take; one
+            by default.
         """
         with self._work:
             while not self._closed and not self._failure:
+                parcel = self._first_returned()
+                if parcel is not None:
+                    return parcel
                 job = self._first_with_parts()
                 if job is not None:
                     return _parcel(job, choose)
@@ -141,6 +155,12 @@ class Exchange:
             for number in range(parcel.first, parcel.last + 1):
                 job.items[number] = None
             self._news.notify_all()
+
+    def give_back(self, parcel: Parcel) -> None:
+        """Put a parcel back that its worker never began: the next one who asks gets it."""
+        with self._work:
+            self._returned.append(parcel)
+            self._work.notify()
 
     def answer(self, job: Job, number: int) -> Answer | None:
         """Wait for a part's answer and return it; None after the last part."""
@@ -183,6 +203,13 @@ class Exchange:
         self._work.notify_all()
         self._news.notify_all()
 
+    def _first_returned(self) -> Parcel | None:
+        while self._returned:
+            parcel = self._returned.popleft()
+            if not parcel.job.ended:
+                return parcel
+        return None
+
     def _first_with_parts(self) -> Job | None:
         while self._jobs:
             job = self._jobs[0]
@@ -192,9 +219,9 @@ class Exchange:
         return None
 
 
-def _parcel(job: Job, choose: Callable[[int], int] | None) -> Parcel:
+def _parcel(job: Job, choose: Callable[[int, int], int] | None) -> Parcel:
     left = job.end - job.handed
-    count = 1 if choose is None else max(1, min(left, choose(left)))
+    count = 1 if choose is None else max(1, min(left, choose(job.number, left)))
     first = job.handed
     job.handed += count
     return Parcel(job=job, first=first, items=tuple(job.items[first : first + count]))
@@ -209,9 +236,14 @@ class Results(Iterator[Any]):
         Where the answers come in, and of which map.
     on_end
         Called once, when the last result was given, one raised, or nobody wants more.
+    owner
+        The pool, which must not be collected before its results.
     """
 
-    def __init__(self, exchange: Exchange, job: Job, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, exchange: Exchange, job: Job, on_end: Callable[[], None], *, owner: object = None
+    ) -> None:
+        self._owner = owner
         self._exchange = exchange
         self._job = job
         self._next = 0
@@ -227,10 +259,11 @@ class Results(Iterator[Any]):
             self._end()
             raise
         self._next += 1
-        if answer is None or answer.error is not None:
+        if answer is None:
             self._end()
-            if answer is None:
-                raise StopIteration
+            raise StopIteration
+        if answer.error is not None:
+            self._end()
             try:
                 raise answer.error
             finally:

@@ -41,6 +41,14 @@ class Packed:
             hold.release()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A map's function, pickled, and what to call it."""
+
+    name: str
+    packed: Packed
+
+
 class _Packer(cloudpickle.Pickler):  # type: ignore[misc]
     """cloudpickle, with large arrays on a shelf."""
 
@@ -154,7 +162,7 @@ def load_answer(data: bytes | bytearray | memoryview) -> Answer:
     """Return the answer that a worker dumped."""
     view = memoryview(data)
     try:
-        if view[:1] == b"v":
+        if bytes(view[:1]) == b"v":
             return Answer(value=pickle.loads(view[1:]))  # noqa: S301 - from our own worker
         return Answer(error=_load_error(view[1:]))
     except Exception as error:  # noqa: BLE001 - unpickling runs the objects' own code

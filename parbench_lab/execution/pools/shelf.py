@@ -24,8 +24,10 @@ from parbench_lab.execution.scratch import scratch_folder
 
 LARGE_BYTES = 1_000_000
 """Smaller arrays travel with their part: a file and its mapping cost more than a copy."""
-_COMPARED_BYTES = 1 << 20
+_COMPARED_BYTES = 1 << 18
 _SAMPLES = 64
+_SAMPLED_BYTES = 256
+_MEMORY = Path("/dev/shm")  # noqa: S108 - only compared with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +71,11 @@ class Shelf(Protocol):
 class _File:
     """One array's file and how many hold it."""
 
-    def __init__(self, slip: Slip, path: Path, size_bytes: int) -> None:
+    def __init__(self, slip: Slip, path: Path, memory_bytes: int) -> None:
         self.slip = slip
         self.path = path
-        self.size_bytes = size_bytes
+        self.memory_bytes = memory_bytes
+        """0 on a disk."""
         self.holds = 0
         self.orphan = False
         """Nobody here can ask for it again: it goes with its last hold."""
@@ -113,7 +116,7 @@ class FileShelf:
         self._spare: Path | None = None
         self._held_bytes = 0
         self.peak_bytes = 0
-        """The most that the files ever held together since somebody set it to 0."""
+        """The most memory that the files held together since the last `restart_peak`."""
 
     @property
     def folder(self) -> Path:
@@ -165,8 +168,8 @@ class FileShelf:
         whole = array.T if fortran else np.ascontiguousarray(array)
         path = self._store(_bytes_of(whole))
         slip = Slip(where=str(path), dtype=array.dtype, shape=array.shape, fortran=fortran)
-        file = _File(slip, path, array.nbytes)
-        self._held_bytes += array.nbytes
+        file = _File(slip, path, array.nbytes if path.is_relative_to(_MEMORY) else 0)
+        self._held_bytes += file.memory_bytes
         self.peak_bytes = max(self.peak_bytes, self._held_bytes)
         if array.flags.forc:  # a copy could not be compared with what it was made of
             key = id(array)
@@ -205,7 +208,7 @@ class FileShelf:
     def _drop(self, file: _File) -> None:
         if file.orphan and file.holds == 0 and not file.gone:
             file.gone = True
-            self._held_bytes -= file.size_bytes
+            self._held_bytes -= file.memory_bytes
             file.path.unlink(missing_ok=True)
 
 
@@ -218,7 +221,7 @@ def _written(path: Path, data: memoryview) -> Path:
 
 
 def _bytes_of(array: np.ndarray[Any, Any]) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
 
 
 def _same(file: _File, array: np.ndarray[Any, Any]) -> bool:
@@ -228,11 +231,7 @@ def _same(file: _File, array: np.ndarray[Any, Any]) -> bool:
     if (slip.dtype, slip.shape, slip.fortran) != (array.dtype, array.shape, fortran):
         return False
     now = _bytes_of(array.T if fortran else array)
-    before = _mapped(file.path, 0, now.nbytes)
-    return all(
-        np.array_equal(before[at : at + _COMPARED_BYTES], now[at : at + _COMPARED_BYTES])
-        for at in range(0, now.nbytes, _COMPARED_BYTES)
-    )
+    return _agree(file.path, 0, now, range(0, now.nbytes, _COMPARED_BYTES), _COMPARED_BYTES)
 
 
 def _own_file(array: np.ndarray[Any, Any]) -> Slip | None:
@@ -253,15 +252,12 @@ def _own_file(array: np.ndarray[Any, Any]) -> Slip | None:
     fortran = array.flags.f_contiguous and not array.flags.c_contiguous
     offset = int(root.offset + inside)
     now = _bytes_of(array.T if fortran else array)
-    try:
-        status = os.stat(path)  # noqa: PTH116 - may be text
-        if status.st_size < offset + now.nbytes:
-            return None
-        before = _mapped(Path(path), offset, now.nbytes)
-    except (OSError, ValueError):
-        return None
     steps = range(0, now.nbytes, max(1, now.nbytes // _SAMPLES))
-    if any(not np.array_equal(before[at : at + 256], now[at : at + 256]) for at in steps):
+    try:
+        inode = os.stat(path).st_ino  # noqa: PTH116 - may be text
+        if not _agree(Path(path), offset, now, steps, _SAMPLED_BYTES):
+            return None
+    except OSError:
         return None
     return Slip(
         where=str(path),
@@ -269,9 +265,18 @@ def _own_file(array: np.ndarray[Any, Any]) -> Slip | None:
         shape=array.shape,
         fortran=fortran,
         offset_bytes=offset,
-        inode=status.st_ino,
+        inode=inode,
     )
 
 
-def _mapped(path: Path, offset: int, size_bytes: int) -> Any:
-    return np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=(size_bytes,))
+def _agree(path: Path, offset: int, now: memoryview, steps: range, size_bytes: int) -> bool:
+    """Return whether a file has these bytes where the steps begin; mapped pages would count."""
+    buffer = np.empty(min(size_bytes, now.nbytes), dtype=np.uint8)  # one: fresh pages are slow
+    with path.open("rb", buffering=0) as file:
+        for at in steps:
+            file.seek(offset + at)
+            wanted = np.frombuffer(now[at : at + size_bytes], dtype=np.uint8)
+            got = file.readinto(buffer.data) or 0
+            if got < wanted.size or not np.array_equal(buffer[: wanted.size], wanted):
+                return False
+    return True

@@ -33,7 +33,11 @@ class ThreadPool(LanePool):
         super().__init__("threads", n_workers, exchange, spans)
         self._open([_ThreadLane(f"thread-{index}", exchange, spans) for index in range(n_workers)])
 
-    def _order(self, function: Callable[..., Any]) -> tuple[Any, Callable[[], None]]:
+    def _order(
+        self,
+        function: Callable[..., Any],
+        number: int,  # noqa: ARG002 - nothing is kept
+    ) -> tuple[Any, Callable[[], None]]:
         PIN.begin()
         return function, PIN.end
 
@@ -60,11 +64,12 @@ class _ThreadLane:
         start_ns = time.perf_counter_ns()
         answer = evaluate(parcel.job.order, parcel.items[0])
         end_ns = time.perf_counter_ns()
-        self._spans.add(
-            Span(worker=self.name, start_ns=start_ns, end_ns=end_ns, transfer_s=0.0)
-        )
+        self._spans.add(Span(worker=self.name, start_ns=start_ns, end_ns=end_ns, transfer_s=0.0))
         self._exchange.bring(parcel, [answer])
         return True
 
     def stop(self) -> None:
         """Do nothing: the exchange sends it home after the part in hand."""
+
+    def finish(self) -> None:
+        """Do nothing: the thread ends by itself."""

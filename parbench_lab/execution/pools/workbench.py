@@ -1,4 +1,4 @@
-"""What a worker process does with a parcel: unpickle, compute each part, pickle what came of it."""
+"""What a worker process does with a parcel: unpickle it, compute, pickle what came of it."""
 
 from __future__ import annotations
 
@@ -60,6 +60,10 @@ class Workbench:
 
     def __init__(self) -> None:
         self._functions: dict[Any, Any] = {}
+
+    def knows(self, job: Any) -> bool:
+        """Return whether a map's function is here."""
+        return job in self._functions
 
     def do(
         self, job: Any, live: Collection[Any], order: bytes | bytearray, items: bytes | bytearray
