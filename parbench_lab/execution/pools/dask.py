@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +30,8 @@ from parbench_lab.execution.pools.workbench import worked
 
 AHEAD = 2
 """Parcels on their way to each worker: one that is worked on, one that waits there for it."""
+MAX_RETURNS = 3
+"""How often a parcel may be lost with its worker before it is blamed without proof."""
 ASK_LIMIT_S = 2.0
 _CLOCK_LOOKS = 3
 
@@ -193,7 +194,7 @@ class _DaskLane:
             ticket = self._ask(parcel, address, packed)
         finally:
             packed.release()
-        if ticket.lost and not ticket.blamed:
+        if ticket.lost and not ticket.blamed and parcel.returned < MAX_RETURNS:
             trade.exchange.give_back(parcel)
         elif ticket.error is not None or ticket.reply is None:
             trade.exchange.bring(parcel, [Answer(error=self._explained(parcel, ticket))])
@@ -219,9 +220,9 @@ class _DaskLane:
             slips = (*(order.slips if with_order else ()), *packed.slips)
             names = tuple(dict.fromkeys(slip.where for slip in slips))
             scattered = trade.shelf.futures(names)
-        told = (trade.site.session, parcel.job.number, trade.exchange.live())
-        data = pickle.dumps((*told, order.data if with_order else b"", packed.data, names))
-        return trade.site.seats.ask(self._seat, address, data, scattered)
+        which = (trade.site.session, parcel.job.number, trade.exchange.live())
+        told = (*which, order.data if with_order else b"", packed.data, names)
+        return trade.site.seats.ask(self._seat, address, told, scattered)
 
     def _bring(
         self, parcel: Parcel, address: str, reply: Sequence[tuple[bytes, bytes]], packing_ns: int

@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parbench_lab.errors import ClusterError
@@ -54,11 +54,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Parcel:
-    """Consecutive parts of one map in a worker's hands."""
+    """Consecutive parts of one map in a worker's hands; `returned` counts how often it came back
+    undone.
+    """  # noqa: D205
 
     job: Job
     first: int
     items: Sequence[tuple[Any, ...]]
+    returned: int = 0
 
     @property
     def last(self) -> int:
@@ -157,9 +160,9 @@ class Exchange:
             self._news.notify_all()
 
     def give_back(self, parcel: Parcel) -> None:
-        """Put a parcel back that its worker never began: the next one who asks gets it."""
+        """Put a parcel back that its worker did not finish: the next one who asks gets it."""
         with self._work:
-            self._returned.append(parcel)
+            self._returned.append(replace(parcel, returned=parcel.returned + 1))
             self._work.notify()
 
     def answer(self, job: Job, number: int) -> Answer | None:

@@ -1,21 +1,24 @@
 """The workers of a Dask pool: each has a seat that stays when its process is replaced.
 
-What is on its way to a worker that dies is told apart: the oldest parcel was being worked on, the
-others only waited there and nobody is to blame for them.
+What is on its way to a worker that dies is told apart: one parcel was being worked on, the others
+only waited there, or came to nothing with the results that nobody had fetched, and they are not
+to blame. A worker on this machine leaves word which one it was; elsewhere the oldest is taken.
 """
 
 from __future__ import annotations
 
 import itertools
+import pickle
 import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from parbench_lab.errors import ClusterError
 from parbench_lab.execution.connection import Connection, Newcomer
-from parbench_lab.execution.pools.dask_tasks import run_parcel
+from parbench_lab.execution.pools.dask_tasks import parse_mark, run_parcel
 from parbench_lab.execution.processes import WorkerProcess
 
 START_LIMIT_S = 60.0
@@ -28,10 +31,11 @@ _GONE = ("CancelledError", "FutureCancelledError", "KilledWorker")
 class Ticket:
     """A parcel on its way to a worker and back.
 
-    `reply` is what came back. `lost` says that its worker died, `blamed` that it did so over this
-    one.
+    `number` names it towards the worker, `reply` is what came back. `lost` says that its worker
+    died, `blamed` that it did so over this one.
     """
 
+    number: int
     reply: Any = None
     error: BaseException | None = None
     done: bool = False
@@ -67,6 +71,7 @@ class Seats:
     """
 
     def __init__(self, names: Sequence[str], *, session: str, ours: bool) -> None:
+        self.folder: Path | None = None
         self.changed = threading.Condition(threading.RLock())
         self.seats = [Seat(name) for name in names]
         self.failure = ""
@@ -208,18 +213,25 @@ class Seats:
                 )
             return seat.newcomer.address
 
-    def ask(self, seat: Seat, address: str, data: bytes, scattered: Sequence[Any]) -> Ticket:
+    def ask(
+        self,
+        seat: Seat,
+        address: str,
+        told: tuple[Any, ...],
+        scattered: Sequence[Any],
+    ) -> Ticket:
         """Send a parcel to a worker and wait for what becomes of it."""
-        ticket = Ticket()
         assert self.connection is not None  # noqa: S101 - open
         with self.changed:
-            if seat.newcomer is None or seat.newcomer.address != address:
-                return Ticket(done=True, lost=True)
-            seat.tickets.append(ticket)
             number = next(self._numbers)
+            ticket = Ticket(number)
+            if seat.newcomer is None or seat.newcomer.address != address:
+                ticket.done = ticket.lost = True
+                return ticket
+            seat.tickets.append(ticket)
             future = self.connection.send(
                 address,
-                data,
+                pickle.dumps(((self._mark(seat.newcomer), number), *told)),
                 key=f"parbench-{self._session}-{number}",
                 priority=-number,
                 on_reply=lambda reply, error: self._on_reply(seat, ticket, reply, error),
@@ -257,9 +269,26 @@ class Seats:
 
     def _empty(self, seat: Seat) -> None:
         """Note that a worker is gone, with what was on its way to it."""
+        guilty = self._guilty(seat)
         seat.newcomer = None
         seat.lost, seat.tickets = seat.tickets, []
-        for index, ticket in enumerate(seat.lost):
+        for ticket in seat.lost:
             ticket.done = ticket.lost = True
-            ticket.blamed = index == 0
+            ticket.blamed = ticket.number == guilty
         self.changed.notify_all()
+
+    def _mark(self, newcomer: Newcomer) -> str:
+        """Return where a worker leaves word what it does; "" on another machine."""
+        if self.folder is None or not (self._ours or newcomer.sees_token):
+            return ""
+        return str(self.folder / f"{self._session}.{newcomer.pid}.mark")
+
+    def _guilty(self, seat: Seat) -> int:
+        """Return the number of the parcel that the worker on a seat died over, -1 for none."""
+        place = self._mark(seat.newcomer) if seat.newcomer is not None else ""
+        if not place:
+            return seat.tickets[0].number if seat.tickets else -1
+        try:
+            return parse_mark(Path(place).read_bytes())
+        except OSError:
+            return -1

@@ -130,6 +130,7 @@ class Site:
             self._folder = scratch_folder(1)
             address, security = self._given
         assert self._folder is not None  # noqa: S101 - made just now
+        self.seats.folder = self._folder
         token = self._folder / "token"
         token.write_text(self.session, encoding="utf-8")
         self._connection = self.seats.connection = Connection(
