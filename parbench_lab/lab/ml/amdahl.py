@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from parbench_lab.analysis.laws.formulas import amdahl_speedup, karp_flatt
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.errors import UsageError
 from parbench_lab.lab.ml.results import LevelRow, ScalabilityBenchmark
@@ -146,15 +147,13 @@ def _projection(serial: Estimate, workers: int) -> AmdahlProjection:
 
 
 def _serial_fraction(level: LevelRow) -> Estimate:
-    return through(level.speedup, lambda s: _karp_flatt(speedup=s, workers=level.workers))
+    return through(level.speedup, lambda s: float(karp_flatt(speedup=s, workers=level.workers)))
 
 
 def _expected(serial: Estimate, workers: int) -> Estimate:
-    return through(serial, lambda part: 1 / (part + (1 - part) / workers))
-
-
-def _karp_flatt(*, speedup: float, workers: int) -> float:
-    return (1 / speedup - 1 / workers) / (1 - 1 / workers)
+    return through(
+        serial, lambda part: float(amdahl_speedup(serial_fraction=part, workers=workers))
+    )
 
 
 def _within_bounds(fraction: float) -> float:
