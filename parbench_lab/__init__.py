@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from parbench_lab import errors, plots, testing
+    from parbench_lab.analysis.curve import ScalingCurve
     from parbench_lab.core.candidate import Candidate, candidate, candidates_from_grid
     from parbench_lab.core.metric import Metric
+    from parbench_lab.core.scalable import Scalable
     from parbench_lab.lab import ParallelBenchmarking, RaceResult, demo, load_history, ml
+    from parbench_lab.lab.scaling_study import ScalingStudy
     from parbench_lab.racing.settings import Settings
 
     __version__: str
@@ -23,6 +26,9 @@ __all__ = [
     "Metric",
     "ParallelBenchmarking",
     "RaceResult",
+    "Scalable",
+    "ScalingCurve",
+    "ScalingStudy",
     "Settings",
     "__version__",
     "candidate",
@@ -42,6 +48,9 @@ _HOMES = {
     "Metric": "parbench_lab.core.metric",
     "ParallelBenchmarking": "parbench_lab.lab",
     "RaceResult": "parbench_lab.lab",
+    "Scalable": "parbench_lab.core.scalable",
+    "ScalingCurve": "parbench_lab.analysis.curve",
+    "ScalingStudy": "parbench_lab.lab.scaling_study",
     "Settings": "parbench_lab.racing.settings",
     "demo": "parbench_lab.lab",
     "load_history": "parbench_lab.lab",

@@ -1,0 +1,122 @@
+"""Whether two results are the same: bit by bit, or how far apart they are. Pure.
+
+A result may hold numbers, text, arrays, data frames, dataclasses and nestings of them; whatever
+else is in it counts by its pickled bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import pickle
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+DIGEST_BYTES = 8
+
+
+def digest(result: Any) -> str:
+    """Return a short digest of a result; equal digests mean equal bit by bit.
+
+    Examples
+    --------
+    >>> digest([1, 2.0]) == digest([1, 2.0]), digest(0.0) == digest(-0.0)
+    (True, False)
+    """
+    hashed = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    for kind, content in _leaves(result):
+        hashed.update(kind.encode())
+        hashed.update(content if isinstance(content, bytes) else _bytes_of(content))
+    return hashed.hexdigest()
+
+
+def largest_difference(reference: Any, result: Any) -> float:
+    """Return the largest relative difference between two results.
+
+    Returns
+    -------
+    float
+        0.0 where they are identical bit by bit; for each number ``|a - b| / max(|a|, |b|)``, for
+        arrays the differences over the array's largest absolute value; inf where something
+        other than a number differs, or the shapes do.
+
+    Examples
+    --------
+    >>> largest_difference([1.0, "a"], [1.0, "a"]), largest_difference(2.0, 1.0)
+    (0.0, 0.5)
+    >>> largest_difference([1.0], [1.0, 2.0])
+    inf
+    """
+    worst = 0.0
+    ours, theirs = list(_leaves(reference)), list(_leaves(result))
+    if len(ours) != len(theirs):
+        return math.inf
+    for (kind, a), (other_kind, b) in zip(ours, theirs, strict=True):
+        if kind != other_kind:
+            return math.inf
+        worst = max(worst, _difference(a, b))
+    return worst
+
+
+def _leaves(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what a value consists of: kind, then bytes or an array of numbers."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
+        yield f"array {value.dtype.str} {value.shape}", value
+    elif isinstance(value, np.ndarray):
+        yield f"objects {value.shape}", b""
+        yield from _leaves(value.ravel().tolist())
+    elif isinstance(value, (bool, int, str, bytes, type(None))):
+        yield type(value).__name__, repr(value).encode()
+    elif isinstance(value, (float, complex, np.number, np.bool_)):
+        yield f"number {type(value).__name__}", np.asarray(value)
+    elif isinstance(value, (list, tuple)):
+        yield f"{type(value).__name__} {len(value)}", b""
+        for part in value:
+            yield from _leaves(part)
+    elif isinstance(value, Mapping):
+        yield f"mapping {len(value)}", b""
+        for key, part in value.items():
+            yield from _leaves(key)
+            yield from _leaves(part)
+    else:
+        yield from _leaves_of_object(value)
+
+
+def _leaves_of_object(value: Any) -> Iterator[tuple[str, Any]]:
+    name = type(value).__qualname__
+    if hasattr(value, "to_dict") and hasattr(value, "index") and hasattr(value, "columns"):
+        yield f"frame {name}", b""
+        yield from _leaves(np.asarray(value.index))
+        for column in value.columns:
+            yield from _leaves(str(column))
+            yield from _leaves(value[column].to_numpy())
+    elif dataclasses.is_dataclass(value):
+        yield f"dataclass {name}", b""
+        for field in dataclasses.fields(value):
+            yield from _leaves(getattr(value, field.name))
+    else:
+        yield f"object {name}", pickle.dumps(value, protocol=5)
+
+
+def _bytes_of(array: Any) -> bytes:
+    return np.ascontiguousarray(array).tobytes()
+
+
+def _difference(a: Any, b: Any) -> float:
+    if isinstance(a, bytes):
+        return 0.0 if a == b else math.inf
+    if _bytes_of(a) == _bytes_of(b):
+        return 0.0
+    if not np.array_equal(np.isfinite(a), np.isfinite(b)):
+        return math.inf
+    finite = np.isfinite(a)
+    first = np.asarray(a)[finite].astype(complex)
+    second = np.asarray(b)[finite].astype(complex)
+    scale = max(np.abs(first).max(initial=0.0), np.abs(second).max(initial=0.0))
+    if scale == 0.0:
+        return float(np.finfo(float).eps)  # zeros of another sign: not the same bits
+    apart = float(np.abs(first - second).max(initial=0.0) / scale)
+    return apart if apart > 0 else float(np.finfo(float).eps)

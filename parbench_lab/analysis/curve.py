@@ -1,0 +1,284 @@
+"""A scaling curve: what a job takes over the number of workers, each number with its interval.
+
+Pure. Ratios (speedup, efficiency) are taken within each repetition, so a machine that was slow for
+a while slows both sides of them.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from parbench_lab.analysis import laws
+from parbench_lab.analysis.laws.formulas import karp_flatt
+from parbench_lab.analysis.repeats import estimate_positive
+from parbench_lab.analysis.trial import TimeShares, Trial
+from parbench_lab.core.estimate import Estimate
+from parbench_lab.errors import UsageError
+
+if TYPE_CHECKING:
+    from parbench_lab.analysis.laws import Fit
+
+Mode = Literal["strong", "weak"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One worker count of a curve.
+
+    Parameters
+    ----------
+    workers, size
+        How many worked on how many items.
+    time_s
+        Of one run; None where none was ok.
+    speedup, efficiency
+        Against the base level of the curve: over its time (strong), and per worker. In weak
+        scaling the speedup is the scaled one (Gustafson's).
+    throughput
+        Items per second.
+    serial_fraction
+        Karp and Flatt's, from the speedup; None at one worker and in weak scaling. A. Karp and H.
+        Flatt, "Measuring parallel processor performance", CACM 33 (1990) 539.
+    peak_memory_bytes
+        Of this process and the workers together; None where not measured.
+    oversubscribed
+        More workers than cores that are ours.
+    failures
+        What went wrong in runs that do not count, one line each.
+    shares
+        Where the workers' time went (means over the runs); None where not known.
+    """
+
+    workers: int
+    size: int
+    time_s: Estimate | None = None
+    speedup: Estimate | None = None
+    efficiency: Estimate | None = None
+    throughput: Estimate | None = None
+    serial_fraction: Estimate | None = None
+    peak_memory_bytes: Estimate | None = None
+    oversubscribed: bool = False
+    failures: tuple[str, ...] = ()
+    shares: TimeShares | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingCurve:
+    """What a study measured of one job on one backend.
+
+    Parameters
+    ----------
+    name, backend, unit
+        Of the job; ``"threads"``, ``"processes"``, ``"dask"``; what its items are.
+    mode
+        ``"strong"``: the same case for all; ``"weak"``: it grows with the workers.
+    cores
+        How many cores were ours; more workers are marked as oversubscribed.
+    trials
+        Every run, in the order in which they were measured.
+    tolerance
+        Largest relative difference between results that counted as the same; 0: none.
+    machine
+        Fingerprint of the machine; "" where not known.
+    confidence
+        Of all intervals.
+    """
+
+    name: str
+    backend: str
+    mode: Mode = "strong"
+    unit: str = "items"
+    cores: int
+    trials: tuple[Trial, ...] = ()
+    tolerance: float = 0.0
+    machine: str = ""
+    confidence: float = 0.95
+    _levels: dict[str, tuple[Level, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False, hash=False
+    )
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels with at least one run, fewest workers first."""
+        if "levels" not in self._levels:
+            counts = sorted({trial.workers for trial in self.trials})
+            self._levels["levels"] = tuple(self._level(count) for count in counts)
+        return self._levels["levels"]
+
+    @property
+    def base(self) -> int | None:
+        """The fewest workers that have a time; speedups are against them, as if they scaled."""
+        counts = [trial.workers for trial in self.trials if trial.time_s is not None]
+        return min(counts, default=None)
+
+    def _runs(self, workers: int) -> dict[int, Trial]:
+        """Return repetition to the run of a level that counts."""
+        return {t.repetition: t for t in self.trials if t.workers == workers and t.time_s}
+
+    def _level(self, workers: int) -> Level:
+        tried = [trial for trial in self.trials if trial.workers == workers]
+        failures = tuple(trial.message for trial in tried if trial.time_s is None)
+        about: dict[str, Any] = {
+            "workers": workers,
+            "size": tried[-1].size,
+            "oversubscribed": workers > self.cores,
+            "failures": failures,
+        }
+        runs = self._runs(workers)
+        if not runs or self.base is None:
+            return Level(**about)
+        times = [float(run.time_s or 0.0) for run in runs.values()]
+        speedups = self._speedups(runs)
+        speedup = self._estimate(speedups) if speedups else None
+        return Level(
+            **about,
+            time_s=self._estimate(times),
+            speedup=speedup,
+            efficiency=_scaled(speedup, 1.0 / workers),
+            throughput=self._estimate(
+                [run.size / float(run.time_s or 1) for run in runs.values()]
+            ),
+            serial_fraction=self._serial_fraction(speedup, workers),
+            peak_memory_bytes=self._peak(runs.values()),
+            shares=_mean_shares([run.shares for run in runs.values() if run.shares is not None]),
+        )
+
+    def _speedups(self, runs: Mapping[int, Trial]) -> list[float]:
+        base = self.base or 1
+        against = self._runs(base)
+        found = []
+        for repetition, run in runs.items():
+            if repetition in against:
+                ratio = float(against[repetition].time_s or 0) / float(run.time_s or 1)
+                work = run.size / against[repetition].size if self.mode == "weak" else 1.0
+                found.append(base * ratio * work)
+        return found
+
+    def _serial_fraction(self, speedup: Estimate | None, workers: int) -> Estimate | None:
+        if speedup is None or workers < 2 or self.mode == "weak" or self.base != 1:
+            return None
+        low, point, high = (
+            float(karp_flatt(speedup=value, workers=workers))
+            for value in (speedup.high, speedup.point, speedup.low)
+        )
+        return Estimate(
+            point=point, low=low, high=high, confidence=speedup.confidence, n=speedup.n
+        )
+
+    def _peak(self, runs: Any) -> Estimate | None:
+        peaks = [float(run.peak_memory_bytes) for run in runs if run.peak_memory_bytes]
+        return self._estimate(peaks) if peaks else None
+
+    def _estimate(self, values: Sequence[float]) -> Estimate:
+        return estimate_positive(values, confidence=self.confidence)
+
+    # ------------------------------------------------------------ what it says
+
+    @property
+    def agreement(self) -> str:
+        """Whether all worker counts gave the same result, in one sentence."""
+        answered = [trial for trial in self.trials if trial.digest]
+        if not answered:
+            return "no run gave a result"
+        worst = max(trial.difference for trial in answered)
+        if any(trial.outcome == "differs" for trial in answered):
+            wrong = sorted({t.workers for t in answered if t.outcome == "differs"})
+            return f"results differ (by up to {worst:.2g}) at {_listed(wrong)} workers"
+        if worst == 0.0:
+            return f"all {len(answered)} results are identical bit by bit"
+        return (
+            f"all {len(answered)} results agree within {worst:.2g} (allowed: {self.tolerance:.2g})"
+        )
+
+    @property
+    def agrees(self) -> bool:
+        """Whether no run's result differed from the first one's by more than is allowed."""
+        return not any(trial.outcome == "differs" for trial in self.trials)
+
+    def fit(
+        self,
+        *,
+        law: str = "usl",
+        oversubscribed: Literal["exclude", "include"] = "exclude",
+        **options: Any,
+    ) -> Fit:
+        """Fit a law to the times of the levels; see `parbench_lab.laws.fit`.
+
+        Parameters
+        ----------
+        law
+            ``"usl"``, ``"amdahl"`` or ``"gustafson"`` (for a weak curve).
+        oversubscribed
+            ``"include"`` fits levels beyond the cores that were ours too.
+        **options
+            As `parbench_lab.laws.fit` takes them.
+
+        Raises
+        ------
+        UsageError
+            If the levels cannot carry a fit; the text says why.
+        """
+        if oversubscribed not in ("exclude", "include"):
+            raise UsageError(
+                f"oversubscribed must be 'exclude' or 'include' but got {oversubscribed!r}"
+            )
+        workers, times = [], []
+        for trial in self.trials:
+            allowed = trial.workers <= self.cores or oversubscribed == "include"
+            if trial.time_s is not None and allowed:
+                workers.append(trial.workers)
+                # a weak curve's time per base-sized share of the work
+                work = trial.size / self._smallest_size() if self.mode == "weak" else 1.0
+                times.append(trial.time_s / work)
+        options.setdefault("confidence", self.confidence)
+        return laws.fit(workers, time_s=times, law=law, **options)
+
+    def _smallest_size(self) -> int:
+        return min(trial.size for trial in self.trials)
+
+    def table(self) -> list[dict[str, Any]]:
+        """Return one row per level: numbers with ``_low`` and ``_high`` beside each estimate."""
+        rows = []
+        for level in self.levels:
+            row: dict[str, Any] = {"workers": level.workers, "size": level.size}
+            for column in fields(Level):
+                value = getattr(level, column.name)
+                if isinstance(value, Estimate):
+                    row[column.name] = value.point
+                    row[f"{column.name}_low"] = value.low
+                    row[f"{column.name}_high"] = value.high
+                elif column.name not in ("workers", "size", "failures", "shares"):
+                    row[column.name] = value
+            row["failures"] = "; ".join(level.failures)
+            rows.append(row)
+        return rows
+
+
+def _scaled(estimate: Estimate | None, factor: float) -> Estimate | None:
+    if estimate is None:
+        return None
+    return Estimate(
+        point=estimate.point * factor,
+        low=estimate.low * factor,
+        high=estimate.high * factor,
+        confidence=estimate.confidence,
+        n=estimate.n,
+    )
+
+
+def _mean_shares(shares: Sequence[TimeShares]) -> TimeShares | None:
+    if not shares:
+        return None
+    return TimeShares(
+        **{
+            f.name: statistics.fmean(getattr(s, f.name) for s in shares)
+            for f in fields(TimeShares)
+        }
+    )
+
+
+def _listed(counts: Sequence[int]) -> str:
+    return ", ".join(map(str, counts))

@@ -1,0 +1,370 @@
+"""`ScalingStudy`: a scaling study put together from names, pools and a store."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from parbench_lab.analysis.curve import Mode, ScalingCurve
+from parbench_lab.analysis.trial import Trial
+from parbench_lab.core.pool import Pool
+from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunStore
+from parbench_lab.core.scalable import Scalable
+from parbench_lab.errors import UsageError
+from parbench_lab.hardware.cores import available_cores
+from parbench_lab.hardware.detect import detect_machine
+from parbench_lab.lab import parts
+from parbench_lab.racing.result import jsonable
+from parbench_lab.scaling import journal
+from parbench_lab.scaling.plan import Cell, Plan, Series
+from parbench_lab.scaling.study import Phase, Study
+from parbench_lab.store.run_id import new_run_id
+from parbench_lab.workloads.scalables import as_scalable
+
+BACKENDS = ("serial", "threads", "processes", "dask")
+
+
+class ScalingStudy:
+    """Measures a job over worker counts, and stores what it measures.
+
+    Parameters
+    ----------
+    scalable
+        A built-in job's name, ``"package.module:function"``, a `Scalable`, or a function
+        ``fn(case, *, map)`` together with `make_case`.
+    workers
+        Worker counts; powers of two up to the cores that are ours by default. Counts beyond the
+        cores run and are marked.
+    mode
+        ``"strong"``: every count solves the same case; ``"weak"``: the case grows with it.
+    backend
+        ``"threads"``, ``"processes"``, ``"dask"``, or several of them for curves side by side;
+        ``"auto"`` tries them on the job and says why it took which.
+    sizes
+        Items of the case (per worker in weak scaling), one curve each; the job's own by default.
+    repeats
+        How often each count is measured; all counts are, in random order, in each repetition.
+    make_case, tolerance
+        As in `Scalable`, over what the job says itself.
+    cluster
+        For ``"dask"``: None for workers on this machine; an address, a client or a cluster.
+    store
+        As for `ParallelBenchmarking`.
+    seed
+        Of cases and order.
+    on_trial
+        Called with cell and trial after each run, in the measuring thread.
+
+    Raises
+    ------
+    UsageError
+        If something given cannot be used.
+
+    Examples
+    --------
+    >>> with ScalingStudy("prime_count", workers=[1, 2], sizes=[20_000], repeats=2,
+    ...                   store=":memory:") as study:
+    ...     curve = study.run()
+    >>> [level.workers for level in curve.levels], curve.agreement
+    ([1, 2], 'all 4 results are identical bit by bit')
+    """
+
+    def __init__(
+        self,
+        scalable: str | Scalable | Callable[..., Any] = "prime_count",
+        *,
+        workers: Sequence[int] | None = None,
+        mode: Mode = "strong",
+        backend: str | Sequence[str] = "threads",
+        sizes: Sequence[int] | None = None,
+        repeats: int = 5,
+        make_case: Callable[..., Any] | None = None,
+        tolerance: float | None = None,
+        cluster: Any = None,
+        store: str | Path | RunStore | None = None,
+        seed: int = 0,
+        on_trial: Callable[[Cell, Trial], None] = lambda _cell, _trial: None,
+        _resumed: tuple[str, int, Mapping[Cell, Trial]] | None = None,
+    ) -> None:
+        self.scalable = as_scalable(scalable, make_case=make_case, tolerance=tolerance)
+        self.cores = available_cores()
+        self._cluster = cluster
+        self.backend_reason = ""
+        """Why ``backend="auto"`` took the one it took; "" where it was given."""
+        plan = Plan(
+            workers=tuple(default_workers(self.cores) if workers is None else workers),
+            sizes=tuple(sizes) if sizes is not None else (self.scalable.default_size,),
+            mode=mode,
+            backends=self._backends(backend, parts.checked_seed(seed)),
+            repeats=repeats,
+            seed=seed,
+        )
+        self._machine = detect_machine()
+        self._store, self._owns_store = parts.store_of(store)
+        self._recording = threading.Lock()
+        self._began = _resumed is not None
+        self._run_id, self._seq, done = _resumed or ("", 0, {})
+        self._study = Study(
+            self.scalable,
+            plan,
+            open_pool=self._open_pool,
+            cores=self.cores,
+            machine=self._machine.fingerprint,
+            record=self._record,
+            done=done,
+            on_trial=on_trial,
+        )
+
+    @classmethod
+    def resume_run(
+        cls,
+        run_id: str,
+        scalable: str | Scalable | Callable[..., Any] | None = None,
+        *,
+        store: str | Path | RunStore | None = None,
+        **options: Any,
+    ) -> ScalingStudy:
+        """Return a stored study that goes on where it was: `run` or `start` it.
+
+        Parameters
+        ----------
+        run_id
+            An unambiguous beginning is enough; ``"latest"`` is the newest.
+        scalable
+            The job again, where it is not a built-in one.
+        store
+            Where it is kept.
+        **options
+            As for a new study: `make_case`, `tolerance`, `cluster`, `on_trial`.
+
+        Raises
+        ------
+        StoreError
+            If there is no such study, or it is damaged.
+        UsageError
+            If the run is no study, or has measured everything.
+        """
+        opened, owns = parts.store_of(store)
+        header = opened.header(run_id)
+        if header.kind != "study":
+            raise UsageError(f"run {header.id} is no scaling study but a {header.kind}")
+        events = list(opened.events(header.id))
+        plan, done = journal.read_back(events)
+        plan = plan or journal.read_plan(header.document["plan"])
+        if not any(True for _ in plan.missing(done)):
+            raise UsageError(f"study {header.id} has measured all that it planned")
+        study = cls(
+            scalable or header.name,
+            workers=plan.workers,
+            mode=plan.mode,
+            backend=plan.backends,
+            sizes=plan.sizes,
+            repeats=plan.repeats,
+            seed=plan.seed,
+            store=opened,
+            _resumed=(header.id, len(events), done),
+            **options,
+        )
+        study._owns_store = owns
+        return study
+
+    # ------------------------------------------------------------ to look at
+
+    @property
+    def run_id(self) -> str:
+        """Under which the store keeps this study; "" before it starts."""
+        return self._run_id
+
+    @property
+    def plan(self) -> Plan:
+        """What is to be measured, as of now."""
+        return self._study.plan
+
+    @property
+    def phase(self) -> Phase:
+        """``"new"``, ``"measuring"``, ``"paused"`` or ``"ended"``."""
+        return self._study.phase
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many runs are done, of how many."""
+        return self._study.progress
+
+    @property
+    def curves(self) -> Mapping[Series, ScalingCurve]:
+        """A curve for each backend and size, of what was measured so far."""
+        return self._study.curves
+
+    @property
+    def curve(self) -> ScalingCurve:
+        """The curve of a study that has one.
+
+        Raises
+        ------
+        UsageError
+            If it has several; look at `curves` then.
+        """
+        found = list(self.curves.values())
+        if len(found) != 1:
+            raise UsageError(f"this study has {len(found)} curves: take them from .curves")
+        return found[0]
+
+    # ------------------------------------------------------------ to steer
+
+    def run(self) -> Any:
+        """Measure everything and return the curve (a mapping of curves where there are several).
+
+        Ctrl-C ends it with what was measured; the store keeps that, and `resume_run` goes on.
+        """
+        self._begin()
+        try:
+            self._study.run()
+        finally:
+            self._finish()
+        return self.curve if len(self.curves) == 1 else self.curves
+
+    def start(self) -> Self:
+        """Measure in the background; returns at once."""
+        self._begin()
+        self._study.start()
+        return self
+
+    def pause(self) -> None:
+        """Begin no further run until `resume`."""
+        self._study.pause()
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._study.resume()
+
+    def stop(self) -> None:
+        """End after the run that is being made."""
+        self._study.stop()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until it has ended; returns whether it has.
+
+        Raises
+        ------
+        RaceError
+            If it could not go on.
+        """
+        ended = self._study.wait(timeout_s)
+        if ended:
+            self._finish()
+        return ended
+
+    def change(self, *, workers: Sequence[int] | None = None, repeats: int | None = None) -> None:
+        """Set pending levels and repetitions; what was measured stays.
+
+        Raises
+        ------
+        UsageError
+            If they are out of range, or the study has ended.
+        """
+        self._study.change(workers=workers, repeats=repeats)
+
+    def close(self) -> None:
+        """End the study, its workers and its store; idempotent."""
+        self._study.stop()
+        if self._study.phase != "new":
+            self._study.wait()
+        self._finish()
+        if self._owns_store:
+            self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ------------------------------------------------------------ the parts
+
+    def _backends(self, backend: str | Sequence[str], seed: int) -> tuple[str, ...]:
+        if backend == "auto":
+            from parbench_lab.lab.backends import choose_backend  # noqa: PLC0415 - loads pools
+
+            chosen, self.backend_reason = choose_backend(
+                self.scalable, seed=seed, cluster=self._cluster
+            )
+            return (chosen,)
+        wanted = (backend,) if isinstance(backend, str) else tuple(backend)
+        for name in wanted:
+            if name not in BACKENDS:
+                known = ", ".join((*BACKENDS, "auto"))
+                raise UsageError(f"backend {name!r}: not found; known names are {known}")
+        return wanted
+
+    def _open_pool(self, backend: str, workers: int) -> Pool:
+        from parbench_lab.execution.pools import open_pool  # noqa: PLC0415 - loads its libraries
+
+        cluster = self._cluster if backend == "dask" else None
+        return open_pool(backend, workers, cluster=cluster)
+
+    def _begin(self) -> None:
+        if self._began:
+            return
+        self._began = True
+        now = dt.datetime.now(dt.UTC)
+        self._run_id = new_run_id(now, os.urandom(4))
+        plan = self._study.plan
+        self._store.create_run(
+            RunHeader(
+                id=self._run_id,
+                kind="study",
+                name=self.scalable.name,
+                started_utc=now.isoformat(),
+                document={
+                    "plan": jsonable(journal.planned(plan)),
+                    "unit": self.scalable.unit,
+                    "tolerance": self.scalable.tolerance,
+                    "cores": self.cores,
+                    "seed": plan.seed,
+                    "machine": jsonable(self._machine),
+                    "version": importlib.metadata.version("parbench_lab"),
+                },
+            )
+        )
+
+    def _record(self, kind: str, payload: Mapping[str, Any]) -> None:
+        if not self._began:
+            return
+        with self._recording:
+            event = EventRecord(seq=self._seq, at_s=0.0, kind=kind, payload=jsonable(payload))
+            self._store.append(self._run_id, [event])
+            self._seq += 1
+
+    def _finish(self) -> None:
+        with self._recording:
+            if not self._began or self._study.phase != "ended":
+                return
+            self._began = False
+        done, planned = self._study.progress
+        status = "finished" if done == planned else INTERRUPTED
+        self._store.finish_run(self._run_id, status, {"runs": done, "planned": planned})
+
+
+def default_workers(cores: int) -> tuple[int, ...]:
+    """Return the powers of two up to a number of cores, and that number.
+
+    Examples
+    --------
+    >>> default_workers(6)
+    (1, 2, 4, 6)
+    """
+    counts = {1, cores}
+    while 2 * max(counts - {cores}, default=1) < cores:
+        counts.add(2 * max(counts - {cores}))
+    return tuple(sorted(counts))

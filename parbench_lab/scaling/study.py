@@ -1,0 +1,239 @@
+"""A study: measures the cells of its plan, one after the other, while plan and pauses change.
+
+One thread measures (the caller's in `run`, one of its own after `start`); every other thread may
+look, pause, change the plan and stop. What was measured is recorded before the next run begins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from parbench_lab.analysis.curve import ScalingCurve
+from parbench_lab.analysis.trial import Trial
+from parbench_lab.core.scalable import Scalable
+from parbench_lab.errors import RaceError, UsageError
+from parbench_lab.scaling import journal
+from parbench_lab.scaling.plan import Cell, Plan, Series
+from parbench_lab.scaling.workbench import OpenPool, Workbench
+
+Phase = Literal["new", "measuring", "paused", "ended"]
+Record = Callable[[str, Mapping[str, Any]], None]
+"""Keeps an event: its kind, and JSON values."""
+
+
+class Study:
+    """Measures a plan.
+
+    Parameters
+    ----------
+    scalable
+        The job.
+    plan
+        What to measure.
+    open_pool
+        Opens warm workers: backend, how many.
+    cores
+        Cores that are ours; more workers are marked as oversubscribed.
+    machine
+        Fingerprint of this machine.
+    record
+        Keeps what happens.
+    done
+        Runs of an earlier session of this study, which are not made again.
+    on_trial
+        Called after each run, in the measuring thread.
+    """
+
+    def __init__(
+        self,
+        scalable: Scalable,
+        plan: Plan,
+        *,
+        open_pool: OpenPool,
+        cores: int,
+        machine: str = "",
+        record: Record = lambda _kind, _payload: None,
+        done: Mapping[Cell, Trial] | None = None,
+        on_trial: Callable[[Cell, Trial], None] = lambda _cell, _trial: None,
+    ) -> None:
+        self.scalable = scalable
+        self.cores = cores
+        self._machine = machine
+        self._open_pool = open_pool
+        self._record = record
+        self._on_trial = on_trial
+        self._changed = threading.Condition()
+        self._plan = plan
+        self._done: dict[Cell, Trial] = dict(done or {})
+        self._now: Cell | None = None
+        self._paused = self._stopping = self._started = self._ended = False
+        self._failure: BaseException | None = None
+        self._thread: threading.Thread | None = None
+
+    # ------------------------------------------------------------ to look at
+
+    @property
+    def plan(self) -> Plan:
+        """What is to be measured, as of now."""
+        with self._changed:
+            return self._plan
+
+    @property
+    def phase(self) -> Phase:
+        """Where the study is."""
+        with self._changed:
+            if self._ended:
+                return "ended"
+            if not self._started:
+                return "new"
+            return "paused" if self._paused else "measuring"
+
+    @property
+    def now(self) -> Cell | None:
+        """The run that is being made."""
+        with self._changed:
+            return self._now
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many runs of the plan are done, of how many."""
+        with self._changed:
+            missing = sum(1 for _ in self._plan.missing(self._done))
+            return self._plan.n_cells - missing, self._plan.n_cells
+
+    @property
+    def curves(self) -> Mapping[Series, ScalingCurve]:
+        """A curve for each backend and size, of what was measured so far."""
+        with self._changed:
+            done = dict(self._done)
+            series = dict.fromkeys([*self._plan.series, *(cell.series for cell in done)])
+            mode = self._plan.mode
+        return {
+            one: ScalingCurve(
+                name=self.scalable.name,
+                backend=one.backend,
+                mode=mode,
+                unit=self.scalable.unit,
+                cores=self.cores,
+                trials=tuple(trial for cell, trial in done.items() if cell.series == one),
+                tolerance=self.scalable.tolerance,
+                machine=self._machine,
+            )
+            for one in series
+        }
+
+    # ------------------------------------------------------------ to steer
+
+    def change(self, *, workers: Sequence[int] | None = None, repeats: int | None = None) -> None:
+        """Set pending levels and repetitions; what was measured stays.
+
+        Raises
+        ------
+        UsageError
+            If they are out of range, or the study has ended.
+        """
+        with self._changed:
+            if self._ended:
+                raise UsageError(
+                    "this study has ended; make a new one, or resume it from the store"
+                )
+            self._plan = self._plan.changed(workers=workers, repeats=repeats)
+            plan = self._plan
+            self._changed.notify_all()
+        self._record(journal.PLANNED, journal.planned(plan))
+
+    def pause(self) -> None:
+        """Begin no further run until `resume`; the one that is being made ends."""
+        with self._changed:
+            self._paused = True
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        with self._changed:
+            self._paused = False
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Begin no further run at all; returns at once."""
+        with self._changed:
+            self._stopping = True
+            if not self._started:
+                self._ended = True
+            self._changed.notify_all()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the study has ended; returns whether it has.
+
+        Raises
+        ------
+        RaceError
+            If it ended because it could not go on.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._ended, timeout_s):
+                return False
+            failure = self._failure
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        if failure is not None:
+            raise RaceError(f"the study could not go on: {failure}") from failure
+        return True
+
+    # ------------------------------------------------------------ to measure
+
+    def run(self) -> None:
+        """Measure in this thread until the plan is done, or `stop`; Ctrl-C stops too."""
+        self._begin()
+        with contextlib.suppress(KeyboardInterrupt):
+            self._measure()
+
+    def start(self) -> None:
+        """Measure in a thread; returns at once."""
+        self._begin()
+        self._thread = threading.Thread(target=self._quietly, name="parbench-study", daemon=True)
+        self._thread.start()
+
+    def _begin(self) -> None:
+        with self._changed:
+            if self._started or self._ended:
+                raise UsageError("this study was started before; make a new one")
+            self._started = True
+            plan = self._plan
+        self._record(journal.PLANNED, journal.planned(plan))
+
+    def _quietly(self) -> None:
+        with contextlib.suppress(Exception):  # kept in `_failure`, raised by `wait`
+            self._measure()
+
+    def _measure(self) -> None:
+        bench = Workbench(self.scalable, self._open_pool)
+        try:
+            while (cell := self._next()) is not None:
+                trial = bench.run(cell, self.plan)
+                self._record(journal.MEASURED, journal.measured(cell, trial))
+                with self._changed:
+                    self._done[cell] = trial
+                    self._now = None
+                    self._changed.notify_all()
+                self._on_trial(cell, trial)
+        except BaseException as error:
+            with self._changed:
+                self._failure = error if isinstance(error, Exception) else None
+            raise
+        finally:
+            bench.close()
+            with self._changed:
+                self._now, self._ended = None, True
+                self._changed.notify_all()
+
+    def _next(self) -> Cell | None:
+        """Wait while it is paused; return the next run, None where there is none."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or not self._paused)
+            if self._stopping:
+                return None
+            self._now = next(self._plan.missing(self._done), None)
+            return self._now

@@ -1,0 +1,100 @@
+"""The study as a user meets it: names in, a stored curve out, resumed where it was cut off."""
+
+import threading
+
+import pytest
+
+import parbench_lab as pb
+from parbench_lab.errors import UnknownNameError, UsageError
+from parbench_lab.lab.scaling_study import ScalingStudy, default_workers
+from parbench_lab.store import open_store
+
+
+def squares(case, *, map):
+    return sum(map(abs, case))
+
+
+def numbers(size, rng):
+    return rng.integers(-9, 9, size).tolist()
+
+
+OPTIONS = {"workers": [1, 2], "sizes": [20], "repeats": 2, "make_case": numbers}
+
+
+def test_a_function_of_a_notebook_cell_gives_a_curve_that_is_kept(tmp_path):
+    with pb.ScalingStudy(squares, store=tmp_path / "runs.db", **OPTIONS) as study:
+        curve = study.run()
+    store = open_store(tmp_path / "runs.db")
+    (summary,) = store.runs(kind="study")
+    store.close()
+
+    assert [level.time_s.n for level in curve.levels] == [2, 2]
+    assert curve.agreement == "all 4 results are identical bit by bit"
+    assert (summary.name, summary.status) == ("squares", "finished")
+    assert summary.result == {"runs": 4, "planned": 4}
+
+
+def test_several_backends_and_sizes_stand_side_by_side():
+    backends = ("serial", "threads")
+    options = {**OPTIONS, "workers": [1], "sizes": [10, 20], "repeats": 1}
+    with pb.ScalingStudy(squares, backend=backends, store=":memory:", **options) as study:
+        curves = study.run()
+
+    assert [str(series) for series in curves] == [
+        "serial, 10 items", "serial, 20 items", "threads, 10 items", "threads, 20 items",
+    ]  # fmt: skip
+
+
+def test_a_study_that_was_cut_off_goes_on_where_it_was(tmp_path):
+    store, third = tmp_path / "runs.db", threading.Event()
+    seen = []
+
+    def count(_cell, _trial):
+        seen.append(1)
+        if len(seen) == 3:
+            study.stop()
+            third.set()
+
+    with pb.ScalingStudy(squares, store=store, on_trial=count, **OPTIONS) as study:
+        study.start()
+        assert third.wait(60)
+        assert study.wait(60)
+    with ScalingStudy.resume_run("latest", squares, make_case=numbers, store=store) as again:
+        curve = again.run()
+
+    assert again.run_id == study.run_id
+    assert len(curve.trials) == 4
+    with pytest.raises(UsageError, match="has measured all"):
+        ScalingStudy.resume_run("latest", squares, make_case=numbers, store=store)
+
+
+def test_a_race_is_no_study(tmp_path):
+    with pb.ParallelBenchmarking(workload="sorting", store=tmp_path / "r.db", batch_size=10) as b:
+        b.run_continuous_optimization(max_seconds=0.5)
+
+    with pytest.raises(UsageError, match="is no scaling study but a race"):
+        ScalingStudy.resume_run("latest", store=tmp_path / "r.db")
+
+
+@pytest.mark.parametrize(
+    ("job", "options", "words"),
+    [
+        ("prime_cont", {}, "did you mean 'prime_count'"),
+        (squares, {}, "give make_case="),
+        (sum, {}, "cannot scale sum"),
+        ("prime_count", {"backend": "gpu"}, "known names are serial, threads"),
+        ("prime_count", {"workers": [0]}, "from 1 to 4,096"),
+        ("prime_count", {"seed": -1}, "seed must be"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_used_is_refused_with_what_would_do(job, options, words):
+    with pytest.raises((UsageError, UnknownNameError), match=words):
+        pb.ScalingStudy(job, store=":memory:", **options)
+
+
+@pytest.mark.parametrize(
+    ("cores", "counts"), [(1, (1,)), (2, (1, 2)), (3, (1, 2, 3)), (16, (1, 2, 4, 8, 16))]
+)
+def test_by_default_workers_double_up_to_the_cores(cores, counts):
+    assert default_workers(cores) == counts

@@ -1,0 +1,211 @@
+"""Studies: every cell is measured once, whatever happens to levels, plans and whoever looks."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from parbench_lab.core.scalable import Scalable
+from parbench_lab.errors import RaceError, UsageError
+from parbench_lab.scaling import journal
+from parbench_lab.scaling.plan import Plan
+from parbench_lab.scaling.study import Study
+from tests.scaling.pools import CountingPool
+
+
+def squares(case, *, map):
+    return sum(map(np.square, case))
+
+
+def draw(size, rng):
+    return rng.integers(0, 9, size).tolist()
+
+
+def job(run=squares, **options):
+    return Scalable(name="squares", run=run, make_case=draw, default_size=20, **options)
+
+
+class Bench:
+    """A study with everything it told."""
+
+    def __init__(self, plan, *, run=squares, tolerance=0.0, **options):
+        self.opened, self.told, self.trials = [], [], []
+        self.study = Study(
+            job(run, tolerance=tolerance),
+            plan,
+            open_pool=lambda backend, workers: CountingPool(self.opened, backend, workers),
+            cores=2,
+            record=lambda kind, payload: self.told.append((kind, payload)),
+            on_trial=lambda cell, trial: self.trials.append((cell, trial)),
+            **options,
+        )
+
+    def curve(self):
+        (curve,) = self.study.curves.values()
+        return curve
+
+
+def test_every_level_is_measured_in_every_repetition_and_all_is_closed_then():
+    bench = Bench(Plan(workers=(1, 2, 4), sizes=(20,), repeats=3))
+
+    bench.study.run()
+
+    assert len(bench.told) == 1 + 9
+    assert {c.repetition for c, _ in bench.trials[:3]} == {0}
+    assert [level.workers for level in bench.curve().levels] == [1, 2, 4]
+    assert [level.time_s.n for level in bench.curve().levels] == [3, 3, 3]
+    assert [level.oversubscribed for level in bench.curve().levels] == [False, False, True]
+    assert bench.study.progress == (9, 9)
+    assert bench.study.phase == "ended"
+    assert len(bench.opened) == 3
+    assert all(pool.closed for pool in bench.opened)
+
+
+def test_all_results_are_compared_with_serial_bit_by_bit():
+    bench = Bench(Plan(workers=(1, 2), sizes=(20,), repeats=2))
+
+    bench.study.run()
+
+    assert bench.curve().agreement == "all 4 results are identical bit by bit"
+    assert bench.curve().agrees
+
+
+def by_workers(case, *, map):
+    """Wrong as soon as it runs in threads; a little off with its last digits."""
+    off = 0.0 if map.__module__ == "builtins" else 1e-9
+    return 1.0 + off + 0 * sum(map(float, case))
+
+
+@pytest.mark.parametrize(("tolerance", "agrees"), [(1e-6, True), (1e-12, False)])
+def test_a_result_that_is_not_serials_counts_only_within_the_tolerance(tolerance, agrees):
+    bench = Bench(Plan(workers=(1, 2), sizes=(5,), repeats=1), run=by_workers, tolerance=tolerance)
+
+    bench.study.run()
+
+    assert bench.curve().agrees is agrees
+    assert ("differ" in bench.curve().agreement) is not agrees
+    assert [level.time_s is not None for level in bench.curve().levels] == [agrees, agrees]
+
+
+def fails_on_two(case, *, map):
+    found = getattr(map, "__self__", None)
+    if getattr(found, "n_workers", 0) == 2:
+        raise RuntimeError("two is a crowd")
+    return squares(case, map=map)
+
+
+def test_a_level_that_fails_is_an_outcome_and_the_others_go_on():
+    bench = Bench(Plan(workers=(1, 2, 4), sizes=(20,), repeats=2), run=fails_on_two)
+
+    bench.study.run()
+
+    one, two, four = bench.curve().levels
+    assert two.time_s is None
+    assert two.failures == ("RuntimeError: two is a crowd",) * 2
+    assert one.time_s.n == four.time_s.n == 2
+    assert all(pool.closed for pool in bench.opened)
+
+
+def test_weak_scaling_grows_the_case_with_the_workers():
+    bench = Bench(Plan(workers=(1, 2), sizes=(10,), mode="weak", repeats=1))
+
+    bench.study.run()
+
+    assert [level.size for level in bench.curve().levels] == [10, 20]
+    assert [level.serial_fraction for level in bench.curve().levels] == [None, None]
+
+
+def test_a_plan_that_is_changed_on_the_way_is_measured_as_it_is_now():
+    gate, seen = threading.Event(), threading.Event()
+
+    def waits(case, *, map):
+        if map.__module__ != "builtins":
+            seen.set()
+            assert gate.wait(60)
+        return squares(case, map=map)
+
+    bench = Bench(Plan(workers=(1,), sizes=(20,), repeats=1), run=waits)
+    bench.study.start()
+    assert seen.wait(60)
+    bench.study.change(workers=[1, 2], repeats=2)
+    gate.set()
+
+    assert bench.study.wait(60)
+    assert bench.study.progress == (4, 4)
+    assert [kind for kind, _ in bench.told].count(journal.PLANNED) == 2
+
+
+def test_while_it_is_paused_nothing_begins_and_stopping_ends_it():
+    bench = Bench(Plan(workers=(1, 2), sizes=(20,), repeats=50))
+    bench.study.pause()
+    bench.study.start()
+
+    assert bench.study.phase == "paused"
+    assert not bench.study.wait(0.05)
+    bench.study.stop()
+    assert bench.study.wait(60)
+    assert bench.trials == []
+
+
+def test_ctrl_c_ends_a_study_with_what_was_measured():
+    runs = []
+
+    def interrupted(case, *, map):
+        runs.append(1)
+        if len(runs) == 6:
+            raise KeyboardInterrupt
+        return squares(case, map=map)
+
+    bench = Bench(Plan(workers=(1, 2), sizes=(20,), repeats=9), run=interrupted)
+
+    bench.study.run()
+
+    assert 1 <= len(bench.trials) < 18
+    assert bench.study.phase == "ended"
+    assert all(pool.closed for pool in bench.opened)
+
+
+def test_what_was_measured_before_is_not_measured_again():
+    plan = Plan(workers=(1, 2), sizes=(20,), repeats=2)
+    first = Bench(plan)
+    first.study.run()
+
+    bench = Bench(plan.changed(repeats=3), done=dict(first.trials))
+    bench.study.run()
+
+    assert len(bench.trials) == 2
+    assert bench.study.progress == (6, 6)
+
+
+def test_a_record_that_cannot_be_kept_ends_the_study_with_its_reason():
+    bench = Bench(Plan(workers=(1,), sizes=(20,), repeats=2))
+
+    def full(kind, _payload):
+        if kind == journal.MEASURED:
+            raise OSError("the disk is full")
+
+    bench.study._record = full
+    bench.study.start()
+
+    with pytest.raises(RaceError, match="the disk is full"):
+        bench.study.wait(60)
+    assert all(pool.closed for pool in bench.opened)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"workers": ()},
+        {"workers": (0,)},
+        {"workers": (2, 2)},
+        {"workers": (1.5,)},
+        {"sizes": ()},
+        {"repeats": 0},
+        {"mode": "sideways"},
+        {"backends": ()},
+    ],
+    ids=str,
+)
+def test_a_plan_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(UsageError):
+        Plan(**{"workers": (1,), "sizes": (1,), **wrong})
