@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from parbench_lab.core.metric import Metric
     from parbench_lab.core.scalable import Scalable
     from parbench_lab.lab import ParallelBenchmarking, RaceResult, demo, load_history, ml
+    from parbench_lab.lab.optimizer import ComprehensiveOptimizer, ParallelOptimizer
     from parbench_lab.lab.scaling_study import ScalingStudy
     from parbench_lab.racing.settings import Settings
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Candidate",
+    "ComprehensiveOptimizer",
     "Metric",
     "ParallelBenchmarking",
+    "ParallelOptimizer",
     "RaceResult",
     "Scalable",
     "ScalingCurve",
@@ -46,7 +49,9 @@ _HOMES = {
     "candidate": "parbench_lab.core.candidate",
     "candidates_from_grid": "parbench_lab.core.candidate",
     "Metric": "parbench_lab.core.metric",
+    "ComprehensiveOptimizer": "parbench_lab.lab.optimizer",
     "ParallelBenchmarking": "parbench_lab.lab",
+    "ParallelOptimizer": "parbench_lab.lab.optimizer",
     "RaceResult": "parbench_lab.lab",
     "Scalable": "parbench_lab.core.scalable",
     "ScalingCurve": "parbench_lab.analysis.curve",

@@ -27,6 +27,7 @@ _BUILT_IN = {
     "nearest_neighbours": "NearestNeighbours",
     "text_search": "TextSearch",
     "model_selection": "ModelSelection",
+    "portfolio_backtest": "PortfolioBacktest",
 }
 
 _registered: dict[str, Workload] = {}

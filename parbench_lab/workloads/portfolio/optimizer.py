@@ -1,0 +1,253 @@
+"""All configurations to a ranked table, and what walking forward with it would have earned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parbench_lab.core.metric import Metric
+from parbench_lab.core.scalable import Map
+from parbench_lab.errors import UnknownNameError
+from parbench_lab.workloads.portfolio.candidates import backtest_vectorised
+from parbench_lab.workloads.portfolio.case import Backtest
+from parbench_lab.workloads.portfolio.metrics import METRIC_NAMES, METRICS
+from parbench_lab.workloads.portfolio.scoring import ChunkScores, Implementation, score_chunks
+from parbench_lab.workloads.portfolio.strategies import Configuration
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+Progress = Callable[[int, int], object]
+
+_SERIAL = cast("Map", map)  # mypy cannot see that it is one: its overloads are too many
+
+_PARAMETERS = ("id", "lookback", "rebalance", "weighting", "entry", "exit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Optimization:
+    """What came out of scoring configurations.
+
+    Parameters
+    ----------
+    table
+        A row for each configuration scored, the best first: ``rank`` (from 1; none for a failed
+        one, which come last), the parameters, the metrics over all test windows together, the
+        mean of the ranking metric over the training windows, and ``error`` ("" if it went well).
+        Equals are in the order of their ids.
+    walk_forward
+        A row for each test window: which configuration was the best in the training window
+        before it, with its metrics in the test window. The best row of `table` was chosen with
+        hindsight, this was not.
+    best
+        The configuration of rank 1, None if all failed.
+    complete
+        False if the run was interrupted: then `table` has those that were done.
+    n_configurations
+        How many were to be scored.
+    metric
+        What the ranking is by.
+    """
+
+    table: pd.DataFrame
+    walk_forward: pd.DataFrame
+    best: Configuration | None
+    complete: bool
+    n_configurations: int
+    metric: str
+
+    def __str__(self) -> str:
+        done, failed = len(self.table), int((self.table["error"] != "").sum())
+        words = f"{done} of {self.n_configurations} configurations scored, {failed} failed"
+        if not self.complete:
+            words += " (interrupted: the result is partial)"
+        if self.best is None:
+            return f"{words}; none to choose"
+        score = float(self.table[self.metric].iloc[0])
+        return f"{words}; best is {self.best.id} with {self.metric} {score:.4g} over all tests"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self}</p>{self.table.head(10).to_html(index=False)}"
+
+
+def optimize(
+    case: Backtest,
+    *,
+    map: Map = _SERIAL,
+    metric: str = "sharpe",
+    progress: Progress | None = None,
+    chunk_size: int | None = None,
+    implementation: Implementation = backtest_vectorised,
+) -> Optimization:
+    """Score all configurations of a backtest and rank them.
+
+    Ctrl-C ends it early with what is done. The result is the same bit by bit for any `map` and
+    any chunk size.
+
+    Parameters
+    ----------
+    case
+        What to compute.
+    map
+        Spreads chunks of configurations; the built-in one by default.
+    metric
+        To rank by, one of `metrics.METRIC_NAMES`, in its better direction.
+    progress
+        Called as ``progress(done, total)`` in this thread, with numbers of configurations, at the
+        begin and after every chunk.
+    chunk_size, implementation
+        See `scoring.score_chunks`.
+
+    Raises
+    ------
+    UsageError
+        If the metric is unknown or the chunk size not positive.
+
+    Examples
+    --------
+    >>> from parbench_lab.workloads.portfolio.plan import Plan
+    >>> case = Plan(timeframe="1d").case(50, rng=np.random.default_rng(0))
+    >>> found = optimize(case)
+    >>> found.complete, len(found.table), found.table["rank"].head(3).tolist()
+    (True, 50, [1, 2, 3])
+    """
+    chosen = ranking_metric(metric)
+    parts = score_chunks(case, map=map, chunk_size=chunk_size, implementation=implementation)
+    done: list[ChunkScores] = []
+    total = len(case.configurations)
+    complete = _collect(parts, done, total, progress)
+    scores = np.concatenate([np.empty((0, *case.shape[1:])), *(part.scores for part in done)])
+    errors = [error for part in done for error in part.errors]
+    scored = case.with_configurations(case.configurations[: len(errors)])
+    order = ranked(scored, scores, metric=metric)
+    return Optimization(
+        table=_table(scored, scores, errors, order, chosen),
+        walk_forward=_walk_forward(scored, scores, chosen),
+        best=scored.configurations[order[0]] if order else None,
+        complete=complete,
+        n_configurations=total,
+        metric=metric,
+    )
+
+
+def ranking_metric(name: str) -> Metric:
+    """Return the metric of a name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none; the text lists them.
+    """
+    if name not in METRIC_NAMES:
+        known = ", ".join(METRIC_NAMES)
+        raise UnknownNameError(f"metric {name!r}: not found; known names are {known}")
+    return METRICS[METRIC_NAMES.index(name)]
+
+
+def ranked(case: Backtest, scores: Floats, *, metric: str = "sharpe") -> list[int]:
+    """Return the places of the configurations that did not fail, the best first.
+
+    Parameters
+    ----------
+    case
+        The backtest.
+    scores
+        Its result, as `case.Backtest` says.
+    metric
+        To rank by, over all test windows together; equals go by their ids.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such metric.
+
+    Examples
+    --------
+    >>> from parbench_lab.workloads.portfolio.plan import Plan
+    >>> case = Plan(timeframe="1d").case(50, rng=np.random.default_rng(0))
+    >>> winner = case.configurations[ranked(case, backtest_vectorised(case))[0]]
+    >>> winner.id == optimize(case).best.id
+    True
+    """
+    costs = _costs(scores[:, -1], ranking_metric(metric))
+    ids = np.array([configuration.id for configuration in case.configurations])
+    places = np.lexsort((ids, costs)).tolist()
+    return [place for place in places if not np.isnan(costs[place])]
+
+
+def _collect(parts: Any, done: list[ChunkScores], total: int, progress: Progress | None) -> bool:
+    """Gather the chunks as they come; return False where Ctrl-C came first."""
+    tell = progress or (lambda _done, _total: None)
+    count = 0
+    try:
+        tell(count, total)
+        for part in parts:
+            done.append(part)
+            count += len(part.errors)
+            tell(count, total)
+    except KeyboardInterrupt:
+        with suppress(AttributeError):  # a map of one's own may give any iterator
+            parts.close()
+        return False
+    return True
+
+
+def _costs(scores: Floats, metric: Metric) -> Floats:
+    """Return one metric so that lower is better, from scores whose last axis is the metrics."""
+    values: Floats = scores[..., METRIC_NAMES.index(metric.name)]
+    return values if metric.better == "lower" else -values
+
+
+def _table(
+    case: Backtest, scores: Floats, errors: list[str], order: list[int], metric: Metric
+) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415 - heavy; making a table pays
+
+    ok = set(order)
+    rows = order + [place for place in _by_id(case) if place not in ok]
+    chosen = [case.configurations[place] for place in rows]
+    ranks = [n + 1 if n < len(order) else None for n in range(len(rows))]
+    columns: dict[str, Any] = {"rank": pd.array(ranks, dtype="Int64")}
+    columns |= {name: [getattr(c, name) for c in chosen] for name in _PARAMETERS}
+    columns |= {name: scores[rows, -1, n] for n, name in enumerate(METRIC_NAMES)}
+    training = scores[rows, : case.windows.test_windows, METRIC_NAMES.index(metric.name)]
+    with np.errstate(invalid="ignore"):  # a mean of plus and minus infinity is NaN
+        columns[f"training_{metric.name}"] = training.mean(axis=1)
+    columns["error"] = [errors[place] for place in rows]
+    return pd.DataFrame(columns)
+
+
+def _by_id(case: Backtest) -> list[int]:
+    return sorted(range(len(case.configurations)), key=lambda n: case.configurations[n].id)
+
+
+def _walk_forward(case: Backtest, scores: Floats, metric: Metric) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415 - heavy; making a table pays
+
+    count, place_of = case.windows.test_windows, METRIC_NAMES.index(metric.name)
+    rows = []
+    for window in range(count):
+        costs = _costs(scores[:, window], metric)
+        fine = [place for place in _by_id(case) if not np.isnan(costs[place])]
+        if not fine:
+            continue
+        chosen = min(fine, key=lambda place: costs[place])
+        test = case.windows.test(window)
+        tested = dict(zip(METRIC_NAMES, scores[chosen, count + window].tolist(), strict=True))
+        rows.append(
+            {
+                "window": window + 1,
+                "first_step": test.start,
+                "steps": test.steps,
+                "id": case.configurations[chosen].id,
+                f"training_{metric.name}": float(scores[chosen, window, place_of]),
+                **tested,
+            }
+        )
+    return pd.DataFrame(rows)

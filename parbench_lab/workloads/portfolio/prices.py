@@ -1,0 +1,154 @@
+"""A user's own prices: an array, a DataFrame, a CSV or a parquet file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from parbench_lab.errors import UsageError
+from parbench_lab.workloads.agreement import read_only
+from parbench_lab.workloads.portfolio.market import Market, periods_per_day
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SECONDS_PER_DAY = 86_400
+
+
+def as_market(prices: Any, *, timeframe: str = "1h", days_per_year: float = 365.0) -> Market:
+    """Return what a user gives as prices as a `Market`.
+
+    Parameters
+    ----------
+    prices
+        A `Market` (whose own timeframe must be the one given); an array or a DataFrame of shape
+        ``(periods, assets)``; or the path of a file, see `read_prices`.
+    timeframe
+        Length of a period.
+    days_per_year
+        Days on which there are prices.
+
+    Raises
+    ------
+    UsageError
+        If it is none of these, or the prices cannot be used.
+
+    Examples
+    --------
+    >>> as_market([[1.0, 2.0], [1.1, 1.9]], timeframe="1d").names
+    ('asset 1', 'asset 2')
+    """
+    if isinstance(prices, Market):
+        if prices.timeframe != timeframe:
+            raise UsageError(
+                f"the market has periods of {prices.timeframe} but timeframe is {timeframe!r}: "
+                f"give timeframe={prices.timeframe!r}"
+            )
+        return prices
+    if isinstance(prices, (str, Path)):
+        return read_prices(prices, timeframe=timeframe, days_per_year=days_per_year)
+    if hasattr(prices, "columns"):
+        return _from_frame(prices, "the DataFrame", timeframe, days_per_year)
+    try:
+        values = np.array(prices, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            "prices must be numbers of shape (periods, assets), a DataFrame or a file's path "
+            f"but got {type(prices).__name__} ({error})"
+        ) from error
+    return Market(prices=read_only(values), timeframe=timeframe, days_per_year=days_per_year)
+
+
+def read_prices(
+    path: str | Path, *, timeframe: str = "1h", days_per_year: float = 365.0
+) -> Market:
+    """Read a CSV or parquet file of prices.
+
+    A column of times, if there is one, comes first (or is the parquet index): it must ascend, at
+    the distance of the timeframe as a rule (gaps are allowed). All other columns are assets.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.csv`` or ``.parquet``.
+    timeframe
+        Length of a period.
+    days_per_year
+        Days on which there are prices.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, a column is no number, a price is missing or not positive, or
+        the times do not fit the timeframe.
+    """
+    import pandas as pd  # noqa: PLC0415 - heavy; who brings no file does not pay
+
+    file = Path(path)
+    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    reader = readers.get(file.suffix.lower())
+    if reader is None:
+        raise UsageError(f"prices file {str(path)!r} must end in .csv or .parquet")
+    try:
+        frame: pd.DataFrame = reader(file)  # type: ignore[operator]  # a union of two readers
+    except ImportError as error:
+        raise UsageError(
+            f"prices file {str(path)!r}: reading parquet needs the library pyarrow, which is not "
+            "installed; pip install pyarrow, or save the prices as CSV"
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"prices file {str(path)!r} cannot be read ({reason})") from error
+    return _from_frame(frame, f"prices file {str(path)!r}", timeframe, days_per_year)
+
+
+def _from_frame(frame: pd.DataFrame, source: str, timeframe: str, days_per_year: float) -> Market:
+    import pandas as pd  # noqa: PLC0415 - there already: this is a DataFrame
+
+    table = _with_times(frame, source)
+    if isinstance(table.index, pd.DatetimeIndex):
+        _refuse_bad_times(table.index, source, timeframe)
+    bad = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    if bad:
+        raise UsageError(f"{source}: column {str(bad[0])!r} does not hold numbers: drop it first")
+    return Market(
+        prices=read_only(table.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)),
+        timeframe=timeframe,
+        names=tuple(map(str, table.columns)),
+        days_per_year=days_per_year,
+    )
+
+
+def _with_times(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Return the frame with its first column as times in the index, where that is what it is."""
+    import pandas as pd  # noqa: PLC0415 - there already: this is a DataFrame
+
+    if not len(frame.columns):
+        raise UsageError(f"{source} has no columns: give one for each asset")
+    first = frame.iloc[:, 0]
+    if pd.api.types.is_numeric_dtype(first):
+        return frame
+    try:
+        times = pd.DatetimeIndex(pd.to_datetime(first, utc=True))
+    except (ValueError, TypeError) as error:
+        raise UsageError(
+            f"{source}: its first column, {str(first.name)!r}, holds neither numbers nor times"
+        ) from error
+    return frame.iloc[:, 1:].set_axis(times, axis="index")
+
+
+def _refuse_bad_times(times: pd.DatetimeIndex, source: str, timeframe: str) -> None:
+    steps_s = np.diff(times.to_numpy().astype("datetime64[ns]").astype(np.int64)) / 1e9
+    if not steps_s.size:
+        return
+    if times.hasnans or not steps_s.min() > 0:
+        row = int(np.argmin(steps_s > 0)) + 1
+        raise UsageError(f"{source}: times must ascend, each once, but row {row} does not")
+    usual_s, wanted_s = float(np.median(steps_s)), _SECONDS_PER_DAY / periods_per_day(timeframe)
+    if not 0.99 <= usual_s / wanted_s <= 1.01:
+        raise UsageError(
+            f"{source}: rows are {usual_s / 3600:g} h apart but timeframe is {timeframe!r}, "
+            f"{wanted_s / 3600:g} h: give the timeframe of the prices"
+        )
