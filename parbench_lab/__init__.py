@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from parbench_lab import errors, plots, testing
+    from parbench_lab.analysis import laws
     from parbench_lab.analysis.curve import ScalingCurve
     from parbench_lab.core.candidate import Candidate, candidate, candidates_from_grid
     from parbench_lab.core.metric import Metric
@@ -38,6 +39,7 @@ __all__ = [
     "candidates_from_grid",
     "demo",
     "errors",
+    "laws",
     "load_history",
     "ml",
     "plots",
@@ -65,8 +67,9 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("parbench_lab")
-    if name == "ml":
-        return importlib.import_module("parbench_lab.lab.ml")
+    if name in ("laws", "ml"):
+        room = "analysis" if name == "laws" else "lab"
+        return importlib.import_module(f"parbench_lab.{room}.{name}")
     if name in ("errors", "plots", "testing"):
         return importlib.import_module(f"parbench_lab.{name}")
     try:
