@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from parbench_lab.analysis import laws
 from parbench_lab.analysis.laws.formulas import karp_flatt
@@ -19,7 +19,7 @@ from parbench_lab.core.estimate import Estimate
 from parbench_lab.errors import UsageError
 
 if TYPE_CHECKING:
-    from parbench_lab.analysis.laws import Fit
+    from parbench_lab.analysis.laws import Fit, Law
 
 Mode = Literal["strong", "weak"]
 
@@ -225,16 +225,19 @@ class ScalingCurve:
             raise UsageError(
                 f"oversubscribed must be 'exclude' or 'include' but got {oversubscribed!r}"
             )
-        workers, times = [], []
+        workers, times, crowded = [], [], []
         for trial in self.trials:
-            allowed = trial.workers <= self.cores or oversubscribed == "include"
-            if trial.time_s is not None and allowed:
+            if trial.time_s is not None:
                 workers.append(trial.workers)
                 # a weak curve's time per base-sized share of the work
                 work = trial.size / self._smallest_size() if self.mode == "weak" else 1.0
                 times.append(trial.time_s / work)
+                crowded.append(trial.workers > self.cores)
         options.setdefault("confidence", self.confidence)
-        return laws.fit(workers, time_s=times, law=law, **options)
+        options.setdefault("mode", "strong")  # the growing work is divided out already
+        options.setdefault("oversubscribed", crowded)
+        options.setdefault("include_oversubscribed", oversubscribed == "include")
+        return laws.fit(workers, time_s=times, law=cast("Law", law), **options)
 
     def _smallest_size(self) -> int:
         return min(trial.size for trial in self.trials)

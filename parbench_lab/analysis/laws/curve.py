@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special  # not stats: it takes half a second to import
 
 from parbench_lab.analysis.laws.conventions import Method, Setup, rows, set_up
 from parbench_lab.analysis.laws.formulas import Floats
@@ -314,7 +314,7 @@ def _region(setup: Setup, free: Floats, c: Floats, confidence: float) -> Region:
     least = float(((_LEAST_RELATIVE_SD * judge.response * judge.weights) ** 2).mean())
     variance = max(float(judge.squares(free)) / df, least)
     covariance = judge.covariance(free)
-    width = float(stats.t.ppf(0.5 + confidence / 2.0, df)) ** 2
+    width = float(special.stdtrit(df, 0.5 + confidence / 2.0)) ** 2
     closed_form = not setup.estimate.inverse
     if closed_form:
         j = judge.jacobian(free) @ (c - free)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from parbench_lab.analysis.laws.curve import FittedCurve, without_coherency
 from parbench_lab.core.estimate import Estimate
@@ -75,7 +75,7 @@ def amdahl_test(curve: FittedCurve) -> FTest | None:
     if full <= rounding:
         return FTest(statistic=math.inf, p_value=0.0, df=df)
     statistic = gained / (full / df)
-    return FTest(statistic=statistic, p_value=float(stats.f.sf(statistic, 1, df)), df=df)
+    return FTest(statistic=statistic, p_value=float(special.fdtrc(1, df, statistic)), df=df)
 
 
 def beta_of(curve: FittedCurve) -> Estimate:
@@ -127,7 +127,7 @@ def lack_of_fit(curve: FittedCurve) -> LackOfFit | None:
     residual_sd = math.sqrt(float((missed**2).sum()) / df)
     noise_sd = seen.noise.sd
     p_value = (
-        float(stats.f.sf((residual_sd / noise_sd) ** 2, df, seen.noise.df))
+        float(special.fdtrc(df, seen.noise.df, (residual_sd / noise_sd) ** 2))
         if noise_sd > 0
         else float(residual_sd == 0)
     )

@@ -20,6 +20,7 @@ from parbench_lab.core.estimate import Estimate
 
 _USEFUL = 0.5
 _SURPRISING = 0.05
+_FAR = 1e6  # a limit beyond it is none
 
 
 def words(curve: FittedCurve) -> tuple[str, ...]:
@@ -74,14 +75,21 @@ def _bounded_by(curve: FittedCurve) -> str:
                 f"there, and no law here can say why.{no_peak}"
             )
         case _:
-            return f"The levels show nothing yet that bounds it.{no_peak}"
+            return f"{_best_level(curve)}{no_peak}"
+
+
+def _best_level(curve: FittedCurve) -> str:
+    best = float(curve.seen.workers[curve.seen.throughput.argmax()])
+    if best < curve.seen.largest:
+        return f"{best:g} workers were the fastest measured, but what bounds it is not shown."
+    return "The levels show nothing yet that bounds it."
 
 
 def _no_peak(curve: FittedCurve) -> str:
     test = amdahl_test(curve)
     if test is None:
         return ""
-    p_value = f"F test, p = {test.p_value:.2g}"
+    p_value = f"F test with 1 and {test.df} degrees of freedom, p = {test.p_value:.2g}"
     if test.p_value < 1.0 - curve.method.confidence:
         return f" No peak is shown: the free fit has a negative beta ({p_value})."
     return f" No peak is shown: Amdahl's law fits as well ({p_value})."
@@ -89,7 +97,7 @@ def _no_peak(curve: FittedCurve) -> str:
 
 def _the_limit(curve: FittedCurve) -> Iterator[str]:
     ceiling = limit(curve)
-    if ceiling is None or not math.isfinite(ceiling.point):
+    if ceiling is None or not 1.0 < ceiling.point < _FAR:
         return
     yield f"Contention alone limits the speedup to {_interval(ceiling)}."
 
