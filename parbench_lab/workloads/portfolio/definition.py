@@ -88,8 +88,8 @@ def _as_scores(result: Any, shape: tuple[int, int, int]) -> Floats:
     found = np.asarray(result)
     if found.shape != shape:
         raise ValueError(f"expected scores of shape {shape} but got shape {found.shape}")
-    if found.dtype.kind != "f":
-        raise ValueError(f"expected floating point numbers but got an array of {found.dtype}")
+    if found.dtype != np.float64:
+        raise ValueError(f"expected numbers of double precision but got an array of {found.dtype}")
     return found
 
 

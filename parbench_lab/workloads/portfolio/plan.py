@@ -129,10 +129,10 @@ def _chosen(configurations: int | str | Sequence[Configuration]) -> tuple[Config
     if isinstance(configurations, (int, str)):
         return grid(configurations)
     chosen = tuple(configurations)
-    refuse_same_ids(chosen)
     for thing in chosen:
         if not isinstance(thing, Configuration):
             raise UsageError(
                 f"configurations must be Configuration values but one is {type(thing).__name__}"
             )
+    refuse_same_ids(chosen)
     return chosen

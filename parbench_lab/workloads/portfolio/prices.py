@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SECONDS_PER_DAY = 86_400
+_NAMES_OF_TIMES = ("time", "timestamp", "date", "datetime")
 
 
 def as_market(prices: Any, *, timeframe: str = "1h", days_per_year: float = 365.0) -> Market:
@@ -66,8 +67,9 @@ def read_prices(
 ) -> Market:
     """Read a CSV or parquet file of prices.
 
-    A column of times, if there is one, comes first (or is the parquet index): it must ascend, at
-    the distance of the timeframe as a rule (gaps are allowed). All other columns are assets.
+    A column of times (ISO 8601, 2026-01-31 15:00; UTC unless it says otherwise), if there is one,
+    comes first (or is the parquet index): it must ascend, at the distance of the timeframe as a
+    rule (gaps are allowed). All other columns are assets.
 
     Parameters
     ----------
@@ -129,18 +131,25 @@ def _with_times(frame: pd.DataFrame, source: str) -> pd.DataFrame:
         raise UsageError(f"{source} has no columns: give one for each asset")
     first = frame.iloc[:, 0]
     if pd.api.types.is_numeric_dtype(first):
+        if str(first.name).strip().lower() in _NAMES_OF_TIMES:
+            raise UsageError(
+                f"{source}: its first column, {str(first.name)!r}, holds numbers: write times as "
+                "2026-01-31 15:00, or leave the column out"
+            )
         return frame
     try:
-        times = pd.DatetimeIndex(pd.to_datetime(first, utc=True))
+        times = pd.DatetimeIndex(pd.to_datetime(first, utc=True, format="ISO8601"))
     except (ValueError, TypeError) as error:
         raise UsageError(
-            f"{source}: its first column, {str(first.name)!r}, holds neither numbers nor times"
+            f"{source}: its first column, {str(first.name)!r}, holds neither numbers nor "
+            "times such as 2026-01-31 15:00"
         ) from error
     return frame.iloc[:, 1:].set_axis(times, axis="index")
 
 
 def _refuse_bad_times(times: pd.DatetimeIndex, source: str, timeframe: str) -> None:
-    steps_s = np.diff(times.to_numpy().astype("datetime64[ns]").astype(np.int64)) / 1e9
+    instants = times.tz_localize(None).to_numpy().astype("datetime64[ns]")
+    steps_s = np.diff(instants.astype(np.int64)) / 1e9
     if not steps_s.size:
         return
     if times.hasnans or not steps_s.min() > 0:
