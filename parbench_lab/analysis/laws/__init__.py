@@ -5,6 +5,8 @@ coefficients, each with an interval, projections with their bands and their scor
 level, and sentences. The formulas beside it take numbers or arrays.
 
     formulas        the laws themselves
+    multicore       Amdahl's law for chips of big and small cores
+    ranges          what the formulas take
     observations    measurements to one checked value per level
     conventions     which least-squares problem a law and a convention mean
     least_squares   its optimum, free and bounded
@@ -25,9 +27,6 @@ from parbench_lab.analysis.laws.formulas import (
     amdahl_limit,
     amdahl_speedup,
     gustafson_speedup,
-    hill_marty_asymmetric,
-    hill_marty_dynamic,
-    hill_marty_symmetric,
     karp_flatt,
     usl_knee_workers,
     usl_limit,
@@ -37,6 +36,11 @@ from parbench_lab.analysis.laws.formulas import (
     usl_time,
 )
 from parbench_lab.analysis.laws.judgement import FTest, LackOfFit
+from parbench_lab.analysis.laws.multicore import (
+    hill_marty_asymmetric,
+    hill_marty_dynamic,
+    hill_marty_symmetric,
+)
 from parbench_lab.analysis.laws.observations import Observations, TimingNoise
 from parbench_lab.analysis.laws.projection import HoldOut, ProjectedLevel, Projection
 

@@ -10,10 +10,9 @@ import numpy as np
 
 from parbench_lab.analysis.laws.conventions import rows
 from parbench_lab.analysis.laws.curve import FittedCurve
-from parbench_lab.analysis.laws.formulas import Floats
 from parbench_lab.analysis.laws.judgement import peak_workers
 from parbench_lab.analysis.laws.projection import TRUSTED_RANGES
-from parbench_lab.analysis.laws.regions import Bools
+from parbench_lab.analysis.laws.ranges import Bools, Floats
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.errors import UsageError
 

@@ -25,9 +25,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from parbench_lab.analysis.laws.formulas import Floats
 from parbench_lab.analysis.laws.least_squares import Problem
 from parbench_lab.analysis.laws.observations import Observations
+from parbench_lab.analysis.laws.ranges import Floats
 from parbench_lab.errors import UsageError
 
 Law = Literal["usl", "amdahl", "gustafson"]

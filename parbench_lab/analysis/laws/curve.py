@@ -17,9 +17,9 @@ import numpy as np
 from scipy import special  # not stats: it takes half a second to import
 
 from parbench_lab.analysis.laws.conventions import Method, Setup, rows, set_up
-from parbench_lab.analysis.laws.formulas import Floats
 from parbench_lab.analysis.laws.least_squares import Problem, solve_bounded, solve_free
 from parbench_lab.analysis.laws.observations import Observations, work_of
+from parbench_lab.analysis.laws.ranges import Floats
 from parbench_lab.analysis.laws.regions import Ellipsoid, Profile, Ratios, Region
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.errors import UsageError

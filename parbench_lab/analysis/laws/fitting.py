@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from parbench_lab.analysis.laws import advice, judgement, projection, reading
 from parbench_lab.analysis.laws.conventions import Convention, Law, Method
 from parbench_lab.analysis.laws.curve import Band, Coefficients, FittedCurve, Shown, fit_curve
-from parbench_lab.analysis.laws.formulas import Floats
 from parbench_lab.analysis.laws.observations import (
     Mode,
     Observations,
@@ -20,6 +19,7 @@ from parbench_lab.analysis.laws.observations import (
     observe,
     refuse_too_few,
 )
+from parbench_lab.analysis.laws.ranges import Floats
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.errors import UsageError
 
@@ -285,12 +285,12 @@ def fit(
 
     >>> pi = fit([1, 2, 4, 8, 16], time_s=[3.99667, 2.064242, 1.075068, 0.687097, 0.349366])
     >>> print(pi.alpha)
-    0.03024 [0, 0.1441]
+    0.0294 [0, 0.2128]
     >>> pi.on_bound, pi.peak_workers
     (('beta',), None)
     >>> level = pi.project([32])[0]
     >>> print(level.speedup, level.trusted)
-    16.67 [8.157, 25.73] True
+    16.74 [7.855, 31.12] True
     """
     everyone = oversubscribed == "include" or include_oversubscribed
     method = Method(law=law, convention=convention, bounded=bounded, confidence=confidence)

@@ -11,14 +11,18 @@ that must agree), *gamma* is the throughput of one worker.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from parbench_lab.errors import UsageError
-
-Floats = NDArray[np.float64]
+from parbench_lab.analysis.laws.ranges import (
+    Floats,
+    finite,
+    fraction,
+    not_negative,
+    plain,
+    positive,
+    require,
+)
 
 
 def amdahl_speedup(*, serial_fraction: ArrayLike, workers: ArrayLike) -> Floats:
@@ -44,9 +48,9 @@ def amdahl_speedup(*, serial_fraction: ArrayLike, workers: ArrayLike) -> Floats:
     >>> round(float(amdahl_speedup(serial_fraction=0.05, workers=16)), 3)
     9.143
     """
-    s = _fraction(serial_fraction, "serial_fraction")
-    n = _positive(workers, "workers")
-    return _plain(1.0 / (s + (1.0 - s) / n))
+    s = fraction(serial_fraction, "serial_fraction")
+    n = positive(workers, "workers")
+    return plain(1.0 / (s + (1.0 - s) / n))
 
 
 def amdahl_limit(*, serial_fraction: ArrayLike) -> Floats:
@@ -62,9 +66,9 @@ def amdahl_limit(*, serial_fraction: ArrayLike) -> Floats:
     >>> float(amdahl_limit(serial_fraction=0.1)), float(amdahl_limit(serial_fraction=0))
     (10.0, inf)
     """
-    s = _fraction(serial_fraction, "serial_fraction")
+    s = fraction(serial_fraction, "serial_fraction")
     with np.errstate(divide="ignore"):
-        return _plain(1.0 / s)
+        return plain(1.0 / s)
 
 
 def gustafson_speedup(*, serial_fraction: ArrayLike, workers: ArrayLike) -> Floats:
@@ -90,9 +94,9 @@ def gustafson_speedup(*, serial_fraction: ArrayLike, workers: ArrayLike) -> Floa
     >>> round(float(gustafson_speedup(serial_fraction=0.05, workers=16)), 2)
     15.25
     """
-    s = _fraction(serial_fraction, "serial_fraction")
-    n = _positive(workers, "workers")
-    return _plain(n - s * (n - 1.0))
+    s = fraction(serial_fraction, "serial_fraction")
+    n = positive(workers, "workers")
+    return plain(n - s * (n - 1.0))
 
 
 def usl_speedup(workers: ArrayLike, *, alpha: ArrayLike, beta: ArrayLike) -> Floats:
@@ -120,7 +124,7 @@ def usl_speedup(workers: ArrayLike, *, alpha: ArrayLike, beta: ArrayLike) -> Flo
     >>> usl_speedup([1, 8], alpha=0.05, beta=0.002).round(3).tolist()
     [1.0, 5.472]
     """
-    return _plain(_positive(workers, "workers") / _usl_load(workers, alpha, beta))
+    return plain(positive(workers, "workers") / _usl_load(workers, alpha, beta))
 
 
 def usl_throughput(
@@ -145,7 +149,7 @@ def usl_throughput(
     >>> float(usl_throughput(35, alpha=0.02671591, beta=0.0007690945, gamma=995.6486).round(1))
     12341.7
     """
-    return _plain(_positive(gamma, "gamma") * usl_speedup(workers, alpha=alpha, beta=beta))
+    return plain(positive(gamma, "gamma") * usl_speedup(workers, alpha=alpha, beta=beta))
 
 
 def usl_time(workers: ArrayLike, *, alpha: ArrayLike, beta: ArrayLike, t1_s: ArrayLike) -> Floats:
@@ -168,7 +172,7 @@ def usl_time(workers: ArrayLike, *, alpha: ArrayLike, beta: ArrayLike, t1_s: Arr
     >>> usl_time([1, 2, 4], alpha=0.1, beta=0, t1_s=10).round(3).tolist()
     [10.0, 5.5, 3.25]
     """
-    return _plain(_positive(t1_s, "t1_s") / usl_speedup(workers, alpha=alpha, beta=beta))
+    return plain(positive(t1_s, "t1_s") / usl_speedup(workers, alpha=alpha, beta=beta))
 
 
 def usl_peak_workers(*, alpha: ArrayLike, beta: ArrayLike) -> Floats:
@@ -186,11 +190,11 @@ def usl_peak_workers(*, alpha: ArrayLike, beta: ArrayLike) -> Floats:
     >>> float(usl_peak_workers(alpha=0.02671591, beta=0.0007690945).round(2))
     35.57
     """
-    a = _finite(alpha, "alpha")
-    b = _not_negative(beta, "beta")
+    a = finite(alpha, "alpha")
+    b = not_negative(beta, "beta")
     with np.errstate(divide="ignore", invalid="ignore"):
         peak = np.where(b > 0, np.sqrt(np.maximum(1.0 - a, 0.0) / b), np.inf)
-    return _plain(np.where(a < 1, np.maximum(peak, 1.0), np.where(b > 0, 1.0, peak)))
+    return plain(np.where(a < 1, np.maximum(peak, 1.0), np.where(b > 0, 1.0, peak)))
 
 
 def usl_limit(*, alpha: ArrayLike, gamma: ArrayLike = 1.0) -> Floats:
@@ -209,10 +213,10 @@ def usl_limit(*, alpha: ArrayLike, gamma: ArrayLike = 1.0) -> Floats:
     >>> float(usl_limit(alpha=0.0277285, gamma=89.995233).round(0))
     3246.0
     """
-    a = _not_negative(alpha, "alpha")
-    g = _positive(gamma, "gamma")
+    a = not_negative(alpha, "alpha")
+    g = positive(gamma, "gamma")
     with np.errstate(divide="ignore"):
-        return _plain(g / a)
+        return plain(g / a)
 
 
 def usl_knee_workers(*, alpha: ArrayLike) -> Floats:
@@ -259,147 +263,15 @@ def karp_flatt(*, speedup: ArrayLike, workers: ArrayLike) -> Floats:
     >>> karp_flatt(speedup=[1.82, 4.71], workers=[2, 8]).round(4).tolist()
     [0.0989, 0.0998]
     """
-    s = _positive(speedup, "speedup")
-    n = _positive(workers, "workers")
-    _require(n > 1, n, "workers must be above 1: with one there is no parallel part to judge")
-    return _plain((1.0 / s - 1.0 / n) / (1.0 - 1.0 / n))
-
-
-Performance = Callable[[Floats], Floats]
-"""Speed of one core built from r base cores, relative to a base core."""
-
-
-def hill_marty_symmetric(
-    *,
-    parallel_fraction: ArrayLike,
-    base_cores: ArrayLike,
-    core_size: ArrayLike,
-    performance: Performance = np.sqrt,
-) -> Floats:
-    """Return the speedup of a chip of equal cores that share its resources.
-
-    S = 1 / ((1 - f) / perf(r) + f r / (perf(r) n)), see M. D. Hill and M. R. Marty, "Amdahl's
-    law in the multicore era", IEEE Computer 41(7) 2008.
-
-    Parameters
-    ----------
-    parallel_fraction
-        f, within [0, 1].
-    base_cores
-        n: how many of the smallest cores the chip has room for, positive.
-    core_size
-        r: how many of them each core is built from, within (0, n].
-    performance
-        perf(r), the square root (Pollack's rule) by default.
-
-    Raises
-    ------
-    UsageError
-        If a value is outside its range.
-
-    Examples
-    --------
-    >>> float(hill_marty_symmetric(parallel_fraction=0.99, base_cores=256, core_size=1).round(2))
-    72.11
-    """
-    f, n, r = _chip(parallel_fraction, base_cores, core_size)
-    speed = performance(r)
-    return _plain(1.0 / ((1.0 - f) / speed + f * r / (speed * n)))
-
-
-def hill_marty_asymmetric(
-    *,
-    parallel_fraction: ArrayLike,
-    base_cores: ArrayLike,
-    core_size: ArrayLike,
-    performance: Performance = np.sqrt,
-) -> Floats:
-    """Return the speedup of a chip with one big core and the rest small ones.
-
-    S = 1 / ((1 - f) / perf(r) + f / (perf(r) + n - r)); parameters, errors and source as for
-    `hill_marty_symmetric`, r being the size of the big core.
-
-    Examples
-    --------
-    >>> float(hill_marty_asymmetric(parallel_fraction=0.9, base_cores=16, core_size=4).round(2))
-    8.75
-    """
-    f, n, r = _chip(parallel_fraction, base_cores, core_size)
-    speed = performance(r)
-    return _plain(1.0 / ((1.0 - f) / speed + f / (speed + n - r)))
-
-
-def hill_marty_dynamic(
-    *,
-    parallel_fraction: ArrayLike,
-    base_cores: ArrayLike,
-    core_size: ArrayLike,
-    performance: Performance = np.sqrt,
-) -> Floats:
-    """Return the speedup of a chip that is one big core in serial parts and n small ones else.
-
-    S = 1 / ((1 - f) / perf(r) + f / n); parameters, errors and source as for
-    `hill_marty_symmetric`, r being how many base cores the serial parts can use together.
-
-    Examples
-    --------
-    >>> float(hill_marty_dynamic(parallel_fraction=0.9, base_cores=16, core_size=16).round(2))
-    12.31
-    """
-    f, n, r = _chip(parallel_fraction, base_cores, core_size)
-    return _plain(1.0 / ((1.0 - f) / performance(r) + f / n))
-
-
-def _chip(
-    parallel_fraction: ArrayLike, base_cores: ArrayLike, core_size: ArrayLike
-) -> tuple[Floats, Floats, Floats]:
-    f = _fraction(parallel_fraction, "parallel_fraction")
-    n = _positive(base_cores, "base_cores")
-    r = _positive(core_size, "core_size")
-    _require(r <= n, r, "core_size must not be above base_cores")
-    return f, n, r
+    s = positive(speedup, "speedup")
+    n = positive(workers, "workers")
+    require(n > 1, n, "workers must be above 1: with one there is no parallel part to judge")
+    return plain((1.0 / s - 1.0 / n) / (1.0 - 1.0 / n))
 
 
 def _usl_load(workers: ArrayLike, alpha: ArrayLike, beta: ArrayLike) -> Floats:
-    n = _positive(workers, "workers")
-    a, b = _finite(alpha, "alpha"), _finite(beta, "beta")
+    n = positive(workers, "workers")
+    a, b = finite(alpha, "alpha"), finite(beta, "beta")
     load = 1.0 + a * (n - 1.0) + b * n * (n - 1.0)
-    _require(load > 0, load, "1 + alpha (N - 1) + beta N (N - 1) must be positive for every N")
+    require(load > 0, load, "1 + alpha (N - 1) + beta N (N - 1) must be positive for every N")
     return load
-
-
-def _plain(values: Floats) -> Floats:
-    """Return a number for a number."""
-    result: Floats = np.asarray(values, dtype=float)[()]
-    return result
-
-
-def _finite(values: ArrayLike, name: str) -> Floats:
-    numbers = np.asarray(values, dtype=float)
-    _require(np.isfinite(numbers), numbers, f"{name} must be finite")
-    return numbers
-
-
-def _positive(values: ArrayLike, name: str) -> Floats:
-    numbers = _finite(values, name)
-    _require(numbers > 0, numbers, f"{name} must be positive")
-    return numbers
-
-
-def _not_negative(values: ArrayLike, name: str) -> Floats:
-    numbers = _finite(values, name)
-    _require(numbers >= 0, numbers, f"{name} must not be negative")
-    return numbers
-
-
-def _fraction(values: ArrayLike, name: str) -> Floats:
-    numbers = _finite(values, name)
-    _require((numbers >= 0) & (numbers <= 1), numbers, f"{name} must be within [0, 1]")
-    return numbers
-
-
-def _require(holds: NDArray[np.bool_], numbers: Floats, rule: str) -> None:
-    """Raise with the first number that breaks the rule."""
-    broken = ~np.atleast_1d(holds)
-    if broken.any():
-        raise UsageError(f"{rule} but got {np.atleast_1d(numbers)[broken][0]:g}")

@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from parbench_lab.analysis.laws.formulas import Floats
+from parbench_lab.analysis.laws.ranges import Floats
 
 _STEPS = 200
 _HALVINGS = 20

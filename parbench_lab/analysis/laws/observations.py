@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from parbench_lab.analysis.laws.formulas import Floats
+from parbench_lab.analysis.laws.ranges import Bools, Floats
 from parbench_lab.errors import UsageError
 
 Mode = Literal["strong", "weak"]
@@ -223,9 +223,7 @@ def _numbers(values: ArrayLike, name: str) -> Floats:
     return numbers
 
 
-def _flags(
-    flags: Sequence[bool] | None, n: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _flags(flags: Sequence[bool] | None, n: int) -> Bools:
     if flags is None:
         return np.zeros(n, dtype=bool)
     if isinstance(flags, str) or len(flags) != n:

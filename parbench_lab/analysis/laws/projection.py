@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from parbench_lab.analysis.laws.curve import Band, FittedCurve, fit_curve
-from parbench_lab.analysis.laws.formulas import Floats
 from parbench_lab.analysis.laws.observations import MIN_LEVELS, Quantity
+from parbench_lab.analysis.laws.ranges import Floats
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.errors import UsageError
 

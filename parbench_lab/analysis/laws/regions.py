@@ -15,12 +15,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from parbench_lab.analysis.laws.formulas import Floats
 from parbench_lab.analysis.laws.least_squares import Problem, minimise
-
-Bools = NDArray[np.bool_]
+from parbench_lab.analysis.laws.ranges import Bools, Floats
 
 _DOUBLINGS = 60
 _HALVINGS = 36
