@@ -16,8 +16,10 @@ from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.flags import as_flags
 from parbench_lab.cli.lab import lab
 from parbench_lab.cli.options import debug_option, examples
+from parbench_lab.cli.prove import prove
 from parbench_lab.cli.race import race
 from parbench_lab.cli.runs import runs, show
+from parbench_lab.cli.scale import scale
 from parbench_lab.cli.workloads import workloads
 from parbench_lab.core.wording import printable
 from parbench_lab.errors import ParbenchError, UsageError
@@ -77,6 +79,7 @@ def _message(error: BaseException) -> str:
     epilog=examples(
         "parbench race                a first race, of moving averages",
         "parbench race mymodule.py    every @candidate function of your module",
+        "parbench scale               a job over worker counts",
         "parbench show latest         the result again",
         "parbench lab                 JupyterLab on a copy of the notebooks",
     )
@@ -88,7 +91,7 @@ def parbench() -> None:
     """Race implementations in parallel, with evidence that holds."""
 
 
-for _command in (race, runs, show, doctor, workloads, lab):
+for _command in (race, scale, prove, runs, show, doctor, workloads, lab):
     parbench.add_command(_command)
 
 

@@ -92,6 +92,7 @@ class ScalingStudy:
         on_trial: Callable[[Cell, Trial], None] = lambda _cell, _trial: None,
         _resumed: tuple[str, int, Mapping[Cell, Trial]] | None = None,
     ) -> None:
+        self.on_trial = on_trial
         self.scalable = as_scalable(scalable, make_case=make_case, tolerance=tolerance)
         self.cores = available_cores()
         self._cluster = cluster
@@ -118,7 +119,7 @@ class ScalingStudy:
             machine=self._machine.fingerprint,
             record=self._record,
             done=done,
-            on_trial=on_trial,
+            on_trial=lambda cell, trial: self.on_trial(cell, trial),  # may be set later
         )
 
     @classmethod

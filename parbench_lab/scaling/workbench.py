@@ -50,7 +50,8 @@ class Workbench:
         and shipped once does not belong to the curve.
         """
         size = plan.size_at(cell.series, cell.workers)
-        about: dict[str, Any] = {"repetition": cell.repetition, "workers": cell.workers, "size": size}
+        about: dict[str, Any] = {"repetition": cell.repetition, "workers": cell.workers}
+        about["size"] = size
         try:
             case = self._case(size, plan.seed)
             self._serial_result(size, case)

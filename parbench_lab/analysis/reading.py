@@ -1,0 +1,194 @@
+"""A scaling curve read aloud: how far, what bounds it, what to believe, what to do next. Pure.
+
+Every sentence follows from an interval; where intervals do not tell, the sentence says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from parbench_lab.analysis.curve import Level, ScalingCurve
+from parbench_lab.core.estimate import Estimate
+
+USEFUL_EFFICIENCY = 0.5
+
+
+def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
+    """Return what a curve says, a sentence each; the most important first.
+
+    Parameters
+    ----------
+    curve
+        At least one level with a time, or the only sentence says that there is none.
+    """
+    levels = [level for level in curve.levels if level.time_s is not None]
+    if not levels:
+        return (*_failures(curve), "no level has a time: nothing can be read from this curve")
+    ours = [level for level in levels if not level.oversubscribed] or levels
+    sentences = (
+        "" if curve.agrees else f"{curve.agreement}: those runs do not count",
+        *_failures(curve),
+        _usefulness(levels),
+        _bound(ours),
+        _belief(ours[-1]),
+        _decomposition(levels[-1]),
+        _oversubscription(levels, curve.cores),
+        _next(ours, curve),
+    )
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _failures(curve: ScalingCurve) -> Sequence[str]:
+    return [
+        f"at {level.workers} workers {len(level.failures)} runs failed, the last: "
+        f"{level.failures[-1]}"
+        for level in curve.levels
+        if level.failures
+    ]
+
+
+def _usefulness(levels: Sequence[Level]) -> str:
+    if len(levels) == 1:
+        return "one level alone says nothing about scaling"
+    useful = [lv for lv in levels if lv.efficiency and lv.efficiency.point > USEFUL_EFFICIENCY]
+    last = useful[-1] if useful else levels[0]
+    told = f"efficiency {_percent(last.efficiency)}" if last.efficiency else "no efficiency"
+    if last is levels[-1]:
+        return f"scaling is useful over the whole range: {told} at {last.workers} workers"
+    if last is levels[0]:
+        return (
+            f"more workers are not worth it here: already at {levels[1].workers} each does less "
+            "than half of its work for you"
+        )
+    return (
+        f"scaling is useful up to {last.workers} workers ({told}); beyond that a worker does less "
+        "than half of its work for you"
+    )
+
+
+def _bound(levels: Sequence[Level]) -> str:
+    if len(levels) < 2:
+        return ""
+    last = levels[-1]
+    turned = _turned(levels)
+    if last.efficiency and last.efficiency.low > 1.0:
+        return (
+            f"superlinear: {last.workers} workers are more than {last.workers} times as fast; "
+            "usually more cache, or a first level that was held up"
+        )
+    if turned is not None:
+        return (
+            f"retrograde: {last.workers} workers take longer than {turned.workers}; coordination "
+            "costs more than the added workers bring"
+        )
+    if _flat(levels[-2], last):
+        return (
+            f"plateau: {last.workers} workers are not measurably faster than {levels[-2].workers}"
+        )
+    return _serial_or_overhead(levels)
+
+
+def _serial_or_overhead(levels: Sequence[Level]) -> str:
+    told = [level for level in levels if level.serial_fraction is not None]
+    fractions = [level.serial_fraction for level in told if level.serial_fraction is not None]
+    if not fractions:
+        return "what bounds it cannot be told from this curve"
+    if fractions[-1].low > fractions[0].high:
+        return (
+            "what bounds it is overhead that grows with the workers: the serial fraction rises "
+            f"from {_percent(fractions[0])} at {told[0].workers} to {_percent(fractions[-1])} "
+            f"at {told[-1].workers} workers"
+        )
+    flat = " and does not rise measurably" if len(fractions) > 1 else ""
+    return f"what bounds it looks like a serial fraction of {_percent(fractions[-1])}{flat}"
+
+
+def _turned(levels: Sequence[Level]) -> Level | None:
+    """Return an earlier level whose speedup was certainly larger than the last one's."""
+    last = levels[-1].speedup
+    for level in levels[:-1]:
+        if last is not None and level.speedup is not None and level.speedup.low > last.high:
+            return level
+    return None
+
+
+def _flat(before: Level, last: Level) -> bool:
+    if before.speedup is None or last.speedup is None:
+        return False
+    return last.speedup.low <= before.speedup.high
+
+
+def _belief(last: Level) -> str:
+    fraction = last.serial_fraction
+    if fraction is None or fraction.low > 1.0:
+        return ""
+    if fraction.low <= 0.0:
+        return f"a serial fraction is not told apart from none: its interval is {_range(fraction)}"
+    if last.shares is None or last.time_s is None or last.speedup is None:
+        return ""
+    # of the time on one worker, as far as the spans of this level tell
+    seen = last.shares.serial / last.speedup.point
+    if seen < 0.5 * fraction.low:
+        return (
+            f"do not take it for code that cannot run in parallel: only {100 * seen:.2g} % of the "
+            "time on one worker was outside of the map; the rest is overhead, imbalance, or cores "
+            "that are slower together (clock, memory bandwidth)"
+        )
+    return f"it is believable: {100 * seen:.2g} % of the time on one worker was outside of the map"
+
+
+def _decomposition(level: Level) -> str:
+    shares = level.shares
+    if shares is None:
+        return ""
+    parts = {
+        "computing": shares.compute,
+        "moving data": shares.transfer,
+        "serial code": shares.serial,
+        "waiting for the slowest": shares.imbalance,
+        "handing out": shares.scheduling,
+    }
+    told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in parts.items())
+    return (
+        f"at {level.workers} workers their time went into: {told} (load balance "
+        f"{shares.load_balance:.2f} x communication {shares.communication:.2f} = parallel "
+        f"efficiency {shares.load_balance * shares.communication:.2f})"
+    )
+
+
+def _oversubscription(levels: Sequence[Level], cores: int) -> str:
+    beyond = [str(level.workers) for level in levels if level.oversubscribed]
+    if not beyond:
+        return ""
+    return (
+        f"{', '.join(beyond)} workers share {cores} cores: these levels are marked, and fitted "
+        "only where that is asked for"
+    )
+
+
+def _next(levels: Sequence[Level], curve: ScalingCurve) -> str:
+    last = levels[-1]
+    tried = {level.workers for level in curve.levels}
+    if last.efficiency is not None and last.efficiency.point <= USEFUL_EFFICIENCY:
+        between = (levels[-2].workers + last.workers) // 2 if len(levels) > 1 else 0
+        if between and between not in tried:
+            return (
+                f"worth measuring next: {between} workers, where efficiency falls below one half"
+            )
+        return "no further level of these is worth measuring here"
+    if 2 * last.workers <= curve.cores:
+        return f"worth measuring next: {2 * last.workers} workers"
+    if last.workers < curve.cores:
+        return f"worth measuring next: {curve.cores} workers, all cores of this machine"
+    return (
+        f"all {curve.cores} cores of this machine are measured; more needs another machine or a "
+        "cluster"
+    )
+
+
+def _percent(estimate: Estimate) -> str:
+    return f"{100 * estimate.point:.3g} % {_range(estimate)}"
+
+
+def _range(estimate: Estimate) -> str:
+    return f"[{100 * estimate.low:.3g}, {100 * estimate.high:.3g}]"

@@ -1,0 +1,265 @@
+"""``parbench scale``: a job over worker counts, as a table with what it says underneath."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from parbench_lab.cli.options import (
+    debug_option,
+    examples,
+    json_option,
+    output_option,
+    store_option,
+)
+from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.core.wording import amount, memory, printable
+from parbench_lab.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from parbench_lab.analysis.curve import Level, ScalingCurve
+    from parbench_lab.analysis.laws import Fit
+    from parbench_lab.core.estimate import Estimate
+    from parbench_lab.lab.scaling_study import ScalingStudy
+
+FIRST_JOB = "prime_count"
+
+
+class Counts(click.ParamType):  # type: ignore[type-arg] # generic in click's newest only
+    """Whole numbers with commas: ``1,2,4``."""
+
+    name = "N,N,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the numbers."""
+        if isinstance(value, tuple):
+            return value
+        if not re.fullmatch(r"\d+(,\d+)*", value):
+            self.fail(f"{value!r} is no list of whole numbers like 1,2,4", param, ctx)
+        return tuple(map(int, value.split(",")))
+
+
+@click.command(
+    epilog=examples(
+        "parbench scale",
+        "parbench scale portfolio_backtest --quick --backend processes --workers 1,2,4",
+        "parbench scale mymodule:job --mode weak --repeats 9 --json --output curve.json",
+    )
+)
+@click.argument("job", required=False, default=FIRST_JOB, metavar="[JOB|MODULE:FUNCTION]")
+@click.option(
+    "--workers",
+    type=Counts(),
+    help="Worker counts; one number N measures 1, 2, 4, ... N.  [default: up to the cores]",
+)
+@click.option("--mode", type=click.Choice(["strong", "weak"]), default="strong", show_default=True)
+@click.option(
+    "--backend",
+    "backends",
+    multiple=True,
+    type=click.Choice(["auto", "serial", "threads", "processes", "dask"]),
+    help="What runs the parts; repeat it for curves side by side.  [default: auto]",
+)
+@click.option("--sizes", type=Counts(), help="Items of the case.  [default: the job's own]")
+@click.option(
+    "--repeats", type=int, default=5, show_default=True, help="How often each level is measured."
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler, for --backend dask.")
+@click.option(
+    "--law",
+    type=click.Choice(["usl", "amdahl", "gustafson", "none"]),
+    help="The law to fit.  [default: usl, gustafson in weak scaling]",
+)
+@click.option("--include-oversubscribed", is_flag=True, help="Fit levels beyond the cores too.")
+@click.option("--resume", metavar="RUN", help="Go on with a study that was cut off.")
+@click.option("--list", "listing", is_flag=True, help="List the built-in jobs, and end.")
+@store_option
+@json_option
+@output_option
+@debug_option
+def scale(job: str, *, listing: bool, as_json: bool, output: Path | None, **asked: Any) -> int:
+    """Measure a job over worker counts: time, speedup, efficiency, and a law with its intervals.
+
+    Every level is measured in random order within each repetition, after a warm-up, and every
+    result is compared with the serial one.
+    """
+    from parbench_lab.workloads.scalables import scalable_names  # noqa: PLC0415 - loads numpy
+
+    if listing:
+        for name in scalable_names():
+            click.echo(name)
+        return 0
+    checked_output(output)
+    screen = sys.stderr if as_json else sys.stdout
+    with _study(job, asked) as study:
+        if study.backend_reason:
+            print(study.backend_reason, file=screen)
+        _measure(study, screen)
+        curves = list(study.curves.values())
+        done, planned = study.progress
+        for curve in curves:
+            _print_curve(curve, asked, screen)
+        if done < planned:
+            print(
+                f"{done} of {planned} runs; go on: parbench scale --resume {study.run_id}",
+                file=screen,
+            )
+        document = {"run": study.run_id, "curves": [_document(c, asked) for c in curves]}
+    deliver(document, as_json=as_json, output=output)
+    return 0 if all(curve.agrees for curve in curves) else 1
+
+
+def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:
+    from parbench_lab.lab.scaling_study import (  # noqa: PLC0415 - loads numpy and the store
+        ScalingStudy,
+        default_workers,
+    )
+
+    if asked["resume"]:
+        given = None if job == FIRST_JOB else job
+        return ScalingStudy.resume_run(
+            asked["resume"], given, store=asked["store"], cluster=asked["cluster"]
+        )
+    workers = asked["workers"]
+    if workers is not None and len(workers) == 1:
+        workers = default_workers(workers[0])
+    backends = asked["backends"] or ("auto",)
+    if "auto" in backends and len(backends) > 1:
+        raise UsageError("--backend auto chooses one: leave the others out")
+    return ScalingStudy(
+        job,
+        workers=workers,
+        mode=asked["mode"],
+        backend=backends[0] if len(backends) == 1 else backends,
+        sizes=asked["sizes"],
+        repeats=asked["repeats"],
+        seed=asked["seed"],
+        cluster=asked["cluster"],
+        store=asked["store"],
+    )
+
+
+def _measure(study: ScalingStudy, screen: IO[str]) -> None:
+    """Measure with a progress bar; Ctrl-C ends it with what there is."""
+    from rich.console import Console  # noqa: PLC0415 - slow to load
+    from rich.progress import Progress  # noqa: PLC0415 - slow to load
+
+    with Progress(console=Console(file=screen)) as bar:
+        done, planned = study.progress
+        task = bar.add_task(printable(study.scalable.name), total=planned, completed=done)
+
+        def step(cell: Any, _trial: Any) -> None:
+            now, of = study.progress
+            about = f"{printable(study.scalable.name)}, {cell.series.backend}"
+            bar.update(task, completed=now, total=of, description=about)
+
+        study.on_trial = step
+        study.run()
+
+
+def _print_curve(curve: ScalingCurve, asked: dict[str, Any], screen: IO[str]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - slow to load
+
+    from parbench_lab.analysis.reading import read_curve  # noqa: PLC0415 - loads numpy
+
+    console = Console(file=screen, highlight=False)
+    console.print()
+    console.print(_table(curve))
+    console.print(f"{curve.agreement}.")
+    for sentence in (*read_curve(curve), *_law_words(curve, asked)):
+        console.print(f"- {printable(sentence)}.", markup=False, soft_wrap=True)
+
+
+def _table(curve: ScalingCurve) -> Table:
+    from rich import box  # noqa: PLC0415 - slow to load
+    from rich.table import Table  # noqa: PLC0415 - slow to load
+
+    size = curve.levels[0].size if curve.levels else 0
+    title = f"{curve.name}: {curve.mode} scaling, {curve.backend}, {size:,} {curve.unit}"
+    table = Table(
+        title=printable(title),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for column in (
+        "workers",
+        "time",
+        "speedup",
+        "efficiency",
+        "serial",
+        f"{curve.unit}/s",
+        "memory",
+    ):
+        table.add_column(column, justify="right")
+    for level in curve.levels:
+        table.add_row(*_row(level))
+    return table
+
+
+def _row(level: Level) -> tuple[str, ...]:
+    mark = " *" if level.oversubscribed else ""
+    if level.time_s is None:
+        return (f"{level.workers}{mark}", "failed", "", "", "", "", "")
+    peak = level.peak_memory_bytes
+    return (
+        f"{level.workers}{mark}",
+        _told(level.time_s, 1.0, " s"),
+        _told(level.speedup),
+        _told(level.efficiency, 100.0, " %"),
+        _told(level.serial_fraction, 100.0, " %"),
+        amount(level.throughput.point if level.throughput else None),
+        memory(peak.point if peak else None),
+    )
+
+
+def _told(estimate: Estimate | None, factor: float = 1.0, unit: str = "") -> str:
+    if estimate is None:
+        return "-"
+    point, low, high = (factor * v for v in (estimate.point, estimate.low, estimate.high))
+    return f"{point:,.3g}{unit}\n[{low:,.3g}, {high:,.3g}]"
+
+
+def _law(curve: ScalingCurve, asked: dict[str, Any]) -> Fit | None:
+    law = asked["law"] or ("gustafson" if curve.mode == "weak" else "usl")
+    if law == "none":
+        return None
+    if asked["include_oversubscribed"]:
+        return curve.fit(law=law, oversubscribed="include")
+    return curve.fit(law=law)
+
+
+def _law_words(curve: ScalingCurve, asked: dict[str, Any]) -> tuple[str, ...]:
+    try:
+        fit = _law(curve, asked)
+    except UsageError as refusal:
+        return (f"no law is fitted: {refusal}",)
+    return () if fit is None else tuple(fit.words)
+
+
+def _document(curve: ScalingCurve, asked: dict[str, Any]) -> dict[str, Any]:
+    from parbench_lab.analysis.reading import read_curve  # noqa: PLC0415 - loads numpy
+    from parbench_lab.racing.result import jsonable  # noqa: PLC0415 - loads numpy
+
+    return {
+        "job": curve.name,
+        "backend": curve.backend,
+        "mode": curve.mode,
+        "unit": curve.unit,
+        "cores": curve.cores,
+        "machine": curve.machine,
+        "levels": jsonable(curve.table()),
+        "agreement": curve.agreement,
+        "identical": curve.agrees and all(t.difference == 0.0 for t in curve.trials),
+        "words": [*read_curve(curve), *_law_words(curve, asked)],
+    }

@@ -1,0 +1,267 @@
+"""The proof: one job serial and parallel, the same result bit by bit, and what that foretells."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from parbench_lab.analysis.agreement import digest
+from parbench_lab.analysis.laws.formulas import amdahl_speedup, karp_flatt
+from parbench_lab.analysis.repeats import estimate_positive
+from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.pool import Pool
+from parbench_lab.core.scalable import Map
+from parbench_lab.errors import UsageError
+
+PROJECTED_CORES = (4, 8, 16, 32)
+PROJECTED_ITEMS = 10_000
+_SERIAL = cast("Map", map)  # its overloads are too many for mypy to see that it is one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """What one way of reckoning says of more cores, one worker fewer than cores.
+
+    `speedup` and `time_s` (for `PROJECTED_ITEMS`) are None where the way has no answer.
+    """
+
+    cores: int
+    workers: int
+    way: str
+    speedup: float | None
+    time_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What was measured, and what follows.
+
+    Parameters
+    ----------
+    job, unit, items
+        What was computed: so many items of this unit.
+    backend, workers, cores
+        What computed it in parallel, and how many cores are ours.
+    identical
+        Whether the results of all runs are the same bit by bit.
+    winner
+        The best item's id.
+    serial_s, parallel_s
+        Wall times.
+    speedup, efficiency, serial_fraction
+        Of the pairs of runs; the serial fraction is Karp and Flatt's.
+    outside
+        Share of the serial run that was spent outside of the map, as measured: the serial
+        fraction that Amdahl's law asks for.
+    amdahl
+        The speedup that Amdahl's law predicts from `outside`.
+    limit
+        The largest speedup with any number of workers, by Amdahl's law from `outside`.
+    projections
+        For more cores, three ways.
+    carried
+        Which of them the data can carry.
+    """
+
+    job: str
+    unit: str
+    items: int
+    backend: str
+    workers: int
+    cores: int
+    identical: bool
+    winner: str
+    serial_s: Estimate
+    parallel_s: Estimate
+    speedup: Estimate
+    efficiency: Estimate
+    serial_fraction: Estimate
+    outside: Estimate
+    amdahl: Estimate
+    limit: float
+    projections: tuple[Projection, ...]
+    carried: str
+
+    @property
+    def saved_s(self) -> float:
+        """Seconds that a parallel run is shorter; negative where it is longer."""
+        return self.serial_s.point - self.parallel_s.point
+
+    @property
+    def saved_percent(self) -> float:
+        """The same in percent of the serial run."""
+        return 100.0 * self.saved_s / self.serial_s.point
+
+
+def prove(
+    run: Callable[[Map], Any],
+    pool: Pool,
+    *,
+    job: str,
+    unit: str,
+    items: int,
+    cores: int,
+    winner: Callable[[Any], str],
+    repeats: int = 3,
+    seed: int = 0,
+) -> Proof:
+    """Run a job serially and on a pool, in pairs of random order, and return what follows.
+
+    Parameters
+    ----------
+    run
+        The job; called with a map.
+    pool
+        At least two workers, warm; stays open.
+    winner
+        Returns the best item's id from a result.
+    repeats
+        Pairs of runs, at least 2.
+
+    Raises
+    ------
+    UsageError
+        If there are fewer than two workers or pairs.
+    """
+    if pool.n_workers < 2 or repeats < 2:
+        raise UsageError("a proof needs at least 2 workers and 2 pairs of runs")
+    reference = run(_SERIAL)
+    run(pool.map)  # what is loaded and shipped once does not count
+    expected = digest(reference)
+    rng = np.random.default_rng(seed)
+    pairs, outside, same = [], [], True
+    for _ in range(repeats):
+        taken = {}
+        for parallel in rng.permutation([False, True]):
+            counted = _Counted(pool.map if parallel else _SERIAL)
+            start_ns = time.perf_counter_ns()
+            result = run(counted)
+            taken[bool(parallel)] = (time.perf_counter_ns() - start_ns) * 1e-9
+            same = same and digest(result) == expected
+            if not parallel:
+                outside.append(max(1e-9, 1.0 - counted.inside_s / taken[False]))
+        pairs.append((taken[False], taken[True]))
+    return _reckon(
+        pairs,
+        outside,
+        about={
+            "job": job,
+            "unit": unit,
+            "items": items,
+            "backend": pool.backend,
+            "workers": pool.n_workers,
+            "cores": cores,
+            "identical": same,
+            "winner": winner(reference),
+        },
+    )
+
+
+class _Counted:
+    """A map that knows how long it was waited for."""
+
+    def __init__(self, spread: Map) -> None:
+        self._spread = spread
+        self.inside_s = 0.0
+
+    def __call__(self, function: Callable[..., Any], /, *items: Any) -> Any:
+        results = self._spread(function, *items)
+        while True:
+            start_ns = time.perf_counter_ns()
+            try:
+                result = next(results)
+            except StopIteration:
+                return
+            finally:
+                self.inside_s += (time.perf_counter_ns() - start_ns) * 1e-9
+            yield result
+
+
+def _reckon(
+    pairs: Sequence[tuple[float, float]], outside: Sequence[float], *, about: dict[str, Any]
+) -> Proof:
+    workers = about["workers"]
+    serial = estimate_positive([serial for serial, _ in pairs])
+    speedup = estimate_positive([serial / parallel for serial, parallel in pairs])
+    fraction = _through(
+        speedup, lambda s: float(karp_flatt(speedup=s, workers=workers)), falling=True
+    )
+    share = estimate_positive(outside)
+    return Proof(
+        **about,
+        serial_s=serial,
+        parallel_s=estimate_positive([parallel for _, parallel in pairs]),
+        speedup=speedup,
+        efficiency=_through(speedup, lambda s: s / workers),
+        serial_fraction=fraction,
+        outside=share,
+        amdahl=_through(
+            share,
+            lambda f: float(amdahl_speedup(serial_fraction=min(1.0, f), workers=workers)),
+            falling=True,
+        ),
+        limit=1.0 / share.point,
+        projections=_project(speedup, fraction, workers, serial.point / about["items"]),
+        carried=_carried(speedup, fraction, workers),
+    )
+
+
+def _through(
+    estimate: Estimate, function: Callable[[float], float], *, falling: bool = False
+) -> Estimate:
+    low, high = function(estimate.low), function(estimate.high)
+    if falling:
+        low, high = high, low
+    return Estimate(
+        point=function(estimate.point),
+        low=low,
+        high=high,
+        confidence=estimate.confidence,
+        n=estimate.n,
+    )
+
+
+def _project(
+    speedup: Estimate, fraction: Estimate, measured: int, item_s: float
+) -> tuple[Projection, ...]:
+    found = []
+    for cores in PROJECTED_CORES:
+        workers = cores - 1
+        amdahl = None
+        if 0.0 <= fraction.point <= 1.0:
+            amdahl = float(amdahl_speedup(serial_fraction=fraction.point, workers=workers))
+        ways = {
+            "constant efficiency": speedup.point / measured * workers,
+            "Amdahl from Karp-Flatt": amdahl,
+            "USL": None,
+        }
+        for way, value in ways.items():
+            time_s = None if value is None else PROJECTED_ITEMS * item_s / value
+            found.append(
+                Projection(cores=cores, workers=workers, way=way, speedup=value, time_s=time_s)
+            )
+    return tuple(found)
+
+
+def _carried(speedup: Estimate, fraction: Estimate, workers: int) -> str:
+    measured = (
+        f"measured are 1 and {workers} workers: two levels fix one number and test no law, so "
+        f"nothing beyond {2 * workers} workers is more than a guess"
+    )
+    if speedup.high < 1.0:
+        line = "parallel is slower than serial here: no way of reckoning makes it faster"
+    elif fraction.low <= 0.0 or fraction.high >= 1.0:
+        line = (
+            "Amdahl's line has no support: the serial fraction is not told apart from "
+            f"{'none' if fraction.low <= 0.0 else 'all'}"
+        )
+    else:
+        line = f"Amdahl's line is carried up to {2 * workers} workers"
+    ceiling = "constant efficiency is a ceiling, not a forecast: it denies every serial part"
+    usl = "the USL needs at least 4 levels and has no answer here (parbench scale measures them)"
+    told = (measured, line, ceiling, usl)
+    return "; ".join(told)

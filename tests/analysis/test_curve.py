@@ -1,0 +1,192 @@
+"""Curves and what is read from them: each number from trials whose answer is known."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from parbench_lab.analysis.agreement import digest, largest_difference
+from parbench_lab.analysis.curve import ScalingCurve
+from parbench_lab.analysis.reading import read_curve
+from parbench_lab.analysis.repeats import estimate_positive
+from parbench_lab.analysis.trial import TimeShares, Trial, time_shares
+from parbench_lab.core.pool import Span
+from parbench_lab.errors import UsageError
+
+
+def curve(times, *, repeats=5, noise=0.01, size=100, mode="strong", cores=64, seed=0, **options):
+    """Return a curve whose level medians are about `times` (workers to seconds)."""
+    rng = np.random.default_rng(seed)
+    trials = [
+        Trial(
+            repetition=r,
+            workers=n,
+            size=size * (n if mode == "weak" else 1),
+            outcome="ok",
+            time_s=float(t * np.exp(rng.normal(0, noise))),
+            digest="d",
+            **options,
+        )
+        for r, (n, t) in itertools.product(range(repeats), times.items())
+    ]
+    return ScalingCurve(
+        name="job", backend="threads", mode=mode, cores=cores, trials=tuple(trials)
+    )
+
+
+def amdahl(fraction, workers):
+    return {n: fraction + (1 - fraction) / n for n in workers}
+
+
+def test_the_numbers_of_a_level_follow_from_its_times():
+    exact = curve({1: 8.0, 4: 4.0}, noise=0.0)
+    one, four = exact.levels
+
+    assert one.speedup.point == 1.0
+    assert four.speedup.point == pytest.approx(2.0)
+    assert four.efficiency.point == pytest.approx(0.5)
+    assert four.throughput.point == pytest.approx(25.0)
+    assert four.serial_fraction.point == pytest.approx((1 / 2 - 1 / 4) / (1 - 1 / 4))
+
+
+def test_weak_scaling_measures_the_scaled_speedup():
+    flat = curve({1: 2.0, 4: 2.0}, noise=0.0, mode="weak")
+
+    assert flat.levels[1].speedup.point == pytest.approx(4.0)
+    assert flat.levels[1].efficiency.point == pytest.approx(1.0)
+    assert flat.levels[1].serial_fraction is None
+
+
+def test_ratios_are_paired_so_a_slow_repetition_harms_none():
+    slow = {0: 1.0, 1: 3.0, 2: 0.5}
+    trials = [
+        Trial(repetition=r, workers=n, size=1, outcome="ok", time_s=factor / n)
+        for r, factor in slow.items()
+        for n in (1, 2)
+    ]
+    paired = ScalingCurve(name="j", backend="threads", cores=2, trials=tuple(trials))
+
+    assert paired.levels[1].speedup.low == pytest.approx(2.0)
+    assert paired.levels[1].speedup.high == pytest.approx(2.0)
+
+
+@pytest.mark.statistics
+def test_a_95_percent_interval_of_repetitions_covers_about_95_percent():
+    rng = np.random.default_rng(5)
+    samples = np.exp(rng.normal(0.0, 0.05, (4000, 5)))
+    found = [estimate_positive(sample) for sample in samples]
+    covered = np.mean([e.low <= 1.0 <= e.high for e in found])
+    naive = np.mean(
+        [
+            abs(np.log(s).mean()) <= 1.96 * np.log(s).std() / np.sqrt(5)  # no t, no n - 1
+            for s in samples
+        ]
+    )
+
+    assert 0.94 <= covered <= 0.97
+    assert naive < 0.9
+
+
+@pytest.mark.parametrize("values", [[], [0.0], [1.0, float("nan")], [-1.0]], ids=str)
+def test_what_is_no_time_is_refused(values):
+    with pytest.raises(ValueError, match="positive finite"):
+        estimate_positive(values)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (curve(amdahl(0.02, (1, 2, 4))), "useful over the whole range"),
+        (curve(amdahl(0.3, (1, 2, 4, 8, 16))), "useful up to 4 workers"),
+        (curve(amdahl(0.1, (1, 2, 4, 8))), "looks like a serial fraction of"),
+        (curve({1: 1.0, 2: 0.55, 4: 0.36, 8: 0.3}), "overhead that grows with the workers"),
+        (curve({1: 1.0, 2: 0.6, 4: 0.6}), "plateau: 4 workers"),
+        (curve({1: 1.0, 2: 0.6, 4: 0.8}), "retrograde: 4 workers take longer than 2"),
+        (curve({1: 1.0, 2: 0.4}), "superlinear: 2 workers"),
+        (curve({1: 1.0}), "one level alone says nothing"),
+        (curve({1: 1.0, 2: 0.51}, noise=0.2), "not told apart from none"),
+        (curve({1: 1.0, 2: 0.52, 4: 0.5}, cores=2), "4 workers share 2 cores"),
+        (curve({1: 1.0, 2: 0.52}, cores=8), "worth measuring next: 4 workers"),
+        (curve({1: 1.0, 2: 0.52}, cores=2), "all 2 cores of this machine are measured"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_curve_is_read_aloud_as_it_is(made, words):
+    told = read_curve(made)
+
+    assert any(words in sentence for sentence in told), told
+
+
+def shares(serial):
+    return TimeShares(
+        compute=0.9 - serial, transfer=0.0, serial=serial, imbalance=0.05, scheduling=0.05,
+        load_balance=0.9, communication=0.9,
+    )  # fmt: skip
+
+
+def test_a_serial_fraction_that_no_serial_code_explains_is_not_believed():
+    memory_bound = curve({1: 1.0, 2: 0.7, 4: 0.5}, shares=shares(0.001))
+    serial_code = curve({1: 1.0, 2: 0.7, 4: 0.5}, shares=shares(0.66))
+
+    assert any("do not take it for code" in told for told in read_curve(memory_bound))
+    assert any("it is believable" in told for told in read_curve(serial_code))
+
+
+def test_results_that_differ_are_named_with_their_levels():
+    wrong = Trial(repetition=0, workers=2, size=1, outcome="differs", digest="x", difference=0.1)
+    right = Trial(repetition=0, workers=1, size=1, outcome="ok", time_s=1.0, digest="d")
+    made = ScalingCurve(name="j", backend="threads", cores=2, trials=(right, wrong))
+
+    assert not made.agrees
+    assert made.agreement == "results differ (by up to 0.1) at 2 workers"
+    assert made.levels[1].time_s is None
+
+
+def test_only_include_and_exclude_say_what_to_do_with_too_many_workers():
+    with pytest.raises(UsageError, match="'exclude' or 'include'"):
+        curve({1: 1.0, 2: 0.5}).fit(oversubscribed="maybe")
+
+
+def span(worker, start, end, transfer_s=0.0):
+    return Span(worker=worker, start_ns=start, end_ns=end, transfer_s=transfer_s)
+
+
+def test_the_shares_of_time_add_up_to_all_of_it():
+    spans = [span("a", 10, 50), span("a", 60, 90, 4e-9), span("b", 12, 40)]
+
+    found = time_shares(spans, n_workers=2, start_ns=0, end_ns=100)
+
+    assert found.compute == pytest.approx((40 + 30 + 28) / 200)
+    assert found.serial == pytest.approx(0.2)
+    assert found.imbalance == pytest.approx(50 / 200)
+    assert found.transfer == pytest.approx(4 / 200)
+    total = found.compute + found.serial + found.imbalance + found.transfer + found.scheduling
+    assert total == pytest.approx(1.0)
+    assert found.load_balance * found.communication == pytest.approx(found.compute)
+
+
+def test_a_worker_without_a_part_is_imbalance():
+    found = time_shares([span("a", 0, 100)], n_workers=2, start_ns=0, end_ns=100)
+
+    assert found.imbalance == pytest.approx(0.5)
+    assert found.load_balance == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "apart"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], 0.0),
+        (np.array([1.0, 4.0]), np.array([1.0, 2.0]), 0.5),
+        (np.zeros(3), -np.zeros(3), np.finfo(float).eps),
+        ([1, 2], [1, 3], np.inf),
+        ({"a": 1.0}, {"b": 1.0}, np.inf),
+        (np.zeros(2), np.zeros(3), np.inf),
+        ([np.nan, 1.0], [np.nan, 1.0], 0.0),
+        (np.array([np.nan, 1.0]), np.array([1.0, 1.0]), np.inf),
+        (np.float32(1), np.float64(1), np.inf),
+    ],
+    ids=str,
+)
+def test_the_largest_difference_tells_how_far_two_results_are_apart(a, b, apart):
+    assert largest_difference(a, b) == apart
+    assert (digest(a) == digest(b)) == bool(apart == 0.0)

@@ -1,0 +1,117 @@
+"""``parbench scale`` and ``parbench prove``: what is printed, what is kept, how they end."""
+
+import json
+
+import pytest
+
+from parbench_lab.lab import scaling_study
+from parbench_lab.store import open_store
+
+SMALL = ("--workers", "1,2,4", "--sizes", "40000", "--repeats", "2", "--backend", "threads")
+
+
+def test_a_job_is_measured_shown_and_kept(shell):
+    found = shell("scale", "prime_count", *SMALL, "--json", "--output", "curve.json")
+    store = open_store(None)
+    (kept,) = store.runs()
+    store.close()
+
+    document = json.loads(found.stdout)
+    (curve,) = document["curves"]
+    assert found.exit_code == 0
+    assert [level["workers"] for level in curve["levels"]] == [1, 2, 4]
+    assert all(level["time_s_low"] <= level["time_s"] for level in curve["levels"])
+    assert curve["identical"] is True
+    assert "prime_count: strong scaling, threads, 40,000 numbers" in found.stderr
+    assert "all 6 results are identical bit by bit" in found.stderr
+    assert (kept.kind, kept.name, kept.status) == ("study", "prime_count", "finished")
+    assert document["run"] == kept.id
+    with open("curve.json", encoding="utf-8") as file:  # noqa: PTH123
+        assert json.load(file) == document
+
+
+def test_levels_beyond_the_cores_are_marked_and_not_fitted(shell, monkeypatch):
+    monkeypatch.setattr(scaling_study, "available_cores", lambda: 2)
+
+    found = shell("scale", "prime_count", *SMALL)
+
+    assert "4 *" in found.stdout
+    assert "4 workers share 2 cores" in found.stdout
+    assert "no law is fitted" in found.stdout
+
+
+def test_one_number_of_workers_means_all_levels_up_to_it(shell):
+    found = shell("scale", "--workers", "3", "--sizes", "20000", "--repeats", "1",
+                  "--backend", "threads", "--json")  # fmt: skip
+
+    (curve,) = json.loads(found.stdout)["curves"]
+    assert [level["workers"] for level in curve["levels"]] == [1, 2, 3]
+
+
+def test_backends_stand_side_by_side_and_auto_says_why(shell):
+    chosen = shell("scale", "--workers", "1", "--sizes", "20000", "--repeats", "1")
+    both = shell("scale", "--workers", "1", "--sizes", "20000", "--repeats", "1",
+                 "--backend", "serial", "--backend", "threads")  # fmt: skip
+
+    assert "numbers of prime_count" in chosen.stdout
+    assert "scaling, serial," in both.stdout
+    assert "scaling, threads," in both.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("nothing_like_it",), "scalable job 'nothing_like_it': not found"),
+        (("prime_count", "--workers", "two"), "is no list of whole numbers like 1,2,4"),
+        (("prime_count", "--workers", "0,1"), "from 1 to 4,096 but got 0"),
+        (("prime_count", "--backend", "auto", "--backend", "dask"), "chooses one"),
+        (("--output", "nowhere/x.json"), "there is no folder"),
+        (("--resume", "none"), "none"),
+    ],
+    ids=str,
+)
+def test_wrong_use_is_one_line_and_measures_nothing(shell, words, told):
+    found = shell("scale", *words)
+
+    assert found.exit_code != 0
+    assert told in found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1
+
+
+def test_the_built_in_jobs_are_listed(shell):
+    listed = shell("scale", "--list").stdout.split()
+
+    assert {"prime_count", "portfolio_backtest"} <= set(listed)
+    assert any(name.startswith("ml:") for name in listed)
+
+
+def test_the_proof_compares_bit_by_bit_and_projects_three_ways(shell):
+    options = (
+        "--backend",
+        "threads",
+        "--workers",
+        "2",
+        "--configurations",
+        "40",
+        "--repeats",
+        "2",
+    )
+    told = shell("prove", *options)
+    document = json.loads(shell("prove", *options, "--json").stdout)
+
+    assert told.exit_code == 0
+    assert "identical bit by bit; best: " in told.stdout
+    assert "two levels fix one number and test no law" in told.stdout
+    assert document["identical"] is True
+    assert {p["cores"] for p in document["projections"]} == {4, 8, 16, 32}
+    assert {p["workers"] for p in document["projections"]} == {3, 7, 15, 31}
+    assert [p["way"] for p in document["projections"][:3]] == [
+        "constant efficiency", "Amdahl from Karp-Flatt", "USL",
+    ]  # fmt: skip
+
+
+def test_a_proof_with_one_worker_is_refused(shell):
+    found = shell("prove", "--workers", "1")
+
+    assert found.exit_code == 2
+    assert "workers must be at least 2" in found.stderr
