@@ -176,7 +176,8 @@ def _print_curve(curve: ScalingCurve, asked: dict[str, Any], screen: IO[str]) ->
     console.print(_table(curve))
     console.print(f"{curve.agreement}.")
     for sentence in (*read_curve(curve), *_law_words(curve, asked)):
-        console.print(f"- {printable(sentence)}.", markup=False, soft_wrap=True)
+        told = printable(sentence).rstrip(".")
+        console.print(f"- {told}.", markup=False, soft_wrap=True)
 
 
 def _table(curve: ScalingCurve) -> Table:
