@@ -162,11 +162,14 @@ class _DaskLane:
         trade = self._trade
         while True:
             address = trade.site.seats.await_worker(self._seat)
-            parcel = trade.exchange.take(trade.packing.choose)
+            parcel = trade.exchange.take(self._choose)
             if parcel is None:
                 return
             self._deliver(parcel, address)
             del parcel
+
+    def _choose(self, job: int, left: int) -> int:
+        return self._trade.packing.choose(job, left, busy=bool(self._seat.tickets))
 
     def stop(self) -> None:
         """Let the lane go, whatever its worker does."""

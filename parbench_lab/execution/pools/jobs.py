@@ -130,7 +130,7 @@ class Exchange:
         ----------
         choose
             Given a map's number and how many of its parts are left, returns how many to take; one
-            by default.
+            by default. 0 leaves them to others, who must ask when they are free.
         """
         with self._work:
             while not self._closed and not self._failure:
@@ -138,8 +138,9 @@ class Exchange:
                 if parcel is not None:
                     return parcel
                 job = self._first_with_parts()
-                if job is not None:
-                    return _parcel(job, choose)
+                parcel = None if job is None else _parcel(job, choose)
+                if parcel is not None:
+                    return parcel
                 if not wait:
                     break
                 self._work.wait()
@@ -222,9 +223,11 @@ class Exchange:
         return None
 
 
-def _parcel(job: Job, choose: Callable[[int, int], int] | None) -> Parcel:
+def _parcel(job: Job, choose: Callable[[int, int], int] | None) -> Parcel | None:
     left = job.end - job.handed
-    count = 1 if choose is None else max(1, min(left, choose(job.number, left)))
+    count = 1 if choose is None else min(left, choose(job.number, left))
+    if count == 0:
+        return None
     first = job.handed
     job.handed += count
     return Parcel(job=job, first=first, items=tuple(job.items[first : first + count]))

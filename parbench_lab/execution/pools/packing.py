@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 
 TARGET_S = 0.05
-_WEIGHT = 0.3
+LONG_S = 0.02
+"""Waiting for one of these costs more than waiting for the client."""
+_DECAY = 0.9
 
 
 class Packing:
-    """Chooses parcels that last about `TARGET_S`, and fewer parts near the end of a map.
+    """Chooses parcels that last at most about `TARGET_S`, with fewer parts near a map's end.
 
-    A part that lasts longer goes alone, so an uneven set loses at most that much to packing.
+    The longest of the latest parts counts, not their mean: one that lasts goes alone, and in an
+    uneven set nothing waits behind it.
 
     Parameters
     ----------
     n_lanes
-        How many parcels may be on their way at once.
+        How many parcels may be on their way at once, two to each worker.
 
     Examples
     --------
     >>> packing = Packing(4)
     >>> packing.choose(0, 1000)
     1
-    >>> packing.note(0, [0.001] * 3)
+    >>> packing.note(0, [0.0005, 0.001])
     >>> packing.choose(0, 1000), packing.choose(0, 16)
     (50, 2)
     """
@@ -33,25 +37,25 @@ class Packing:
         self._n_lanes = n_lanes
         self._lock = threading.Lock()
         self._job = -1
-        self._mean_s: float | None = None
+        self._long_s = 0.0
 
-    def choose(self, job: int, left: int) -> int:
-        """Return how many of the parts that are left to take; 1 until their time is known."""
-        with self._lock:
-            mean_s = self._mean_s if job == self._job else None
-        if mean_s is None:
-            return 1
-        return max(
-            1, min(int(TARGET_S / max(mean_s, 1e-9)), math.ceil(left / (2 * self._n_lanes)))
-        )
+    def choose(self, job: int, left: int, *, busy: bool = False) -> int:
+        """Return how many of the parts that are left to take; 1 until their time is known.
 
-    def note(self, job: int, durations_s: list[float]) -> None:
-        """Learn how long parts of a map lasted."""
-        if not durations_s:
-            return
-        mean_s = sum(durations_s) / len(durations_s)
+        The last long parts are for workers that are free: `busy` ones get 0.
+        """
         with self._lock:
-            if job != self._job or self._mean_s is None:
-                self._job, self._mean_s = job, mean_s
-            else:
-                self._mean_s += _WEIGHT * (mean_s - self._mean_s)
+            if job != self._job:
+                return 1
+            long_s = self._long_s
+        if busy and long_s > LONG_S and left <= self._n_lanes:
+            return 0
+        wanted = int(TARGET_S / max(long_s, 1e-9))
+        return max(1, min(wanted, math.ceil(left / (2 * self._n_lanes))))
+
+    def note(self, job: int, durations_s: Sequence[float]) -> None:
+        """Learn how long parts of a map lasted, at least one."""
+        with self._lock:
+            if job != self._job:
+                self._job, self._long_s = job, 0.0
+            self._long_s = max(*durations_s, _DECAY * self._long_s)

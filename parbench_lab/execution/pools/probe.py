@@ -215,12 +215,11 @@ def _item_s(function: Callable[..., Any], rows: Sequence[Any], limit_s: float) -
         first_s = time.perf_counter() - start_s
         if first_s > limit_s:
             return first_s
-        start_s = time.perf_counter()
-        for done, row in enumerate(itertools.islice(itertools.cycle(rows), _MAX_ITEMS), 1):
-            function(*row)
+        start_s, spent_s, done = time.perf_counter(), 0.0, 0
+        while spent_s <= limit_s / 2 and done < _MAX_ITEMS:
+            function(*rows[done % len(rows)])
+            done += 1
             spent_s = time.perf_counter() - start_s
-            if spent_s > limit_s / 2:
-                break
     return spent_s / done
 
 

@@ -216,14 +216,15 @@ class _ProcessLane:
     def _mourn(self, sent: _Sent) -> None:
         """Answer for a worker that died over a part, and start the next one."""
         pid, reason = self.pid, self._bury()
+        if self._stopped:
+            return  # it was ended by us; who waits is told that the pool was closed
         parcel = sent.parcel
         words = (
             f"worker {self.name} (process {pid}) was lost over item {parcel.first} for "
             f"{parcel.job.order.name}: {reason}"
         )
         self._exchange.bring(parcel, [Answer(error=ClusterError(words))])
-        if not self._stopped:
-            self.start()
+        self.start()
 
     # ------------------------------------------------------------ the process
 

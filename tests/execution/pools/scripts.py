@@ -1,0 +1,47 @@
+"""Scripts that a user might write: no guard, functions of the script itself."""
+
+PLAIN = """
+import numpy as np
+from parbench_lab.execution.pools import open_pool
+
+print("imported", flush=True)
+weights = np.ones(300_000)
+offset = 3
+
+def part(number):
+    return float(weights.sum()) * number + offset
+
+for n_workers in (1, 2):
+    pool = open_pool({backend!r}, n_workers)
+    print(list(pool.map(part, range(2))), list(pool.map(lambda n: n + offset, [1])), flush=True)
+    pool.close()
+"""
+
+INTERRUPTED = """
+import os, pathlib, sys
+import psutil
+from parbench_lab.execution.pools import open_pool
+
+def endless(number):
+    while number:
+        pass
+
+pool = open_pool({backend!r}, 2)
+print(*[child.pid for child in psutil.Process().children(recursive=True)], flush=True)
+results = pool.map(endless, [0, 1, 1, 1])
+next(results)
+print("mapping", flush=True)
+{rest}
+"""
+
+LETS_IT_PASS = "next(results)"
+CLOSES = """
+try:
+    next(results)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    pool.close()
+    print(psutil.Process().children(recursive=True), flush=True)
+    input()
+"""
+WAITS = "input()"
