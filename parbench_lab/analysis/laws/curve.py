@@ -259,8 +259,8 @@ def fit_curve(seen: Observations, method: Method) -> FittedCurve:
     ------
     UsageError
         If the convention needs a level with one worker and there is none, there are no more
-        levels than coefficients, or the free fit that was asked for has no positive time with
-        one worker.
+        levels than coefficients, or the free fit that was asked for has no positive time at a
+        level.
     """
     setup = set_up(seen, method)
     if setup.judge.degrees_of_freedom < 1:
@@ -269,17 +269,13 @@ def fit_curve(seen: Observations, method: Method) -> FittedCurve:
             f"but got {seen.n_levels}: measure more levels"
         )
     free = solve_free(setup.estimate)
-    if not method.bounded and not free[0] > 0:
+    sensible = free[0] > 0 and bool(np.isfinite(setup.judge.squares(free)))
+    if not method.bounded and not sensible:
         raise UsageError(
-            "the free fit has no positive time with one worker: measure one worker, or give "
-            "bounded=True"
-        )
-    if not np.isfinite(setup.judge.squares(free)):
-        raise UsageError(
-            f"convention={method.convention!r} finds no curve with positive times at these "
-            "levels: give convention='time'"
+            "the free fit has no positive time at some of these levels: give bounded=True"
         )
     c = solve_bounded(setup.estimate) if method.bounded else free
+    center = free if np.isfinite(setup.judge.squares(free)) else c
     held = [name for name, value in zip(("alpha", "beta"), c[1:], strict=False) if value == 0]
     in_time = method.law != "gustafson"
     return FittedCurve(
@@ -287,9 +283,9 @@ def fit_curve(seen: Observations, method: Method) -> FittedCurve:
         method=method,
         judge=setup.judge,
         c=c,
-        free=named(free, in_time=in_time) if free[0] > 0 else None,
-        free_squares=float(setup.judge.squares(free)),
-        region=_region(setup, free, c, method.confidence),
+        free=named(free, in_time=in_time) if sensible else None,
+        free_squares=float(setup.judge.squares(center)),
+        region=_region(setup, center, c, method.confidence),
         on_bound=tuple(held) if method.bounded else (),
     )
 
@@ -308,25 +304,25 @@ def without_coherency(curve: FittedCurve) -> FittedCurve:
     return fit_curve(curve.seen, replace(curve.method, law="amdahl"))
 
 
-def _region(setup: Setup, free: Floats, c: Floats, confidence: float) -> Region:
+def _region(setup: Setup, center: Floats, c: Floats, confidence: float) -> Region:
     judge = setup.judge
     df = judge.degrees_of_freedom
     least = float(((_LEAST_RELATIVE_SD * judge.response * judge.weights) ** 2).mean())
-    variance = max(float(judge.squares(free)) / df, least)
-    covariance = judge.covariance(free)
+    variance = max(float(judge.squares(center)) / df, least)
+    covariance = judge.covariance(center)
     width = float(special.stdtrit(df, 0.5 + confidence / 2.0)) ** 2
     closed_form = not setup.estimate.inverse
     if closed_form:
-        j = judge.jacobian(free) @ (c - free)
+        j = judge.jacobian(center) @ (c - center)
         lost = float(j @ j)
     else:
-        lost = max(float(judge.squares(c) - judge.squares(free)), 0.0)
+        lost = max(float(judge.squares(c) - judge.squares(center)), 0.0)
     budget = width * variance
     if lost > budget:
         budget = lost + width * (variance + lost / df)
     if closed_form:
-        return Ellipsoid(center=free, covariance=covariance, budget=budget)
-    return Profile(problem=judge, center=free, covariance=covariance, budget=budget)
+        return Ellipsoid(center=center, covariance=covariance, budget=budget)
+    return Profile(problem=judge, center=center, covariance=covariance, budget=budget)
 
 
 def _one_over(values: Floats) -> Floats:

@@ -108,7 +108,8 @@ class HoldOut:
 class Projection:
     """Projected levels with the score of the law that made them.
 
-    `hold_out` is None where too few levels were measured to hide one (5 are needed).
+    `hold_out` is None where too few levels were measured to hide one (5 are needed) or a free fit
+    of the others makes no sense.
     """
 
     levels: tuple[ProjectedLevel, ...]
@@ -156,12 +157,15 @@ def project(curve: FittedCurve, workers: Floats) -> Projection:
         )
         for i, count in enumerate(workers)
     )
-    return Projection(levels=tuple(levels), hold_out=score(curve) if can_hide(curve) else None)
+    return Projection(levels=tuple(levels), hold_out=hold_out(curve))
 
 
-def can_hide(curve: FittedCurve) -> bool:
-    """Return whether enough levels remain when the last is hidden."""
-    return len(np.unique(curve.seen.workers)) > MIN_LEVELS
+def hold_out(curve: FittedCurve) -> HoldOut | None:
+    """Return the `score`; None with fewer than 5 levels or where the others have no free fit."""
+    try:
+        return score(curve)
+    except UsageError:
+        return None
 
 
 def score(curve: FittedCurve) -> HoldOut:
@@ -170,10 +174,10 @@ def score(curve: FittedCurve) -> HoldOut:
     Raises
     ------
     UsageError
-        If there are fewer than 5 levels.
+        If there are fewer than 5 levels, or the others have no free fit.
     """
     seen = curve.seen
-    if not can_hide(curve):
+    if len(np.unique(seen.workers)) <= MIN_LEVELS:
         raise UsageError(
             f"a score hides one level and needs {MIN_LEVELS} others but there are "
             f"{seen.n_levels} in all: measure more levels"

@@ -15,7 +15,7 @@ from parbench_lab.analysis.laws.judgement import (
     limit,
     peak_workers,
 )
-from parbench_lab.analysis.laws.projection import TRUSTED_RANGES, can_hide, score
+from parbench_lab.analysis.laws.projection import TRUSTED_RANGES, hold_out
 from parbench_lab.core.estimate import Estimate
 
 _USEFUL = 0.5
@@ -45,10 +45,12 @@ def _sentences(curve: FittedCurve) -> Iterator[str]:
     noise = lack_of_fit(curve)
     if noise is not None:
         yield _noise(noise)
-    if can_hide(curve):
-        yield str(score(curve))
-    else:
-        yield "With 5 levels or more the projection would be scored on a hidden one."
+    scored = hold_out(curve)
+    yield (
+        "No level can be hidden to score the projection: at least 5 are needed."
+        if scored is None
+        else str(scored)
+    )
     yield (
         f"Do not trust projections beyond {TRUSTED_RANGES * curve.seen.largest:g} workers, "
         "twice the measured range."

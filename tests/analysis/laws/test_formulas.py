@@ -1,0 +1,158 @@
+"""The laws as formulas: published values, limits, and what they refuse."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import parbench_lab as pb
+from parbench_lab.errors import UsageError
+from tests.analysis.laws import published
+
+fractions = st.floats(0, 1)
+counts = st.floats(1, 1e6)
+
+
+def test_a_chip_of_256_equal_cores_speeds_99_percent_parallel_code_up_by_72():
+    speedup = pb.laws.hill_marty_symmetric(parallel_fraction=0.99, base_cores=256, core_size=1)
+
+    assert round(float(speedup)) == 72
+
+
+# Hill and Marty's formulas with perf(r) = sqrt(r), evaluated elsewhere
+@pytest.mark.parametrize(
+    ("chip", "printed"),
+    [
+        ((16, 0.5, 2), (2.5142, 2.5907, 2.5987)),
+        ((16, 0.9, 4), (6.1538, 8.7500, 9.4118)),
+        ((16, 0.999, 16), (4.0, 4.0, 15.9521)),
+        ((256, 0.975, 64), (29.7674, 125.0, 144.2254)),
+        ((256, 0.99, 1), (72.1127, 72.1127, 72.1127)),
+        ((256, 0.999, 256), (16.0, 16.0, 252.2167)),
+    ],
+)
+def test_symmetric_asymmetric_and_dynamic_chips_have_their_tabulated_speedups(chip, printed):
+    n, f, r = chip
+    laws = (
+        pb.laws.hill_marty_symmetric,
+        pb.laws.hill_marty_asymmetric,
+        pb.laws.hill_marty_dynamic,
+    )
+
+    speedups = [float(law(parallel_fraction=f, base_cores=n, core_size=r)) for law in laws]
+
+    assert tuple(round(speedup, 4) for speedup in speedups) == printed
+
+
+@pytest.mark.parametrize(
+    ("speedup", "printed"),
+    [
+        pytest.param(
+            published.QUINN_A,
+            [0.0989, 0.1, 0.0996, 0.1001, 0.1, 0.0997, 0.0998],
+            id="a serial part: flat",
+        ),
+        pytest.param(
+            published.QUINN_B,
+            [0.0695, 0.0747, 0.0795, 0.0851, 0.0899, 0.0949, 0.0998],
+            id="overhead: rising",
+        ),
+    ],
+)
+def test_karp_flatt_tells_a_serial_part_from_overhead(speedup, printed):
+    fraction = pb.laws.karp_flatt(speedup=speedup, workers=published.QUINN_N)
+
+    assert fraction.round(4).tolist() == printed
+
+
+def test_karp_flatt_of_pi_is_that_of_the_lesson():
+    t = np.array(published.PI_STRONG_S)
+
+    fraction = pb.laws.karp_flatt(speedup=t[0] / t[1:], workers=published.PI_N[1:])
+
+    assert fraction.round(7).tolist() == [0.032981, 0.0253212, 0.0536199, 0.0265752]
+    assert round(float(fraction.mean()), 7) == 0.0346243
+    assert int(pb.laws.amdahl_limit(serial_fraction=round(float(fraction.mean()), 7))) == 28
+
+
+def test_amdahl_projects_pi_to_4096_cores_as_the_lesson_does():
+    n = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096]
+
+    speedup = pb.laws.amdahl_speedup(serial_fraction=0.0346242, workers=n)
+
+    # fmt: off
+    assert speedup == pytest.approx([
+        1, 1.933089, 3.623642, 6.439365, 10.530804, 15.434038, 20.117475, 23.715726, 26.044951,
+        27.389997, 28.115998, 28.493625, 28.686268,
+    ], rel=1.1e-5)
+    # fmt: on
+
+
+@pytest.mark.parametrize(
+    ("parallel", "limit"),
+    [(0.0, 1.0), (0.1, 1.11), (0.5, 2.0), (0.9, 10.0), (0.95, 20.0), (0.99, 100.0)],
+)
+def test_the_limit_is_one_over_the_serial_fraction(parallel, limit):
+    assert round(float(pb.laws.amdahl_limit(serial_fraction=1 - parallel)), 2) == limit
+
+
+@given(alpha=fractions, n=counts)
+def test_the_usl_without_coherency_is_amdahls_law(alpha, n):
+    usl = pb.laws.usl_speedup(n, alpha=alpha, beta=0)
+
+    assert usl == pytest.approx(pb.laws.amdahl_speedup(serial_fraction=alpha, workers=n))
+
+
+@given(s=fractions, n=st.floats(1.01, 1e4))
+def test_karp_flatt_finds_the_serial_fraction_of_amdahls_law(s, n):
+    speedup = pb.laws.amdahl_speedup(serial_fraction=s, workers=n)
+
+    assert pb.laws.karp_flatt(speedup=speedup, workers=n) == pytest.approx(s, abs=1e-9)
+
+
+@given(alpha=st.floats(0, 0.9), beta=st.floats(1e-6, 0.1))
+def test_nothing_is_faster_than_the_peak(alpha, beta):
+    peak = pb.laws.usl_peak_workers(alpha=alpha, beta=beta)
+
+    around = pb.laws.usl_speedup([peak * 1.1, peak], alpha=alpha, beta=beta)
+
+    assert around[0] <= around[1]
+
+
+def test_time_and_throughput_are_each_others_inverse():
+    n = [1, 7, 30]
+
+    time_s = pb.laws.usl_time(n, alpha=0.1, beta=0.01, t1_s=5.0)
+
+    assert 1 / time_s == pytest.approx(pb.laws.usl_throughput(n, alpha=0.1, beta=0.01, gamma=0.2))
+
+
+def test_scaled_speedup_grows_with_the_workers_for_ever():
+    speedup = pb.laws.gustafson_speedup(serial_fraction=0.1, workers=[1, 10, 1000])
+
+    assert speedup.tolist() == [1.0, 9.1, 900.1]
+
+
+@pytest.mark.parametrize(
+    ("call", "rule"),
+    [
+        (lambda: pb.laws.amdahl_speedup(serial_fraction=1.5, workers=2), "within \\[0, 1\\]"),
+        (lambda: pb.laws.amdahl_speedup(serial_fraction=0.1, workers=0), "must be positive"),
+        (lambda: pb.laws.amdahl_speedup(serial_fraction=float("nan"), workers=2), "finite"),
+        (lambda: pb.laws.gustafson_speedup(serial_fraction=-0.1, workers=2), "within"),
+        (lambda: pb.laws.usl_speedup([1, -3], alpha=0, beta=0), "positive but got -3"),
+        (lambda: pb.laws.usl_speedup(100, alpha=-0.1, beta=0), "for every N"),
+        (lambda: pb.laws.usl_time(2, alpha=0, beta=0, t1_s=0), "t1_s must be positive"),
+        (lambda: pb.laws.usl_peak_workers(alpha=0, beta=-1), "must not be negative"),
+        (lambda: pb.laws.karp_flatt(speedup=1, workers=1), "above 1"),
+        (
+            lambda: pb.laws.hill_marty_dynamic(parallel_fraction=1, base_cores=4, core_size=5),
+            "core_size must not be above base_cores but got 5",
+        ),
+    ],
+)
+def test_what_no_law_has_is_refused_in_one_line(call, rule):
+    with pytest.raises(UsageError, match=rule) as refusal:
+        call()
+
+    assert "\n" not in str(refusal.value)
