@@ -1,5 +1,8 @@
 """Four implementations say the same, and the check refuses what is slightly wrong."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,7 +22,12 @@ from parbench_lab.workloads.portfolio.market import synthetic_market
 from parbench_lab.workloads.portfolio.metrics import METRIC_NAMES
 from parbench_lab.workloads.portfolio.strategies import WEIGHTINGS, Configuration
 from parbench_lab.workloads.portfolio_backtest import PortfolioBacktest
-from parbench_lab.workloads.registry import candidates_of, resolve
+from parbench_lab.workloads.registry import (
+    candidates_of,
+    resolve,
+    workload_by_name,
+    workload_names,
+)
 from tests.workloads.portfolio.markets import backtest, configuration, market_of
 
 ALL = (
@@ -214,3 +222,24 @@ def test_the_check_computes_12_configurations_again():
 
     assert {0, 99} < set(case.chosen)
     assert 10 <= len(case.chosen) <= 12
+
+
+def test_the_names_of_the_candidates_are_no_others():
+    names = [c.name for job in workload_names() for c in candidates_of(workload_by_name(job))]
+
+    assert len(names) == len(set(names))
+
+
+def test_looking_the_workload_up_loads_no_pandas():
+    program = (
+        "import sys\n"
+        "from parbench_lab.workloads.registry import candidates_of, workload_by_name\n"
+        "candidates_of(workload_by_name('portfolio_backtest'))\n"
+        "print([name for name in ('pandas', 'scipy', 'dask') if name in sys.modules])\n"
+    )
+
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert finished.stdout.strip() == "[]"
