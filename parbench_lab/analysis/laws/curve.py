@@ -300,8 +300,8 @@ def named(c: Floats, *, in_time: bool) -> Coefficients:
 
 
 def without_coherency(curve: FittedCurve) -> FittedCurve:
-    """Return Amdahl's law fitted to the same observations by the same convention."""
-    return fit_curve(curve.seen, replace(curve.method, law="amdahl"))
+    """Return Amdahl's law fitted to the same observations by the same convention, bounded."""
+    return fit_curve(curve.seen, replace(curve.method, law="amdahl", bounded=True))
 
 
 def _region(setup: Setup, center: Floats, c: Floats, confidence: float) -> Region:
