@@ -5,7 +5,7 @@ Everything listens on the loopback interface only.
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import os
 import shutil
 import threading
@@ -19,7 +19,7 @@ import psutil
 
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution import dashboard
-from parbench_lab.execution.logs import forgive_timeouts, quiet_logs
+from parbench_lab.execution.logs import forgive_timeouts, muted_handlers, quiet_logs
 from parbench_lab.execution.processes import Supervisor, WorkerPlan, WorkerProcess
 from parbench_lab.execution.scratch import scratch_folder
 from parbench_lab.hardware.cgroup import memory_room_bytes
@@ -65,6 +65,7 @@ class HouseCluster:
         self.scheduler: Any = None
         self.folder: Path | None = None
         self.supervisor: Supervisor | None = None
+        self._quiet = contextlib.ExitStack()
 
     def open(self) -> None:
         """Start the scheduler; `make_supervisor` brings the workers.
@@ -75,6 +76,7 @@ class HouseCluster:
             If there is no room or no port for it.
         """
         self.folder = scratch_folder(self.n_workers)
+        self._quiet.enter_context(muted_handlers())
         try:
             with _CONFIGURING, dask.config.set({"distributed.diagnostics.nvml": False}):
                 self.scheduler = _LocalCluster(
@@ -83,7 +85,7 @@ class HouseCluster:
                     processes=True,
                     host="127.0.0.1",
                     dashboard_address="127.0.0.1:0",
-                    silence_logs=logging.CRITICAL,
+                    silence_logs=False,  # see muted_handlers
                     scheduler_kwargs={
                         "allowed_failures": 0,
                         "worker_ttl": _FAR,
@@ -127,6 +129,7 @@ class HouseCluster:
             forgive_timeouts(scheduler.loop.asyncio_loop)
             with quiet_logs():
                 scheduler.close()
+        self._quiet.close()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _NOISY = ("distributed.scheduler", "distributed.core", "distributed.client", "distributed.nanny")
+_MUTED = ("distributed", "bokeh")
 
 
 class _Hush:
@@ -37,6 +38,48 @@ class _Hush:
 
 
 _hush = _Hush()
+
+
+class _Mute:
+    """Counts clusters of ours: the first mutes the handlers, the last puts back how they were.
+
+    Dask's own way puts back with the first end what the first start changed, and the other
+    clusters speak from then on.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted = 0
+        self._before: list[tuple[logging.Handler, int]] = []
+
+    def begin(self) -> None:
+        with self._lock:
+            self._wanted += 1
+            if self._wanted == 1:
+                handlers = [h for name in _MUTED for h in logging.getLogger(name).handlers]
+                self._before = [(handler, handler.level) for handler in handlers]
+                for handler in handlers:
+                    handler.setLevel(logging.CRITICAL)
+
+    def end(self) -> None:
+        with self._lock:
+            self._wanted -= 1
+            if self._wanted == 0:
+                for handler, level in self._before:
+                    handler.setLevel(level)
+
+
+_mute = _Mute()
+
+
+@contextlib.contextmanager
+def muted_handlers() -> Iterator[None]:
+    """Let Dask's and its dashboard's log handlers say nothing below critical inside the block."""
+    _mute.begin()
+    try:
+        yield
+    finally:
+        _mute.end()
 
 
 @contextlib.contextmanager

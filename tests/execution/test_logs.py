@@ -6,15 +6,19 @@ import asyncio
 import gc
 import logging
 
+import distributed  # noqa: F401 - its loggers
 import pytest
 
-from parbench_lab.execution.logs import forgive_timeouts, quiet_logs
+from parbench_lab.execution.logs import forgive_timeouts, muted_handlers, quiet_logs
 
 
-def test_levels_come_back_when_the_last_of_two_leaves():
+@pytest.mark.parametrize("quiet", [quiet_logs, muted_handlers])
+def test_levels_come_back_when_the_last_of_two_leaves(quiet):
     logger = logging.getLogger("distributed.client")
+    if quiet is muted_handlers:
+        (logger,) = logging.getLogger("distributed").handlers
     before = logger.level
-    first, second = quiet_logs(), quiet_logs()
+    first, second = quiet(), quiet()
 
     first.__enter__()
     second.__enter__()

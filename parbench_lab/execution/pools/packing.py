@@ -10,13 +10,14 @@ TARGET_S = 0.05
 LONG_S = 0.02
 """Waiting for one of these costs more than waiting for the client."""
 _DECAY = 0.9
+_WEIGHT = 0.1
 
 
 class Packing:
-    """Chooses parcels that last at most about `TARGET_S`, with fewer parts near a map's end.
+    """Chooses parcels that last about `TARGET_S`, with fewer parts near a map's end.
 
-    The longest of the latest parts counts, not their mean: one that lasts goes alone, and in an
-    uneven set nothing waits behind it.
+    What Dask needs for a task (some 5 ms) is then little beside it. That a short part may wait
+    behind a long one of its parcel costs less, in uneven sets too (measured: tests/benchmarks).
 
     Parameters
     ----------
@@ -28,7 +29,7 @@ class Packing:
     >>> packing = Packing(4)
     >>> packing.choose(0, 1000)
     1
-    >>> packing.note(0, [0.0005, 0.001])
+    >>> packing.note(0, [0.001, 0.001])
     >>> packing.choose(0, 1000), packing.choose(0, 16)
     (50, 2)
     """
@@ -37,6 +38,7 @@ class Packing:
         self._n_lanes = n_lanes
         self._lock = threading.Lock()
         self._job = -1
+        self._mean_s = 0.0
         self._long_s = 0.0
 
     def choose(self, job: int, left: int, *, busy: bool = False) -> int:
@@ -47,15 +49,17 @@ class Packing:
         with self._lock:
             if job != self._job:
                 return 1
-            long_s = self._long_s
+            mean_s, long_s = self._mean_s, self._long_s
         if busy and long_s > LONG_S and left <= self._n_lanes:
             return 0
-        wanted = int(TARGET_S / max(long_s, 1e-9))
+        wanted = int(TARGET_S / max(mean_s, 1e-9))
         return max(1, min(wanted, math.ceil(left / (2 * self._n_lanes))))
 
     def note(self, job: int, durations_s: Sequence[float]) -> None:
         """Learn how long parts of a map lasted, at least one."""
+        mean_s = sum(durations_s) / len(durations_s)
         with self._lock:
             if job != self._job:
-                self._job, self._long_s = job, 0.0
+                self._job, self._mean_s, self._long_s = job, mean_s, 0.0
+            self._mean_s += _WEIGHT * (mean_s - self._mean_s)
             self._long_s = max(*durations_s, _DECAY * self._long_s)
