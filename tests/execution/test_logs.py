@@ -6,28 +6,38 @@ import asyncio
 import gc
 import logging
 
-import distributed  # noqa: F401 - its loggers
 import pytest
 
 from parbench_lab.execution.logs import forgive_timeouts, muted_handlers, quiet_logs
 
 
-@pytest.mark.parametrize("quiet", [quiet_logs, muted_handlers])
-def test_levels_come_back_when_the_last_of_two_leaves(quiet):
-    logger = logging.getLogger("distributed.client")
-    if quiet is muted_handlers:
-        (logger,) = logging.getLogger("distributed").handlers
-    before = logger.level
+def levels_with(quiet, heard):
+    """Return the level while two are quiet and one of them left, and when both left."""
     first, second = quiet(), quiet()
-
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
-    during = logger.level
+    during = heard.level
     second.__exit__(None, None, None)
+    return during, heard.level
 
-    assert during == logging.CRITICAL
-    assert logger.level == before
+
+def test_levels_of_loggers_come_back_when_the_last_of_two_leaves():
+    logger = logging.getLogger("distributed.client")
+    before = logger.level
+
+    assert levels_with(quiet_logs, logger) == (logging.CRITICAL, before)
+
+
+def test_levels_of_handlers_come_back_when_the_last_of_two_clusters_ends():
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    logging.getLogger("distributed").addHandler(handler)
+
+    levels = levels_with(muted_handlers, handler)
+    logging.getLogger("distributed").removeHandler(handler)
+
+    assert levels == (logging.CRITICAL, logging.WARNING)
 
 
 @pytest.mark.parametrize(
