@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from parbench_lab.lab.scaling_study import ScalingStudy
 
 FIRST_JOB = "prime_count"
+ML_OPERATIONS = "ml_operations"
+OF_THE_JOB = ("configurations", "window_days", "test_windows", "timeframe")
 
 
 class Counts(click.ParamType):  # type: ignore[type-arg] # generic in click's newest only
@@ -50,11 +52,14 @@ class Counts(click.ParamType):  # type: ignore[type-arg] # generic in click's ne
 @click.command(
     epilog=examples(
         "parbench scale",
-        "parbench scale portfolio_backtest --quick --backend processes --workers 1,2,4",
+        "parbench scale portfolio_backtest --quick --workers 8 --window-days 365",
+        "parbench scale ml_operations --quick",
         "parbench scale mymodule:job --mode weak --repeats 9 --json --output curve.json",
     )
 )
-@click.argument("job", required=False, default=FIRST_JOB, metavar="[JOB|MODULE:FUNCTION]")
+@click.argument(
+    "job", required=False, default=FIRST_JOB, metavar="[JOB|ml_operations|MODULE:FUNCTION]"
+)
 @click.option(
     "--workers",
     type=Counts(),
@@ -80,6 +85,19 @@ class Counts(click.ParamType):  # type: ignore[type-arg] # generic in click's ne
     help="The law to fit.  [default: usl, gustafson in weak scaling]",
 )
 @click.option("--include-oversubscribed", is_flag=True, help="Fit levels beyond the cores too.")
+@click.option(
+    "--quick",
+    "configurations",
+    flag_value="quick",
+    help="portfolio_backtest: 100 configurations; ml_operations: small cases.",
+)
+@click.option("--full", "configurations", flag_value="full", help="portfolio_backtest: 10 000.")
+@click.option("--large", "configurations", flag_value="large", help="portfolio_backtest: 50 000.")
+@click.option("--window-days", type=float, help="portfolio_backtest: days of history.")
+@click.option("--test-windows", type=int, help="portfolio_backtest: windows to test on.")
+@click.option(
+    "--timeframe", type=click.Choice(["15m", "1h", "4h", "1d"]), help="portfolio_backtest: period."
+)
 @click.option("--resume", metavar="RUN", help="Go on with a study that was cut off.")
 @click.option("--list", "listing", is_flag=True, help="List the built-in jobs, and end.")
 @store_option
@@ -100,6 +118,8 @@ def scale(job: str, *, listing: bool, as_json: bool, output: Path | None, **aske
         return 0
     checked_output(output)
     screen = sys.stderr if as_json else sys.stdout
+    if job == ML_OPERATIONS:
+        return _ml_operations(asked, as_json=as_json, output=output, screen=screen)
     with _study(job, asked) as study:
         if study.backend_reason:
             print(study.backend_reason, file=screen)
@@ -129,6 +149,7 @@ def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:
         return ScalingStudy.resume_run(
             asked["resume"], given, store=asked["store"], cluster=asked["cluster"]
         )
+    chosen = {name: asked[name] for name in OF_THE_JOB if asked[name] is not None}
     workers = asked["workers"]
     if workers is not None and len(workers) == 1:
         workers = default_workers(workers[0])
@@ -137,6 +158,7 @@ def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:
         raise UsageError("--backend auto chooses one: leave the others out")
     return ScalingStudy(
         job,
+        options=chosen,
         workers=workers,
         mode=asked["mode"],
         backend=backends[0] if len(backends) == 1 else backends,
@@ -146,6 +168,35 @@ def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:
         cluster=asked["cluster"],
         store=asked["store"],
     )
+
+
+def _ml_operations(
+    asked: dict[str, Any], *, as_json: bool, output: Path | None, screen: IO[str]
+) -> int:
+    """Measure every machine-learning operation, sequentially and in parallel."""
+    from parbench_lab.lab import ml  # noqa: PLC0415 - loads numpy and scikit-learn
+    from parbench_lab.racing.result import jsonable  # noqa: PLC0415 - loads numpy
+
+    backends = [backend for backend in asked["backends"] if backend != "auto"] or ["threads"]
+    if len(backends) > 1:
+        raise UsageError(f"{ML_OPERATIONS} is measured on one --backend at a time")
+    workers = asked["workers"]
+    config = ml.ParallelConfig(
+        n_workers=max(workers) if workers else None,
+        backend=backends[0],
+        cluster=asked["cluster"],
+    )
+    benchmark = ml.scalability_benchmark(
+        config=config,
+        repeats=asked["repeats"],
+        seed=asked["seed"],
+        size_factor=0.1 if asked["configurations"] == "quick" else 1.0,
+        progress=lambda line: click.echo(printable(line), err=True),
+    )
+    ml.print_benchmark_results(benchmark, file=screen)
+    document = {**jsonable(benchmark), "targets": jsonable(benchmark.targets)}
+    deliver(document, as_json=as_json, output=output)
+    return 0 if benchmark.identical else 1
 
 
 def _measure(study: ScalingStudy, screen: IO[str]) -> None:
@@ -244,7 +295,8 @@ def _law_words(curve: ScalingCurve, asked: dict[str, Any]) -> tuple[str, ...]:
     try:
         fit = _law(curve, asked)
     except UsageError as refusal:
-        return (f"no law is fitted: {refusal}",)
+        why = str(refusal).replace('oversubscribed="include"', "--include-oversubscribed")
+        return (f"no law is fitted: {why}",)
     return () if fit is None else tuple(fit.words)
 
 

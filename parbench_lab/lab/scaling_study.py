@@ -52,6 +52,8 @@ class ScalingStudy:
         How often each count is measured; all counts are, in random order, in each repetition.
     make_case, tolerance
         As in `Scalable`, over what the job says itself.
+    options
+        What a built-in job lets be chosen (``{"window_days": 365}`` of portfolio_backtest).
     cluster
         For ``"dask"``: None for workers on this machine; an address, a client or a cluster.
     store
@@ -86,6 +88,7 @@ class ScalingStudy:
         repeats: int = 5,
         make_case: Callable[..., Any] | None = None,
         tolerance: float | None = None,
+        options: Mapping[str, Any] | None = None,
         cluster: Any = None,
         store: str | Path | RunStore | None = None,
         seed: int = 0,
@@ -93,7 +96,10 @@ class ScalingStudy:
         _resumed: tuple[str, int, Mapping[Cell, Trial]] | None = None,
     ) -> None:
         self.on_trial = on_trial
-        self.scalable = as_scalable(scalable, make_case=make_case, tolerance=tolerance)
+        self.scalable = as_scalable(
+            scalable, make_case=make_case, tolerance=tolerance, options=options
+        )
+        self._options = dict(options or {})
         self.cores = available_cores()
         self._cluster = cluster
         self.backend_reason = ""
@@ -119,7 +125,7 @@ class ScalingStudy:
             machine=self._machine.fingerprint,
             record=self._record,
             done=done,
-            on_trial=lambda cell, trial: self.on_trial(cell, trial),  # may be set later
+            on_trial=self._tell,
         )
 
     @classmethod
@@ -161,7 +167,7 @@ class ScalingStudy:
         if not any(True for _ in plan.missing(done)):
             raise UsageError(f"study {header.id} has measured all that it planned")
         study = cls(
-            scalable or header.name,
+            header.name if scalable is None else scalable,
             workers=plan.workers,
             mode=plan.mode,
             backend=plan.backends,
@@ -169,6 +175,7 @@ class ScalingStudy:
             repeats=plan.repeats,
             seed=plan.seed,
             store=opened,
+            options=header.document.get("options") if scalable is None else None,
             _resumed=(header.id, len(events), done),
             **options,
         )
@@ -331,6 +338,7 @@ class ScalingStudy:
                     "plan": jsonable(journal.planned(plan)),
                     "unit": self.scalable.unit,
                     "tolerance": self.scalable.tolerance,
+                    "options": jsonable(self._options),
                     "cores": self.cores,
                     "seed": plan.seed,
                     "machine": jsonable(self._machine),
@@ -346,6 +354,9 @@ class ScalingStudy:
             event = EventRecord(seq=self._seq, at_s=0.0, kind=kind, payload=jsonable(payload))
             self._store.append(self._run_id, [event])
             self._seq += 1
+
+    def _tell(self, cell: Cell, trial: Trial) -> None:
+        self.on_trial(cell, trial)  # which may be set at any time
 
     def _finish(self) -> None:
         with self._recording:

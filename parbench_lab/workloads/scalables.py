@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from parbench_lab.core.candidate import import_function
@@ -29,23 +29,43 @@ def scalable_names() -> tuple[str, ...]:
     return (*_BUILT_IN, *(f"ml:{name}" for name in ml_scalables()))
 
 
-def scalable_by_name(name: str) -> Scalable:
+def scalable_by_name(name: str, **options: Any) -> Scalable:
     """Return a built-in job.
+
+    Parameters
+    ----------
+    name
+        Of the job.
+    **options
+        What the job lets be chosen (``window_days=365`` of the portfolio backtest).
 
     Raises
     ------
     UnknownNameError
         If there is none of this name; the text lists what there is, the most alike first.
+    UsageError
+        If the job has no such option.
     """
     if name in _BUILT_IN:
         module, _, maker = _BUILT_IN[name].partition(":")
-        made: Scalable = getattr(importlib.import_module(module), maker)()
-        return made
+        make: Callable[..., Scalable] = getattr(importlib.import_module(module), maker)
+        _refuse_foreign(name, make, options)
+        return make(**options)
+    if options:
+        raise UsageError(f"{name} has no option {', '.join(map(repr, options))}")
     if name.startswith("ml:"):
         found = importlib.import_module(_ML).ml_scalables().get(name.removeprefix("ml:"))
         if isinstance(found, Scalable):
             return found
     raise not_found("scalable job", name, scalable_names(), "or give 'package.module:function'")
+
+
+def _refuse_foreign(name: str, make: Callable[..., Scalable], options: Mapping[str, Any]) -> None:
+    known = inspect.signature(make).parameters
+    foreign = [option for option in options if option not in known]
+    if foreign:
+        has = f"it has {', '.join(known)}" if known else "it has none"
+        raise UsageError(f"{name} has no option {', '.join(map(repr, foreign))}; {has}")
 
 
 def as_scalable(
@@ -54,6 +74,7 @@ def as_scalable(
     make_case: Callable[..., Any] | None = None,
     name: str = "",
     tolerance: float | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Scalable:
     """Return the job that a user means.
 
@@ -68,6 +89,8 @@ def as_scalable(
         Of the job; the function's own by default.
     tolerance
         As in `Scalable`; what the job says itself by default.
+    options
+        What a built-in job lets be chosen.
 
     Raises
     ------
@@ -79,7 +102,11 @@ def as_scalable(
     if isinstance(thing, str) and ":" in thing and not thing.startswith("ml:"):
         thing = import_function(thing)
     if isinstance(thing, str):
-        thing = scalable_by_name(thing)
+        thing = scalable_by_name(thing, **(options or {}))
+    elif options:
+        raise UsageError(
+            f"options {', '.join(options)} are for built-in jobs; bind yours yourself"
+        )
     if callable(thing) and not takes_map(thing):
         thing = _made(thing)
     try:

@@ -78,6 +78,25 @@ def test_wrong_use_is_one_line_and_measures_nothing(shell, words, told):
     assert len(found.stderr.strip().splitlines()) == 1
 
 
+def test_what_a_job_lets_be_chosen_is_kept_for_going_on(shell):
+    options = ("--timeframe", "1d", "--test-windows", "3", "--window-days", "200")
+    found = shell("scale", "portfolio_backtest", "--quick", *options, "--workers", "1",
+                  "--repeats", "1", "--backend", "threads", "--json")  # fmt: skip
+    foreign = shell("scale", "prime_count", *options)
+    store = open_store(None)
+    (kept,) = store.runs()
+    document = store.header(kept.id).document
+    store.close()
+
+    (curve,) = json.loads(found.stdout)["curves"]
+    assert curve["levels"][0]["size"] == 100
+    assert document["options"] == {
+        "configurations": "quick", "window_days": 200.0, "test_windows": 3, "timeframe": "1d",
+    }  # fmt: skip
+    assert foreign.exit_code == 2
+    assert "prime_count has no option 'window_days'" in foreign.stderr
+
+
 def test_the_built_in_jobs_are_listed(shell):
     listed = shell("scale", "--list").stdout.split()
 
