@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -171,7 +171,7 @@ def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:
 
 
 def _ml_operations(
-    asked: dict[str, Any], *, as_json: bool, output: Path | None, screen: IO[str]
+    asked: dict[str, Any], *, as_json: bool, output: Path | None, screen: TextIO
 ) -> int:
     """Measure every machine-learning operation, sequentially and in parallel."""
     from parbench_lab.lab import ml  # noqa: PLC0415 - loads numpy and scikit-learn
@@ -199,7 +199,7 @@ def _ml_operations(
     return 0 if benchmark.identical else 1
 
 
-def _measure(study: ScalingStudy, screen: IO[str]) -> None:
+def _measure(study: ScalingStudy, screen: TextIO) -> None:
     """Measure with a progress bar; Ctrl-C ends it with what there is."""
     from rich.console import Console  # noqa: PLC0415 - slow to load
     from rich.progress import Progress  # noqa: PLC0415 - slow to load
@@ -217,7 +217,7 @@ def _measure(study: ScalingStudy, screen: IO[str]) -> None:
         study.run()
 
 
-def _print_curve(curve: ScalingCurve, asked: dict[str, Any], screen: IO[str]) -> None:
+def _print_curve(curve: ScalingCurve, asked: dict[str, Any], screen: TextIO) -> None:
     from rich.console import Console  # noqa: PLC0415 - slow to load
 
     from parbench_lab.analysis.reading import read_curve  # noqa: PLC0415 - loads numpy
