@@ -183,29 +183,34 @@ def _dump(mark: bytes, thing: Any) -> memoryview:
 
 
 def _dump_error(error: BaseException) -> memoryview:
-    """Pickle an exception as itself; where that fails, as its type with arguments and state.
+    """Pickle an exception by its own recipe; where that fails, as type, arguments and state.
 
-    Many exceptions cannot be made again by calling their type with their arguments.
+    Many exceptions cannot be made again by calling their type with their arguments. The recipe is
+    asked for here, because a library that Dask loads registers another one for all exceptions,
+    which loses what is not in their arguments (the code of an exit).
     """
     kind, text = type(error), _text_of(error)
     told = "".join(traceback.format_exception(kind, error, error.__traceback__))
     own = {name: value for name, value in vars(error).items() if name != "__notes__"}
-    for what in (error, (kind, error.args, own), (kind, (text,), {})):
+    for what in (None, (kind, error.args, own), (kind, (text,), {})):
         with contextlib.suppress(Exception):
-            data = _dump(b"e", (what, told))
+            data = _dump(b"e", (what or error.__reduce__(), what is None, told))
             again = _load_error(data[1:])
             if type(again).__qualname__ == kind.__qualname__ and _text_of(again) == text:
                 return data
-    return _dump(b"e", (RuntimeError(f"{kind.__qualname__}: {text}"), told))
+    return _dump(b"e", ((RuntimeError, (f"{kind.__qualname__}: {text}",), {}), False, told))
 
 
 def _load_error(data: bytes | memoryview) -> BaseException:
-    what, told = pickle.loads(data)  # noqa: S301 - from our own worker
-    if isinstance(what, BaseException):
-        error = what
+    (make, args, *states), by_recipe, told = pickle.loads(data)  # noqa: S301 - our own worker
+    state: Any = states[0] if states else None
+    error: BaseException
+    if by_recipe:
+        error = make(*args)
+        if state:
+            error.__setstate__(state)
     else:
-        kind, args, state = what
-        error = kind.__new__(kind, *args)
+        error = make.__new__(make, *args)
         error.args = args
         vars(error).update(state)
     error.add_note(f"in the worker:\n{told}")
