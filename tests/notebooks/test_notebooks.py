@@ -13,7 +13,7 @@ SMALL = {
     "00_start_here": {"headless": True, "seconds": 6.0},
     "01_first_race": {"seconds": 5.0, "batch_size": 500},
     "02_live_challenger": {"headless": True, "seconds": 8.0},
-    "03_plot_gallery": {"seconds": 4.5, "batch_sizes": [100, 1000]},
+    "10_draw_plots": {"seconds": 4.5, "batch_sizes": [100, 1000]},
 }
 
 
