@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from parbench_lab.errors import UsageError
-from parbench_lab.execution.pools import open_pool
+from parbench_lab.execution.pools import one_blas_thread, open_pool
 from parbench_lab.hardware.cores import available_cores
 from parbench_lab.lab.optimizer import ComprehensiveOptimizer
 from parbench_lab.scaling.proof import Proof, prove
@@ -46,18 +46,19 @@ def prove_portfolio(
     case = ComprehensiveOptimizer(timeframe="1d", configurations=configurations, seed=seed).case
     pool = open_pool(backend, count)
     try:
-        return prove(
-            # one configuration at a time: enough work for its parts to be worth sending around
-            lambda spread: optimize(case, map=spread, implementation=backtest_numpy),
-            pool,
-            job="portfolio_backtest",
-            unit="configurations",
-            items=configurations,
-            cores=cores,
-            winner=_best,
-            repeats=repeats,
-            seed=seed,
-        )
+        with one_blas_thread():
+            return prove(
+                # one configuration at a time: enough work for its parts to be worth sending around
+                lambda spread: optimize(case, map=spread, implementation=backtest_numpy),
+                pool,
+                job="portfolio_backtest",
+                unit="configurations",
+                items=configurations,
+                cores=cores,
+                winner=_best,
+                repeats=repeats,
+                seed=seed,
+            )
     finally:
         pool.close()
 

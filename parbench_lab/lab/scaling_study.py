@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -121,6 +122,7 @@ class ScalingStudy:
             self.scalable,
             plan,
             open_pool=self._open_pool,
+            pinned=_one_blas_thread,
             cores=self.cores,
             machine=self._machine.fingerprint,
             record=self._record,
@@ -366,6 +368,12 @@ class ScalingStudy:
         done, planned = self._study.progress
         status = "finished" if done == planned else INTERRUPTED
         self._store.finish_run(self._run_id, status, {"runs": done, "planned": planned})
+
+
+def _one_blas_thread() -> AbstractContextManager[object]:
+    from parbench_lab.execution.pools import one_blas_thread  # noqa: PLC0415 - loads its libraries
+
+    return one_blas_thread()
 
 
 def default_workers(cores: int) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from parbench_lab.core.scalable import Scalable
 from parbench_lab.errors import RaceError, UsageError
 from parbench_lab.scaling import journal
 from parbench_lab.scaling.plan import Cell, Plan, Series
-from parbench_lab.scaling.workbench import OpenPool, Workbench
+from parbench_lab.scaling.workbench import OpenPool, Pinned, Workbench
 
 Phase = Literal["new", "measuring", "paused", "ended"]
 Record = Callable[[str, Mapping[str, Any]], None]
@@ -35,6 +35,8 @@ class Study:
         What to measure.
     open_pool
         Opens warm workers: backend, how many.
+    pinned
+        What holds while the job runs; see `Workbench`.
     cores
         Cores that are ours; more workers are marked as oversubscribed.
     machine
@@ -53,6 +55,7 @@ class Study:
         plan: Plan,
         *,
         open_pool: OpenPool,
+        pinned: Pinned = contextlib.nullcontext,
         cores: int,
         machine: str = "",
         record: Record = lambda _kind, _payload: None,
@@ -63,6 +66,7 @@ class Study:
         self.cores = cores
         self._machine = machine
         self._open_pool = open_pool
+        self._pinned = pinned
         self._record = record
         self._on_trial = on_trial
         self._changed = threading.Condition()
@@ -209,7 +213,7 @@ class Study:
             self._measure()
 
     def _measure(self) -> None:
-        bench = Workbench(self.scalable, self._open_pool)
+        bench = Workbench(self.scalable, self._open_pool, self._pinned)
         try:
             while (cell := self._next()) is not None:
                 trial = bench.run(cell, self.plan)

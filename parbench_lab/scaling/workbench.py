@@ -6,6 +6,7 @@ Rule 2: whatever a job does, its run ends as a `Trial`, never as an exception.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import time
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from parbench_lab.scaling.plan import Cell, Plan
 OpenPool = Callable[[str, int], Pool]
 """Opens a pool: backend, number of workers."""
 
+Pinned = Callable[[], contextlib.AbstractContextManager[object]]
+
 
 class Workbench:
     """Runs a job's cells; owns its pools until `close`.
@@ -33,11 +36,16 @@ class Workbench:
         The job.
     open_pool
         Opens a warm pool of a backend with so many workers.
+    pinned
+        What holds while the job runs (one BLAS thread): its serial part must not be parallel.
     """
 
-    def __init__(self, scalable: Scalable, open_pool: OpenPool) -> None:
+    def __init__(
+        self, scalable: Scalable, open_pool: OpenPool, pinned: Pinned = contextlib.nullcontext
+    ) -> None:
         self._scalable = scalable
         self._open_pool = open_pool
+        self._pinned = pinned
         self._pools: dict[tuple[str, int], Pool] = {}
         self._cases: dict[int, Any] = {}
         self._references: dict[int, Any] = {}
@@ -54,13 +62,14 @@ class Workbench:
         about["size"] = size
         try:
             case = self._case(size, plan.seed)
-            self._serial_result(size, case)
             pool = self._pool(cell.series.backend, cell.workers)
             key = (cell.series.backend, cell.workers, size)
-            if key not in self._warm:
-                self._scalable.run(case, map=pool.map)
-                self._warm.add(key)
-            return self._timed(pool, case, about)
+            with self._pinned():
+                self._serial_result(size, case)
+                if key not in self._warm:
+                    self._scalable.run(case, map=pool.map)
+                    self._warm.add(key)
+                return self._timed(pool, case, about)
         except Exception as error:  # noqa: BLE001 - a level that fails is an outcome
             self._drop(cell.series.backend, cell.workers)
             return Trial(**about, outcome="failed", message=_in_one_line(error))
