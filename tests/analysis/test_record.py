@@ -328,12 +328,12 @@ def test_blocks_judged_together_need_hardly_more_blocks_to_a_decision():
 @pytest.mark.statistics
 def test_identical_candidates_judged_together_are_rarely_told_apart():
     lost = 0
-    for seed in range(600):
+    for seed in range(300):
         record = EpochRecord((WALL_TIME_S,), ["a", "b", "c"])
         together(record, blocks_of(dict.fromkeys("abc", 0.0), 200, seed=seed), 20)
         lost += "a" in record.eliminable(elimination_threshold=20.0, tolerance=0.0)
 
-    assert lost <= 44  # 5 % of 600, one-sided binomial, p < 0.01
+    assert lost <= 24  # 5 % of 300, one-sided binomial, p < 0.01
 
 
 def test_a_bet_that_blocks_share_is_fixed_before_the_first_of_them():

@@ -69,7 +69,7 @@ def test_speed_over_batch_size_keeps_what_earlier_sizes_have_shown():
         bench.start()
         bench.wait("decided", timeout_s=60)
         bench.change(batch_size=200)
-        bench.limit(max_measurements=bench.scoreboard.measurements + 400)
+        bench.limit(max_measurements=bench.scoreboard.measurements + 60)
         bench.wait("finished", timeout_s=60)
         small, large = bench.sizes()
 
