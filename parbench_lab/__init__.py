@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from parbench_lab.lab import ParallelBenchmarking, RaceResult, demo, load_history, ml
     from parbench_lab.lab.optimizer import ComprehensiveOptimizer, ParallelOptimizer
     from parbench_lab.lab.scaling_study import ScalingStudy
+    from parbench_lab.lab.stored import load_curves
     from parbench_lab.racing.settings import Settings
 
     __version__: str
@@ -40,6 +41,7 @@ __all__ = [
     "demo",
     "errors",
     "laws",
+    "load_curves",
     "load_history",
     "ml",
     "plots",
@@ -60,6 +62,7 @@ _HOMES = {
     "ScalingStudy": "parbench_lab.lab.scaling_study",
     "Settings": "parbench_lab.racing.settings",
     "demo": "parbench_lab.lab",
+    "load_curves": "parbench_lab.lab.stored",
     "load_history": "parbench_lab.lab",
 }
 

@@ -6,7 +6,7 @@ import contextlib
 import io
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from parbench_lab.cli.stored import (
     scoreboard_from_json,
     show_document,
 )
-from parbench_lab.core.ports import INTERRUPTED, RunSummary
+from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunSummary
 from parbench_lab.core.wording import count, printable, resume_hint, span
 from parbench_lab.errors import UsageError
 from parbench_lab.racing.settings import Settings
@@ -75,6 +75,10 @@ def show(
     path, picture = checked_output(output), checked_output(svg, flag="--svg")
     with contextlib.closing(ctx.ensure_object(Doors).open_store(_store(ctx))) as store:
         header, summary = store.header(run), store.summary(run)
+        if header.kind == "study":
+            document = _show_study(summary, header, store.events(header.id), as_json=as_json)
+            deliver(document, as_json=as_json, output=path)
+            return
         events = store.events(header.id) if summary.result is None else ()
         document = show_document(header, summary, events)
     deliver(document, as_json=as_json, output=path)
@@ -82,6 +86,33 @@ def show(
         write_atomically(picture, _picture(summary, document["result"]))
     if not as_json:
         _print_run(summary, document)
+
+
+def _show_study(
+    summary: RunSummary, header: RunHeader, events: Iterable[EventRecord], *, as_json: bool
+) -> dict[str, Any]:
+    """Print a study's curves unless JSON is asked for; return them as JSON values."""
+    from parbench_lab.cli.curves import curve_document, print_curve  # noqa: PLC0415 - loads numpy
+    from parbench_lab.scaling.journal import read_curves  # noqa: PLC0415 - loads numpy
+
+    curves = read_curves(header, events).values()
+    status = run_status(summary)
+    if not as_json:
+        click.echo(
+            printable(f"study {summary.id}: {summary.name}, {summary.started_utc}, {status}")
+        )
+        for curve in curves:
+            print_curve(curve, sys.stdout)
+        if status == INTERRUPTED:
+            click.echo(f"go on: parbench scale --resume {summary.id}")
+    return {
+        "id": summary.id,
+        "kind": summary.kind,
+        "name": summary.name,
+        "started_utc": summary.started_utc,
+        "status": status,
+        "curves": [curve_document(curve) for curve in curves],
+    }
 
 
 def _store(ctx: click.Context) -> str | None:

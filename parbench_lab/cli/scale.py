@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from parbench_lab.cli.curves import curve_document, print_curve
 from parbench_lab.cli.options import (
     debug_option,
     examples,
@@ -17,15 +18,10 @@ from parbench_lab.cli.options import (
     store_option,
 )
 from parbench_lab.cli.output import checked_output, deliver
-from parbench_lab.core.wording import amount, memory, printable
+from parbench_lab.core.wording import printable
 from parbench_lab.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from parbench_lab.analysis.curve import Level, ScalingCurve
-    from parbench_lab.analysis.laws import Fit
-    from parbench_lab.core.estimate import Estimate
     from parbench_lab.lab.scaling_study import ScalingStudy
 
 FIRST_JOB = "prime_count"
@@ -120,6 +116,7 @@ def scale(job: str, *, listing: bool, as_json: bool, output: Path | None, **aske
     screen = sys.stderr if as_json else sys.stdout
     if job == ML_OPERATIONS:
         return _ml_operations(asked, as_json=as_json, output=output, screen=screen)
+    law, include = asked["law"], asked["include_oversubscribed"]
     with _study(job, asked) as study:
         if study.backend_reason:
             print(study.backend_reason, file=screen)
@@ -127,13 +124,16 @@ def scale(job: str, *, listing: bool, as_json: bool, output: Path | None, **aske
         curves = list(study.curves.values())
         done, planned = study.progress
         for curve in curves:
-            _print_curve(curve, asked, screen)
+            print_curve(curve, screen, law=law, include_oversubscribed=include)
         if done < planned:
             print(
                 f"{done} of {planned} runs; go on: parbench scale --resume {study.run_id}",
                 file=screen,
             )
-        document = {"run": study.run_id, "curves": [_document(c, asked) for c in curves]}
+        document = {
+            "run": study.run_id,
+            "curves": [curve_document(c, law=law, include_oversubscribed=include) for c in curves],
+        }
     deliver(document, as_json=as_json, output=output)
     return 0 if all(curve.agrees for curve in curves) else 1
 
@@ -215,104 +215,3 @@ def _measure(study: ScalingStudy, screen: TextIO) -> None:
 
         study.on_trial = step
         study.run()
-
-
-def _print_curve(curve: ScalingCurve, asked: dict[str, Any], screen: TextIO) -> None:
-    from rich.console import Console  # noqa: PLC0415 - slow to load
-
-    from parbench_lab.analysis.reading import read_curve  # noqa: PLC0415 - loads numpy
-
-    console = Console(file=screen, highlight=False)
-    console.print()
-    console.print(_table(curve))
-    console.print(f"{curve.agreement}.")
-    for sentence in (*read_curve(curve), *_law_words(curve, asked)):
-        told = printable(sentence).rstrip(".")
-        console.print(f"- {told}.", markup=False, soft_wrap=True)
-
-
-def _table(curve: ScalingCurve) -> Table:
-    from rich import box  # noqa: PLC0415 - slow to load
-    from rich.table import Table  # noqa: PLC0415 - slow to load
-
-    size = curve.levels[0].size if curve.levels else 0
-    title = f"{curve.name}: {curve.mode} scaling, {curve.backend}, {size:,} {curve.unit}"
-    table = Table(
-        title=printable(title),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
-    for column in (
-        "workers",
-        "time",
-        "speedup",
-        "efficiency",
-        "serial",
-        f"{curve.unit}/s",
-        "memory",
-    ):
-        table.add_column(column, justify="right")
-    for level in curve.levels:
-        table.add_row(*_row(level))
-    return table
-
-
-def _row(level: Level) -> tuple[str, ...]:
-    mark = " *" if level.oversubscribed else ""
-    if level.time_s is None:
-        return (f"{level.workers}{mark}", "failed", "", "", "", "", "")
-    peak = level.peak_memory_bytes
-    return (
-        f"{level.workers}{mark}",
-        _told(level.time_s, 1.0, " s"),
-        _told(level.speedup),
-        _told(level.efficiency, 100.0, " %"),
-        _told(level.serial_fraction, 100.0, " %"),
-        amount(level.throughput.point if level.throughput else None),
-        memory(peak.point if peak else None),
-    )
-
-
-def _told(estimate: Estimate | None, factor: float = 1.0, unit: str = "") -> str:
-    if estimate is None:
-        return "-"
-    point, low, high = (factor * v for v in (estimate.point, estimate.low, estimate.high))
-    return f"{point:,.3g}{unit}\n[{low:,.3g}, {high:,.3g}]"
-
-
-def _law(curve: ScalingCurve, asked: dict[str, Any]) -> Fit | None:
-    law = asked["law"] or ("gustafson" if curve.mode == "weak" else "usl")
-    if law == "none":
-        return None
-    if asked["include_oversubscribed"]:
-        return curve.fit(law=law, oversubscribed="include")
-    return curve.fit(law=law)
-
-
-def _law_words(curve: ScalingCurve, asked: dict[str, Any]) -> tuple[str, ...]:
-    try:
-        fit = _law(curve, asked)
-    except UsageError as refusal:
-        why = str(refusal).replace('oversubscribed="include"', "--include-oversubscribed")
-        return (f"no law is fitted: {why}",)
-    return () if fit is None else tuple(fit.words)
-
-
-def _document(curve: ScalingCurve, asked: dict[str, Any]) -> dict[str, Any]:
-    from parbench_lab.analysis.reading import read_curve  # noqa: PLC0415 - loads numpy
-    from parbench_lab.racing.result import jsonable  # noqa: PLC0415 - loads numpy
-
-    return {
-        "job": curve.name,
-        "backend": curve.backend,
-        "mode": curve.mode,
-        "unit": curve.unit,
-        "cores": curve.cores,
-        "machine": curve.machine,
-        "levels": jsonable(curve.table()),
-        "agreement": curve.agreement,
-        "identical": curve.agrees and all(t.difference == 0.0 for t in curve.trials),
-        "words": [*read_curve(curve), *_law_words(curve, asked)],
-    }

@@ -344,6 +344,7 @@ class ScalingStudy:
                     "cores": self.cores,
                     "seed": plan.seed,
                     "machine": jsonable(self._machine),
+                    "fingerprint": self._machine.fingerprint,
                     "version": importlib.metadata.version("parbench_lab"),
                 },
             )

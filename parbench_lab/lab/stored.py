@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.core.metric import MEASURED_METRICS, Metric
 from parbench_lab.core.ports import EventRecord, RunHeader, RunStore
 from parbench_lab.elimination.registry import policy_by_name
@@ -15,6 +16,8 @@ from parbench_lab.racing.history import RaceHistory, Recorder
 from parbench_lab.racing.scoreboard import sizes, snapshot
 from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
+from parbench_lab.scaling.journal import read_curves
+from parbench_lab.scaling.plan import Series
 
 
 def load_history(
@@ -44,6 +47,32 @@ def load_history(
         if header.kind != "race":
             raise StoreError(f"run {header.id} is no race but a {header.kind}")
         return _replayed(header, opened)
+    finally:
+        if owns:
+            opened.close()
+
+
+def load_curves(
+    run_id: str = "latest", store: str | Path | RunStore | None = None
+) -> Mapping[Series, ScalingCurve]:
+    """Return the curves of a stored scaling study, one for each backend and size.
+
+    Parameters
+    ----------
+    run_id
+        An unambiguous beginning is enough; ``"latest"`` is the newest run.
+    store
+        As for `ScalingStudy`.
+
+    Raises
+    ------
+    StoreError
+        If there is no such run, it is no study, or it is damaged.
+    """
+    opened, owns = parts.store_of(store)
+    try:
+        header = opened.header(run_id)
+        return read_curves(header, opened.events(header.id))
     finally:
         if owns:
             opened.close()

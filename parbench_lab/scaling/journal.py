@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.analysis.trial import TimeShares, Trial
-from parbench_lab.core.ports import EventRecord
+from parbench_lab.core.ports import EventRecord, RunHeader
 from parbench_lab.errors import StoreError, UsageError
 from parbench_lab.scaling.plan import Cell, Plan, Series
 
@@ -71,6 +72,50 @@ def read_back(events: Iterable[EventRecord]) -> tuple[Plan | None, dict[Cell, Tr
             cell, trial = _run(event)
             done[cell] = trial
     return plan, done
+
+
+def read_curves(header: RunHeader, events: Iterable[EventRecord]) -> Mapping[Series, ScalingCurve]:
+    """Return the curves of a stored study.
+
+    Raises
+    ------
+    StoreError
+        If the run is no study, or it is damaged.
+    """
+    if header.kind != "study":
+        raise StoreError(f"run {header.id} is no scaling study but a {header.kind}")
+    plan, done = read_back(events)
+    told = header.document
+    try:
+        plan = plan or read_plan(told["plan"])
+        return curves(
+            plan,
+            done,
+            name=header.name,
+            unit=str(told["unit"]),
+            cores=int(told["cores"]),
+            tolerance=float(told["tolerance"]),
+            machine=str(told.get("fingerprint", "")),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"study {header.id} is damaged: {error}") from error
+
+
+def curves(plan: Plan, done: Mapping[Cell, Trial], **about: Any) -> Mapping[Series, ScalingCurve]:
+    """Return a curve for each backend and size of a plan, of the runs that are done.
+
+    `about` is what a `ScalingCurve` needs besides: name, unit, cores, tolerance, machine.
+    """
+    series = dict.fromkeys([*plan.series, *(cell.series for cell in done)])
+    return {
+        one: ScalingCurve(
+            backend=one.backend,
+            mode=plan.mode,
+            trials=tuple(trial for cell, trial in done.items() if cell.series == one),
+            **about,
+        )
+        for one in series
+    }
 
 
 def _run(event: EventRecord) -> tuple[Cell, Trial]:

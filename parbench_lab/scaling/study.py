@@ -113,21 +113,16 @@ class Study:
         """A curve for each backend and size, of what was measured so far."""
         with self._changed:
             done = dict(self._done)
-            series = dict.fromkeys([*self._plan.series, *(cell.series for cell in done)])
-            mode = self._plan.mode
-        return {
-            one: ScalingCurve(
-                name=self.scalable.name,
-                backend=one.backend,
-                mode=mode,
-                unit=self.scalable.unit,
-                cores=self.cores,
-                trials=tuple(trial for cell, trial in done.items() if cell.series == one),
-                tolerance=self.scalable.tolerance,
-                machine=self._machine,
-            )
-            for one in series
-        }
+            plan = self._plan
+        return journal.curves(
+            plan,
+            done,
+            name=self.scalable.name,
+            unit=self.scalable.unit,
+            cores=self.cores,
+            tolerance=self.scalable.tolerance,
+            machine=self._machine,
+        )
 
     # ------------------------------------------------------------ to steer
 

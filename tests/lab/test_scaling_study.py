@@ -5,7 +5,7 @@ import threading
 import pytest
 
 import parbench_lab as pb
-from parbench_lab.errors import UnknownNameError, UsageError
+from parbench_lab.errors import StoreError, UnknownNameError, UsageError
 from parbench_lab.lab.scaling_study import ScalingStudy, default_workers
 from parbench_lab.store import open_store
 
@@ -98,3 +98,21 @@ def test_what_cannot_be_used_is_refused_with_what_would_do(job, options, words):
 )
 def test_by_default_workers_double_up_to_the_cores(cores, counts):
     assert default_workers(cores) == counts
+
+
+def test_a_stored_study_gives_back_its_curves(tmp_path):
+    with pb.ScalingStudy(squares, store=tmp_path / "runs.db", **OPTIONS) as study:
+        measured = study.run()
+
+    (stored,) = pb.load_curves("latest", tmp_path / "runs.db").values()
+
+    assert stored.table() == measured.table()
+    assert stored.machine == measured.machine != ""
+
+
+def test_the_curves_of_a_race_are_not_to_be_had(tmp_path):
+    with pb.ParallelBenchmarking(workload="sorting", store=tmp_path / "r.db", batch_size=10) as b:
+        b.run_continuous_optimization(max_seconds=0.5)
+
+    with pytest.raises(StoreError, match="is no scaling study but a race"):
+        pb.load_curves("latest", tmp_path / "r.db")
