@@ -25,6 +25,12 @@ def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
     if not levels:
         return (*_failures(curve), "no level has a time: nothing can be read from this curve")
     ours = [level for level in levels if not level.oversubscribed] or levels
+    if any(level.speedup is None or level.speedup.n < 2 for level in levels):
+        return (
+            *_failures(curve),
+            "a level was measured only once and has no interval: nothing certain can be read from "
+            "this curve; measure more repetitions",
+        )
     sentences = (
         "" if curve.agrees else f"{curve.agreement}: those runs do not count",
         *_failures(curve),

@@ -103,6 +103,7 @@ def test_what_is_no_time_is_refused(values):
         (curve({1: 1.0, 2: 0.6, 4: 0.6}), "plateau: 4 workers"),
         (curve({1: 1.0, 2: 0.6, 4: 0.8}), "retrograde: 4 workers take longer than 2"),
         (curve({1: 1.0, 2: 0.4}), "superlinear: 2 workers"),
+        (curve({1: 1.0, 2: 0.4}, repeats=1), "nothing certain can be read"),
         (curve({1: 1.0}), "one level alone says nothing"),
         (curve({1: 1.0, 2: 0.51}, noise=0.2), "not told apart from none"),
         (curve({1: 1.0, 2: 0.52, 4: 0.5}, cores=2), "4 workers share 2 cores"),
@@ -115,6 +116,12 @@ def test_a_curve_is_read_aloud_as_it_is(made, words):
     told = read_curve(made)
 
     assert any(words in sentence for sentence in told), told
+
+
+def test_a_curve_without_intervals_claims_nothing():
+    told = read_curve(curve({1: 1.0, 2: 0.4, 4: 0.6}, repeats=1))
+
+    assert len(told) == 1
 
 
 def shares(serial):
