@@ -4,35 +4,88 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import papermill
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-SMALL = {
+STUDY = {"workers": [1, 2], "repeats": 2}
+SMALL: dict[str, dict[str, Any]] = {
     "00_start_here": {"headless": True, "seconds": 6.0},
     "01_first_race": {"seconds": 5.0, "batch_size": 500},
     "02_live_challenger": {"headless": True, "seconds": 8.0},
+    "03_measure_scaling": {**STUDY, "size": 500_000},
+    "04_amdahl_gustafson_usl": {**STUDY, "headless": True},
+    "05_why_projections_fail": {**STUDY, "size": 500_000},
+    "08_parallel_ml": {"repeats": 2, "size_factor": 0.05, "operations": ["preprocess"]},
+    "09_portfolio": {**STUDY, "configurations": 60, "timeframe": "1d"},
     "10_draw_plots": {"seconds": 4.5, "batch_sizes": [100, 1000]},
+    "teaching_guide": {},
 }
+CLOSING = {
+    "03_measure_scaling": "workers are",
+    "04_amdahl_gustafson_usl": "hidden point off by",
+    "05_why_projections_fail": "Largest error on 16 machines",
+    "08_parallel_ml": "all with the same bits: True",
+    "09_portfolio": "serial and parallel identical: True",
+    "teaching_guide": "exercises with answers",
+}
+"""What the last cell says; that of a race names its measurements."""
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom(notebook, tmp_path):
-    parameters = {**SMALL[notebook.stem], "store": str(tmp_path / "runs.db")}
+    stored = {} if notebook.stem == "teaching_guide" else {"store": str(tmp_path / "runs.db")}
+    answers = answers_of_the_guide().get(notebook.stem, {})
+    nbformat.write(with_answers(notebook, answers), tmp_path / notebook.name)
 
     papermill.execute_notebook(
-        notebook,
         tmp_path / notebook.name,
-        parameters,
+        tmp_path / notebook.name,
+        {**SMALL[notebook.stem], **stored},
         progress_bar=False,
         kernel_name="python3",
         cwd=tmp_path,  # what a notebook writes beside itself does not stay here
     )
 
-    cells = json.loads((tmp_path / notebook.name).read_text())["cells"]
-    conclusion = "".join(text for out in cells[-1]["outputs"] for text in out.get("text", []))
-    assert "measurements in" in conclusion
+    cells = nbformat.read(tmp_path / notebook.name, as_version=4)["cells"]
+    assert CLOSING.get(notebook.stem, "measurements in") in printed(cells[-1:])
+    assert printed(cells).count(": not answered yet\n") == len(answers)
+    assert printed(cells).count(": right\n") == len(answers)
+    assert ": not yet" not in printed(cells)
+
+
+def printed(cells: list[Any]) -> str:
+    """Return what cells have printed."""
+    outputs = [out for cell in cells for out in cell.get("outputs", [])]
+    return "".join(out.get("text", "") for out in outputs)
+
+
+def with_answers(path: Path, answers: dict[str, float]) -> Any:
+    """Return a notebook with each exercise twice: as it is, then with its answer."""
+    notebook = nbformat.read(path, as_version=4)
+    cells = []
+    for cell in notebook["cells"]:
+        cells.append(cell)
+        for name, value in answers.items():
+            if f"{name} = None" in cell["source"]:
+                answered = cell["source"].replace(f"{name} = None", f"{name} = {value}")
+                cells.append(nbformat.v4.new_code_cell(answered))
+    notebook["cells"] = cells
+    return notebook
+
+
+def answers_of_the_guide() -> dict[str, dict[str, float]]:
+    """Return the answers of the teaching guide: lesson to variable to value."""
+    guide = next(path for path in NOTEBOOKS if path.stem == "teaching_guide")
+    found: dict[str, Any] = {}
+    for cell in nbformat.read(guide, as_version=4)["cells"]:
+        if "answers" in cell["metadata"].get("tags", []):
+            exec(cell["source"], found)  # a cell of ours that assigns numbers
+    answers: dict[str, dict[str, float]] = found["answers"]
+    return answers
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
