@@ -26,10 +26,10 @@ def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
         return (*_failures(curve), "no level has a time: nothing can be read from this curve")
     ours = [level for level in levels if not level.oversubscribed] or levels
     if any(level.speedup is None or level.speedup.n < 2 for level in levels):
+        once = "a level was measured only once and has no interval"
         return (
             *_failures(curve),
-            "a level was measured only once and has no interval: nothing certain can be read from "
-            "this curve; measure more repetitions",
+            f"{once}: nothing certain can be read; measure more repetitions",
         )
     sentences = (
         "" if curve.agrees else f"{curve.agreement}: those runs do not count",
