@@ -1,4 +1,4 @@
-"""Plots of races: each is data (pure, plain columns), then a Bokeh figure of it.
+"""Plots of races and studies: each is data (pure, plain columns), then a Bokeh figure of it.
 
 >>> from parbench_lab import plots
 >>> plots.evidence_data([])
@@ -10,25 +10,49 @@ from __future__ import annotations
 from parbench_lab.plots.evidence import evidence_data, evidence_figure
 from parbench_lab.plots.framed import Framed, framed
 from parbench_lab.plots.ratio import ratio_data, ratio_figure
+from parbench_lab.plots.scaling import (
+    ScalingData,
+    fitted_laws,
+    scaling_data,
+    scaling_figure,
+    scaling_figures,
+    series_labels,
+)
 from parbench_lab.plots.sizes import SizesData, sizes_data, sizes_figure
 from parbench_lab.plots.throughput import ThroughputData, throughput_data, throughput_figure
 from parbench_lab.plots.together import race_figures
 from parbench_lab.plots.usage import usage_data, usage_figure
+from parbench_lab.plots.what_if import (
+    WhatIfData,
+    what_if_columns,
+    what_if_data,
+    what_if_figure,
+)
 
 __all__ = [
     "Framed",
+    "ScalingData",
     "SizesData",
     "ThroughputData",
+    "WhatIfData",
     "evidence_data",
     "evidence_figure",
+    "fitted_laws",
     "framed",
     "race_figures",
     "ratio_data",
     "ratio_figure",
+    "scaling_data",
+    "scaling_figure",
+    "scaling_figures",
+    "series_labels",
     "sizes_data",
     "sizes_figure",
     "throughput_data",
     "throughput_figure",
     "usage_data",
     "usage_figure",
+    "what_if_columns",
+    "what_if_data",
+    "what_if_figure",
 ]
