@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from parbench_lab.analysis.curve import Level, ScalingCurve
 from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.wording import count
 
 USEFUL_EFFICIENCY = 0.5
 
@@ -46,7 +47,7 @@ def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
 
 def _failures(curve: ScalingCurve) -> Sequence[str]:
     return [
-        f"at {level.workers} workers {len(level.failures)} runs failed, the last: "
+        f"at {count(level.workers, 'worker')} {count(len(level.failures), 'run')} failed, the last: "
         f"{level.failures[-1]}"
         for level in curve.levels
         if level.failures
