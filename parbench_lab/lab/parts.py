@@ -21,6 +21,7 @@ from parbench_lab.workloads.registry import workload_by_name, workload_names
 
 if TYPE_CHECKING:
     from parbench_lab.panel.race_panel import RacePanel
+    from parbench_lab.panel.study_panel import StudyPanel
 
 
 def named_policy(policy: str | EliminationPolicy | None) -> dict[str, EliminationPolicy]:
@@ -147,6 +148,23 @@ def panel_type() -> type[RacePanel]:
     """
     try:
         from parbench_lab.panel.race_panel import RacePanel as Made  # noqa: PLC0415 - loads widgets
+    except ImportError as error:
+        raise UsageError(
+            f"the panel needs {error.name}: pip install 'parbench_lab[lab]'"
+        ) from error
+    return Made
+
+
+def study_panel_type() -> type[StudyPanel]:
+    """Return the class of a study's panel.
+
+    Raises
+    ------
+    UsageError
+        If the packages of the extra ``lab`` are not installed.
+    """
+    try:
+        from parbench_lab.panel.study_panel import StudyPanel as Made  # noqa: PLC0415 - loads widgets
     except ImportError as error:
         raise UsageError(
             f"the panel needs {error.name}: pip install 'parbench_lab[lab]'"

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from parbench_lab.analysis.curve import Mode, ScalingCurve
+from parbench_lab.analysis.curve import Mode
 from parbench_lab.analysis.trial import Trial
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunStore
@@ -21,17 +21,22 @@ from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_cores
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
+from parbench_lab.lab.study_view import StudyView
 from parbench_lab.racing.result import jsonable
 from parbench_lab.scaling import journal
-from parbench_lab.scaling.plan import Cell, Plan, Series
-from parbench_lab.scaling.study import Phase, Study
+from parbench_lab.scaling.plan import Cell, Plan
+from parbench_lab.scaling.study import Study
 from parbench_lab.store.run_id import new_run_id
 from parbench_lab.workloads.scalables import as_scalable
+
+if TYPE_CHECKING:
+    from parbench_lab.panel.study_page import StudyPage
+    from parbench_lab.panel.study_panel import StudyPanel
 
 BACKENDS = ("serial", "threads", "processes", "dask")
 
 
-class ScalingStudy:
+class ScalingStudy(StudyView):
     """Measures a job over worker counts, and stores what it measures.
 
     Parameters
@@ -96,6 +101,7 @@ class ScalingStudy:
         on_trial: Callable[[Cell, Trial], None] = lambda _cell, _trial: None,
         _resumed: tuple[str, int, Mapping[Cell, Trial]] | None = None,
     ) -> None:
+        super().__init__()
         self.on_trial = on_trial
         self.scalable = as_scalable(
             scalable, make_case=make_case, tolerance=tolerance, options=options
@@ -184,47 +190,6 @@ class ScalingStudy:
         study._owns_store = owns
         return study
 
-    # ------------------------------------------------------------ to look at
-
-    @property
-    def run_id(self) -> str:
-        """Under which the store keeps this study; "" before it starts."""
-        return self._run_id
-
-    @property
-    def plan(self) -> Plan:
-        """What is to be measured, as of now."""
-        return self._study.plan
-
-    @property
-    def phase(self) -> Phase:
-        """``"new"``, ``"measuring"``, ``"paused"`` or ``"ended"``."""
-        return self._study.phase
-
-    @property
-    def progress(self) -> tuple[int, int]:
-        """How many runs are done, of how many."""
-        return self._study.progress
-
-    @property
-    def curves(self) -> Mapping[Series, ScalingCurve]:
-        """A curve for each backend and size, of what was measured so far."""
-        return self._study.curves
-
-    @property
-    def curve(self) -> ScalingCurve:
-        """The curve of a study that has one.
-
-        Raises
-        ------
-        UsageError
-            If it has several; look at `curves` then.
-        """
-        found = list(self.curves.values())
-        if len(found) != 1:
-            raise UsageError(f"this study has {len(found)} curves: take them from .curves")
-        return found[0]
-
     # ------------------------------------------------------------ to steer
 
     def run(self) -> Any:
@@ -285,6 +250,7 @@ class ScalingStudy:
         self._study.stop()
         if self._study.phase != "new":
             self._study.wait()
+        self._close_panel()
         self._finish()
         if self._owns_store:
             self._store.close()
@@ -299,6 +265,38 @@ class ScalingStudy:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    # ------------------------------------------------------------ to show
+
+    def panel(self, *, headless: bool = False) -> StudyPanel:
+        """Return the control panel with its curves; the last line of a cell shows it.
+
+        Asked again, it is the same panel: a second view of it.
+
+        Parameters
+        ----------
+        headless
+            For runs without a front end (papermill): a still table instead of widgets. After
+            `close` a panel is always still.
+
+        Raises
+        ------
+        UsageError
+            If the packages of the extra ``lab`` are not installed.
+        """
+        make = parts.study_panel_type()
+        if headless or self._closed:
+            return make(self, headless=True)
+        if self._panel is None or self._panel.closed:
+            self._panel = make(self)
+        return self._panel
+
+    def page(self) -> StudyPage:
+        """Return plots and table as they are now: no widgets, no network."""
+        return self.panel(headless=True).page()
+
+    def _ipython_display_(self) -> None:
+        self.panel()._ipython_display_()
 
     # ------------------------------------------------------------ the parts
 
@@ -360,6 +358,7 @@ class ScalingStudy:
 
     def _tell(self, cell: Cell, trial: Trial) -> None:
         self.on_trial(cell, trial)  # which may be set at any time
+        self._between_runs()
 
     def _finish(self) -> None:
         with self._recording:

@@ -17,6 +17,7 @@ import ipywidgets as widgets
 
 from parbench_lab.core.wording import odds
 from parbench_lab.errors import ParbenchError
+from parbench_lab.panel.building import refused
 from parbench_lab.racing.settings import Settings, knobs
 
 SETTLE_S = 1.0
@@ -174,7 +175,7 @@ class Controls:
         try:
             self._in_force = self._change(**{name: value})
         except ParbenchError as error:
-            self.messages[name].value = _refused(str(error))
+            self.messages[name].value = refused(str(error))
             self._return(name)
             return
         self.messages[name].value = ""
@@ -245,10 +246,6 @@ def _setting(name: str, value: Any) -> Any:
 def _same(name: str, shown: Any, value: Any) -> bool:
     """Return whether a slider that shows a fine value stands for this round one."""
     return name not in ("objectives", "policy") and bool(_setting(name, shown) == value)
-
-
-def _refused(text: str) -> str:
-    return f'<span class="parbench-refused" role="alert">{html.escape(text)}</span>'
 
 
 def _soft(text: str) -> str:

@@ -7,7 +7,6 @@ seconds (starting, adding) is done by the panel's thread. Rule 3: closing it lea
 
 from __future__ import annotations
 
-import html
 import logging
 import threading
 from collections import deque
@@ -18,6 +17,7 @@ import ipywidgets as widgets
 
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.errors import ParbenchError
+from parbench_lab.panel.building import close_tree, refused, verb_button
 from parbench_lab.panel.controls import Controls
 from parbench_lab.panel.curves import Curves
 from parbench_lab.panel.presenter import board_state, code_of, table_as_csv
@@ -91,10 +91,10 @@ class RacePanel:
             on_change=self._on_change,
         )
         self.buttons = {
-            "start": _button("start", "play", "success", "begin the race", self._start),
-            "pause": _button("pause", "pause", "", "send no further blocks", control.pause),
-            "resume": _button("resume", "forward", "", "go on after a pause", control.resume),
-            "stop": _button("stop", "stop", "danger", "end the race", self._stop),
+            "start": verb_button("start", "play", "success", "begin the race", self._start),
+            "pause": verb_button("pause", "pause", "", "send no further blocks", control.pause),
+            "resume": verb_button("resume", "forward", "", "go on after a pause", control.resume),
+            "stop": verb_button("stop", "stop", "danger", "end the race", self._stop),
         }
         for button in self.buttons.values():
             button.on_click(self._clicked)
@@ -104,13 +104,13 @@ class RacePanel:
         self.challenger.tooltip = (
             "candidates of the workload and @candidate functions of this notebook"
         )
-        self.add = _button("add", "plus", "", "let the chosen challenger enter", self._add)
+        self.add = verb_button("add", "plus", "", "let the chosen challenger enter", self._add)
         self.add.on_click(self._clicked)
         self.note = widgets.Text(
             placeholder="a note for the run", layout=widgets.Layout(flex="1 1 auto", width="auto")
         )
         self.note.tooltip = "kept with the run, in its journal"
-        self.pin = _button("pin", "thumb-tack", "", "pin the note to the run", self._pin)
+        self.pin = verb_button("pin", "thumb-tack", "", "pin the note to the run", self._pin)
         self.pin.on_click(self._clicked)
 
     def _lay_out(self) -> Any:
@@ -141,8 +141,7 @@ class RacePanel:
         try:
             act()
         except ParbenchError as error:
-            words = html.escape(str(error))
-            self.message.value = f'<span class="parbench-refused" role="alert">{words}</span>'
+            self.message.value = refused(str(error))
         else:
             self.message.value = ""
         self.refresh()
@@ -330,7 +329,7 @@ class RacePanel:
         if self._still is not None:
             self._update_still("closed")
         self.curves.figure.close()
-        _close(self.widget)
+        close_tree(self.widget)
 
     def _update_still(self, phase: str) -> None:
         self._still_phase = phase
@@ -353,24 +352,5 @@ class RacePanel:
         return f"RacePanel({self._control.workload_name!r}, run {run})"
 
 
-def _button(label: str, icon: str, style: str, tooltip: str, act: Callable[[], object]) -> Any:
-    made = widgets.Button(
-        description=label, icon=icon, button_style=style, tooltip=tooltip,
-        layout=widgets.Layout(width="auto", flex="0 1 auto", padding="0 8px"),
-    )  # fmt: skip
-    made.act = act
-    return made
-
-
 def _file_name(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
-
-
-def _close(widget: Any) -> None:
-    """Close a widget and all it holds, and nobody else's."""
-    for child in getattr(widget, "children", ()):
-        _close(child)
-    widget.close()
-    for part in (getattr(widget, "style", None), widget.layout):
-        if part is not None:  # models of their own, which nobody else would close
-            part.close()

@@ -32,6 +32,14 @@ table { margin: 8px 0; }
 """
 
 
+def page_html(root: Any, still: str, *, title: str) -> str:
+    """Return a whole page: some markup, and Bokeh figures below it; nothing is fetched."""
+    page = file_html(
+        root, INLINE, title=title, template=_PAGE, template_variables={"still": still}
+    )
+    return str(page)
+
+
 def still_html(state: Mapping[str, Any]) -> str:
     """Return what the board shows as a few kilobytes of markup, every text escaped.
 
@@ -79,14 +87,10 @@ class RacePage:
 
     def html(self) -> str:
         """Return a whole page of about 1.5 MB: BokehJS is in it, nothing is fetched."""
-        return str(
-            file_html(
-                race_figures(self.history),
-                INLINE,
-                title=f"race {self.state['run']}",
-                template=_PAGE,
-                template_variables={"still": still_html(self.state)},
-            )
+        return page_html(
+            race_figures(self.history),
+            still_html(self.state),
+            title=f"race {self.state['run']}",
         )
 
     def save(self, path: str | Path) -> Path:

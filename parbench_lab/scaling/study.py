@@ -105,8 +105,15 @@ class Study:
     def progress(self) -> tuple[int, int]:
         """How many runs of the plan are done, of how many."""
         with self._changed:
-            missing = sum(1 for _ in self._plan.missing(self._done))
-            return self._plan.n_cells - missing, self._plan.n_cells
+            plan = self._plan
+            series = set(plan.series)
+            done = sum(
+                cell.series in series
+                and cell.workers in plan.workers
+                and cell.repetition < plan.repeats
+                for cell in self._done
+            )
+            return done, plan.n_cells
 
     @property
     def curves(self) -> Mapping[Series, ScalingCurve]:

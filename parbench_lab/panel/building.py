@@ -1,0 +1,34 @@
+"""Small pieces of which panels are built."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as widgets
+
+
+def verb_button(label: str, icon: str, style: str, tooltip: str, act: Callable[[], object]) -> Any:
+    """Return a button; what it is for stands in its attribute `act`."""
+    made = widgets.Button(
+        description=label, icon=icon, button_style=style, tooltip=tooltip,
+        layout=widgets.Layout(width="auto", flex="0 1 auto", padding="0 8px"),
+    )  # fmt: skip
+    made.act = act
+    return made
+
+
+def refused(text: str) -> str:
+    """Return the markup of what was refused; it is read aloud."""
+    return f'<span class="parbench-refused" role="alert">{html.escape(text)}</span>'
+
+
+def close_tree(widget: Any) -> None:
+    """Close a widget and all it holds, and nobody else's."""
+    for child in getattr(widget, "children", ()):
+        close_tree(child)
+    widget.close()
+    for part in (getattr(widget, "style", None), widget.layout):
+        if part is not None:  # models of their own, which nobody else would close
+            part.close()

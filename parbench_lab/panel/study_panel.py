@@ -1,0 +1,307 @@
+"""The control panel of a scaling study: controls, table and plots, kept live.
+
+Rule 1: the panel decides nothing. It calls the verbs of `StudyControl` and shows its snapshot.
+Rule 2: callbacks arrive in threads of the front end's choice and return at once. Rule 3: the
+picture is drawn between two runs, in the thread that measures: while the clock runs there are only
+looks at what runs now, or measuring would be slowed by being watched. Rule 4: closing it leaves
+the study alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import resources
+from typing import Any
+
+import ipywidgets as widgets
+
+from parbench_lab.errors import ParbenchError
+from parbench_lab.panel.building import close_tree, refused, verb_button
+from parbench_lab.panel.study_board import StudyState, body_html, head_html, look_at, still_html
+from parbench_lab.panel.study_controls import StudyControls
+from parbench_lab.panel.study_curves import StudyCurves
+from parbench_lab.panel.study_page import StudyPage
+from parbench_lab.scaling.control import StudyControl
+from parbench_lab.scaling.study import Phase
+
+FAST_S = 0.1
+CALM_S = 0.5
+UNSEEN_S = 1.0
+LEAST_S = 0.3
+"""Between two pictures at least, or ten times what one takes."""
+OWED_S = 2.0
+"""A picture that was put off is drawn after so long, even during a run."""
+
+_log = logging.getLogger(__name__)
+
+
+class StudyPanel:
+    """A study with its controls, table of levels and streaming curves, as one widget.
+
+    Parameters
+    ----------
+    control
+        The study. It calls `between_runs` after each run, in the thread that measures.
+    headless
+        For runs without a front end (papermill): no thread, no widgets; it shows as a still table.
+
+    Examples
+    --------
+    In a notebook: ``study.panel()``.
+    """
+
+    def __init__(self, control: StudyControl, *, headless: bool = False) -> None:
+        self._control = control
+        self._headless = headless
+        self._wake = threading.Condition()
+        self._drawing = threading.RLock()
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._urgent = self._stopping = self._starting = False
+        self._ending = self._failure = ""
+        self._owed_s: float | None = None
+        self._next_s = float("-inf")
+        self._still: Any = None
+        self._still_of: tuple[str, int] = ("", 0)
+        self._thread: threading.Thread | None = None
+        if headless:
+            return
+        self._state = look_at(control)
+        self.curves = StudyCurves(self._state.data)
+        self.head, self.body, self.message = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.controls = StudyControls(lambda: control.plan, control.change, self.refresh)
+        self.buttons = self._make_buttons()
+        self.widget = self._lay_out()
+        self._tick(urgent=True)
+        self._thread = threading.Thread(target=self._run, name="parbench-panel", daemon=True)
+        self._thread.start()
+
+    # ------------------------------------------------------------ the parts
+
+    def _make_buttons(self) -> dict[str, Any]:
+        made = {
+            "start": verb_button("start", "play", "success", "begin to measure", self._start),
+            "pause": verb_button("pause", "pause", "", "begin no further run", self._pause),
+            "resume": verb_button("resume", "forward", "", "go on after a pause", self._resume),
+            "stop": verb_button("stop", "stop", "danger", "end after this run", self._stop),
+        }
+        for button in made.values():
+            button.on_click(self._clicked)
+        return made
+
+    def _lay_out(self) -> Any:
+        row = widgets.Layout(width="100%")
+        buttons = widgets.HBox(list(self.buttons.values()), layout=row)
+        left = widgets.VBox([buttons, self.message, self.controls.widget])
+        board = widgets.VBox([self.head, self.body])
+        board.add_class("parbench-board")
+        main = widgets.Box([left, widgets.VBox([board, self.curves.figure])])
+        main.add_class("parbench-main")
+        style = widgets.HTML(f"<style>{_css()}</style>", layout=widgets.Layout(display="none"))
+        root = widgets.VBox([style, main])
+        root.add_class("parbench-panel")
+        return root
+
+    # ------------------------------------------------------------ what a user does
+
+    def _clicked(self, button: Any) -> None:
+        self._try(button.act)
+
+    def _try(self, act: Callable[[], object]) -> None:
+        """Do something a user asked for; what is refused is told below the buttons."""
+        try:
+            act()
+        except ParbenchError as error:
+            self.message.value = refused(str(error))
+        else:
+            self.message.value = ""
+        self.refresh()
+
+    def _start(self) -> None:
+        """Let the panel's thread start it: the store may take a while to answer."""
+        self._starting = True
+        with self._wake:
+            self._jobs.append(self._do_start)
+            self._wake.notify_all()
+
+    def _do_start(self) -> None:
+        try:
+            self._try(self._control.start)
+        finally:
+            self._starting = False
+
+    def _pause(self) -> None:
+        self._control.pause()
+
+    def _resume(self) -> None:
+        self._control.resume()
+
+    def _stop(self) -> None:
+        self._ending = "stopping"
+        self._control.stop()
+
+    # ------------------------------------------------------------ the two threads
+
+    def between_runs(self) -> None:
+        """Draw what a run brought, now that no clock runs; called by the thread that measures.
+
+        Pictures take a tenth of the time at most; what is put off is drawn later.
+        """
+        if self._headless or self._stopping:
+            return
+        began_s = time.monotonic()
+        if began_s < self._next_s:
+            self._owed_s = self._owed_s or began_s
+            return
+        self._survive(self._draw)
+        took_s = time.monotonic() - began_s
+        least_s = LEAST_S if self.curves.figure.visible else UNSEEN_S
+        self._next_s = began_s + max(least_s, 10.0 * took_s)
+
+    def refresh(self) -> None:
+        """Look at the study now."""
+        with self._wake:
+            self._urgent = True
+            self._wake.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(
+                    lambda: self._stopping or self._urgent or self._jobs, self._pace_s()
+                )
+                if self._stopping:
+                    return
+                urgent, self._urgent = self._urgent, False
+                jobs, self._jobs = self._jobs, deque()
+            for job in jobs:
+                self._survive(job)
+            self._survive(lambda: self._tick(urgent=urgent or bool(jobs)))  # noqa: B023 - at once
+
+    def _survive(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except Exception:  # noqa: BLE001 - the picture may fail, the study must not
+            _log.exception("the panel could not be kept up to date")
+
+    def _pace_s(self) -> float:
+        if not self.curves.figure.visible:
+            return UNSEEN_S
+        return FAST_S if self._control.phase == "measuring" else CALM_S
+
+    def _tick(self, *, urgent: bool) -> None:
+        """Tell what runs now; draw where a user waits for it or no clock runs."""
+        phase = self._control.phase
+        quiet = phase != "measuring" and self._control.now is None
+        if urgent or (quiet and self._is_stale(phase)) or self._is_overdue():
+            self._draw()
+        else:
+            self._show_head(phase)
+
+    def _is_stale(self, phase: Phase) -> bool:
+        shown = (self._state.phase, self._state.plan, self._state.done)
+        return shown != (phase, self._control.plan, self._control.progress[0])
+
+    def _is_overdue(self) -> bool:
+        return self._owed_s is not None and time.monotonic() - self._owed_s > OWED_S
+
+    # ------------------------------------------------------------ the picture
+
+    def _draw(self) -> None:
+        """Look, and show all of it."""
+        with self._drawing:
+            self._owed_s = None
+            self._state = state = self._look()
+            self.curves.show(state.data, log=self.controls.log.value)
+            self.curves.figure.flush_soon()
+            self.body.value = body_html(state)
+            self._show_head(state.phase)
+            self._update_still(state.phase)
+
+    def _look(self) -> StudyState:
+        if self._control.phase == "ended" and not self._failure:
+            try:
+                self._control.wait(0.0)
+            except ParbenchError as error:
+                self._failure = str(error)
+        if self._headless:
+            return look_at(self._control, failure=self._failure)
+        return look_at(
+            self._control,
+            hidden=int(self.controls.hide.value),
+            oversubscribed="include" if self.controls.beyond.value else "exclude",
+            failure=self._failure,
+        )
+
+    def _show_head(self, phase: Phase) -> None:
+        now = self._control.now
+        ending = ""
+        if now is not None:
+            ending = self._ending or ("pausing" if phase == "paused" else "")
+        state = replace(self._state, phase=phase, run_id=self._control.run_id)
+        self.head.value = head_html(state, now=now, ending=ending)
+        self.buttons["start"].disabled = phase != "new" or self._starting
+        self.buttons["pause"].disabled = phase != "measuring"
+        self.buttons["resume"].disabled = phase != "paused"
+        self.buttons["stop"].disabled = phase not in ("measuring", "paused")
+        self.controls.follow(ended=phase == "ended")
+
+    # ------------------------------------------------------------ showing and closing
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has no thread and no widgets, or never had."""
+        return self._thread is None
+
+    def page(self) -> StudyPage:
+        """Return plots and table as they are now, for a report: no widgets, no network."""
+        log = not self._headless and self.controls.log.value
+        return StudyPage(state=self._look(), log=log)
+
+    def close(self) -> None:
+        """End the thread and the widgets; the study goes on. Idempotent."""
+        if self._thread is None:
+            return
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        self._thread = None
+        with self._drawing:  # a picture between two runs may be on its way
+            self._state = self._look()
+            self._update_still("closed")
+        self.curves.figure.close()
+        close_tree(self.widget)
+
+    def _update_still(self, phase: str) -> None:
+        """Keep the still picture, where there is one, as the study is when it rests."""
+        known = (phase, self._state.done)
+        if self._still is None or known == self._still_of or phase in ("new", "measuring"):
+            return
+        self._still_of = known
+        markup = still_html(self._state)
+        self._still.update({"text/html": markup, "text/plain": repr(self)}, raw=True)
+
+    def _ipython_display_(self) -> None:
+        """Show the panel, and beside it a still picture for whoever opens the notebook later."""
+        from IPython.display import display  # noqa: PLC0415 - in a notebook only
+
+        markup = still_html(self._look())
+        if self.closed:
+            display({"text/html": markup, "text/plain": repr(self)}, raw=True)
+            return
+        display(self.widget)
+        self._still = display({"text/html": markup}, raw=True, display_id=True)
+
+    def __repr__(self) -> str:
+        run = self._control.run_id or "not started"
+        return f"StudyPanel({self._control.scalable.name!r}, run {run})"
+
+
+def _css() -> str:
+    return (resources.files("parbench_lab.panel") / "race_board.css").read_text(encoding="utf-8")
