@@ -47,8 +47,8 @@ def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
 
 def _failures(curve: ScalingCurve) -> Sequence[str]:
     return [
-        f"at {count(level.workers, 'worker')} {count(len(level.failures), 'run')} failed, the last: "
-        f"{level.failures[-1]}"
+        f"at {count(level.workers, 'worker')} {count(len(level.failures), 'run')} failed, "
+        f"the last: {level.failures[-1]}"
         for level in curve.levels
         if level.failures
     ]
