@@ -40,7 +40,8 @@ feeder.start()
 print(os.getpid())
 """
 ENDS = "stop.set(); feeder.join(); live.flush_soon(); print(live.sent_messages, fed)"
-ROWS = """() => !window.Bokeh || !Bokeh.documents.length ? [0] : [...Bokeh.documents.at(-1)._all_models.values()]
+ROWS = """() => !window.Bokeh || !Bokeh.documents.length ? [0]
+  : [...Bokeh.documents.at(-1)._all_models.values()]
   .filter(m => m.type === "ColumnDataSource" && m.name).map(m => m.data.x.length)"""
 WATCH = "(seconds) => new Promise(resolve => setTimeout(resolve, 1000 * seconds))"
 
