@@ -30,6 +30,9 @@ _PHASES = {
     "paused": "paused",
     "ended": "ended",
 }
+_HIDDEN_FROM = {"throughput": "wide", "memory": "wide", "serial_fraction": "narrow"}
+"""Columns that a narrow page leaves out, by the classes of race_board.css."""
+
 _MANY_SERIES = 2
 _FEW_SENTENCES = 2
 _CODE_HINT, _PANEL_HINT = 'give oversubscribed="include" to fit them', "they can be fitted too"
@@ -166,14 +169,14 @@ def _line(text: str, kind: str) -> str:
 
 
 def _table(state: StudyState, labels: Mapping[Series, str]) -> str:
-    heads = [name for name, _ in _columns(state)]
-    head = "".join(f'<th style="{_CELL}">{html.escape(name)}</th>' for name in heads)
+    columns = _columns(state)
+    head = "".join(f"<th{_look(shown)}>{html.escape(name)}</th>" for name, shown in columns)
     rows = []
     for series, curve in state.curves.items():
         if len(labels) > 1:
             name = f"<strong>{html.escape(labels[series])}</strong>"
-            rows.append(f'<tr><td style="{_CELL}" colspan="{len(heads)}">{name}</td></tr>')
-        rows += _rows(state, series, curve, n_columns=len(heads))
+            rows.append(f'<tr><td style="{_CELL}" colspan="{len(columns)}">{name}</td></tr>')
+        rows += _rows(state, series, curve, n_columns=len(columns))
     return (
         '<div class="parbench-scroll"><table style="border-collapse:collapse">'
         f"<tr>{head}</tr>{''.join(rows)}</table></div>"
@@ -207,14 +210,22 @@ def _rows(
         )
         made = sum(trial.workers == workers for trial in curve.trials)
         wanted = state.plan.repeats if workers in state.plan.workers else made
-        cells = (_cell(level, shown, f"{made} of {wanted}") for _, shown in _columns(state))
-        yield "<tr>" + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells) + "</tr>"
+        cells = (
+            f"<td{_look(shown)}>{_cell(level, shown, f'{made} of {wanted}')}</td>"
+            for _, shown in _columns(state)
+        )
+        yield f"<tr>{''.join(cells)}</tr>"
         if level.failures:
             why = f"{count(len(level.failures), 'run')} failed, the last: {level.failures[-1]}"
             yield (
                 f'<tr><td style="{_CELL}" colspan="{n_columns}" class="parbench-refused">'
                 f"{html.escape(why)}</td></tr>"
             )
+
+
+def _look(shown: str) -> str:
+    """Return the attributes of a cell of this column."""
+    return f' style="{_CELL}" class="{_HIDDEN_FROM.get(shown, "")}"'
 
 
 def _cell(level: Level, shown: str, runs: str) -> str:

@@ -304,4 +304,6 @@ class StudyPanel:
 
 
 def _css() -> str:
-    return (resources.files("parbench_lab.panel") / "race_board.css").read_text(encoding="utf-8")
+    here = resources.files("parbench_lab.panel")
+    sheets = ("race_board.css", "study_panel.css")
+    return "".join((here / sheet).read_text(encoding="utf-8") for sheet in sheets)

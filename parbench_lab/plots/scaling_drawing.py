@@ -158,7 +158,8 @@ def _draw(
     if data.any_hollow:
         drawn.legend.append(("not seen by the laws", [_hollow(made)]))
     if drawn.framed and isinstance(made.y_range, DataRange1d):
-        made.y_range.renderers = drawn.framed  # bands and the ideal may leave the frame
+        # intervals of two runs, bands and the ideal may leave the frame
+        made.y_range.renderers = drawn.framed
     _shade(made, data)
     theme.add_legend(made, drawn.legend)
     made.height += _LEGEND_ROW_PX * max(0, math.ceil(len(drawn.legend) / 3) - 1)
@@ -238,7 +239,7 @@ def _add_points(
     drawn.legend.append((theme.as_label(label), [fitted]))
     drawn.followers += [(intervals, fitted), (every, fitted)]
     drawn.measured.append(every)
-    drawn.framed += [intervals, every]
+    drawn.framed.append(every)
 
 
 def _add_law(
