@@ -111,7 +111,7 @@ def own_workers():
     [
         pytest.param(lambda: os._exit(3), "exit code 3", id="exit"),
         pytest.param(lambda: os.kill(os.getpid(), signal.SIGKILL), "SIGKILL", id="killed"),
-        pytest.param(lambda: os.kill(os.getpid(), signal.SIGSEGV), "segmentation", id="crash"),
+        pytest.param(lambda: signal.raise_signal(signal.SIGSEGV), "segmentation", id="crash"),
         pytest.param(lambda: os.closerange(3, 50), "was lost over item 2", id="pipe"),
     ],
 )
