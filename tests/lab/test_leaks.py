@@ -23,7 +23,7 @@ from parbench_lab.execution.processes import WorkerPlan, WorkerProcess
 from tests.chaos.candidates import Summing, spend
 from tests.workers import own_workers
 
-RACES_ON_ONE_CLUSTER = int(os.environ.get("PARBENCH_RACES", "15"))
+RACES_ON_ONE_CLUSTER = int(os.environ.get("PARBENCH_RACES", "10"))
 N_WORKERS = 2
 MOST_POOLED = 4
 """Connections the scheduler keeps to a worker; two were seen in 220 races."""
