@@ -32,8 +32,8 @@ from parbench_lab.scaling.study import Phase
 FAST_S = 0.1
 CALM_S = 0.5
 UNSEEN_S = 1.0
-LEAST_S = 0.3
-"""Between two pictures at least, or ten times what one takes."""
+LEAST_S, MOST_S = 0.3, 1.0
+"""Between two pictures: ten times what one takes, within these."""
 OWED_S = 2.0
 """A picture that was put off is drawn after so long, even during a run."""
 
@@ -160,7 +160,7 @@ class StudyPanel:
         self._survive(self._draw)
         took_s = time.monotonic() - began_s
         least_s = LEAST_S if self.curves.figure.visible else UNSEEN_S
-        self._next_s = began_s + max(least_s, 10.0 * took_s)
+        self._next_s = began_s + max(least_s, min(10.0 * took_s, MOST_S))
 
     def refresh(self) -> None:
         """Look at the study now."""

@@ -30,13 +30,16 @@ pool = open_pool({backend!r}, 2)
 print(*[child.pid for child in psutil.Process().children(recursive=True)], flush=True)
 results = pool.map(endless, [0, 1, 1, 1])
 next(results)
-print("mapping", flush=True)
 {rest}
 """
 
-LETS_IT_PASS = "next(results)"
+LETS_IT_PASS = """
+print("mapping", flush=True)
+next(results)
+"""
 CLOSES = """
 try:
+    print("mapping", flush=True)  # in here: the interrupt comes as soon as this is read
     next(results)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
@@ -44,4 +47,7 @@ except KeyboardInterrupt:
     print(psutil.Process().children(recursive=True), flush=True)
     input()
 """
-WAITS = "input()"
+WAITS = """
+print("mapping", flush=True)
+input()
+"""
