@@ -24,7 +24,8 @@ study = pb.ScalingStudy(job, make_case=lambda size, rng: [0.02] * size, workers=
                         sizes=[10], repeats=400, store=":memory:")
 study
 """
-POINTS = """() => (window.Bokeh?.documents ?? []).map(d => d.get_model_by_name("scaling:points:threads"))
+POINTS = """() => (window.Bokeh?.documents ?? [])
+    .map(d => d.get_model_by_name("scaling:points:threads"))
     .filter(m => m).map(m => m.data.workers.length).at(-1)"""
 
 
