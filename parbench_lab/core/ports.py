@@ -9,14 +9,40 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from parbench_lab.core.runs import INTERRUPTED, EventRecord, MeasurementRow, RunHeader, RunSummary
+
 if TYPE_CHECKING:
+    import datetime as dt
+
     import numpy as np
 
     from parbench_lab.core.block import Task
     from parbench_lab.core.candidate import Candidate
     from parbench_lab.core.measurement import BlockResult, Suspicion
     from parbench_lab.core.metric import Metric
+    from parbench_lab.core.runs import CurveRow, FitRow, RunRecord, TakenIn, UsageRow
+    from parbench_lab.core.series import Coverage, SeriesPoint
     from parbench_lab.core.usage import WorkerUsage
+
+
+__all__ = [
+    "INTERRUPTED",
+    "EventRecord",
+    "Executor",
+    "ExecutorFailed",
+    "ExecutorReport",
+    "MeasurementRow",
+    "RunHeader",
+    "RunStore",
+    "RunSummary",
+    "TaskEnded",
+    "WorkerInfo",
+    "WorkerJoined",
+    "WorkerLeft",
+    "Workload",
+    "workload_metrics",
+    "workload_name",
+]
 
 
 @runtime_checkable
@@ -25,7 +51,8 @@ class Workload(Protocol):
 
     May also have: ``name`` (str; the class name by default), ``candidates`` (a sequence of
     `Candidate`), ``metrics`` (a sequence of `Metric` for what `check` returns), ``objectives``
-    (metric names, ``("wall_time_s",)`` by default) and ``default_batch_size`` (int, 1000).
+    (metric names, ``("wall_time_s",)`` by default), ``default_batch_size`` (int, 1000), ``mode``
+    (`Mode`, ``"batch"``) and ``libraries`` (names of packages whose versions tell machines apart).
     """
 
     def make_case(self, size: int, rng: np.random.Generator) -> Any:
@@ -147,74 +174,6 @@ class Executor(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunHeader:
-    """How a run began. `document` is JSON: workload, candidates, settings, configuration, seed."""
-
-    id: str
-    kind: str
-    name: str
-    started_utc: str
-    document: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSummary:
-    """One line of the list of runs. `status`: running, finished, stopped, failed."""
-
-    id: str
-    kind: str
-    name: str
-    started_utc: str
-    status: str
-    result: Mapping[str, Any] | None = None
-
-    @property
-    def status_in_words(self) -> str:
-        """The status as a user should read it: who was killed could not write that it ended."""
-        return "running or interrupted" if self.status == "running" else self.status
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasurementRow:
-    """A measurement as it is stored: flat, numbers and text only."""
-
-    block: int
-    slot: int
-    epoch: int
-    candidate: str
-    copy: int
-    size: int
-    worker: str
-    outcome: str
-    warm_up: bool
-    checked: bool
-    repeats: int
-    values: Mapping[str, float]
-    digest: str = ""
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRecord:
-    """One event of a run as it is stored.
-
-    `seq` counts from 0 without gaps; `at_s` is seconds of race time; `payload` is JSON (finite
-    numbers, text, lists, dicts with text keys). Measurements belong to the event that brought
-    them.
-    """
-
-    seq: int
-    at_s: float
-    kind: str
-    payload: Mapping[str, Any]
-    measurements: Sequence[MeasurementRow] = ()
-
-
-INTERRUPTED = "interrupted"
-"""Status of a run that stopped before its end (its cluster was lost) and may go on."""
-
-
 class RunStore(Protocol):
     """Keeps runs, append only.
 
@@ -229,11 +188,46 @@ class RunStore(Protocol):
     def append(self, run_id: str, events: Sequence[EventRecord]) -> None:
         """Append events (with their measurements) in one transaction."""
 
+    def append_usage(self, run_id: str, rows: Sequence[UsageRow]) -> None:
+        """Append how busy workers were, in one transaction; also after the run has ended."""
+
+    def keep_curves(
+        self, run_id: str, curves: Sequence[CurveRow], fits: Sequence[FitRow] = ()
+    ) -> None:
+        """Keep what follows from a study's runs, in place of what was kept of it before."""
+
     def finish_run(self, run_id: str, status: str, result: Mapping[str, Any]) -> None:
         """Set the run's status and its result (JSON).
 
         A run ends once. After the status `INTERRUPTED` it may go on: the next `append` makes it
         a running one again, without a result.
+        """
+
+    def pin(self, run_id: str, *, pinned: bool = True) -> None:
+        """Say whether `prune` leaves the run alone."""
+
+    def prune(
+        self, *, keep: int | None = None, before: dt.datetime | None = None, dry_run: bool = False
+    ) -> Sequence[RunSummary]:
+        """Remove old runs and return them, oldest first.
+
+        A run goes with all that is kept of it, if it goes in *every* series it is part of (the
+        same workload, candidate, size, machine and mode); pinned ones stay.
+
+        Parameters
+        ----------
+        keep
+            So many of the newest ended runs of each series stay; runs that have not ended stay.
+        before
+            Instead: what began earlier than this aware instant goes, ended or not.
+        dry_run
+            Only return what would go.
+        """
+
+    def take_in(self, records: Sequence[RunRecord]) -> TakenIn:
+        """Add whole runs, all of them or none.
+
+        A run that is there already is passed over where it is the same, and refused where not.
         """
 
     def header(self, run_id: str) -> RunHeader:
@@ -242,11 +236,76 @@ class RunStore(Protocol):
     def events(self, run_id: str) -> Iterator[EventRecord]:
         """Yield the run's events in order, with their measurements in slot order."""
 
-    def runs(self, *, kind: str | None = None) -> Sequence[RunSummary]:
-        """Return all runs, oldest first."""
+    def usage(self, run_id: str) -> Sequence[UsageRow]:
+        """Return what `append_usage` was given, in order."""
+
+    def curves(self, run_id: str) -> tuple[Sequence[CurveRow], Sequence[FitRow]]:
+        """Return what `keep_curves` was given last."""
+
+    def record(self, run_id: str) -> RunRecord:
+        """Return the whole run, to be carried elsewhere."""
+
+    def runs(
+        self,
+        *,
+        kind: str | None = None,
+        workload: str | None = None,
+        machine: str | None = None,
+        mode: str | None = None,
+        commit: str | None = None,
+        last: int | None = None,
+        skip: int = 0,
+    ) -> Sequence[RunSummary]:
+        """Return runs, oldest first.
+
+        Parameters
+        ----------
+        kind, workload, machine, mode
+            Only runs of this kind, name, fingerprint or mode.
+        commit
+            Only runs of a commit; its beginning is enough.
+        last
+            At most so many, the newest; None: all.
+        skip
+            First pass over so many of the newest (the pages before the last one).
+        """
 
     def summary(self, run_id: str) -> RunSummary:
         """Return one run's line; an unambiguous beginning of the id is enough."""
+
+    def series(
+        self,
+        *,
+        workload: str | None = None,
+        candidate: str | None = None,
+        size: int | None = None,
+        metric: str | None = "wall_time_s",
+        machine: str | None = None,
+        mode: str | None = None,
+        commit: str | None = None,
+        last: int | None = None,
+        skip: int = 0,
+    ) -> list[SeriesPoint]:
+        """Return figures of candidates run after run, oldest first.
+
+        Read from summaries, which are made when a run ends. A run that never ended (its process
+        was killed, or still works) is caught up with here.
+
+        Parameters
+        ----------
+        workload, candidate, size, machine, mode, commit
+            Only figures of these; see `runs`.
+        metric
+            One metric's name; None: of all metrics.
+        last, skip
+            As in `runs`, for each series on its own.
+        """
+
+    def matrix(self) -> list[Coverage]:
+        """Return which workload, candidate, machine, mode and commit have figures, sorted.
+
+        Without the candidates or the commits: `parbench_lab.core.series.covered`.
+        """
 
     def close(self) -> None:
         """Close files; idempotent."""

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from parbench_lab.errors import StoreError
+from parbench_lab.store.engine import ELSEWHERE, WRITING, Backend, patiently
 from parbench_lab.store.location import Place
+from parbench_lab.store.rows import Row
 from parbench_lab.store.schema import METADATA, SCHEMA, VERSION
-from parbench_lab.store.sqlite import WRITING, make_engine, patiently, use_write_ahead_log
+from parbench_lab.store.sqlite import SqliteBackend
+
+OLD = object()
+"""What reading finds where the tables are of an older version."""
+_UNSEEN = object()
 
 
 class Database:
@@ -26,37 +32,49 @@ class Database:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self._engine = make_engine(place)
+        self._backend = _backend_of(place)
         # one writer at a time in this process: waiting here is cheaper than at SQLite's lock
         self._write_lock = threading.RLock()
-        in_memory = place.path is None  # one connection for all threads
-        self._read_lock = self._write_lock if in_memory else contextlib.nullcontext()
+        # in memory there is one connection for all threads
+        self._read_lock = self._write_lock if place.in_memory else contextlib.nullcontext()
         self._file: tuple[int, int] | None = None
+        self._seen: object = _UNSEEN
         self._ready = False
         self._closed = False
 
-    def select(self, asked: sa.Select[Any]) -> list[sa.Row[Any]]:
+    def select(self, asked: sa.Select[Any]) -> list[Any]:
         """Return the rows that are asked for, none where there is no database yet.
 
         Raises
         ------
         StoreError
-            If the file cannot be read, or is not ours.
+            If the database cannot be read, or is not ours.
         """
-
-        def read() -> list[sa.Row[Any]]:
-            if self._ready:
-                self._refuse_removed()
-            elif not self._exists():
-                return []
-            with self._engine.begin() as connection:
-                if not self._ready and not version_is_known(connection, str(self.place)):
-                    return []
-                return list(connection.execute(asked))
-
         self._refuse_closed()
         with self._read_lock:
-            return patiently(read, place=self.place)
+            found = patiently(lambda: self._read(asked), backend=self._backend)
+        if found is OLD:
+            self._make_ready()
+            with self._read_lock:
+                found = patiently(lambda: self._read(asked), backend=self._backend)
+        assert isinstance(found, list)  # noqa: S101 - it is of this version now
+        return found
+
+    def _read(self, asked: sa.Select[Any]) -> object:
+        if self._ready:
+            self._refuse_removed()
+        elif not self._exists():
+            return []
+        identity = self._identity()
+        with self._backend.engine.begin() as connection:
+            if not self._ready and self._seen != identity:
+                version = version_of(connection, self._backend)
+                if version is None:
+                    return []
+                if version < VERSION:
+                    return OLD
+                self._seen = identity
+            return list(connection.execute(asked))
 
     def write(self, operation: Callable[[sa.Connection], None]) -> None:
         """Carry out an operation in one transaction: when this returns, all of it is on disk.
@@ -81,43 +99,64 @@ class Database:
             self._refuse_closed()
             self._make_ready()
             self._refuse_removed()
-            patiently(transact, place=self.place)
+            patiently(transact, backend=self._backend)
+
+    def insert(self, connection: sa.Connection, table: sa.Table, given: Sequence[Row]) -> None:
+        """Insert rows whose values stand in the order of the table's columns.
+
+        Within an operation of `write`, by the quickest way that the database has.
+        """
+        self._backend.insert_rows(connection, table, given)
+
+    def lock_run(self, connection: sa.Connection, run_key: int) -> None:
+        """Keep other writers off a run, within an operation of `write`."""
+        self._backend.lock_run(connection, run_key)
 
     def close(self) -> None:
         """Close all connections; idempotent."""
         with self._write_lock:
             self._closed = True
-            self._engine.dispose()
+            self._backend.engine.dispose()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        connection = self._engine.connect().execution_options(**WRITING)
+        connection = self._backend.engine.connect().execution_options(**WRITING)
         with connection, connection.begin():
             yield connection
 
     def _make_ready(self) -> None:
-        if self._ready:
-            return
-        if self.place.read_only:
-            raise StoreError(f"store {self.place} was opened for reading only (?mode=ro)")
-        patiently(self._prepare, place=self.place)
-        self._file = self._identity()
-        self._ready = True
+        with self._write_lock:
+            if self._ready:
+                return
+            if self.place.read_only:
+                raise StoreError(
+                    f"store {self.place} was opened for reading only (?mode=ro), and needs to be "
+                    "written (also where an older version made it): open it without"
+                )
+            patiently(self._prepare, backend=self._backend)
+            self._file = self._identity()
+            self._ready = True
 
     def _prepare(self) -> None:
         """Make folder, file and tables unless they are there; a foreign file is not touched."""
         if self.place.path is not None:
             self.place.path.parent.mkdir(parents=True, exist_ok=True)
         if self._exists():
-            with self._engine.begin() as connection:
-                if version_is_known(connection, str(self.place)):
+            with self._backend.engine.begin() as connection:
+                if version_of(connection, self._backend) == VERSION:
                     return
-        use_write_ahead_log(self._engine)
+        self._backend.get_ready()
         with self._writing() as connection:
+            self._backend.lock_schema(connection)
             # another process may have come first
-            if not version_is_known(connection, str(self.place)):
+            found = version_of(connection, self._backend)
+            if found is None:
                 METADATA.create_all(connection, checkfirst=False)
                 connection.execute(sa.insert(SCHEMA), [{"version": VERSION}])
+            elif found < VERSION:
+                from parbench_lab.store.migrations import migrate  # noqa: PLC0415 - loads alembic
+
+                migrate(connection, found)
 
     def _exists(self) -> bool:
         return self.place.path is None or self.place.path.exists()
@@ -145,26 +184,34 @@ class Database:
             raise StoreError(f"store {self.place} is closed: open it again")
 
 
-def version_is_known(connection: sa.Connection, place: str) -> bool:
-    """Return whether the tables are there, False in an empty database.
+def version_of(connection: sa.Connection, backend: Backend) -> int | None:
+    """Return the version of the tables, None where there are none yet.
 
     Raises
     ------
     StoreError
-        If it is the database of another program, or of another version of this one.
+        If it is the database of another program, or of a newer version of this one.
     """
     tables = sa.inspect(connection).get_table_names()
-    if not tables:
-        return False
     if SCHEMA.name not in tables:
+        if not backend.is_foreign(tables):
+            return None
         raise StoreError(
-            f"store {place} is the database of another program; it was left as it is: give "
-            "another place with --store or PARBENCH_STORE"
+            f"store {backend.place} is the database of another program; it was left as it is: "
+            f"{ELSEWHERE}"
         )
     version = connection.execute(sa.select(sa.func.max(SCHEMA.c.version))).scalar()
-    if version != VERSION:
+    if version is None or not 1 <= version <= VERSION:
         raise StoreError(
-            f"store {place} has schema version {version}, this program knows {VERSION}: upgrade "
-            "parbench_lab, or give another place with --store or PARBENCH_STORE"
+            f"store {backend.place} has schema version {version}, this program knows {VERSION}: "
+            f"upgrade parbench_lab, or {ELSEWHERE}"
         )
-    return True
+    return int(version)
+
+
+def _backend_of(place: Place) -> Backend:
+    if not place.server:
+        return SqliteBackend(place)
+    from parbench_lab.store.server import ServerBackend  # noqa: PLC0415 - only a team needs it
+
+    return ServerBackend(place)

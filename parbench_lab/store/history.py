@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from parbench_lab.core.machine import Machine
-from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunSummary
+from parbench_lab.core.runs import (
+    INTERRUPTED,
+    CurveRow,
+    EventRecord,
+    FitRow,
+    RunHeader,
+    RunRecord,
+    RunSummary,
+    TakenIn,
+    UsageRow,
+)
 from parbench_lab.errors import StoreError
-from parbench_lab.store import rows
-from parbench_lab.store.database import Database
+from parbench_lab.store import figures, removal, rows, taking
+from parbench_lab.store.headers import RUNNING, insert_run, run_row
 from parbench_lab.store.location import Place
-from parbench_lab.store.run_id import pick, refuse_bad_id
-from parbench_lab.store.schema import EVENT, MACHINE, MEASUREMENT, RUN
-from parbench_lab.store.sqlite import insert_rows
-
-RUNNING = "running"
-EVENTS_PER_PAGE = 500
+from parbench_lab.store.points import RunFilter
+from parbench_lab.store.reader import RunReader
+from parbench_lab.store.schema import CURVE, EVENT, FIT, MEASUREMENT, RUN, USAGE
+from parbench_lab.store.summaries import summarise, write_summary
 
 # made once: building it anew would be a third of the cost of appending an event
 _WHERE_IT_STANDS = sa.select(
@@ -32,11 +38,10 @@ _GOES_ON = (
 )
 
 
-class SqlRunStore:
-    """A `RunStore` in SQLite.
+class SqlRunStore(RunReader):
+    """A `RunStore` in an SQL database.
 
-    Any number of threads may use one object, and any number of processes one file. Reading takes
-    short transactions and leaves a place where there is no store yet as it is.
+    Any number of threads may use one object, and any number of processes one database.
 
     Parameters
     ----------
@@ -45,10 +50,8 @@ class SqlRunStore:
     """
 
     def __init__(self, place: Place) -> None:
-        self._database = Database(place)
+        super().__init__(place)
         self._keys: dict[str, int] = {}
-
-    # ------------------------------------------------------------ writing
 
     def create_run(self, header: RunHeader) -> None:
         """Begin a run.
@@ -56,18 +59,13 @@ class SqlRunStore:
         Raises
         ------
         StoreError
-            If its id is taken or no id, its start is no aware instant, or it is no JSON.
+            If its id is taken or no id, its start is no aware instant, its mode is unknown, or
+            it is no JSON.
         """
-        refuse_bad_id(header.id)
-        row = _run_row(header)
-        machine = header.document.get("machine")
+        row = run_row(header)
 
         def insert(connection: sa.Connection) -> None:
-            taken = sa.select(RUN.c.key).where(RUN.c.id == header.id)
-            if connection.execute(taken).first() is not None:
-                raise StoreError(f"run id {header.id!r} is taken: make another with new_run_id")
-            key = _machine_key(connection, machine) if _is_machine(machine) else None
-            connection.execute(sa.insert(RUN), [row | {"machine_key": key}])
+            insert_run(self._database, connection, header, row)
 
         self._database.write(insert)
 
@@ -87,18 +85,68 @@ class SqlRunStore:
         measured = [row for event in events for row in rows.measurement_rows(run_key, event)]
 
         def insert(connection: sa.Connection) -> None:
-            status, last_seq = connection.execute(_WHERE_IT_STANDS, {"run_key": run_key}).one()
+            self._database.lock_run(connection, run_key)
+            found = connection.execute(_WHERE_IT_STANDS, {"run_key": run_key}).first()
+            _refuse_pruned(run_id, found)
+            status, last_seq = found or ("", None)
             _refuse_ended(run_id, status)
             _refuse_gap(run_id, last_seq, [event.seq for event in events])
             if status == INTERRUPTED:
                 connection.execute(_GOES_ON, {"run_key": run_key})
-            insert_rows(connection, EVENT, event_rows)
-            insert_rows(connection, MEASUREMENT, measured)
+            self._database.insert(connection, EVENT, event_rows)
+            self._database.insert(connection, MEASUREMENT, measured)
 
         self._database.write(insert)
 
+    def append_usage(self, run_id: str, rows: Sequence[UsageRow]) -> None:
+        """Append how busy workers were, in one transaction; also after the run has ended.
+
+        Raises
+        ------
+        StoreError
+            If there is no such run, or a row could not be read back as it is.
+        """
+        if not rows:
+            return
+        run_key = self._key_of(run_id)
+        # what cannot be kept is refused before anything is begun
+        figures.positioned(rows, figures.usage_table_row, run_key)
+        last = sa.select(sa.func.max(USAGE.c.position)).where(USAGE.c.run_key == run_key)
+
+        def insert(connection: sa.Connection) -> None:
+            self._database.lock_run(connection, run_key)
+            found = connection.execute(last).scalar()
+            begin = 0 if found is None else found + 1
+            given = figures.positioned(rows, figures.usage_table_row, run_key, begin)
+            self._database.insert(connection, USAGE, given)
+
+        self._database.write(insert)
+
+    def keep_curves(
+        self, run_id: str, curves: Sequence[CurveRow], fits: Sequence[FitRow] = ()
+    ) -> None:
+        """Keep what follows from a study's runs, in place of what was kept of it before.
+
+        Raises
+        ------
+        StoreError
+            If there is no such run, or a row could not be read back as it is.
+        """
+        run_key = self._key_of(run_id)
+        curve_rows = figures.positioned(curves, figures.curve_table_row, run_key)
+        fit_rows = figures.positioned(fits, figures.fit_table_row, run_key)
+
+        def replace(connection: sa.Connection) -> None:
+            for table, given in ((CURVE, curve_rows), (FIT, fit_rows)):
+                connection.execute(sa.delete(table).where(table.c.run_key == run_key))
+                self._database.insert(connection, table, given)
+
+        self._database.write(replace)
+
     def finish_run(self, run_id: str, status: str, result: Mapping[str, Any]) -> None:
-        """Set the run's status and its result; a run ends once, but for an interruption.
+        """Set the run's status and its result, and make its summaries.
+
+        A run ends once, but for an interruption.
 
         Raises
         ------
@@ -109,8 +157,12 @@ class SqlRunStore:
             raise StoreError(f"run {run_id}: {status!r} is no status of a run that has ended")
         text = rows.document_text(result, what=f"the result of run {run_id}")
         run_key = self._key_of(run_id)
+        # read before the writing transaction: others may write while the medians are taken
+        made = summarise(self._database, run_key)
+        document = self.header(run_id).document
 
         def update(connection: sa.Connection) -> None:
+            self._database.lock_run(connection, run_key)
             asked = sa.select(RUN.c.status, RUN.c.result).where(RUN.c.key == run_key)
             before = tuple(connection.execute(asked).one())
             if before == (status, text):
@@ -118,68 +170,85 @@ class SqlRunStore:
             _refuse_ended(run_id, before[0])
             values = {"status": status, "result": text}
             connection.execute(sa.update(RUN).where(RUN.c.key == run_key).values(values))
+            write_summary(self._database, connection, made, document)
 
         self._database.write(update)
 
-    # ------------------------------------------------------------ reading
-
-    def header(self, run_id: str) -> RunHeader:
-        """Return how a run began; an unambiguous beginning of the id, or ``latest``, is enough.
-
-        Raises
-        ------
-        StoreError
-            If no run, or more than one, is meant.
-        """
-        found = self._run(run_id)
-        document = rows.document_of(found.document, what=f"run {found.id}")
-        if found.machine is not None:
-            document["machine"] = rows.document_of(
-                found.machine, what=f"the machine of run {found.id}"
-            )
-        fields = {name: getattr(found, name) for name in ("id", "kind", "name", "started_utc")}
-        return RunHeader(**fields, document=document)
-
-    def events(self, run_id: str) -> Iterator[EventRecord]:
-        """Return an iterator over the run's events, in order; see `header` for the id.
-
-        Events appended meanwhile are seen too.
-
-        Raises
-        ------
-        StoreError
-            As `header`, at once; while iterating, if an event is damaged.
-        """
-        return self._pages(self._run(run_id).key)
-
-    def runs(self, *, kind: str | None = None) -> Sequence[RunSummary]:
-        """Return all runs (of a kind), oldest first."""
-        asked = sa.select(RUN).order_by(RUN.c.started_utc, RUN.c.key)
-        if kind is not None:
-            asked = asked.where(RUN.c.kind == kind)
-        return tuple(_summary(row) for row in self._database.select(asked))
-
-    def summary(self, run_id: str) -> RunSummary:
-        """Return one run's line; see `header` for the id.
+    def pin(self, run_id: str, *, pinned: bool = True) -> None:
+        """Say whether `prune` leaves the run alone; see `header` for the id.
 
         Raises
         ------
         StoreError
             As `header`.
         """
-        return _summary(self._run(run_id))
+        key = self._run(run_id).key
+        changed = sa.update(RUN).where(RUN.c.key == key).values(pinned=pinned)
 
-    def close(self) -> None:
-        """Close files; idempotent. The store cannot be used afterwards."""
-        self._database.close()
+        def update(connection: sa.Connection) -> None:
+            connection.execute(changed)
 
-    def _run(self, wanted: str) -> sa.Row[Any]:
-        ids = sa.select(RUN.c.id).order_by(RUN.c.started_utc, RUN.c.key)
-        known = [row.id for row in self._database.select(ids)]
-        run_id = pick(wanted, known, place=str(self._database.place))
-        joined = RUN.outerjoin(MACHINE, RUN.c.machine_key == MACHINE.c.key)
-        asked = sa.select(RUN, MACHINE.c.document.label("machine")).select_from(joined)
-        return self._database.select(asked.where(RUN.c.id == run_id))[0]
+        self._database.write(update)
+
+    def prune(
+        self, *, keep: int | None = None, before: dt.datetime | None = None, dry_run: bool = False
+    ) -> Sequence[RunSummary]:
+        """Remove old runs and return them, oldest first; see `RunStore.prune`.
+
+        Raises
+        ------
+        UsageError
+            Unless exactly one of `keep` (at least 1) and `before` (aware) is given.
+        """
+        removal.refuse_nonsense(keep=keep, before=before)
+        self._catch_up(RunFilter())
+        keys = removal.doomed(self._database, keep=keep, before=before)
+        found = self._summaries(RUN.c.key.in_(keys)) if keys else ()
+        if keys and not dry_run:
+            removal.remove(self._database, keys)
+            self._keys.clear()
+        return found
+
+    def take_in(self, records: Sequence[RunRecord]) -> TakenIn:
+        """Add whole runs in one transaction, all of them or none.
+
+        A run that is there already is passed over where it is the same.
+
+        Raises
+        ------
+        StoreError
+            If a run of the same id is another one, or something could not be read back as it is.
+        """
+        known: list[RunRecord] = []
+        new: list[RunRecord] = []
+        for record in records:
+            (known if self._has_same(record) else new).append(record)
+        if new:
+            made = [taking.prepared(record) for record in new]
+            self._database.write(lambda c: taking.insert(self._database, c, made))
+            self._catch_up(RunFilter())
+        return TakenIn(
+            added=tuple(record.header.id for record in new),
+            known=tuple(record.header.id for record in known),
+        )
+
+    def _has_same(self, record: RunRecord) -> bool:
+        """Return whether a run is there already as it is, False where it is not there.
+
+        Raises
+        ------
+        StoreError
+            If another run has its id.
+        """
+        run_id = record.header.id
+        if not self._database.select(sa.select(RUN.c.key).where(RUN.c.id == run_id)):
+            return False
+        if self.record(run_id) != record:
+            raise StoreError(
+                f"run {run_id} is here already and is not the same: nothing was taken in; remove "
+                "one of the two"
+            )
+        return True
 
     def _key_of(self, run_id: str) -> int:
         """Return the key of a run by its whole id: nobody writes into a run by abbreviation."""
@@ -190,82 +259,10 @@ class SqlRunStore:
             self._keys[run_id] = found[0].key
         return self._keys[run_id]
 
-    def _pages(self, run_key: int) -> Iterator[EventRecord]:
-        begin = 0
-        while page := self._page(run_key, begin):
-            yield from page
-            begin = page[-1].seq + 1
 
-    def _page(self, run_key: int, begin: int) -> list[EventRecord]:
-        """Return some events from a number on: no reading transaction outlives a page."""
-        of_run = sa.select(EVENT).where(EVENT.c.run_key == run_key, EVENT.c.seq >= begin)
-        page = self._database.select(of_run.order_by(EVENT.c.seq).limit(EVENTS_PER_PAGE))
-        if not page:
-            return []
-        measured = sa.select(MEASUREMENT).where(
-            MEASUREMENT.c.run_key == run_key,
-            MEASUREMENT.c.seq.between(begin, page[-1].seq),
-        )
-        by_seq: dict[int, list[sa.Row[Any]]] = {}
-        for row in self._database.select(measured.order_by(*MEASUREMENT.primary_key.columns)):
-            by_seq.setdefault(row.seq, []).append(row)
-        return [rows.event_record(row, by_seq.get(row.seq, ())) for row in page]
-
-
-def _run_row(header: RunHeader) -> dict[str, Any]:
-    what = f"run {header.id}"
-    try:
-        aware = dt.datetime.fromisoformat(header.started_utc).tzinfo is not None
-    except (TypeError, ValueError):
-        aware = False
-    if not aware:
-        raise StoreError(
-            f"{what}: started_utc must be an ISO 8601 instant with its offset but got "
-            f"{header.started_utc!r}"
-        )
-    if not rows.is_plain(header.kind) or not rows.is_plain(header.name):
-        raise StoreError(f"{what}: kind and name must be valid Unicode without NUL")
-    document = dict(header.document)
-    if _is_machine(document.get("machine")):
-        del document["machine"]
-    return {
-        "id": header.id,
-        "kind": header.kind,
-        "name": header.name,
-        "started_utc": header.started_utc,
-        "document": rows.document_text(document, what=what),
-        "status": RUNNING,
-    }
-
-
-def _is_machine(machine: object) -> bool:
-    return isinstance(machine, Mapping) and bool(machine)
-
-
-def _fingerprint(machine: Mapping[str, Any]) -> str:
-    """Return the fingerprint that is given or follows, empty where it is no whole machine."""
-    given = machine.get("fingerprint")
-    if isinstance(given, str) and rows.is_plain(given):
-        return given
-    try:
-        return Machine.from_json(machine).fingerprint
-    except ValueError:
-        return ""
-
-
-def _machine_key(connection: sa.Connection, machine: Any) -> int:
-    """Return the key of a machine; thousands of runs on one keep one copy."""
-    text = rows.document_text(machine, what="the machine")
-    text = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
-    values = {"fingerprint": _fingerprint(machine), "document": text}
-    asked = sa.select(MACHINE.c.key).where(
-        MACHINE.c.fingerprint == values["fingerprint"], MACHINE.c.document == text
-    )
-    found = connection.execute(asked).scalar()
+def _refuse_pruned(run_id: str, found: object) -> None:
     if found is None:
-        connection.execute(sa.insert(MACHINE), [values])
-        found = connection.execute(asked).scalar_one()
-    return int(found)
+        raise StoreError(f"run {run_id} was removed from the store while it was written")
 
 
 def _refuse_ended(run_id: str, status: str) -> None:
@@ -280,15 +277,3 @@ def _refuse_gap(run_id: str, last_seq: int | None, given: Sequence[int]) -> None
             f"run {run_id} goes on with event {begin} but got {given[0]} to {given[-1]}: is "
             "another process writing the same run?"
         )
-
-
-def _summary(row: sa.Row[Any]) -> RunSummary:
-    result = row.result
-    return RunSummary(
-        id=row.id,
-        kind=row.kind,
-        name=row.name,
-        started_utc=row.started_utc,
-        status=row.status,
-        result=None if result is None else rows.document_of(result, what=f"run {row.id}"),
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -21,20 +21,39 @@ MEMORY = ":memory:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One SQLite database.
+    """One database: a SQLite file, one in memory, or one on a server.
 
     Parameters
     ----------
     path
-        Absolute path of its file; None for one in memory, gone when it is closed.
+        Absolute path of the SQLite file; None for any other.
     read_only
         Whether writing is refused from the start (``?mode=ro`` in the URL).
+    server
+        SQLAlchemy's URL of a database on a server, with its password; it is never shown. Empty
+        for SQLite: without a path, in memory, gone when it is closed.
     """
 
     path: Path | None
     read_only: bool = False
+    server: str = field(default="", repr=False)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is gone when it is closed."""
+        return self.path is None and not self.server
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be in any message: passwords, as they stand in the URL and decoded."""
+        parts = urlsplit(self.server)
+        given = [value for key, value in parse_qsl(parts.query) if "pass" in key.lower()]
+        given += [parts.password] if parts.password else []
+        return tuple({word for text in given for word in (text, unquote(text)) if word})
 
     def __str__(self) -> str:
+        if self.server:
+            return _shown(self.server)
         return MEMORY if self.path is None else str(self.path)
 
 
@@ -44,14 +63,16 @@ def open_store(location: str | Path | None = None) -> RunStore:
     Parameters
     ----------
     location
-        A file, a URL (``sqlite:///runs.db``, with ``?mode=ro`` for reading only), ``":memory:"``,
-        or None for what the environment variable ``PARBENCH_STORE`` says and, where that is not
-        set, ``.parbench/runs.db`` in the current folder.
+        A file, a URL (``sqlite:///runs.db``, with ``?mode=ro`` for reading only; or any other of
+        SQLAlchemy's, ``postgresql+psycopg://team@host/parbench``), ``":memory:"``, or None for
+        what the environment variable ``PARBENCH_STORE`` says and, where that is not set,
+        ``.parbench/runs.db`` in the current folder.
 
     Raises
     ------
     StoreError
-        If the location makes no sense; whether the file is good turns out when it is used.
+        If the location makes no sense, or the driver of its database is not installed; whether
+        the database is good turns out when it is used.
 
     Examples
     --------
@@ -84,7 +105,7 @@ def place_of(
     Raises
     ------
     StoreError
-        If it is empty, a folder, or a URL of a database that is not supported.
+        If it is empty, a folder, or no URL of a database.
 
     Examples
     --------
@@ -104,12 +125,10 @@ def place_of(
 
 
 def _place_of_url(text: str, folder: Path) -> Place:
+    scheme = text.partition("://")[0]
+    if scheme.partition("+")[0] != "sqlite":
+        return Place(path=None, server=_checked_server(text))
     parts = urlsplit(text)
-    if parts.scheme.partition("+")[0] != "sqlite":
-        # never the whole URL: it may hold a password
-        raise StoreError(
-            f"a store at a {parts.scheme!r} URL is not supported yet: give a file or sqlite:///FILE"
-        )
     if parts.netloc:
         raise StoreError(f"store {text!r}: a SQLite URL has three slashes, sqlite:///FILE")
     options = dict(parse_qsl(parts.query))
@@ -119,6 +138,30 @@ def _place_of_url(text: str, folder: Path) -> Place:
     if database in ("", MEMORY):
         return Place(path=None)
     return Place(path=_absolute(database, folder), read_only=bool(options))
+
+
+def _checked_server(text: str) -> str:
+    """Return the URL of a server's database; messages name its beginning only."""
+    scheme = text.partition("://")[0]
+    try:
+        parts = urlsplit(text)
+        well_formed = bool(parts.path.strip("/")) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        well_formed = False
+    if not well_formed or not scheme.replace("+", "").replace("_", "").isalnum():
+        raise StoreError(
+            f"the store's URL {scheme[:20]}://... is malformed or names no database: give "
+            "postgresql+psycopg://USER@HOST/DATABASE"
+        )
+    return text
+
+
+def _shown(server: str) -> str:
+    """Return a URL without its password and its options."""
+    parts = urlsplit(server)
+    user = f"{parts.username}@" if parts.username else ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{user}{parts.hostname or ''}{port}{parts.path}"
 
 
 def _absolute(text: str, folder: Path) -> Path:

@@ -25,7 +25,11 @@ FLAG_COLUMNS = ("warm_up", "checked")
 # what nearly every measurement has is a column, so that SQL can ask for it
 VALUE_COLUMNS = ("wall_time_s", "cpu_time_s", "peak_rss_growth_bytes", "peak_rss_bytes")
 
-_MAX_WHOLE = 2**63 - 1
+USAGE_COLUMNS = (
+    "cpu_percent", "rss_bytes", "memory_limit_bytes", "gpu_percent", "gpu_memory_bytes",
+)  # fmt: skip
+
+MAX_WHOLE = 2**63 - 1
 _wholes = operator.attrgetter(*WHOLE_COLUMNS)
 _texts = operator.attrgetter(*TEXT_COLUMNS)
 _flags = operator.attrgetter(*FLAG_COLUMNS)
@@ -70,9 +74,9 @@ def event_row(run_key: int, record: EventRecord) -> Row:
             f"{what} cannot be stored: JSON would change it (a tuple, or a key that is no text); "
             "give lists and text keys"
         )
-    _refuse_texts((record.kind,), ("kind",), what)
-    _refuse_wholes((record.seq,), ("seq",), what)
-    return run_key, record.seq, _finite(record.at_s, "at_s", what), record.kind, payload
+    refuse_texts((record.kind,), ("kind",), what)
+    refuse_wholes((record.seq,), ("seq",), what)
+    return run_key, record.seq, finite(record.at_s, "at_s", what), record.kind, payload
 
 
 def measurement_rows(run_key: int, record: EventRecord) -> list[Row]:
@@ -92,28 +96,58 @@ def measurement_rows(run_key: int, record: EventRecord) -> list[Row]:
 def _columns(given: MeasurementRow) -> Row:
     what = f"block {given.block}, candidate {given.candidate!r}"
     wholes, texts, flags = _wholes(given), _texts(given), _flags(given)
-    _refuse_wholes(wholes, WHOLE_COLUMNS, what)
-    _refuse_texts(texts, TEXT_COLUMNS, what)
-    values, further = _values(given.values, what)
+    refuse_wholes(wholes, WHOLE_COLUMNS, what)
+    refuse_texts(texts, TEXT_COLUMNS, what)
+    values, further = split_values(given.values, VALUE_COLUMNS, what=what)
     # not JSON: that would join two halves of a surrogate pair
     message = given.message.encode("unicode_escape").decode("ascii")
     return (*wholes, *texts, *flags, *values, further, message)
 
 
-def _values(given: Mapping[str, float], what: str) -> tuple[list[float | None], str | None]:
-    """Return the columns of the common values, and the further ones as JSON."""
-    values = [
-        _finite(given[name], name, what) if name in given else None for name in VALUE_COLUMNS
-    ]
-    if len(given) + values.count(None) == len(VALUE_COLUMNS):
+def split_values(
+    given: Mapping[str, float], columns: Sequence[str], *, what: str
+) -> tuple[list[float | None], str | None]:
+    """Return the values that have columns of their own, and the further ones as JSON.
+
+    Raises
+    ------
+    StoreError
+        If one is not finite, or a name is no valid text.
+    """
+    values = [finite(given[name], name, what) if name in given else None for name in columns]
+    if len(given) + values.count(None) == len(columns):
         return values, None
-    further = {name: value for name, value in given.items() if name not in VALUE_COLUMNS}
-    _refuse_texts(tuple(further), ("a metric's name",) * len(further), what)
-    finite = {name: _finite(value, name, what) for name, value in further.items()}
-    return values, document_text(finite, what=what)
+    further = {name: value for name, value in given.items() if name not in columns}
+    refuse_texts(tuple(further), ("a metric's name",) * len(further), what)
+    checked = {name: finite(value, name, what) for name, value in further.items()}
+    return values, document_text(checked, what=what)
 
 
-def _finite(value: Any, name: str, what: str) -> float:
+def joined_values(
+    columns: Sequence[str], values: Sequence[float | None], further: str | None, *, what: str
+) -> dict[str, float]:
+    """Return what `split_values` took apart.
+
+    Raises
+    ------
+    StoreError
+        If the JSON is damaged.
+    """
+    pairs = zip(columns, values, strict=True)
+    joined = {name: value for name, value in pairs if value is not None}
+    if further is not None:
+        joined |= document_of(further, what=what)
+    return joined
+
+
+def finite(value: Any, name: str, what: str) -> float:
+    """Return a finite number as a float, or refuse it.
+
+    Raises
+    ------
+    StoreError
+        If it is none.
+    """
     try:
         if math.isfinite(value):
             return float(value)
@@ -122,14 +156,28 @@ def _finite(value: Any, name: str, what: str) -> float:
     raise StoreError(f"{what}: {name} must be a finite number but got {value!r}")
 
 
-def _refuse_wholes(values: Sequence[Any], names: Sequence[str], what: str) -> None:
+def refuse_wholes(values: Sequence[Any], names: Sequence[str], what: str) -> None:
+    """Refuse what a 64-bit column cannot hold; the names are for the message.
+
+    Raises
+    ------
+    StoreError
+        If a value is no whole number below 2**63.
+    """
     for value in values:
-        if not isinstance(value, int) or not -_MAX_WHOLE <= value <= _MAX_WHOLE:
+        if not isinstance(value, int) or not -MAX_WHOLE <= value <= MAX_WHOLE:
             name = names[values.index(value)]
             raise StoreError(f"{what}: {name} must be a whole number below 2**63, not {value!r}")
 
 
-def _refuse_texts(values: Sequence[Any], names: Sequence[str], what: str) -> None:
+def refuse_texts(values: Sequence[Any], names: Sequence[str], what: str) -> None:
+    """Refuse what a text column cannot hold; the names are for the message.
+
+    Raises
+    ------
+    StoreError
+        If a value is no valid Unicode, or holds NUL.
+    """
     for value in values:
         if not isinstance(value, str) or not is_plain(value):
             name = names[values.index(value)]
@@ -192,11 +240,8 @@ def _measurement(row: Row) -> MeasurementRow:
         _, seq, _, block, slot, epoch, copy, size, repeats, candidate, worker, outcome, digest,
         warm_up, checked, *columns, further, message,
     ) = row  # fmt: skip
-    pairs = zip(VALUE_COLUMNS, columns, strict=True)
-    values = {name: value for name, value in pairs if value is not None}
     what = f"a measurement of event {seq}"
-    if further is not None:
-        values |= document_of(further, what=what)
+    values = joined_values(VALUE_COLUMNS, columns, further, what=what)
     return MeasurementRow(
         block=block,
         slot=slot,

@@ -3,12 +3,19 @@
 History of the schema's version
 -------------------------------
 1   machine, run, event, measurement. Append only but for the end of a run, which is set once.
+2   run has mode, git_commit, dirty, pinned, started_us and summarised_seq; machine has digest, by
+    which it is unique (a whole document is too long for an index of PostgreSQL; in a SQLite file
+    of version 1 the old constraint stays beside it). New: usage, curve, fit, and what follows
+    from a run's events: candidate, epoch, summary. The latter are written anew whenever a run
+    has grown beyond summarised_seq; all others are append only but for `prune`.
 
-A store of a newer version is refused; one of an older version is to be brought up here, step by
-step, in the transaction that finds it.
+A store of a newer version is refused; one of an older version is brought up by `migrations`, step
+by step, in the transaction that finds it.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -16,18 +23,25 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     MetaData,
     String,
     Table,
     Text,
-    UniqueConstraint,
+    false,
 )
 from sqlalchemy.types import BigInteger
 
-from parbench_lab.store.rows import FLAG_COLUMNS, TEXT_COLUMNS, VALUE_COLUMNS, WHOLE_COLUMNS
+from parbench_lab.store.rows import (
+    FLAG_COLUMNS,
+    TEXT_COLUMNS,
+    USAGE_COLUMNS,
+    VALUE_COLUMNS,
+    WHOLE_COLUMNS,
+)
 
-VERSION = 1
+VERSION = 2
 
 METADATA = MetaData()
 
@@ -43,7 +57,8 @@ MACHINE = Table(
     Column("key", Integer, primary_key=True),
     Column("fingerprint", String(64), nullable=False),
     Column("document", Text, nullable=False),  # JSON; one fingerprint may have several
-    UniqueConstraint("fingerprint", "document"),
+    Column("digest", String(64), nullable=False, server_default=""),  # SHA-256 of the document
+    Index("machine_digest", "fingerprint", "digest", unique=True),
 )
 
 RUN = Table(
@@ -58,6 +73,14 @@ RUN = Table(
     Column("machine_key", Integer, ForeignKey("machine.key")),
     Column("status", Text, nullable=False),
     Column("result", Text),  # JSON; null until the run ends
+    Column("mode", String(16), nullable=False, server_default="batch"),
+    Column("git_commit", Text, nullable=False, server_default=""),
+    Column("dirty", Boolean, nullable=False, server_default=false()),
+    Column("pinned", Boolean, nullable=False, server_default=false()),
+    # microseconds since 1970 in UTC: the text has any offset and does not sort
+    Column("started_us", BigInteger, nullable=False, server_default="0"),
+    Column("summarised_seq", BigInteger),  # the last event in the summaries; null: none made yet
+    Index("run_started", "started_us"),
 )
 
 EVENT = Table(
@@ -87,3 +110,94 @@ MEASUREMENT = Table(
     ForeignKeyConstraint(["run_key", "seq"], ["event.run_key", "event.seq"]),
     sqlite_with_rowid=False,
 )
+
+CANDIDATE = Table(
+    "candidate",
+    METADATA,
+    Column("run_key", Integer, ForeignKey("run.key"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("document", Text, nullable=False),  # JSON: how it can be found again
+    sqlite_with_rowid=False,
+)
+
+EPOCH = Table(
+    "epoch",
+    METADATA,
+    Column("run_key", Integer, ForeignKey("run.key"), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("size", BigInteger, nullable=False),  # batch size in items
+    sqlite_with_rowid=False,
+)
+
+
+def _estimate_columns() -> list[Column[Any]]:
+    return [
+        Column("point", Float(53), nullable=False),
+        Column("low", Float(53), nullable=False),
+        Column("high", Float(53), nullable=False),
+        Column("confidence", Float(53), nullable=False),
+        Column("n", BigInteger, nullable=False),
+    ]
+
+
+SUMMARY = Table(
+    "summary",
+    METADATA,
+    Column("run_key", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("candidate", Integer, nullable=False),
+    Column("metric", Text, nullable=False),
+    *_estimate_columns(),  # of the median of what was judged
+    Column("p95", Float(53)),
+    Column("p99", Float(53)),
+    Column("peak_rss_bytes", Float(53)),
+    ForeignKeyConstraint(["run_key", "epoch"], ["epoch.run_key", "epoch.number"]),
+    ForeignKeyConstraint(["run_key", "candidate"], ["candidate.run_key", "candidate.position"]),
+    sqlite_with_rowid=False,
+)
+
+USAGE = Table(
+    "usage",
+    METADATA,
+    Column("run_key", Integer, ForeignKey("run.key"), primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("at_s", Float(53), nullable=False),
+    Column("source", Text, nullable=False),  # a worker's name, or "host"
+    *(Column(name, Float(53)) for name in USAGE_COLUMNS),
+    Column("further_values", Text),  # JSON; null where there are none
+    sqlite_with_rowid=False,
+)
+
+CURVE = Table(
+    "curve",
+    METADATA,
+    Column("run_key", Integer, ForeignKey("run.key"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("backend", Text, nullable=False),
+    Column("scaling", Text, nullable=False),  # strong or weak
+    Column("series_size", BigInteger, nullable=False),
+    Column("workers", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("metric", Text, nullable=False),
+    *_estimate_columns(),
+    sqlite_with_rowid=False,
+)
+
+FIT = Table(
+    "fit",
+    METADATA,
+    Column("run_key", Integer, ForeignKey("run.key"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("backend", Text, nullable=False),
+    Column("scaling", Text, nullable=False),
+    Column("series_size", BigInteger, nullable=False),
+    Column("law", Text, nullable=False),
+    Column("parameter", Text, nullable=False),
+    *_estimate_columns(),
+    sqlite_with_rowid=False,
+)
+
+OF_A_RUN = (SUMMARY, CANDIDATE, EPOCH, CURVE, FIT, USAGE, MEASUREMENT, EVENT)
+"""All tables whose rows belong to a run, those that refer to others first."""

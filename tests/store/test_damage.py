@@ -56,7 +56,7 @@ def foreign(path):
         pytest.param(garbage, "is no SQLite database; it was left as it is", id="garbage"),
         pytest.param(truncated, "is damaged; it was left as it is", id="truncated"),
         pytest.param(beheaded, "is no SQLite database", id="first page missing"),
-        pytest.param(newer, "has schema version 99, this program knows 1: upgrade", id="newer"),
+        pytest.param(newer, "has schema version 99, this program knows 2: upgrade", id="newer"),
         pytest.param(foreign, "is the database of another program", id="foreign"),
     ],
 )

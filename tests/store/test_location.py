@@ -41,7 +41,8 @@ def test_memory_is_a_place(location):
     ("location", "words"),
     [
         pytest.param("  ", "is empty", id="blank"),
-        pytest.param("postgresql://me:secret@host/db", "not supported yet", id="other database"),
+        pytest.param("postgresql://me:secret@host", "names no database", id="no database"),
+        pytest.param("postgresql://me:secret@host:x/db", "is malformed", id="port is no number"),
         pytest.param("sqlite://runs.db", "three slashes", id="two slashes"),
         pytest.param("sqlite:///runs.db?cache=shared", "only .mode=ro", id="unknown option"),
         pytest.param("/tmp", "is a folder", id="folder"),
@@ -50,6 +51,35 @@ def test_memory_is_a_place(location):
 def test_a_location_that_makes_no_sense_is_refused_with_words(location, words):
     with pytest.raises(StoreError, match=words) as refusal:
         place_of(location, environment={}, folder=HERE)
+
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("postgresql://me:s%40cret@host:5433/db", id="in its place"),
+        pytest.param("postgresql://me@host:5433/db?password=s%40cret", id="as an option"),
+    ],
+)
+def test_the_password_of_a_server_is_never_shown(url):
+    place = place_of(url, environment={}, folder=HERE)
+
+    assert str(place) == "postgresql://me@host:5433/db"
+    assert "cret" not in repr(place)
+    assert "s@cret" in place.secrets
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        pytest.param("nosuchbase://me:secret@host/db", "none that SQLAlchemy knows", id="kind"),
+        pytest.param("mysql+pymysql://me:secret@host/db", "needs pymysql: pip inst", id="driver"),
+    ],
+)
+def test_a_server_that_cannot_be_spoken_to_is_told_at_once(url, words):
+    with pytest.raises(StoreError, match=words) as refusal:
+        open_store(url)
 
     assert "secret" not in str(refusal.value)
 

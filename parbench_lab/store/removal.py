@@ -1,0 +1,85 @@
+"""Removing old runs with all that is kept of them; which ones, `pruning` says."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from parbench_lab.errors import UsageError
+from parbench_lab.store.database import Database
+from parbench_lab.store.headers import RUNNING
+from parbench_lab.store.provenance import microseconds
+from parbench_lab.store.pruning import Kept, beyond, older, refuse_nonsense
+from parbench_lab.store.schema import CANDIDATE, EPOCH, MACHINE, OF_A_RUN, RUN, SUMMARY
+
+__all__ = ["doomed", "refuse_nonsense", "remove"]
+
+
+def doomed(database: Database, *, keep: int | None, before: dt.datetime | None) -> list[int]:
+    """Return the keys of the runs that go, oldest first.
+
+    Parameters
+    ----------
+    database
+        Its summaries must be up to date.
+    keep, before
+        As `RunStore.prune`.
+
+    Raises
+    ------
+    UsageError
+        If the instant is naive.
+    """
+    asked = sa.select(RUN.c.key, RUN.c.started_us, RUN.c.status, RUN.c.pinned)
+    runs = [
+        Kept(
+            run_key=row.key,
+            started_us=row.started_us,
+            ended=row.status not in (RUNNING, "interrupted"),
+            pinned=bool(row.pinned),
+        )
+        for row in database.select(asked.order_by(RUN.c.started_us, RUN.c.key))
+    ]
+    if before is not None:
+        if before.tzinfo is None:
+            raise UsageError(f"prune: the instant must be aware but got {before}")
+        return older(runs, before_us=microseconds(before))
+    return beyond(runs, _series(database), keep=keep or 1)
+
+
+def remove(database: Database, keys: Sequence[int]) -> None:
+    """Remove runs, each with its rows in one transaction; machines stay."""
+    for key in keys:
+
+        def delete(connection: sa.Connection, key: int = key) -> None:
+            for table in OF_A_RUN:
+                connection.execute(sa.delete(table).where(table.c.run_key == key))
+            connection.execute(sa.delete(RUN).where(RUN.c.key == key))
+
+        database.write(delete)
+
+
+def _series(database: Database) -> dict[int, set[tuple[Any, ...]]]:
+    """Return the series of each run; one without figures belongs to those of its name."""
+    about = (RUN.c.key, RUN.c.kind, RUN.c.name, RUN.c.mode, MACHINE.c.fingerprint)
+    of_run = RUN.outerjoin(MACHINE, RUN.c.machine_key == MACHINE.c.key)
+    found: dict[int, set[tuple[Any, ...]]] = defaultdict(set)
+    measured = (
+        of_run.join(SUMMARY, SUMMARY.c.run_key == RUN.c.key)
+        .join(
+            CANDIDATE,
+            sa.and_(CANDIDATE.c.run_key == RUN.c.key, CANDIDATE.c.position == SUMMARY.c.candidate),
+        )
+        .join(EPOCH, sa.and_(EPOCH.c.run_key == RUN.c.key, EPOCH.c.number == SUMMARY.c.epoch))
+    )
+    figures = sa.select(*about, CANDIDATE.c.name.label("candidate"), EPOCH.c.size)
+    for key, *what in database.select(figures.select_from(measured).distinct()):
+        found[key].add(tuple(what))
+    for key, *what in database.select(sa.select(*about).select_from(of_run)):
+        if key not in found:
+            found[key].add(tuple(what))
+    return found
