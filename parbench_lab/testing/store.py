@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, MeasurementRow, RunHeader, RunStore
 from parbench_lab.errors import StoreError
+from parbench_lab.testing.histories import check_histories
 
 N_THREADS = 4
 N_BATCHES = 10
@@ -50,6 +51,8 @@ def check_store(make_store: Callable[[], RunStore], *, persistent: bool = True) 
         with contextlib.closing(make_store()) as store:
             _expect(store.runs() == before, "runs are there again after a store was closed")
             _expect(tuple(store.events("check-1")) == _sample_events(), "and so are their events")
+    with contextlib.closing(make_store()) as store:
+        check_histories(store, _expect)
 
 
 def _check_empty(store: RunStore) -> None:

@@ -21,6 +21,10 @@ def test_the_store_in_a_file_keeps_its_promises(tmp_path):
     check_store(lambda: open_store(tmp_path / "runs.db"))
 
 
+def test_the_store_on_a_postgresql_server_keeps_its_promises(postgres_url):
+    check_store(lambda: open_store(postgres_url))
+
+
 def test_the_store_in_memory_keeps_its_promises():
     check_store(lambda: open_store(":memory:"), persistent=False)
 
