@@ -18,6 +18,8 @@ from parbench_lab.racing.history import LogLine, TimedUsage
 THROUGHPUT_EVERY_S = 0.19
 EVIDENCE_EVERY_S = 0.5
 SLOW_EVERY_S = 1.0
+ALONE_S = 0.25
+"""So long the other plots wait when what a user waited for is drawn."""
 RENEW_AFTER = 400
 """After so many streamed snapshots the evidence is drawn anew from the thinned ones."""
 
@@ -55,21 +57,24 @@ class Curves:
         self._has_ratio = bool(history.boards)
         return race_figures(history)
 
-    def tick(self, board: Scoreboard, *, watched: bool = True, eager: bool = False) -> None:
+    def tick(self, board: Scoreboard, *, watched: bool = True, awaited: int | None = None) -> None:
         """Show what is new; figures are drawn anew when somebody entered.
 
         Workers are asked how busy they are only while somebody looks (`watched`); five times a
-        second is enough for the eye, unless a user waits for what comes next (`eager`).
+        second is enough for the eye, unless a user waits for the first measurement at a batch
+        size (`awaited`), which then goes to a page that has nothing else to draw.
         """
         if self._outgrown():
             self.figure.rebuild(self._draw())
         now_s = time.monotonic()
-        if eager or now_s - self._throughput_s >= THROUGHPUT_EVERY_S:
+        if awaited is not None or now_s - self._throughput_s >= THROUGHPUT_EVERY_S:
             self._throughput_s = now_s
             self._throughput()
-        if eager:
+        if awaited is not None:
             self.lines()
-            self.figure.flush_soon(("throughput:",))
+            if self.shown_size == awaited:
+                self.figure.flush_soon(("throughput:",))
+                self.figure.hold(ALONE_S)
             return
         if now_s - self._evidence_s >= EVIDENCE_EVERY_S:
             self._evidence_s = now_s

@@ -12,7 +12,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -67,12 +67,13 @@ class _Queue:
     def __bool__(self) -> bool:
         return bool(self.streams or self.replaced or self.attributes)
 
-    def take(self, hurried: tuple[str, ...] | None) -> _Queue:
-        """Return and forget attributes and what belongs to the hurried sources (None: all)."""
+    @property
+    def groups(self) -> set[str]:
+        """The groups of sources that wait."""
+        return {_group(source) for source in (*self.streams, *self.replaced)}
 
-        def goes(source: str) -> bool:
-            return hurried is None or source.startswith(hurried)
-
+    def take(self, goes: Callable[[str], bool]) -> _Queue:
+        """Return and forget attributes and the sources that go."""
         taken = _Queue(attributes=self.attributes)
         self.attributes = {}
         taken.replaced = {source for source in self.replaced if goes(source)}
@@ -82,6 +83,11 @@ class _Queue:
         return taken
 
 
+def _group(source: str) -> str:
+    """Return what a source is drawn with: the name of a plot before a colon, or nothing."""
+    return source.partition(":")[0] if ":" in source else ""
+
+
 class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
     """A Bokeh layout that streams into every front end that shows it.
 
@@ -89,10 +95,11 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
     ----------
     root
         A Bokeh figure or layout. Every data source that changes has a ``name``, as has every
-        model of which an attribute is `set`.
+        model of which an attribute is `set`. Names such as ``"evidence:fft"`` say which plot a
+        source belongs to: a tick brings one plot's data, so that no drawing takes long.
     max_hz, longest_tick_s
         Messages a second at most; fewer where a page is slow to draw them (`BUSY_SHARE`), but
-        one every `longest_tick_s`.
+        every plot has its turn once in `longest_tick_s`.
     themes
         ``{"light": {type: {attribute: value}}, "dark": ...}``: applied by the page as its own
         theme says; types are Bokeh's, or the ends of their names (``"Axis"``).
@@ -137,6 +144,8 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         self._sent_s = self._ticked_s = -1.0
         self._urgent = False
         self._hurried: tuple[str, ...] | None = ()
+        self._held_until_s = -1.0
+        self._turns: dict[str, int] = {}
         self._structure = 0
         self._rebuilt = False
         self._stopping = False
@@ -239,6 +248,18 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
             self._urgent = True
             self._wake.notify_all()
 
+    def hold(self, for_s: float) -> None:
+        """Send for so long only what is flushed: a page that draws nothing shows that at once.
+
+        Parameters
+        ----------
+        for_s
+            From now on, in seconds; 0 ends it.
+        """
+        with self._lock:
+            self._held_until_s = time.monotonic() + for_s
+            self._wake.notify_all()
+
     def static(self) -> Any:
         """Return an independent copy of the figure with the data of now, for a report."""
         with self._lock:
@@ -309,12 +330,14 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         now_s = time.monotonic()
         behind = self._seq - min(view.acknowledged for view in self._views.values())
         ready = behind < UNACKNOWLEDGED or now_s - self._sent_s >= self._patience_s
-        return ready and (self._urgent or now_s - self._ticked_s >= self._tick_s())
+        return ready and (self._urgent or now_s >= self._next_tick_s())
 
-    def _tick_s(self) -> float:
-        """Return the time between two messages: longer where a page is slow to draw them."""
+    def _next_tick_s(self) -> float:
+        """Return when the next message goes by itself: later where a page is slow to draw."""
         busy_s = max((view.busy_s for view in self._views.values()), default=0.0)
-        return max(self._least_s, min(busy_s / BUSY_SHARE, self._longest_s))
+        longest_s = self._longest_s / max(1, len(self._queue.groups))
+        tick_s = max(self._least_s, min(busy_s / BUSY_SHARE, longest_s))
+        return max(self._ticked_s + tick_s, self._held_until_s)
 
     def _forget_silent(self) -> None:
         """Drop views whose page was closed without a word."""
@@ -327,7 +350,7 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         if not self._queue or not self._views:
             return None
         now_s = time.monotonic()
-        until_tick_s = self._ticked_s + self._tick_s() - now_s
+        until_tick_s = self._next_tick_s() - now_s
         return max(
             0.0, until_tick_s if until_tick_s > 0 else self._sent_s + self._patience_s - now_s
         )
@@ -357,15 +380,15 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
     def _data(self) -> list[tuple[dict[str, Any], list[bytes]]]:
         """Return what is queued as a message, if anything is."""
         now_s = time.monotonic()
-        # whoever is new gets a snapshot next: nothing may wait then
-        whole = bool(self._wanted) or now_s - self._ticked_s >= self._tick_s()
-        queue = self._queue.take(None if whole else self._hurried)
+        by_itself = bool(self._wanted) or now_s >= self._next_tick_s()
+        queue = self._queue.take(self._going())
         self._urgent, self._hurried = False, ()
         if not queue or not self._views:
             return []
         self._seq += 1
+        self._turns |= dict.fromkeys(queue.groups, self._seq)
         self._sent_s = now_s
-        if whole:
+        if by_itself:
             self._ticked_s = now_s
         self.sent_messages += 1
         operations: list[Operation] = [
@@ -377,6 +400,17 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
             for name, (columns, rollover) in queue.streams.items()
         ]
         return [self._packed("data", None, operations, queue.attributes)]
+
+    def _going(self) -> Callable[[str], bool]:
+        """Return which sources go now: what somebody waits for, or the plot whose turn it is."""
+        hurried = self._hurried
+        if self._wanted or hurried is None:
+            # whoever is new gets a snapshot next: nothing may wait then
+            return lambda _source: True
+        if self._urgent:
+            return lambda source: source.startswith(hurried)
+        turn = min(self._queue.groups, key=lambda name: self._turns.get(name, -1), default=None)
+        return lambda source: _group(source) == turn
 
     def _all(self, view: str) -> tuple[dict[str, Any], list[bytes]]:
         """Return all data for a view that has the figure but missed messages."""

@@ -19,7 +19,7 @@ from parbench_lab.core.standing import Scoreboard
 from parbench_lab.errors import ParbenchError
 from parbench_lab.panel.building import close_tree, refused, verb_button
 from parbench_lab.panel.controls import Controls
-from parbench_lab.panel.curves import Curves
+from parbench_lab.panel.curves import ALONE_S, Curves
 from parbench_lab.panel.presenter import board_state, code_of, table_as_csv
 from parbench_lab.panel.race_board import RaceBoard
 from parbench_lab.panel.static_page import RacePage, still_html
@@ -177,8 +177,10 @@ class RacePanel:
         if name in ("elimination_threshold", "tolerance"):
             self.curves.lines()
             self.curves.figure.flush_soon(sources=())
+            self.curves.figure.hold(ALONE_S)  # who drags sees the line go, not ten other drawings
         elif name == "batch_size":
             self._eager = EAGER_TICKS
+            self.curves.figure.hold(EAGER_TICKS * EAGER_S)
         self.refresh()
 
     def _on_word(self, message: Mapping[str, Any]) -> None:
@@ -265,11 +267,12 @@ class RacePanel:
     def _tick(self, *, everything: bool = True) -> None:
         board = self._control.scoreboard
         self._ticks += 1
-        self.curves.tick(board, watched=self._is_watched(), eager=self._eager > 0)
-        if self._eager > 0:
-            seen = self.curves.shown_size == self._control.settings.batch_size
-            self._eager = 0 if seen else self._eager - 1
-        if everything or self._ticks % BOARD_EVERY == 0:
+        size = self._control.settings.batch_size
+        awaited = size if self._eager > 0 else None
+        self.curves.tick(board, watched=self._is_watched(), awaited=awaited)
+        if awaited is not None:
+            self._eager = 0 if self.curves.shown_size == size else self._eager - 1
+        if everything or (awaited is None and self._ticks % BOARD_EVERY == 0):
             self._show_board(board)
 
     def _show_board(self, board: Scoreboard) -> None:

@@ -61,6 +61,7 @@ class RememberingRace:
         self.scoreboard = board or scoreboard()
         self.started = started
         self.run_id = run_id
+        self.measured = []
         self.log_lines = (LogLine(at_s=1.0, sentence="worker cpu-0 is ready"),)
         self.candidates = tuple(
             pb.Candidate(name=s.candidate, function=abs) for s in self.scoreboard.standings
@@ -86,7 +87,7 @@ class RememberingRace:
         return dict(self.challengers)
 
     def measured_since(self, seq):
-        return ()
+        return tuple(one for one in self.measured if one.seq >= seq)
 
     def sizes(self):
         return ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from parbench_lab.core.ports import MeasurementRow
 from parbench_lab.panel.curves import Curves, lines_after
-from parbench_lab.racing.history import LogLine
+from parbench_lab.racing.history import LogLine, TimedMeasurement
 from tests.panel.races import RememberingRace, scoreboard
 
 
@@ -31,4 +32,29 @@ def test_an_elimination_is_marked_even_when_the_log_is_full():
 
     marks = curves.figure.static().select_one({"name": "throughput:marks"})
     assert list(marks.data["at_s"]) == [101.0]
+    curves.figure.close()
+
+
+def measured(seq, size):
+    row = MeasurementRow(
+        block=seq, slot=0, epoch=0, candidate="fair", copy=0, size=size, worker="cpu-0",
+        outcome="ok", warm_up=False, checked=True, repeats=1, values={"wall_time_s": 0.01},
+    )  # fmt: skip
+    return TimedMeasurement(seq=seq, at_s=float(seq), row=row)
+
+
+def test_only_the_first_measurement_at_a_new_size_is_hurried_to_the_page():
+    race = RememberingRace()
+    curves = Curves(race)
+    hurried = []
+    curves.figure.flush_soon = hurried.append
+
+    race.measured.append(measured(0, 100))
+    curves.tick(scoreboard(), awaited=500)
+    before = list(hurried)
+    race.measured.append(measured(1, 500))
+    curves.tick(scoreboard(), awaited=500)
+
+    assert (before, hurried) == ([], [("throughput:",)])
+    assert curves.shown_size == 500
     curves.figure.close()

@@ -299,6 +299,47 @@ def test_what_a_user_waits_for_goes_alone_and_the_rest_at_its_tick(make):
     assert live.comes(lambda: page.rows() == [0.0, 1.0, 2.0])
 
 
+def two_plots():
+    drawn = figure(name="plot")
+    for name in ("speed:a", "speed:b", "odds:a"):
+        source = ColumnDataSource({"x": [0.0], "label": ["begin"]}, name=name)
+        drawn.scatter("x", "x", source=source)
+    return drawn
+
+
+def test_a_tick_brings_the_data_of_one_plot_and_the_others_have_their_turns(make):
+    live = make(two_plots(), max_hz=1000.0, longest_tick_s=3600.0)
+    page = Page(live)
+    page.look()
+    live.hold(3600.0)
+    for name in ("speed:a", "odds:a", "speed:b"):
+        feed(live, 1, source=name)
+
+    live.hold(0.0)
+    assert live.comes(lambda: live.sent_messages == 2)
+
+    brought = [sorted(name for _, name, *_ in told["operations"]) for told in page.data]
+    assert sorted(brought) == [["odds:a"], ["speed:a", "speed:b"]]
+
+
+def test_while_a_figure_is_held_only_what_is_waited_for_is_sent(make):
+    live = make(max_hz=1000.0)
+    page = Page(live)
+    page.look()
+
+    live.hold(3600.0)
+    feed(live, 1)
+    feed(live, 2, source="other")
+    live.flush_soon(sources=("oth",))
+    assert live.comes(lambda: page.rows("other") == [0.0, 2.0])
+    live.settles()
+    held = (live.sent_messages, page.rows())
+    live.hold(0.0)
+
+    assert held == (1, [0.0])
+    assert live.comes(lambda: page.rows() == [0.0, 1.0])
+
+
 def test_a_page_that_is_busy_with_drawing_gets_fewer_messages(make):
     live = make(max_hz=1000.0, longest_tick_s=3600.0)
     page = Page(live, acknowledges=False)
