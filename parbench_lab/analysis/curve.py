@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from parbench_lab.analysis import laws
 from parbench_lab.analysis.laws.formulas import karp_flatt
 from parbench_lab.analysis.repeats import estimate_positive
+from parbench_lab.analysis.table import trials_of
 from parbench_lab.analysis.trial import TimeShares, Trial
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.errors import UsageError
@@ -99,6 +100,66 @@ class ScalingCurve:
     _levels: dict[str, tuple[Level, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False, hash=False
     )
+
+    @classmethod
+    def from_times(
+        cls,
+        workers: Sequence[int],
+        time_s: Any,
+        *,
+        name: str = "table",
+        unit: str = "items",
+        cores: int | None = None,
+        backend: str = "recorded",
+        mode: Mode = "strong",
+        size: int = 1,
+        machine: str = "",
+        confidence: float = 0.95,
+    ) -> ScalingCurve:
+        """Return the curve of a table of times, such as one that was published.
+
+        Parameters
+        ----------
+        workers
+            Worker counts; one that comes again is its next repetition.
+        time_s
+            Seconds, positive: one for each count, or a row of repetitions for each (NaN where a
+            run is missing). Ratios are taken within repetitions.
+        cores
+            How many there were; as many as the most workers by default, so none is marked.
+        backend
+            What ran the parts, for titles.
+        size
+            Items of the case, per worker in weak scaling, at least 1; throughput needs it.
+        name, unit, mode, machine, confidence
+            As for `ScalingCurve`.
+
+        Raises
+        ------
+        UsageError
+            If the table makes no sense; the text says why.
+
+        Examples
+        --------
+        >>> curve = ScalingCurve.from_times([1, 2, 4], [[8.0, 8.2], [4.1, 4.3], [2.4, 2.2]])
+        >>> [round(level.speedup.point, 2) for level in curve.levels]
+        [1.0, 1.93, 3.53]
+        """
+        if mode not in ("strong", "weak"):
+            raise UsageError(f"mode must be 'strong' or 'weak' but got {mode!r}")
+        trials = trials_of(workers, time_s, size=size, weak=mode == "weak")
+        if not trials:
+            raise UsageError("time_s has no time at all")
+        return cls(
+            name=name,
+            backend=backend,
+            mode=mode,
+            unit=unit,
+            cores=max(run.workers for run in trials) if cores is None else cores,
+            trials=trials,
+            machine=machine,
+            confidence=confidence,
+        )
 
     @property
     def levels(self) -> tuple[Level, ...]:

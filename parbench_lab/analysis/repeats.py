@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special  # not stats: it takes half a second to import
 
 from parbench_lab.core.estimate import Estimate
 
@@ -41,7 +41,8 @@ def estimate_positive(values: Sequence[float], *, confidence: float = 0.95) -> E
     if sample.size == 1:
         return Estimate(point=point, low=point, high=point, confidence=confidence, n=1)
     logs = np.log(sample)
-    reach = stats.t.ppf(0.5 + confidence / 2, sample.size - 1) * stats.sem(logs)
+    error = float(logs.std(ddof=1)) / math.sqrt(sample.size)
+    reach = float(special.stdtrit(sample.size - 1, 0.5 + confidence / 2)) * error
     low, high = (math.exp(logs.mean() + sign * reach) for sign in (-1.0, 1.0))
     return Estimate(
         point=point,

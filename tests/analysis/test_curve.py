@@ -197,3 +197,70 @@ def test_a_worker_without_a_part_is_imbalance():
 def test_the_largest_difference_tells_how_far_two_results_are_apart(a, b, apart):
     assert largest_difference(a, b) == apart
     assert (digest(a) == digest(b)) == bool(apart == 0.0)
+
+
+def test_a_table_of_times_is_a_curve_with_its_repetitions():
+    rows = ScalingCurve.from_times([1, 4], [[8.0, 9.0], [4.0, 4.5]], name="told", size=100)
+    again = ScalingCurve.from_times([1, 4, 1, 4], [8.0, 4.0, 9.0, 4.5], name="told", size=100)
+    gap = ScalingCurve.from_times([1, 4], [[8.0, 9.0], [4.0, np.nan]])
+
+    assert rows == again
+    assert rows.levels[1].speedup.point == pytest.approx(2.0)
+    assert rows.levels[1].throughput.point == pytest.approx((100 / 4.0 + 100 / 4.5) / 2)
+    assert [level.time_s.n for level in gap.levels] == [2, 1]
+    assert not any(level.oversubscribed for level in rows.levels)
+
+
+def test_a_weak_table_grows_its_work():
+    found = ScalingCurve.from_times([1, 2, 4], [2.0, 2.0, 2.5], mode="weak", size=10, cores=2)
+
+    assert [level.size for level in found.levels] == [10, 20, 40]
+    assert found.levels[2].speedup.point == pytest.approx(4 * 2.0 / 2.5)
+    assert [level.oversubscribed for level in found.levels] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("workers", "time_s", "words"),
+    [
+        ([1, 2], [1.0], "for each of the 2 worker counts but has 1"),
+        ([1, 0], [1.0, 2.0], "at least 1"),
+        ([1, 1.5], [1.0, 2.0], "whole numbers"),
+        ([1, 2], [1.0, -2.0], "positive seconds"),
+        ([1, 2], [[1.0, 2.0], [1.0]], "must be numbers"),
+        ([], [], "a list of counts"),
+        ([1, 2], [np.nan, np.nan], "no time at all"),
+    ],
+    ids=str,
+)
+def test_a_table_that_makes_no_sense_is_refused(workers, time_s, words):
+    with pytest.raises(UsageError, match=words):
+        ScalingCurve.from_times(workers, time_s)
+
+
+def gustafson(fraction, workers):
+    return {n: n / (n - fraction * (n - 1)) for n in workers}
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.05, 0.3])
+def test_a_weak_curve_gives_back_the_serial_fraction_it_was_made_of(fraction):
+    exact = curve(gustafson(fraction, (1, 2, 4, 8)), noise=0.0, mode="weak")
+
+    fit = exact.fit(law="gustafson")
+
+    assert fit.alpha.point == pytest.approx(fraction, abs=1e-6)
+    assert fit.predict([16], shown="speedup")[0] == pytest.approx(16 - fraction * 15, rel=1e-4)
+
+
+@pytest.mark.statistics
+def test_the_interval_of_a_weak_curves_fraction_covers_about_95_percent():
+    truth = gustafson(0.2, (1, 2, 4, 8, 16))
+    fits = [curve(truth, mode="weak", noise=0.02, seed=k).fit(law="gustafson") for k in range(200)]
+
+    covered = np.mean([fit.alpha.low <= 0.2 <= fit.alpha.high for fit in fits])
+
+    assert 0.90 <= covered <= 0.99
+
+
+def test_a_weak_curve_over_too_few_levels_is_refused_in_words():
+    with pytest.raises(UsageError, match="4"):
+        curve(gustafson(0.1, (1, 2)), mode="weak").fit(law="gustafson")
