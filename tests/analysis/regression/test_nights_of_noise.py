@@ -1,0 +1,93 @@
+"""What a watch promises over many nights, and that wrong rules do not keep it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.analysis.regression.nights import Night, Rule, Watches, seeing_bet, share_with_alarm
+
+pytestmark = pytest.mark.statistics
+
+EXACT_TIES = 0.0
+LAYOUTS = Night(process_sd=0.02)
+
+
+def watches(seed, *, n_watches=100, **parts):
+    return Watches(n_watches=n_watches, rng=np.random.default_rng(seed), **parts)
+
+
+def one_series(shift):
+    shifts = np.zeros(20)
+    shifts[7] = shift
+    return shifts
+
+
+@pytest.mark.parametrize("direction", ["worse", "better"])
+def test_fifty_nights_of_noise_over_twenty_series_raise_no_alarm(direction):
+    quiet = watches(1)
+
+    alarmed = share_with_alarm(quiet, 50, 0.0, direction=direction)
+
+    assert alarmed <= 0.05
+
+
+def test_not_even_at_tolerance_0_with_strong_layouts_where_the_rule_is_at_its_limit():
+    tied = watches(2, night=LAYOUTS, rule=Rule(margin=EXACT_TIES))
+
+    alarmed = share_with_alarm(tied, 50, 0.0)
+
+    assert alarmed <= 0.05
+
+
+def test_a_step_of_10_percent_is_found_within_three_nights():
+    stepped = watches(3, night=Night())
+    share_with_alarm(stepped, 5, 0.0)
+
+    found = share_with_alarm(stepped, 3, one_series(np.log(1.10)))
+
+    assert found >= 0.95
+
+
+def test_a_clear_step_is_found_in_the_first_night_of_a_watch_of_one_series():
+    alone = watches(4, night=Night(n_series=1, bets=30))
+
+    found = share_with_alarm(alone, 1, np.log(1.10))
+
+    assert found >= 0.95
+
+
+def test_a_slow_drift_of_a_third_of_a_percent_a_night_is_found_within_forty_nights():
+    drifting = watches(5)
+
+    found = share_with_alarm(drifting, 40, lambda night: one_series(np.log(1.003) * night))
+
+    assert found >= 0.95
+
+
+def test_an_improvement_is_found_as_one_and_not_as_a_regression():
+    better, same = watches(6), watches(6)
+
+    improved = share_with_alarm(better, 3, one_series(-np.log(1.10)), direction="better")
+    regressed = share_with_alarm(same, 3, one_series(-np.log(1.10)), direction="worse")
+
+    assert improved >= 0.95
+    assert regressed <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("mutant", "nights"),
+    [
+        pytest.param(Rule(bet_on=seeing_bet), 10, id="the bet sees its own block"),
+        pytest.param(Rule(blocks_per_bet=1), 10, id="one bet per block under layout noise"),
+        pytest.param(
+            Rule(margin=EXACT_TIES, corrected_series=1), 50, id="no correction for many series"
+        ),
+    ],
+)
+def test_a_wrong_rule_raises_false_alarms(mutant, nights):
+    wrong = watches(7, night=LAYOUTS, rule=mutant)
+
+    alarmed = share_with_alarm(wrong, nights, 0.0)
+
+    assert alarmed > 0.05
