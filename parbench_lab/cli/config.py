@@ -30,6 +30,7 @@ RUN_KEYS: Mapping[str, tuple[type, ...]] = {
     "workers": (int,),
     "store": (str,),
     "seed": (int,),
+    "mode": (str,),
 }
 """Keys beside the settings, with the types a file may give them."""
 

@@ -23,6 +23,7 @@ from parbench_lab.cli.options import (
 )
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.spectators import print_sentence, print_table, spectator, watch
+from parbench_lab.core.series import Mode
 from parbench_lab.core.wording import count, printable, resume_hint
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.hardware.cores import available_cores
@@ -90,6 +91,11 @@ class Request:
 @click.option("--workers", type=int, help="Local worker processes.  [default: one per core]")
 @store_option
 @click.option("--seed", type=int, help="Of orders, cases and coins.  [default: 0]")
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    help="What the figures stand for; never mixed.  [default: the workload's, or batch]",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would run and about how long.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only the result.")
 @knob_options
@@ -143,8 +149,9 @@ def _for_resume(layer: Layer) -> Layer:
 
 
 def _refuse_with_resume(ctx: click.Context) -> None:
-    if given_layers(ctx, {"seed": "seed"}):
-        raise UsageError("--seed: a resumed race keeps its seed; leave it out")
+    for name in ("seed", "mode"):
+        if given_layers(ctx, {name: name}):
+            raise UsageError(f"--{name}: a resumed race keeps its {name}; leave it out")
 
 
 def _beginning(request: Request) -> str:
@@ -171,6 +178,7 @@ def _bench(doors: Doors, request: Request) -> Bench:
         workload,
         **environment,
         seed=request.get("seed"),
+        **({} if request.get("mode") is None else {"mode": request.get("mode")}),
         configuration={
             "command": "race",
             **request.configuration.as_json(),

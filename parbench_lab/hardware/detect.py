@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from parbench_lab.core.machine import Machine
 from parbench_lab.hardware.cgroup import read_text
+from parbench_lab.hardware.gpus import detect_gpus
 from parbench_lab.hardware.topology import parse_caches, parse_cpuinfo, read_caches
 
 RACED_LIBRARIES = (
@@ -18,8 +19,14 @@ RACED_LIBRARIES = (
 )  # fmt: skip
 
 
-def detect_machine() -> Machine:
+def detect_machine(libraries: Sequence[str] = ()) -> Machine:
     """Return hardware and software of this machine; takes about 0.1 s, most of it numpy's import.
+
+    Parameters
+    ----------
+    libraries
+        Names of packages whose versions tell machines apart, beside those that the built-in
+        candidates use.
 
     Examples
     --------
@@ -44,7 +51,8 @@ def detect_machine() -> Machine:
         kernel=f"{platform.system()} {platform.release()} {platform.machine()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
         blas=parse_blas(np.show_config(mode="dicts") or {}),
-        libraries=library_versions(importlib.metadata.version),
+        gpus=detect_gpus(),
+        libraries=library_versions(importlib.metadata.version, further=libraries),
     )
 
 
@@ -64,16 +72,20 @@ def parse_blas(config: Mapping[str, Any]) -> str:
     return f"{blas.get('name', '')} {blas.get('version', '')}".strip()
 
 
-def library_versions(version_of: Callable[[str], str]) -> dict[str, str]:
+def library_versions(
+    version_of: Callable[[str], str], *, further: Sequence[str] = ()
+) -> dict[str, str]:
     """Return the version of every raced library that is installed.
 
     Parameters
     ----------
     version_of
         As `importlib.metadata.version`.
+    further
+        Names of packages to ask for too.
     """
     found = {}
-    for name in RACED_LIBRARIES:
+    for name in sorted({*RACED_LIBRARIES, *further}):
         try:
             found[name] = version_of(name)
         except importlib.metadata.PackageNotFoundError:

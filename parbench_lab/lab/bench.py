@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import importlib.metadata
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,14 +24,16 @@ from parbench_lab.core.ports import (
     workload_metrics,
     workload_name,
 )
+from parbench_lab.core.series import Mode
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.errors import ParbenchError, RaceError, UsageError
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
+from parbench_lab.lab.provenance import checked_mode, provenance
 from parbench_lab.lab.verbs import RaceVerbs
 from parbench_lab.racing import events, journal, narration
 from parbench_lab.racing.engine import RaceEngine
-from parbench_lab.racing.result import RaceResult, jsonable, winner_of
+from parbench_lab.racing.result import RaceResult, winner_of
 from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
 from parbench_lab.store import new_run_id
@@ -78,6 +79,9 @@ class ParallelBenchmarking(RaceVerbs):
         Anything that keeps the `Executor` port, instead of a cluster (for tests and plugins).
     configuration
         Stored with the run as it is (the shell puts its effective configuration here).
+    mode
+        What its figures stand for: ``"inference"``, ``"training"``, ``"batch"``, ``"micro"``; the
+        workload's own by default. Figures of different modes are never mixed.
 
     Raises
     ------
@@ -114,6 +118,7 @@ class ParallelBenchmarking(RaceVerbs):
         seed: int = 0,
         executor: Executor | None = None,
         configuration: Mapping[str, Any] | None = None,
+        mode: str | None = None,
         **knobs: Any,
     ) -> None:
         super().__init__()
@@ -133,6 +138,7 @@ class ParallelBenchmarking(RaceVerbs):
         start = start.replace(**{k: v for k, v in given.items() if v is not None})
         self._check_settings(start.as_json())
         self._seed = parts.checked_seed(seed)
+        self._mode = checked_mode(str(mode or getattr(self._workload, "mode", Mode.BATCH)))
         self._store, self._owns_store = parts.store_of(store)
         self._executor = executor or parts.dask_executor(
             cluster, start, n_workers, memory_limit_bytes, security
@@ -382,6 +388,7 @@ class ParallelBenchmarking(RaceVerbs):
             store=opened,
             seed=document["seed"],
             configuration=document["configuration"],
+            mode=document.get("mode"),
             **environment,
         )
         bench._owns_store = owns
@@ -450,8 +457,7 @@ class ParallelBenchmarking(RaceVerbs):
                 "objectives": list(parts.default_objectives(self._workload)),
                 "seed": self._seed,
                 "configuration": self._configuration,
-                "machine": jsonable(detect_machine()),
-                "version": importlib.metadata.version("parbench_lab"),
+                **provenance(detect_machine(parts.own_libraries(self._workload)), mode=self._mode),
             },
         )
 

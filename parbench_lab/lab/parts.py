@@ -78,6 +78,11 @@ def default_objectives(workload: Workload) -> tuple[str, ...]:
     return tuple(getattr(workload, "objectives", ("wall_time_s",)))
 
 
+def own_libraries(workload: Workload) -> tuple[str, ...]:
+    """Return the libraries whose versions the workload says matter, beside the usual ones."""
+    return tuple(map(str, getattr(workload, "libraries", ())))
+
+
 def time_limit(settings: Settings) -> str:
     """Return the time limit of a measurement in words."""
     if settings.timeout_s is not None:

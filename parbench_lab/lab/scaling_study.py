@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.metadata
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +20,8 @@ from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_cores
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
+from parbench_lab.lab.curve_rows import curve_rows, fit_rows
+from parbench_lab.lab.provenance import provenance
 from parbench_lab.lab.study_view import StudyView
 from parbench_lab.racing.result import jsonable
 from parbench_lab.scaling import journal
@@ -341,9 +342,8 @@ class ScalingStudy(StudyView):
                     "options": jsonable(self._options),
                     "cores": self.cores,
                     "seed": plan.seed,
-                    "machine": jsonable(self._machine),
                     "fingerprint": self._machine.fingerprint,
-                    "version": importlib.metadata.version("parbench_lab"),
+                    **provenance(self._machine),
                 },
             )
         )
@@ -367,6 +367,7 @@ class ScalingStudy(StudyView):
             self._began = False
         done, planned = self._study.progress
         status = "finished" if done == planned else INTERRUPTED
+        self._store.keep_curves(self._run_id, curve_rows(self.curves), fit_rows(self.curves))
         self._store.finish_run(self._run_id, status, {"runs": done, "planned": planned})
 
 
