@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from parbench_lab.core.machine import Cache, Machine
-from parbench_lab.hardware.gpus import detect_gpus
 from parbench_lab.hardware.detect import detect_machine, library_versions, parse_blas
+from parbench_lab.hardware.gpus import detect_gpus
 
 MACHINE = Machine(
     cpu_model="Abacus 3",
@@ -85,8 +85,7 @@ def test_nonsense_is_refused_at_once():
 
 
 def test_two_processes_detect_one_machine_whatever_they_imported_before():
-    code = "from parbench_lab.hardware.gpus import detect_gpus
-from parbench_lab.hardware.detect import detect_machine; print(detect_machine())"
+    code = "from parbench_lab.hardware.detect import detect_machine; print(detect_machine())"
     outputs = {
         subprocess.run(
             [sys.executable, "-c", before + code],
