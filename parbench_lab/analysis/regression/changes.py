@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from parbench_lab.analysis.accounts import Floats
+from parbench_lab.analysis.regression.intervals import CONFIDENCE, shift
 from parbench_lab.analysis.regression.many import adjusted
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.metric import Metric
@@ -32,7 +32,6 @@ FURTHER_P = 0.01
 """The sides of a change are asked again and again: further changes must be plainer."""
 
 _CHUNK_VALUES = 2_000_000
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +159,7 @@ def strongest(costs: Floats, *, rng: np.random.Generator) -> Break | None:
     n = costs.size
     if n < MIN_POINTS:
         return None
-    ranks = stats.rankdata(costs)
+    ranks = _ranks(costs)
     split = np.abs(_split_scores(ranks[None, :]))[0]
     place = int(np.argmax(split))
     as_much = 0
@@ -170,6 +169,14 @@ def strongest(costs: Floats, *, rng: np.random.Generator) -> Break | None:
         # a hair of slack: equal sums in another order of addition must count as equal
         as_much += int((np.abs(_split_scores(orders)).max(axis=1) >= split[place] - 1e-9).sum())
     return Break(place=place + MIN_SEGMENT, p_value=(1 + as_much) / (1 + N_ORDERS))
+
+
+def _ranks(costs: Floats) -> Floats:
+    """Return the ranks from 1 up; equal values share the mean of theirs."""
+    _, which, counts = np.unique(costs, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: Floats = (last - (counts - 1) / 2)[which]
+    return ranks
 
 
 def _split_scores(ranks: Floats) -> Floats:
@@ -207,13 +214,8 @@ def _hint(
 
 
 def _shift(before: Floats, after: Floats, metric: Metric) -> Estimate:
-    """Return how much worse `after` is: medians, with Welch's interval of the means."""
-    point = float(np.median(after) - np.median(before))
-    low, high = point, point
-    if np.ptp(before) > 0 or np.ptp(after) > 0:
-        welch = stats.ttest_ind(after, before, equal_var=False)
-        interval = welch.confidence_interval(CONFIDENCE)
-        low, high = min(point, float(interval.low)), max(point, float(interval.high))
+    """Return how much worse `after` is: times, or a difference on an interval scale."""
+    low, point, high = shift(before, after)
     return Estimate(
         point=metric.ratio(point),
         low=metric.ratio(low),

@@ -13,18 +13,16 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from parbench_lab.analysis.accounts import Accounts, Floats
 from parbench_lab.analysis.margins import MARGINS, snap_down, snap_up
 from parbench_lab.analysis.regression.detector import Detector, score
+from parbench_lab.analysis.regression.intervals import CONFIDENCE, around_median
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.metric import Metric
 
 EQUAL_ODDS = 20.0
 """Evidence at which a build counts as equal: said falsely of at most one in 20."""
-
-CONFIDENCE = 0.95
 
 
 class WatchVerdict(StrEnum):
@@ -218,7 +216,7 @@ class WatchedSeries:
         """
         if not self._effects:
             return None
-        low, point, high = _interval(self._effects)
+        low, point, high = around_median(self._effects)
         values = [self.metric.ratio(cost) for cost in (low, point, high)]
         return Estimate(
             low=values[0],
@@ -227,16 +225,6 @@ class WatchedSeries:
             confidence=CONFIDENCE,
             n=len(self._effects),
         )
-
-
-def _interval(effects: Sequence[float]) -> tuple[float, float, float]:
-    sample = np.asarray(effects)
-    point = float(np.median(sample))
-    if sample.size == 1:
-        return point, point, point
-    reach = stats.t.ppf(0.5 + CONFIDENCE / 2, sample.size - 1) * stats.sem(sample)
-    mean = float(sample.mean())
-    return min(mean - reach, point), point, max(mean + reach, point)
 
 
 def _restarted(detector: Detector, run_length: float) -> Detector:
