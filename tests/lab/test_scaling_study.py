@@ -86,7 +86,6 @@ def test_a_race_is_no_study(tmp_path):
         ("prime_count", {"workers": [0]}, "from 1 to 4,096"),
         ("prime_count", {"seed": -1}, "seed must be"),
     ],
-    ids=str,
 )
 def test_what_cannot_be_used_is_refused_with_what_would_do(job, options, words):
     with pytest.raises((UsageError, UnknownNameError), match=words):
