@@ -13,18 +13,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import bokeh
-import numpy as np
 import traitlets
 from bokeh.document import Document
 from bokeh.embed import json_item
 from bokeh.models import ColumnDataSource
+
+from parbench_lab.panel.live_message import Operation, bokehjs, packed
+from parbench_lab.panel.live_queue import Queue, View, group_of
 
 UNACKNOWLEDGED = 2
 """Messages on the way at most: a slow page gets fewer and larger ones."""
@@ -33,59 +34,7 @@ BUSY_SHARE = 0.1
 """Of its time a page may be busy with drawing what it is sent, so that it stays smooth."""
 
 Columns = Mapping[str, Sequence[Any]]
-Operation = tuple[str, str, Mapping[str, Any], int | None]
-"""What to do with a source: kind, its name, columns, rollover."""
-
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _View:
-    """A view on screen: what it has acknowledged, and when it was last heard (monotonic).
-
-    `busy_s` is how long it is busy with drawing one message, smoothed over the last few.
-    """
-
-    acknowledged: int
-    heard_s: float
-    busy_s: float = 0.0
-
-    def drew(self, seq: int, busy_s: float) -> None:
-        """Note that a message was drawn, and how long that took."""
-        self.acknowledged = max(self.acknowledged, seq)
-        self.busy_s += 0.3 * (max(0.0, busy_s) - self.busy_s)
-
-
-@dataclass(slots=True)
-class _Queue:
-    """Changes that were made and not sent yet."""
-
-    streams: dict[str, tuple[dict[str, list[Any]], int | None]] = field(default_factory=dict)
-    replaced: set[str] = field(default_factory=set)
-    attributes: dict[tuple[str, str], Any] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.streams or self.replaced or self.attributes)
-
-    @property
-    def groups(self) -> set[str]:
-        """The groups of sources that wait."""
-        return {_group(source) for source in (*self.streams, *self.replaced)}
-
-    def take(self, goes: Callable[[str], bool]) -> _Queue:
-        """Return and forget attributes and the sources that go."""
-        taken = _Queue(attributes=self.attributes)
-        self.attributes = {}
-        taken.replaced = {source for source in self.replaced if goes(source)}
-        self.replaced -= taken.replaced
-        for source in [source for source in self.streams if goes(source)]:
-            taken.streams[source] = self.streams.pop(source)
-        return taken
-
-
-def _group(source: str) -> str:
-    """Return what a source is drawn with: the name of a plot before a colon, or nothing."""
-    return source.partition(":")[0] if ":" in source else ""
 
 
 class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
@@ -134,11 +83,11 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         self._longest_s = longest_tick_s
         self._patience_s = patience_s
         self._silent_s = silent_s
-        self._views: dict[str, _View] = {}
+        self._views: dict[str, View] = {}
         self._wanted: dict[str, int] = {}
         self._pings: set[str] = set()
         self._wants_code = False
-        self._queue = _Queue()
+        self._queue = Queue()
         self._settings: dict[tuple[str, str], Any] = {}
         self._seq = 0
         self._sent_s = self._ticked_s = -1.0
@@ -359,15 +308,15 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         found: list[tuple[dict[str, Any], list[bytes]]] = []
         if self._wants_code:
             self._wants_code = False
-            found.append(({"kind": "bokehjs"}, [_bokehjs()]))
+            found.append(({"kind": "bokehjs"}, [bokehjs()]))
         if self._rebuilt:
             self._rebuilt = False
-            self._queue = _Queue()
+            self._queue = Queue()
             found.append((self._figure(None), []))
         if self._wanted or self._may_send():
             found += self._data()  # others must have it before a snapshot holds it
         for view, structure in self._wanted.items():
-            self._views[view] = _View(self._seq, time.monotonic())
+            self._views[view] = View(self._seq, time.monotonic())
             same = structure == self._structure
             found.append(self._all(view) if same else (self._figure(view), []))
         self._wanted.clear()
@@ -399,7 +348,7 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
             ("stream", name, columns, rollover)
             for name, (columns, rollover) in queue.streams.items()
         ]
-        return [self._packed("data", None, operations, queue.attributes)]
+        return [packed(self._about("data"), operations, queue.attributes)]
 
     def _going(self) -> Callable[[str], bool]:
         """Return which sources go now: what somebody waits for, or the plot whose turn it is."""
@@ -410,46 +359,21 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         if self._urgent:
             return lambda source: source.startswith(hurried)
         turn = min(self._queue.groups, key=lambda name: self._turns.get(name, -1), default=None)
-        return lambda source: _group(source) == turn
+        return lambda source: group_of(source) == turn
 
     def _all(self, view: str) -> tuple[dict[str, Any], list[bytes]]:
         """Return all data for a view that has the figure but missed messages."""
         operations: list[Operation] = [
             ("replace", name, dict(source.data), None) for name, source in self._sources.items()
         ]
-        return self._packed("all", view, operations, self._settings)
-
-    def _packed(
-        self,
-        kind: str,
-        view: str | None,
-        operations: Sequence[Operation],
-        attributes: Mapping[tuple[str, str], Any],
-    ) -> tuple[dict[str, Any], list[bytes]]:
-        described: list[Any] = []
-        parts: list[bytes] = []
-        for operation, name, columns, rollover in operations:
-            about = [_column(column, values, parts) for column, values in columns.items()]
-            described.append([operation, name, about, rollover])
-        content = {
-            "kind": kind,
-            "view": view,
-            "seq": self._seq,
-            "structure": self._structure,
-            "operations": described,
-            "attributes": [[*key, value] for key, value in attributes.items()],
-        }
-        return content, [b"".join(parts)]
+        return packed(self._about("all", view), operations, self._settings)
 
     def _figure(self, view: str | None) -> dict[str, Any]:
         item = json_item(self._document.roots[0])
-        return {
-            "kind": "figure",
-            "view": view,
-            "seq": self._seq,
-            "structure": self._structure,
-            "item": json.dumps(item),
-        }
+        return {**self._about("figure", view), "item": json.dumps(item)}
+
+    def _about(self, kind: str, view: str | None = None) -> dict[str, Any]:
+        return {"kind": kind, "view": view, "seq": self._seq, "structure": self._structure}
 
     def _show(self, root: Any) -> None:
         self._document = Document()
@@ -461,20 +385,6 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         }
         self._settings.clear()
         self._structure += 1
-
-
-def _column(name: str, values: Any, parts: list[bytes]) -> list[Any]:
-    """Describe a column; numbers go into the parts of the shared buffer."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        return [name, "json", [str(value) for value in values]]
-    parts.append(array.astype("<f8", copy=False).tobytes())
-    return [name, "f8", int(array.size)]
-
-
-def _bokehjs() -> bytes:
-    """Return BokehJS, the core of it, from the installed package."""
-    return (Path(bokeh.__file__).parent / "server/static/js/bokeh.min.js").read_bytes()
 
 
 def _plain(themes: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
