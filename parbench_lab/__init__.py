@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from parbench_lab.core.candidate import Candidate, candidate, candidates_from_grid
     from parbench_lab.core.metric import Metric
     from parbench_lab.core.scalable import Scalable
-    from parbench_lab.lab import ParallelBenchmarking, RaceResult, demo, load_history, ml
+    from parbench_lab.lab import ml
+    from parbench_lab.lab.bench import ParallelBenchmarking
+    from parbench_lab.lab.demo import demo
     from parbench_lab.lab.optimizer import ComprehensiveOptimizer, ParallelOptimizer
     from parbench_lab.lab.scaling_study import ScalingStudy
-    from parbench_lab.lab.stored import load_curves
+    from parbench_lab.lab.stored import load_curves, load_history
+    from parbench_lab.racing.result import RaceResult
     from parbench_lab.racing.settings import Settings
 
     __version__: str
@@ -54,16 +57,16 @@ _HOMES = {
     "candidates_from_grid": "parbench_lab.core.candidate",
     "Metric": "parbench_lab.core.metric",
     "ComprehensiveOptimizer": "parbench_lab.lab.optimizer",
-    "ParallelBenchmarking": "parbench_lab.lab",
+    "ParallelBenchmarking": "parbench_lab.lab.bench",
     "ParallelOptimizer": "parbench_lab.lab.optimizer",
-    "RaceResult": "parbench_lab.lab",
+    "RaceResult": "parbench_lab.racing.result",
     "Scalable": "parbench_lab.core.scalable",
     "ScalingCurve": "parbench_lab.analysis.curve",
     "ScalingStudy": "parbench_lab.lab.scaling_study",
     "Settings": "parbench_lab.racing.settings",
-    "demo": "parbench_lab.lab",
+    "demo": "parbench_lab.lab.demo",
     "load_curves": "parbench_lab.lab.stored",
-    "load_history": "parbench_lab.lab",
+    "load_history": "parbench_lab.lab.stored",
 }
 
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special  # not stats: it takes half a second to import
 
+from parbench_lab.analysis.student import t_quantile
 from parbench_lab.core.estimate import Estimate
 
 
@@ -42,7 +42,7 @@ def estimate_positive(values: Sequence[float], *, confidence: float = 0.95) -> E
         return Estimate(point=point, low=point, high=point, confidence=confidence, n=1)
     logs = np.log(sample)
     error = float(logs.std(ddof=1)) / math.sqrt(sample.size)
-    reach = float(special.stdtrit(sample.size - 1, 0.5 + confidence / 2)) * error
+    reach = t_quantile(0.5 + confidence / 2, int(sample.size) - 1) * error
     low, high = (math.exp(logs.mean() + sign * reach) for sign in (-1.0, 1.0))
     return Estimate(
         point=point,

@@ -98,13 +98,17 @@ class Bench(Protocol):
 
 
 def _new_bench(*args: Any, **options: Any) -> Bench:
-    from parbench_lab.lab import ParallelBenchmarking  # noqa: PLC0415 - loads the cluster's half
+    from parbench_lab.lab.bench import (  # noqa: PLC0415 - loads the cluster's half
+        ParallelBenchmarking,
+    )
 
     return ParallelBenchmarking(*args, **options)
 
 
 def _resumed_bench(run_id: str, **options: Any) -> Bench:
-    from parbench_lab.lab import ParallelBenchmarking  # noqa: PLC0415 - loads the cluster's half
+    from parbench_lab.lab.bench import (  # noqa: PLC0415 - loads the cluster's half
+        ParallelBenchmarking,
+    )
 
     return ParallelBenchmarking.resume_run(run_id, **options)
 

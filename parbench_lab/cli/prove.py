@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     show_default=True,
 )
 @click.option(
-    "--configurations", type=int, default=300, show_default=True, help="How much work it is."
+    "--configurations", type=int, default=96, show_default=True, help="How much work it is."
 )
-@click.option("--repeats", type=int, default=3, show_default=True, help="Pairs of runs.")
+@click.option("--repeats", type=int, default=5, show_default=True, help="Pairs of runs.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @json_option
 @output_option
@@ -78,28 +78,22 @@ def _print(proof: Proof, screen: IO[str]) -> None:
 
 
 def _print_projections(proof: Proof, screen: IO[str]) -> None:
-    from rich import box  # noqa: PLC0415 - slow to load
-    from rich.console import Console  # noqa: PLC0415 - slow to load
-    from rich.table import Table  # noqa: PLC0415 - slow to load
-
     from parbench_lab.scaling.proof import PROJECTED_ITEMS  # noqa: PLC0415 - loads numpy
 
     ways = list(dict.fromkeys(p.way for p in proof.projections))
-    table = Table(
-        title=f"projected speedup, and time for {PROJECTED_ITEMS:,} {proof.unit}",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for column in ("cores", "workers", *ways):
-        table.add_column(column, justify="right")
+    rows = [("cores", "workers", *ways)]
     for cores in dict.fromkeys(p.cores for p in proof.projections):
         row = [p for p in proof.projections if p.cores == cores]
         told = [
             "no answer" if p.speedup is None else f"{p.speedup:.2f}, {p.time_s:.3g} s" for p in row
         ]
-        table.add_row(str(cores), str(row[0].workers), *told)
-    Console(file=screen, highlight=False).print(table)
+        rows.append((str(cores), str(row[0].workers), *told))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    title = f"projected speedup, and time for {PROJECTED_ITEMS:,} {proof.unit}"
+    print(f"\n{title}", file=screen)
+    for line in rows:
+        cells = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        print(f"  {'   '.join(cells)}", file=screen)
 
 
 def _rate(proof: Proof, time: Estimate) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import faulthandler
 import gc
 import logging
@@ -20,12 +19,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from parbench_lab.execution.faults import CLOSED_BY_CLUSTER
+from parbench_lab.execution.parent import end_with_parent
 
 BOOT = (
     "import json, sys; c = json.loads(sys.stdin.buffer.readline()); sys.path[:] = c.pop('path'); "
     "from parbench_lab.execution.worker import main; main(c)"
 )
-_PR_SET_PDEATHSIG = 1
 
 # a measuring process wants no profiler, no monitors, and no thread that wakes it often
 _CALM = {
@@ -143,15 +142,6 @@ def _silence() -> None:
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     os.close(nowhere)
-
-
-def end_with_parent(parent: int) -> None:
-    """Let Linux end this process with the thread that started it, whatever it does then."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before we could ask
-        os._exit(1)
 
 
 def _die_with_parent(parent: int) -> None:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from parbench_lab.core.scalable import Map
 from parbench_lab.errors import UsageError
 from parbench_lab.execution.pools import one_blas_thread, open_pool
 from parbench_lab.hardware.cores import available_cores
-from parbench_lab.lab.optimizer import ComprehensiveOptimizer
-from parbench_lab.scaling.proof import Proof, prove
-from parbench_lab.workloads.portfolio.candidates import backtest_numpy
-from parbench_lab.workloads.portfolio.optimizer import Optimization, optimize
+from parbench_lab.scaling.proof import SERIAL, Proof, prove
+
+CONFIGURATIONS = 96
+"""In chunks of 8: as many for each of 2, 3, 4, 6 or 12 workers."""
+REPEATS = 5
 
 
 def prove_portfolio(
     *,
     workers: int | None = None,
     backend: str = "processes",
-    configurations: int = 300,
-    repeats: int = 3,
+    configurations: int = CONFIGURATIONS,
+    repeats: int = REPEATS,
     seed: int = 0,
 ) -> Proof:
     """Backtest configurations serially and on workers, and return what follows.
+
+    The workers start while the first serial run goes on, which does not count.
 
     Parameters
     ----------
@@ -28,7 +37,7 @@ def prove_portfolio(
     backend
         ``"threads"``, ``"processes"`` or ``"dask"``.
     configurations
-        How much work it is.
+        How much work it is, 1 to 60 000.
     repeats
         Pairs of runs, at least 2.
     seed
@@ -43,25 +52,52 @@ def prove_portfolio(
     count = max(2, cores) if workers is None else workers
     if count < 2:
         raise UsageError(f"workers must be at least 2 but got {workers}: one is the serial run")
-    case = ComprehensiveOptimizer(timeframe="1d", configurations=configurations, seed=seed).case
-    pool = open_pool(backend, count)
-    try:
-        with one_blas_thread():
-            return prove(
-                # one configuration at a time: enough work for its parts to be worth sending around
-                lambda spread: optimize(case, map=spread, implementation=backtest_numpy),
-                pool,
-                job="portfolio_backtest",
-                unit="configurations",
-                items=configurations,
-                cores=cores,
-                winner=_best,
-                repeats=repeats,
-                seed=seed,
-            )
-    finally:
-        pool.close()
+    if repeats < 2:
+        raise UsageError(f"repeats must be at least 2 pairs of runs but got {repeats}")
+    with ThreadPoolExecutor(1, thread_name_prefix="parbench-opening") as aside:
+        opening = aside.submit(open_pool, backend, count)
+        try:
+            job = _Backtests(configurations, seed)
+            with one_blas_thread():
+                reference = job(SERIAL)
+                return prove(
+                    job,
+                    opening.result(),
+                    job="portfolio_backtest",
+                    unit="configurations",
+                    items=configurations,
+                    cores=cores,
+                    winner=job.winner,
+                    repeats=repeats,
+                    seed=seed,
+                    reference=reference,
+                )
+        finally:
+            if opening.exception() is None:
+                opening.result().close()
 
 
-def _best(found: Optimization) -> str:
-    return "none" if found.best is None else str(found.best.id)
+class _Backtests:
+    """The job: every configuration scored, and all of them ranked."""
+
+    def __init__(self, configurations: int, seed: int) -> None:
+        # loaded here: the workers are starting meanwhile
+        from parbench_lab.workloads.portfolio.plan import Plan  # noqa: PLC0415
+
+        plan = Plan(timeframe="1d")
+        self._case = plan.case(configurations, rng=np.random.default_rng(seed))
+
+    def __call__(self, spread: Map) -> Any:
+        from parbench_lab.workloads.portfolio.candidates import backtest_numpy  # noqa: PLC0415
+        from parbench_lab.workloads.portfolio.optimizer import ranked  # noqa: PLC0415
+        from parbench_lab.workloads.portfolio.scoring import score_chunks  # noqa: PLC0415
+
+        # one configuration at a time: enough work for its parts to be worth sending around
+        parts = list(score_chunks(self._case, map=spread, implementation=backtest_numpy))
+        scores = np.concatenate([part.scores for part in parts])
+        return scores, ranked(self._case, scores)
+
+    def winner(self, result: Any) -> str:
+        """Return the id of the best configuration, "none" where all failed."""
+        _, order = result
+        return str(self._case.configurations[order[0]].id) if order else "none"

@@ -19,7 +19,7 @@ from parbench_lab.errors import UsageError
 
 PROJECTED_CORES = (4, 8, 16, 32)
 PROJECTED_ITEMS = 10_000
-_SERIAL = cast("Map", map)  # its overloads are too many for mypy to see that it is one
+SERIAL = cast("Map", map)  # its overloads are too many for mypy to see that it is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +108,7 @@ def prove(
     winner: Callable[[Any], str],
     repeats: int = 3,
     seed: int = 0,
+    reference: Any = None,
 ) -> Proof:
     """Run a job serially and on a pool, in pairs of random order, and return what follows.
 
@@ -121,6 +122,8 @@ def prove(
         Returns the best item's id from a result.
     repeats
         Pairs of runs, at least 2.
+    reference
+        The serial result, where it is there already; None to make it.
 
     Raises
     ------
@@ -129,7 +132,7 @@ def prove(
     """
     if pool.n_workers < 2 or repeats < 2:
         raise UsageError("a proof needs at least 2 workers and 2 pairs of runs")
-    reference = run(_SERIAL)
+    reference = run(SERIAL) if reference is None else reference
     run(pool.map)  # what is loaded and shipped once does not count
     expected = digest(reference)
     rng = np.random.default_rng(seed)
@@ -137,7 +140,7 @@ def prove(
     for _ in range(repeats):
         taken = {}
         for parallel in rng.permutation([False, True]):
-            counted = _Counted(pool.map if parallel else _SERIAL)
+            counted = _Counted(pool.map if parallel else SERIAL)
             start_ns = time.perf_counter_ns()
             result = run(counted)
             taken[bool(parallel)] = (time.perf_counter_ns() - start_ns) * 1e-9

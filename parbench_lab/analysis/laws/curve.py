@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy import special  # not stats: it takes half a second to import
 
 from parbench_lab.analysis.laws.conventions import Method, Setup, rows, set_up
 from parbench_lab.analysis.laws.least_squares import Problem, solve_bounded, solve_free
 from parbench_lab.analysis.laws.observations import Observations, work_of
 from parbench_lab.analysis.laws.ranges import Floats
 from parbench_lab.analysis.laws.regions import Ellipsoid, Profile, Ratios, Region
+from parbench_lab.analysis.student import t_quantile
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.errors import UsageError
 
@@ -310,7 +310,7 @@ def _region(setup: Setup, center: Floats, c: Floats, confidence: float) -> Regio
     least = float(((_LEAST_RELATIVE_SD * judge.response * judge.weights) ** 2).mean())
     variance = max(float(judge.squares(center)) / df, least)
     covariance = judge.covariance(center)
-    width = float(special.stdtrit(df, 0.5 + confidence / 2.0)) ** 2
+    width = t_quantile(0.5 + confidence / 2.0, df) ** 2
     closed_form = not setup.estimate.inverse
     if closed_form:
         j = judge.jacobian(center) @ (c - center)

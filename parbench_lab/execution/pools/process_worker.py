@@ -12,10 +12,10 @@ import pickle
 import signal
 from typing import Any
 
+from parbench_lab.execution.parent import end_with_parent
 from parbench_lab.execution.pools.blas import PIN
 from parbench_lab.execution.pools.channel import Channel, own_channel
 from parbench_lab.execution.pools.workbench import Workbench
-from parbench_lab.execution.worker import end_with_parent
 
 BOOT = """\
 import json, os, struct, sys

@@ -20,8 +20,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from parbench_lab.execution.scratch import scratch_folder
-
 LARGE_BYTES = 1_000_000
 """Smaller arrays travel with their part: a file and its mapping cost more than a copy."""
 _COMPARED_BYTES = 1 << 18
@@ -108,6 +106,10 @@ class FileShelf:
     """
 
     def __init__(self, n_workers: int) -> None:
+        from parbench_lab.execution.scratch import (  # noqa: PLC0415 - workers only need slips
+            scratch_folder,
+        )
+
         self._lock = threading.RLock()
         self._numbers = itertools.count()
         self._files: dict[int, _File] = {}
