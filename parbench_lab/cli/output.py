@@ -6,8 +6,9 @@ import contextlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -49,6 +50,13 @@ def write_atomically(path: Path, text: str) -> None:
     UsageError
         If it cannot be written; an old file is left as it was.
     """
+    with written_atomically(path) as file:
+        file.write(text)
+
+
+@contextlib.contextmanager
+def written_atomically(path: Path) -> Iterator[IO[str]]:
+    """Open a file that takes its place when it is whole; see `write_atomically`."""
     scratch = ""
     try:
         with tempfile.NamedTemporaryFile(
@@ -59,16 +67,18 @@ def write_atomically(path: Path, text: str) -> None:
             delete=False,
         ) as file:
             scratch = file.name
-            file.write(text)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         # a temporary file is private; the result gets the mode any new file would have
         Path(scratch).chmod(0o666 & ~_umask())
         Path(scratch).replace(path)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             Path(scratch).unlink()
-        raise UsageError(f"{path}: cannot write ({error.strerror or error})") from error
+        if isinstance(error, OSError):
+            raise UsageError(f"{path}: cannot write ({error.strerror or error})") from error
+        raise
 
 
 def _umask() -> int:

@@ -41,7 +41,7 @@ _FONTS_FROM_AFAR = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 def runs(ctx: click.Context, /, *, as_json: bool, output: Path | None, **_params: Any) -> None:
     """List the runs of the store, oldest first."""
     path = checked_output(output)
-    with contextlib.closing(ctx.ensure_object(Doors).open_store(_store(ctx))) as store:
+    with contextlib.closing(ctx.ensure_object(Doors).open_store(store_of(ctx))) as store:
         found = list(store.runs())
     deliver([run_document(summary) for summary in found], as_json=as_json, output=path)
     if not as_json:
@@ -73,7 +73,7 @@ def show(
 ) -> None:
     """Show one run: RUN is an id (its beginning is enough) or "latest"."""
     path, picture = checked_output(output), checked_output(svg, flag="--svg")
-    with contextlib.closing(ctx.ensure_object(Doors).open_store(_store(ctx))) as store:
+    with contextlib.closing(ctx.ensure_object(Doors).open_store(store_of(ctx))) as store:
         header, summary = store.header(run), store.summary(run)
         if header.kind == "study":
             document = _show_study(summary, header, store.events(header.id), as_json=as_json)
@@ -115,7 +115,8 @@ def _show_study(
     }
 
 
-def _store(ctx: click.Context) -> str | None:
+def store_of(ctx: click.Context) -> str | None:
+    """Return where the user wants the store to be: by flag, environment or file; else None."""
     layers = file_layers(Path.cwd(), ctx.params["config"])
     found = merged([*layers, *given_layers(ctx, {"store": "store"})])
     store = found.values.get("store")

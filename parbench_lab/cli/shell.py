@@ -13,10 +13,12 @@ import click
 from parbench_lab import __version__
 from parbench_lab.cli.doctor import doctor
 from parbench_lab.cli.doors import Doors
+from parbench_lab.cli.exchange import export_runs, import_runs
 from parbench_lab.cli.flags import as_flags
 from parbench_lab.cli.lab import lab
 from parbench_lab.cli.options import debug_option, examples
 from parbench_lab.cli.prove import prove
+from parbench_lab.cli.prune import prune
 from parbench_lab.cli.race import race
 from parbench_lab.cli.runs import runs, show
 from parbench_lab.cli.scale import scale
@@ -91,7 +93,19 @@ def parbench() -> None:
     """Race implementations in parallel, with evidence that holds."""
 
 
-for _command in (race, scale, prove, runs, show, doctor, workloads, lab):
+for _command in (
+    race,
+    scale,
+    prove,
+    runs,
+    show,
+    doctor,
+    workloads,
+    lab,
+    export_runs,
+    import_runs,
+    prune,
+):
     parbench.add_command(_command)
 
 

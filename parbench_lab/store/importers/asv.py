@@ -1,0 +1,114 @@
+"""What airspeed velocity keeps: https://asv.readthedocs.io (``results/MACHINE/COMMIT-ENV.json``).
+
+Version 2 of its files. A benchmark with parameters is a candidate for each combination of them.
+Which unit a figure has is in another file (``benchmarks.json``); its name tells as much: ``time``
+and ``timeraw`` are seconds, ``mem`` and ``peakmem`` bytes, the rest plain values.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from parbench_lab.store.importers.foreign import (
+    PEAK,
+    TIME,
+    About,
+    ForeignBenchmark,
+    ForeignRun,
+    Sample,
+    summarised,
+    told,
+)
+from parbench_lab.store.importers.node import Node
+
+NAME = "asv"
+VERSION = 2
+MOST_COMBINATIONS = 100_000
+_METRICS = {"time": TIME, "timeraw": TIME, "mem": "object_bytes", "peakmem": PEAK}
+_MACHINE = ("arch", "cpu", "num_cpu", "os", "ram", "python")
+
+
+def matches(document: Any) -> bool:
+    """Return whether the tool wrote a JSON document."""
+    return isinstance(document, dict) and "commit_hash" in document and "results" in document
+
+
+def parse(document: Node, about: About) -> Sequence[ForeignRun]:
+    """Return a run for each class or module of benchmarks.
+
+    Raises
+    ------
+    StoreError
+        With the JSON path of what is malformed, or if the file is of another version.
+    """
+    version = document.find("version")
+    if version is None or version.value != VERSION:
+        raise document.wrong(f"version {VERSION} of asv's results is read; try `asv update`")
+    columns = {one.text(): i for i, one in enumerate(document.get("result_columns").each())}
+    by_suite: dict[str, list[ForeignBenchmark]] = {}
+    for full_name, node in document.get("results").members():
+        suite, _, name = full_name.rpartition(".")
+        made = _benchmarks(name, node, columns)
+        by_suite.setdefault(suite or about.name, []).extend(made)
+    machine = document.find("params")
+    return [
+        ForeignRun(
+            workload=suite,
+            benchmarks=tuple(benchmarks),
+            started=_date(document),
+            machine=told(machine, _MACHINE) if machine else {},
+            commit=document.get("commit_hash").text(),
+        )
+        for suite, benchmarks in by_suite.items()
+    ]
+
+
+def _benchmarks(name: str, node: Node, columns: Mapping[str, int]) -> Iterator[ForeignBenchmark]:
+    row = list(node.each())
+    result = _column(row, columns, "result")
+    if result is None:
+        return  # it failed as a whole
+    figures = list(result.each()) if isinstance(result.value, list) else [result]
+    samples = _column(row, columns, "samples")
+    single = list(samples.each()) if samples else []
+    metric = _METRICS.get(name.partition("_")[0], "value")
+    names = _names(name, _column(row, columns, "params"))
+    for i, (one, called) in enumerate(zip(figures, names, strict=False)):
+        value = one.number_or_none()
+        if value is None:
+            continue
+        each = single[i] if i < len(single) and isinstance(single[i].value, list) else None
+        found = [s.number_or_none() for s in each.each()] if each else []
+        kept = tuple(Sample(values={metric: s}) for s in found if s is not None)
+        yield ForeignBenchmark(name=called, samples=kept or summarised(value, metric))
+
+
+def _names(name: str, params: Node | None) -> Iterator[str]:
+    """Yield the candidates' names: the product of the parameters, the last varying fastest."""
+    if params is None or not params.value:
+        yield name
+        return
+    axes = [[one.text() for one in axis.each()] for axis in params.each()]
+    for values in itertools.islice(itertools.product(*axes), MOST_COMBINATIONS):
+        yield f"{name}({', '.join(values)})"
+
+
+def _column(row: Sequence[Node], columns: Mapping[str, int], name: str) -> Node | None:
+    """Return a column of a result; the last ones are left out where they are empty."""
+    place = columns.get(name)
+    if place is None or place >= len(row) or row[place].value is None:
+        return None
+    return row[place]
+
+
+def _date(document: Node) -> dt.datetime | None:
+    found = document.find("date")
+    if found is None:
+        return None
+    try:
+        return dt.datetime.fromtimestamp(found.number() / 1000, dt.UTC)
+    except (OverflowError, ValueError, OSError):
+        raise found.wrong("must be milliseconds since 1970") from None

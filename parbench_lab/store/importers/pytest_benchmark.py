@@ -1,0 +1,78 @@
+"""What pytest-benchmark saves: https://pytest-benchmark.readthedocs.io (``--benchmark-json``).
+
+Single rounds are in ``stats.data`` (with ``--benchmark-save-data`` or ``--benchmark-json``); else
+the median counts as the one measurement. Times are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from parbench_lab.store.importers.foreign import (
+    TIME,
+    About,
+    ForeignBenchmark,
+    ForeignRun,
+    Sample,
+    summarised,
+    told,
+)
+from parbench_lab.store.importers.node import Node
+
+NAME = "pytest-benchmark"
+_MACHINE = ("processor", "machine", "system", "release")
+_PYTHON = ("python_implementation", "python_version")
+_CPU = ("brand_raw", "brand", "count", "arch")
+
+
+def matches(document: Any) -> bool:
+    """Return whether the tool wrote a JSON document."""
+    return (
+        isinstance(document, dict)
+        and isinstance(document.get("benchmarks"), list)
+        and "machine_info" in document
+    )
+
+
+def parse(document: Node, about: About) -> Sequence[ForeignRun]:
+    """Return a run for each file of tests.
+
+    Raises
+    ------
+    StoreError
+        With the JSON path of what is malformed.
+    """
+    by_file: dict[str, list[ForeignBenchmark]] = {}
+    for node in document.get("benchmarks").each():
+        file, _, own_name = node.get("fullname").text().partition("::")
+        benchmark = ForeignBenchmark(name=own_name or file, samples=_samples(node.get("stats")))
+        by_file.setdefault(file if own_name else about.name, []).append(benchmark)
+    commit = document.find("commit_info")
+    told_commit = commit.find("id") if commit else None
+    date = document.find("datetime")
+    return [
+        ForeignRun(
+            workload=file,
+            benchmarks=tuple(benchmarks),
+            started=date.instant() if date else None,
+            machine=_machine(document.get("machine_info")),
+            commit=told_commit.text() if told_commit else "",
+            dirty=commit is not None and commit.object().get("dirty") is True,
+        )
+        for file, benchmarks in by_file.items()
+    ]
+
+
+def _samples(stats: Node) -> tuple[Sample, ...]:
+    data = stats.find("data")
+    if data is None or not data.value:
+        return summarised((stats.find("median") or stats.get("mean")).number())
+    iterations = stats.find("iterations")
+    repeats = 1 if iterations is None else iterations.whole()
+    return tuple(Sample(values={TIME: one.number()}, repeats=repeats) for one in data.each())
+
+
+def _machine(node: Node) -> dict[str, Any]:
+    cpu = node.find("cpu")
+    return told(node, (*_MACHINE, *_PYTHON)) | (told(cpu, _CPU) if cpu else {})
