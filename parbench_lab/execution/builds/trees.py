@@ -1,0 +1,152 @@
+"""Builds that are source trees: the one being worked on, and worktrees of commits."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import shutil
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from parbench_lab.errors import UsageError
+from parbench_lab.execution.builds.build import Build
+from parbench_lab.execution.builds.git import SHORT, git
+
+_OWNED = re.compile(r"^parbench-(\d+)-")
+
+
+def import_path() -> tuple[str, ...]:
+    """Return this process's import path, the current folder by its name."""
+    return tuple(str(Path(entry).resolve()) if entry else str(Path.cwd()) for entry in sys.path)
+
+
+def working_tree(folder: Path) -> Build:
+    """Return the code as this process would import it."""
+    return Build(
+        label="the working tree",
+        interpreter=sys.executable,
+        folder=folder,
+        before=import_path(),
+    )
+
+
+def source_tree(label: str, revision: str, *, tree: Path, root: Path, folder: Path) -> Build:
+    """Return a tree beside the repository, run by this interpreter without being installed.
+
+    Parameters
+    ----------
+    tree
+        Where the commit was checked out.
+    root
+        The repository's own tree: what is imported from there comes from `tree` instead.
+    folder
+        The folder inside the repository that the user is in.
+    """
+    own = [str(tree / "src")] if (tree / "src").is_dir() else []
+    moved = (moved_entry(Path(entry), root=root, tree=tree) for entry in import_path())
+    return Build(
+        label=label,
+        revision=revision,
+        interpreter=sys.executable,
+        folder=folder_in(tree, root=root, folder=folder),
+        before=(*own, str(tree), *moved),
+    )
+
+
+def folder_in(tree: Path, *, root: Path, folder: Path) -> Path:
+    """Return the folder of a tree that stands for one of the repository, or the tree's top."""
+    inside = tree / folder.resolve().relative_to(root.resolve())
+    return inside if inside.is_dir() else tree
+
+
+def moved_entry(entry: Path, *, root: Path, tree: Path) -> str:
+    """Return an entry of an import path inside the repository as one inside the tree.
+
+    What the tree does not have (a virtual environment in the repository) stays.
+    """
+    if not entry.is_relative_to(root.resolve()):
+        return str(entry)
+    moved = tree / entry.relative_to(root.resolve())
+    return str(moved) if moved.is_dir() else str(entry)
+
+
+def is_installable(tree: Path) -> bool:
+    """Return whether pip can install a tree: it has a build system or the project's table."""
+    if (tree / "setup.py").is_file():
+        return True
+    try:
+        document = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool({"project", "build-system"} & document.keys())
+
+
+@contextlib.contextmanager
+def worktree(root: Path, commit: str) -> Iterator[Path]:
+    """Check a commit out into a temporary folder, and leave nothing of it.
+
+    Worktrees that a killed process of ours left behind are removed first.
+
+    Raises
+    ------
+    UsageError
+        If git refuses.
+    """
+    sweep(root)
+    with owned_folder() as owner:
+        tree = owner / commit[:SHORT]
+        try:
+            git(root, "worktree", "add", "--quiet", "--detach", str(tree), commit)
+            yield tree
+        finally:
+            remove_worktree(root, tree)
+
+
+@contextlib.contextmanager
+def owned_folder() -> Iterator[Path]:
+    """Make a temporary folder whose name says whose it is, and remove it."""
+    folder = Path(tempfile.mkdtemp(prefix=f"parbench-{os.getpid()}-")).resolve()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(root: Path) -> None:
+    """Remove the worktrees of processes of ours that are gone."""
+    for line in git(root, "worktree", "list", "--porcelain").splitlines():
+        kind, _, name = line.partition(" ")
+        if kind != "worktree":
+            continue
+        tree = Path(name)
+        owner = _OWNED.match(tree.parent.name)
+        if owner is not None and not _is_alive(int(owner[1])):
+            remove_worktree(root, tree)
+            shutil.rmtree(tree.parent, ignore_errors=True)
+
+
+def remove_worktree(root: Path, tree: Path) -> None:
+    """Forget a worktree and remove its folder."""
+    shutil.rmtree(tree, ignore_errors=True)
+    with contextlib.suppress(UsageError):
+        git(root, "worktree", "prune")
+
+
+def renamed(build: Build, label: str, revision: str) -> Build:
+    """Return a build under another name."""
+    return dataclasses.replace(build, label=label, revision=revision)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

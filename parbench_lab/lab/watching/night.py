@@ -1,0 +1,211 @@
+"""One night: rounds of two builds, fed to the series, until all is said or the budget ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from parbench_lab.analysis.regression.report import SeriesReport
+from parbench_lab.analysis.regression.series import Memory, WatchedSeries, WatchVerdict
+from parbench_lab.core.measurement import Measurement, Outcome
+from parbench_lab.core.metric import Metric
+from parbench_lab.execution.builds.pairing import Duel, Pair, Plan
+
+MAX_FAILURES = 3
+"""Failures of a build before its candidate is given up; a wrong result is enough at once."""
+
+Scores = Mapping[str, tuple[float, float]]
+
+
+@dataclass(slots=True)
+class _Entrant:
+    """A candidate's series by metric, and what went wrong with it.
+
+    `failed` is the new build's fault, `aside` the baseline's.
+    """
+
+    series: dict[str, WatchedSeries]
+    blocks: int = 0
+    failures: int = 0
+    baseline_failures: int = 0
+    failed: str = ""
+    aside: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether more rounds tonight are of no use."""
+        return bool(self.failed or self.aside) or all(s.alarmed for s in self.series.values())
+
+
+class Night:
+    """The watched series, and the rounds that feed them.
+
+    Parameters
+    ----------
+    workload
+        Its name.
+    candidates, metrics
+        What is watched: each pair is a series.
+    tolerance, run_length
+        As for `WatchedSeries`.
+    memories
+        Of the nights before, by the series' name.
+    """
+
+    def __init__(
+        self,
+        workload: str,
+        candidates: Sequence[str],
+        metrics: Sequence[Metric],
+        *,
+        tolerance: float,
+        run_length: float,
+        memories: Mapping[str, Memory],
+    ) -> None:
+        self._workload = workload
+        self._run_length = run_length
+        self._entrants = {
+            name: _Entrant(
+                series={
+                    metric.name: WatchedSeries(
+                        metric,
+                        tolerance=tolerance,
+                        run_length=run_length,
+                        memory=memories.get(self._name(name, metric.name)),
+                    )
+                    for metric in metrics
+                }
+            )
+            for name in candidates
+        }
+
+    def run(
+        self,
+        pair: Pair,
+        plan: Plan,
+        n_rounds: int,
+        *,
+        stop: Callable[[], bool],
+        on_round: Callable[[int, Sequence[Duel], Scores], None],
+    ) -> bool:
+        """Measure round after round; return whether it came to its own end.
+
+        Parameters
+        ----------
+        n_rounds
+            How many at most.
+        stop
+            Asked before every block.
+        on_round
+            Told what a round brought, before the next one begins.
+        """
+        for number in range(n_rounds):
+            racing = [name for name, entrant in self._entrants.items() if not entrant.done]
+            if not racing:
+                return True
+            if stop():
+                return False
+            duels = pair.round(number, racing, plan, stop)
+            on_round(number, duels, self.take(duels))
+        return True
+
+    def take(self, duels: Sequence[Duel]) -> Scores:
+        """Feed a round; return the scores that were bet on, by the series' name."""
+        scores: dict[str, tuple[float, float]] = {}
+        for name, entrant in self._entrants.items():
+            own = [duel for duel in duels if duel.candidate == name]
+            for duel in own:
+                _charge(entrant, duel)
+            judged = [duel for duel in own if duel.block >= 0]
+            if entrant.failed or entrant.aside or not judged:
+                continue
+            entrant.blocks += len(judged)
+            for metric, series in entrant.series.items():
+                pairs = _values(judged, metric)
+                if pairs:
+                    new, baseline = zip(*pairs, strict=True)
+                    scores[self._name(name, metric)] = series.observe(new, baseline)
+        return scores
+
+    def memories(self) -> dict[str, Memory]:
+        """Return what the next night starts from, by the series' name."""
+        return {
+            self._name(name, metric): series.memory.settled(self._run_length)
+            for name, entrant in self._entrants.items()
+            for metric, series in entrant.series.items()
+        }
+
+    def reports(self, why_not: Callable[[str], str]) -> tuple[SeriesReport, ...]:
+        """Return the verdicts by now.
+
+        Parameters
+        ----------
+        why_not
+            Returns why a series (by its name) must not block, "" where it may.
+        """
+        return tuple(
+            self._report(name, metric, entrant, why_not)
+            for name, entrant in self._entrants.items()
+            for metric in entrant.series
+        )
+
+    def _report(
+        self, name: str, metric: str, entrant: _Entrant, why_not: Callable[[str], str]
+    ) -> SeriesReport:
+        series = entrant.series[metric]
+        verdict = WatchVerdict.FAILED if entrant.failed else series.verdict
+        if entrant.aside:
+            verdict = WatchVerdict.UNDECIDED
+        memory = series.memory
+        return SeriesReport(
+            workload=self._workload,
+            candidate=name,
+            metric=metric,
+            verdict=verdict,
+            ratio=series.ratio,
+            evidence=max(memory.regression.evidence, memory.improvement.evidence),
+            needed=self._run_length,
+            blocks=entrant.blocks,
+            quarantined=why_not(self._name(name, metric)),
+            reason=entrant.failed or entrant.aside,
+        )
+
+    def _name(self, candidate: str, metric: str) -> str:
+        return f"{self._workload}/{candidate}/{metric}"
+
+
+def _charge(entrant: _Entrant, duel: Duel) -> None:
+    """Count what went wrong in a duel, and give the candidate up where it is too much."""
+    new, baseline = duel.new, duel.baseline
+    if new.outcome is not Outcome.OK:
+        entrant.failures += 1
+    if baseline.outcome is not Outcome.OK:
+        entrant.baseline_failures += 1
+    if baseline.outcome is Outcome.WRONG or entrant.baseline_failures >= MAX_FAILURES:
+        entrant.aside = entrant.aside or f"the baseline itself is at fault: {_words(baseline)}"
+    elif new.outcome is Outcome.WRONG or entrant.failures >= MAX_FAILURES:
+        entrant.failed = entrant.failed or _words(new)
+
+
+def _words(measurement: Measurement) -> str:
+    return f"{measurement.outcome.value}: {measurement.message}"
+
+
+def _values(duels: Sequence[Duel], metric: str) -> list[tuple[float, float]]:
+    """Return a metric's values on both sides; NaN for a run that failed.
+
+    Blocks in which it was not measured (memory is metered now and then) say nothing of it.
+    """
+    pairs = []
+    for duel in duels:
+        sides = [_value(duel.new, metric), _value(duel.baseline, metric)]
+        if None not in sides:
+            pairs.append((sides[0], sides[1]))
+    return pairs  # type: ignore[return-value] # None was sorted out above
+
+
+def _value(measurement: Measurement, metric: str) -> float | None:
+    if measurement.outcome is not Outcome.OK:
+        return math.nan
+    return measurement.values.get(metric)
