@@ -17,6 +17,7 @@ from typing import Any
 
 from parbench_lab.errors import SettingError, UsageError
 from parbench_lab.racing.settings import Settings, knobs
+from parbench_lab.store.location import without_password
 
 PYPROJECT = "pyproject.toml"
 
@@ -57,8 +58,11 @@ class Configuration:
         return {name: value for name, value in self.values.items() if name in knobs()}
 
     def as_json(self) -> dict[str, Any]:
-        """Return the values and their sources as JSON values."""
-        return {"values": dict(self.values), "sources": dict(self.sources)}
+        """Return the values and their sources as JSON values; no password is among them."""
+        values = dict(self.values)
+        if isinstance(values.get("store"), str):
+            values["store"] = without_password(values["store"])
+        return {"values": values, "sources": dict(self.sources)}
 
 
 def merged(layers: Sequence[Layer]) -> Configuration:

@@ -50,7 +50,7 @@ store_option = click.option(
     metavar="PATH",
     envvar="PARBENCH_STORE",
     show_envvar=True,
-    help="Where runs are kept.  [default: .parbench/runs.db]",
+    help="Where runs are kept: a file or a database's URL.  [default: .parbench/runs.db]",
 )
 
 

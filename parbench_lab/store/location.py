@@ -156,6 +156,25 @@ def _checked_server(text: str) -> str:
     return text
 
 
+def without_password(location: str) -> str:
+    """Return a location as it may be shown: a URL of a server without password and options.
+
+    Examples
+    --------
+    >>> without_password("postgresql+psycopg://me:secret@host/runs?sslmode=require")
+    'postgresql+psycopg://me@host/runs'
+    >>> without_password("runs.db")
+    'runs.db'
+    """
+    scheme = location.partition("://")[0]
+    if scheme == location or scheme.partition("+")[0] == "sqlite":
+        return location
+    try:
+        return _shown(location)
+    except ValueError:  # no port number, say: whatever it is, it is not shown
+        return f"{scheme}://..."
+
+
 def _shown(server: str) -> str:
     """Return a URL without its password and its options."""
     parts = urlsplit(server)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -41,18 +42,38 @@ def integrity(path: Path) -> str:
         return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
 
 
-def test_twenty_kills_lose_at_most_the_batch_in_flight(tmp_path):
-    rng = random.Random(20)
+@pytest.fixture
+def nursery(tmp_path):
+    """Return a function that begins a run, kills its writer after so many batches and counts."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.store.nursery", str(tmp_path / "runs.db")],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
+
+    def killed(run_id, n_batches):
+        child.stdin.write(f"{run_id}\n")
+        pid = int(child.stdout.readline())
+        lines = [child.stdout.readline() for _ in range(n_batches)]
+        os.kill(pid, signal.SIGKILL)
+        lines += iter(child.stdout.readline, "gone\n")
+        return len(lines)
+
+    with child:
+        yield killed
+        child.stdin.close()
+
+
+def test_fifty_kills_lose_at_most_the_batch_in_flight(tmp_path, nursery):
+    rng = random.Random(50)
     path = tmp_path / "runs.db"
 
-    for kill in range(20):
-        safe = rng.randrange(1, 40)
-        with writer(path, f"run-{kill}", FOR_EVER) as child:
-            lines = [child.stdout.readline() for _ in range(safe)]
-            child.kill()
-            told = safe + len(child.stdout.read().split("\n")) - 1
+    for kill in range(50):
+        told = nursery(f"run-{kill}", rng.randrange(1, 25))
 
-        assert lines[-1] == f"{safe - 1}\n"
         assert integrity(path) == "ok"
         with contextlib.closing(open_store(path)) as store:
             events = list(store.events(f"run-{kill}"))
@@ -61,6 +82,18 @@ def test_twenty_kills_lose_at_most_the_batch_in_flight(tmp_path):
         assert events == [
             event(i, n_measurements=MEASUREMENTS_PER_EVENT) for i in range(len(events))
         ]
+
+
+def test_kills_before_the_first_batch_leave_a_store_that_works(tmp_path, nursery):
+    path = tmp_path / "runs.db"
+
+    for kill in range(10):
+        nursery(f"run-{kill}", 0)
+
+        with contextlib.closing(open_store(path)) as store:
+            store.create_run(header(f"after-{kill}"))
+            store.finish_run(f"after-{kill}", "finished", {})
+        assert integrity(path) == "ok"
 
 
 def test_a_run_goes_on_after_its_process_was_killed(tmp_path):
