@@ -1,0 +1,168 @@
+"""Two machines: in what they differ, and how quick they are beside each other. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from parbench_lab.analysis.comparison.verdicts import CONFIDENCE, Difference
+from parbench_lab.analysis.student import t_quantile
+from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.machine import Machine
+from parbench_lab.core.series import SeriesPoint
+
+CALIBRATION = "calibration"
+"""Name of the workload that tells machines apart by their speed."""
+FEWEST_KERNELS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedRatio:
+    """How long the calibration takes on one machine, as a multiple of another.
+
+    Parameters
+    ----------
+    kernels
+        Ratio of each kernel's time, with its interval.
+    overall
+        Geometric mean over the kernels; its interval (Student's t over them) is as wide as the
+        kernels disagree: speed is not one number.
+    baseline_run, new_run
+        Where the figures are from.
+    """
+
+    kernels: Mapping[str, Estimate]
+    overall: Estimate
+    baseline_run: str
+    new_run: str
+
+    @property
+    def difference(self) -> Difference:
+        """The overall ratio on the scale of costs, with a standard error."""
+        low, high = math.log(self.overall.low), math.log(self.overall.high)
+        # half of the interval, as if it were two standard errors of a normal value
+        error = (high - low) / 2 / 1.96
+        return Difference(point=math.log(self.overall.point), error=error, n=self.overall.n)
+
+
+def machine_differences(baseline: Machine | None, new: Machine | None) -> tuple[str, ...]:
+    """Return in what two machines differ, a phrase for each field; empty for equal ones.
+
+    Examples
+    --------
+    >>> machine_differences(None, None)
+    ()
+    """
+    if baseline is None or new is None:
+        return () if baseline is new else ("one of the two machines is not known",)
+    return tuple(
+        f"{field.name}: {_shown(before)} and {_shown(after)}"
+        for field in dataclasses.fields(Machine)
+        if (before := getattr(baseline, field.name)) != (after := getattr(new, field.name))
+    )
+
+
+def speed_ratio(baseline: Iterable[SeriesPoint], new: Iterable[SeriesPoint]) -> SpeedRatio | None:
+    """Return how long the calibration takes on the new machine as a multiple of the baseline.
+
+    Parameters
+    ----------
+    baseline, new
+        Figures of the workload `CALIBRATION` on either machine, oldest first; the newest run
+        counts, and of it the kernels that both have at one size.
+
+    Returns
+    -------
+    SpeedRatio or None
+        None where fewer than `FEWEST_KERNELS` kernels can be compared.
+    """
+    sides = _newest(baseline), _newest(new)
+    common = [place for place in sides[0] if place in sides[1]]
+    if len(common) < FEWEST_KERNELS:
+        return None
+    ratios = {place[0]: _ratio(sides[0][place], sides[1][place]) for place in common}
+    return SpeedRatio(
+        kernels=ratios,
+        overall=_overall([ratio.point for ratio in ratios.values()]),
+        baseline_run=sides[0][common[0]].run_id,
+        new_run=sides[1][common[0]].run_id,
+    )
+
+
+def tracked_kernel(ratio: Estimate, speed: SpeedRatio | None) -> str | None:
+    """Return the only kernel that differs between the machines as a candidate does, if any.
+
+    Examples
+    --------
+    >>> def about(x):
+    ...     return Estimate(point=x, low=0.98 * x, high=1.02 * x, confidence=0.95, n=30)
+    >>> kernels = {"triad": about(1.5), "matmul": about(1.1), "sort": about(1.2)}
+    >>> speed = SpeedRatio(kernels=kernels, overall=about(1.25), baseline_run="a", new_run="b")
+    >>> tracked_kernel(about(1.51), speed), tracked_kernel(about(1.15), speed)
+    ('triad', None)
+    """
+    if speed is None:
+        return None
+    alike = [
+        name
+        for name, kernel in speed.kernels.items()
+        if ratio.low <= kernel.high and kernel.low <= ratio.high
+    ]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _newest(points: Iterable[SeriesPoint]) -> dict[tuple[str, int], SeriesPoint]:
+    found = [p for p in points if p.key.metric == "wall_time_s" and p.median.point > 0]
+    if not found:
+        return {}
+    newest = max(found, key=lambda point: point.started).run_id
+    return {(p.key.candidate, p.key.size): p for p in found if p.run_id == newest}
+
+
+def _ratio(baseline: SeriesPoint, new: SeriesPoint) -> Estimate:
+    """Return the ratio of two medians; the ends add up as independent errors do."""
+    point = math.log(new.median.point / baseline.median.point)
+    down = math.hypot(_down(new.median), _up(baseline.median))
+    up = math.hypot(_up(new.median), _down(baseline.median))
+    return Estimate(
+        point=math.exp(point),
+        low=math.exp(point - down),
+        high=math.exp(point + up),
+        confidence=min(baseline.median.confidence, new.median.confidence),
+        n=min(baseline.median.n, new.median.n),
+    )
+
+
+def _down(median: Estimate) -> float:
+    return math.log(median.point / median.low) if median.low > 0 else math.inf
+
+
+def _up(median: Estimate) -> float:
+    return math.log(median.high / median.point)
+
+
+def _overall(ratios: Sequence[float]) -> Estimate:
+    logs = np.log(ratios)
+    n, point = len(logs), float(logs.mean())
+    error = float(logs.std(ddof=1)) / math.sqrt(n)
+    reach = t_quantile(0.5 + CONFIDENCE / 2, n - 1) * error
+    low, high = point - reach, point + reach
+    return Estimate(
+        point=math.exp(point),
+        low=math.exp(low),
+        high=math.exp(high),
+        confidence=CONFIDENCE,
+        n=n,
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {version}" for name, version in value.items()) or "nothing"
+    if isinstance(value, tuple):
+        return ", ".join(str(getattr(one, "name", one)) for one in value) or "nothing"
+    return "not known" if value in (None, "") else str(value)

@@ -1,0 +1,92 @@
+"""Reading a candidate against the roofs of its machine: how much of them it uses. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from parbench_lab.core.roofline import Roofline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attained:
+    """What a call attains, and how much of the roof above it that is.
+
+    Parameters
+    ----------
+    flops_per_s, bytes_per_s
+        Of one call.
+    level
+        The level of memory its data fit into.
+    compute_share, bandwidth_share
+        Of what one core (or `cores` of them) can do; above 1 where the roof was measured on a
+        busier machine.
+    intensity_flops_per_byte
+        Arithmetic for each byte that is moved.
+    roof_flops_per_s
+        The lower of the two roofs at that intensity.
+    """
+
+    flops_per_s: float
+    bytes_per_s: float
+    level: str
+    compute_share: float
+    bandwidth_share: float
+    intensity_flops_per_byte: float
+    roof_flops_per_s: float
+
+    @property
+    def share(self) -> float:
+        """How much of the nearer roof is used."""
+        return max(self.compute_share, self.bandwidth_share)
+
+
+def attained(
+    roofline: Roofline,
+    *,
+    wall_time_s: float,
+    flop_count: float,
+    moved_bytes: float,
+    all_cores: bool = False,
+) -> Attained:
+    """Return what a call attains under the roofs.
+
+    Parameters
+    ----------
+    roofline
+        Of the machine it ran on.
+    wall_time_s
+        Of one call.
+    flop_count, moved_bytes
+        What a call must do at least: operations in double precision, and bytes read and written.
+    all_cores
+        Whether it uses all cores rather than one.
+
+    Raises
+    ------
+    ValueError
+        If a number is not positive.
+
+    References
+    ----------
+    .. [1] S. Williams, A. Waterman, D. Patterson, "Roofline: an insightful visual performance
+       model for multicore architectures", CACM 52 (4), 2009.
+    """
+    for name, number in (("wall_time_s", wall_time_s), ("moved_bytes", moved_bytes)):
+        if not number > 0:
+            raise ValueError(f"{name} must be positive but got {number}")
+    if not flop_count >= 0:
+        raise ValueError(f"flop_count must be 0 or more but got {flop_count}")
+    level = roofline.bandwidth_at(moved_bytes)
+    peak = roofline.all_cores_flops_per_s if all_cores else roofline.one_core_flops_per_s
+    stream = level.all_cores_bytes_per_s if all_cores else level.one_core_bytes_per_s
+    intensity = flop_count / moved_bytes
+    flops_per_s, bytes_per_s = flop_count / wall_time_s, moved_bytes / wall_time_s
+    return Attained(
+        flops_per_s=flops_per_s,
+        bytes_per_s=bytes_per_s,
+        level=level.level,
+        compute_share=flops_per_s / peak,
+        bandwidth_share=bytes_per_s / stream,
+        intensity_flops_per_byte=intensity,
+        roof_flops_per_s=min(peak, intensity * stream),
+    )
