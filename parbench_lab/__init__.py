@@ -13,15 +13,19 @@ if TYPE_CHECKING:
     from parbench_lab import errors, plots, testing
     from parbench_lab.analysis import laws
     from parbench_lab.analysis.curve import ScalingCurve
+    from parbench_lab.analysis.regression.report import WatchReport
     from parbench_lab.core.candidate import Candidate, candidate, candidates_from_grid
     from parbench_lab.core.metric import Metric
     from parbench_lab.core.scalable import Scalable
     from parbench_lab.lab import ml
     from parbench_lab.lab.bench import ParallelBenchmarking
+    from parbench_lab.lab.bisect import bisect
+    from parbench_lab.lab.change_hints import change_hints
     from parbench_lab.lab.demo import demo
     from parbench_lab.lab.optimizer import ComprehensiveOptimizer, ParallelOptimizer
     from parbench_lab.lab.scaling_study import ScalingStudy
     from parbench_lab.lab.stored import load_curves, load_history
+    from parbench_lab.lab.watch import watch
     from parbench_lab.racing.result import RaceResult
     from parbench_lab.racing.settings import Settings
 
@@ -38,9 +42,12 @@ __all__ = [
     "ScalingCurve",
     "ScalingStudy",
     "Settings",
+    "WatchReport",
     "__version__",
+    "bisect",
     "candidate",
     "candidates_from_grid",
+    "change_hints",
     "demo",
     "errors",
     "laws",
@@ -49,9 +56,14 @@ __all__ = [
     "ml",
     "plots",
     "testing",
+    "watch",
 ]
 
 _HOMES = {
+    "WatchReport": "parbench_lab.analysis.regression.report",
+    "bisect": "parbench_lab.lab.bisect",
+    "change_hints": "parbench_lab.lab.change_hints",
+    "watch": "parbench_lab.lab.watch",
     "Candidate": "parbench_lab.core.candidate",
     "candidate": "parbench_lab.core.candidate",
     "candidates_from_grid": "parbench_lab.core.candidate",

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.ports import RunStore, Workload
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.racing.settings import Settings
 
+if TYPE_CHECKING:
+    from parbench_lab.analysis.regression.report import WatchReport
+    from parbench_lab.lab.bisect import BisectReport
+    from parbench_lab.lab.change_hints import HintReport
+
 
 class Result(Protocol):
     """What the shell needs of a `RaceResult`."""
+
+    @property
+    def workload(self) -> str:
+        """Name of the workload."""
 
     @property
     def status(self) -> str:
@@ -132,6 +141,24 @@ def _git(folder: Any) -> Mapping[str, Any] | None:
     return None if state is None else {"commit": state.commit, "dirty": state.dirty}
 
 
+def _watch(target: str, **options: Any) -> WatchReport:
+    from parbench_lab.lab.watch import watch  # noqa: PLC0415 - loads the lab
+
+    return watch(target, **options)
+
+
+def _change_hints(workload: str | None, **options: Any) -> HintReport:
+    from parbench_lab.lab.change_hints import change_hints  # noqa: PLC0415 - loads the lab
+
+    return change_hints(workload, **options)
+
+
+def _bisect(target: str, **options: Any) -> BisectReport:
+    from parbench_lab.lab.bisect import bisect  # noqa: PLC0415 - loads the lab
+
+    return bisect(target, **options)
+
+
 @dataclass(slots=True, kw_only=True)
 class Doors:
     """The way out of the shell; also carries whether ``--debug`` was given.
@@ -144,4 +171,7 @@ class Doors:
     open_store: Callable[[str | None], RunStore] = _open_store
     targets: Callable[[str], tuple[Workload, Sequence[Candidate]]] = _targets
     git: Callable[[Any], Mapping[str, Any] | None] = _git
+    watch: Callable[..., WatchReport] = _watch
+    change_hints: Callable[..., HintReport] = _change_hints
+    bisect: Callable[..., BisectReport] = _bisect
     debug: bool = False

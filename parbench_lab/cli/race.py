@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import click
 
+from parbench_lab.cli.ci_files import CiFiles, ci_options
 from parbench_lab.cli.config import RUN_KEYS, Configuration, Layer, file_layers, merged
 from parbench_lab.cli.doors import Bench, Doors, Result
 from parbench_lab.cli.interrupts import Interrupts, interrupts
@@ -23,6 +24,7 @@ from parbench_lab.cli.options import (
 )
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.spectators import print_sentence, print_table, spectator, watch
+from parbench_lab.cli.tables_for_ci import race_table
 from parbench_lab.core.series import Mode
 from parbench_lab.core.wording import count, printable, resume_hint
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -43,6 +45,7 @@ class Request:
     quiet: bool
     as_json: bool
     output: Path | None
+    files: CiFiles = CiFiles()  # noqa: RUF009 - frozen
 
     def get(self, key: str) -> Any:
         """Return a value of the configuration, None where nothing gives it."""
@@ -99,6 +102,7 @@ class Request:
 @click.option("--dry-run", is_flag=True, help="Say what would run and about how long.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only the result.")
 @knob_options
+@ci_options
 @common_options
 @click.pass_context
 def race(ctx: click.Context, /, **_params: Any) -> None:
@@ -139,6 +143,7 @@ def _requested(ctx: click.Context) -> Request:
         quiet=params["quiet"],
         as_json=params["as_json"],
         output=checked_output(params["output"]),
+        files=CiFiles.checked(params),
     )
 
 
@@ -275,6 +280,7 @@ def _how_long(request: Request) -> str:
 
 
 def _tell_result(result: Result, run_id: str, request: Request) -> None:
+    request.files.write(race_table(result))
     deliver(result.to_dict(), as_json=request.as_json, output=request.output)
     if not request.as_json and not request.quiet:
         print_table(request.screen, result.scoreboard, result.settings)

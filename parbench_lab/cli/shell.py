@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from parbench_lab import __version__
+from parbench_lab.cli.bisect import bisect
 from parbench_lab.cli.doctor import doctor
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.exchange import export_runs, import_runs
@@ -22,6 +23,7 @@ from parbench_lab.cli.prune import prune
 from parbench_lab.cli.race import race
 from parbench_lab.cli.runs import runs, show
 from parbench_lab.cli.scale import scale
+from parbench_lab.cli.watch import watch
 from parbench_lab.cli.workloads import workloads
 from parbench_lab.core.wording import printable
 from parbench_lab.errors import ParbenchError, UsageError
@@ -97,6 +99,8 @@ for _command in (
     race,
     scale,
     prove,
+    watch,
+    bisect,
     runs,
     show,
     doctor,

@@ -1,0 +1,287 @@
+"""A check as continuous integration wants it: JUnit XML, and Markdown for a pull request. Pure.
+
+Names and messages are foreign text: what could steer a page or a terminal is written out.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from parbench_lab.cli.cells import fitted
+from parbench_lab.core import wording
+from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.measurement import Outcome
+from parbench_lab.core.standing import VerdictKind
+
+if TYPE_CHECKING:
+    from parbench_lab.analysis.regression.report import WatchReport
+    from parbench_lab.cli.doors import Result
+
+Outcome3 = Literal["passed", "failed", "skipped"]
+
+PICTURE_CELLS = 41
+_NAME_CELLS = 28
+_MARKDOWN = re.compile(r"([\\`*_\[\]#|~]|^[-+.])")
+_MARKS: dict[Outcome3, str] = {"passed": "✅", "failed": "❌", "skipped": "⚠️"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRow:
+    """One thing that was checked.
+
+    Parameters
+    ----------
+    name
+        Of a candidate or a series.
+    verdict
+        In a word.
+    outcome
+        Whether it passed, made the check fail, or was kept from doing so.
+    ratio
+        Times worse than what it is compared with; None where not measured.
+    message
+        Why, in a sentence.
+    """
+
+    name: str
+    verdict: str
+    outcome: Outcome3 = "passed"
+    ratio: Estimate | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckTable:
+    """A whole check.
+
+    Parameters
+    ----------
+    title
+        What was checked.
+    sentence
+        What came of it.
+    compared
+        What the ratios are to, for the heading of their column.
+    seconds
+        How long it took.
+    notes
+        Printed below.
+    """
+
+    title: str
+    sentence: str
+    rows: tuple[CheckRow, ...]
+    compared: str = "times the baseline's cost"
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+# ---------------------------------------------------------------- from results
+
+
+def watch_table(report: WatchReport) -> CheckTable:
+    """Return a watch's report as a table."""
+    rows = tuple(
+        CheckRow(
+            name=f"{one.candidate} ({one.metric})",
+            verdict=one.verdict.value,
+            outcome="failed" if one.blocking else "skipped" if one.quarantined else "passed",
+            ratio=one.ratio,
+            message=one.sentence,
+        )
+        for one in report.series
+    )
+    return CheckTable(
+        title=f"watch of {report.workload}",
+        sentence=report.sentence,
+        rows=rows,
+        seconds=report.seconds,
+        notes=report.notes,
+    )
+
+
+def race_table(result: Result) -> CheckTable:
+    """Return a race's result as a table; who is out for a failure has failed."""
+    bad = {outcome for outcome in Outcome if outcome is not Outcome.OK}
+    rows = tuple(
+        CheckRow(
+            name=one.candidate,
+            verdict=one.verdict.value,
+            outcome="failed"
+            if one.verdict is VerdictKind.ELIMINATED and one.outcome in bad
+            else "passed",
+            ratio=one.ratio,
+            message=one.reason,
+        )
+        for one in result.scoreboard.standings
+    )
+    return CheckTable(
+        title=f"race of {result.workload}",
+        sentence=result.sentence,
+        rows=rows,
+        compared="times the leader's cost",
+        seconds=result.scoreboard.elapsed_s,
+    )
+
+
+# ---------------------------------------------------------------- JUnit
+
+
+def junit_xml(table: CheckTable) -> str:
+    r"""Return the table as JUnit XML, one test case for each row.
+
+    Examples
+    --------
+    >>> rows = (CheckRow(name="a<b", verdict="regression", outcome="failed", message="slow"),)
+    >>> print(junit_xml(CheckTable(title="watch", sentence="bad", rows=rows)))
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites>
+    <testsuite name="watch" tests="1" failures="1" skipped="0" errors="0" time="0.000">
+    <testcase classname="watch" name="a&lt;b" time="0.000">
+    <failure message="regression" type="regression">slow</failure>
+    </testcase>
+    </testsuite>
+    </testsuites>
+    <BLANKLINE>
+    """
+    counts = {kind: sum(row.outcome == kind for row in table.rows) for kind in _MARKS}
+    seconds = f"{table.seconds:.3f}"
+    numbers = (
+        f'tests="{len(table.rows)}" failures="{counts["failed"]}" skipped="{counts["skipped"]}"'
+    )
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        "<testsuites>",
+        f'<testsuite name="{_xml(table.title)}" {numbers} errors="0" time="{seconds}">',
+    ]
+    each_s = f"{table.seconds / max(1, len(table.rows)):.3f}"
+    for row in table.rows:
+        lines += _test_case(table.title, row, each_s)
+    return "\n".join([*lines, "</testsuite>", "</testsuites>", ""])
+
+
+def _test_case(title: str, row: CheckRow, seconds: str) -> list[str]:
+    head = f'<testcase classname="{_xml(title)}" name="{_xml(row.name)}" time="{seconds}">'
+    verdict, message = _xml(row.verdict), _xml(row.message or row.verdict)
+    inner = {
+        "failed": f'<failure message="{verdict}" type="{verdict}">{message}</failure>',
+        "skipped": f'<skipped message="{message}"/>',
+        "passed": f"<system-out>{message}</system-out>",
+    }
+    return [head, inner[row.outcome], "</testcase>"]
+
+
+def _xml(text: str) -> str:
+    # printable: XML 1.0 has no way at all to write most control characters
+    return html.escape(wording.printable(text))
+
+
+# ---------------------------------------------------------------- Markdown
+
+
+def markdown(table: CheckTable) -> str:
+    r"""Return the table as Markdown for a pull request: verdicts, a table and a picture.
+
+    Examples
+    --------
+    >>> rows = (CheckRow(name="a|b", verdict="equal"),)
+    >>> print(markdown(CheckTable(title="watch", sentence="no regression", rows=rows)))
+    ### ✅ watch
+    <BLANKLINE>
+    no regression
+    <BLANKLINE>
+    |  | name | verdict | times the baseline's cost |
+    |---|---|---|---:|
+    | ✅ | `a\|b` | equal | \- |
+    <BLANKLINE>
+    """
+    failed = any(row.outcome == "failed" for row in table.rows)
+    lines = [
+        f"### {_MARKS['failed' if failed else 'passed']} {_plain(table.title)}",
+        "",
+        _plain(table.sentence),
+        "",
+        f"|  | name | verdict | {_plain(table.compared)} |",
+        "|---|---|---|---:|",
+    ]
+    for row in table.rows:
+        ratio = _plain(wording.ratio(row.ratio))
+        mark = _MARKS[row.outcome]
+        lines.append(f"| {mark} | {code(row.name)} | {_plain(row.verdict)} | {ratio} |")
+    lines.append("")
+    picture = interval_picture(table)
+    if picture:
+        # in a code block nothing is interpreted, but a line of backticks would end it
+        lines += ["````text", *(line.replace("````", "'''") for line in picture), "````", ""]
+    for row in table.rows:
+        if row.outcome != "passed" and row.message:
+            lines.append(f"- {_MARKS[row.outcome]} {_plain(row.message)}")
+    lines += [f"- {_plain(note)}" for note in table.notes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def interval_picture(table: CheckTable) -> list[str]:
+    """Return the rows' intervals, drawn on one logarithmic axis; empty without positive ratios.
+
+    Examples
+    --------
+    >>> ratio = Estimate(point=1.1, low=1.05, high=1.15, confidence=0.95, n=9)
+    >>> row = CheckRow(name="loop", verdict="regression", ratio=ratio)
+    >>> for line in interval_picture(CheckTable(title="t", sentence="s", rows=(row,))):
+    ...     print(line.rstrip())
+                                 0.9 to 1.15 times the baseline's cost; | is 1
+    loop                                          |       ├───────●──────┤
+    """
+    drawn = [row for row in table.rows if row.ratio is not None and row.ratio.low > 0]
+    if not drawn:
+        return []
+    low = min([0.9, *(row.ratio.low for row in drawn if row.ratio)])
+    high = max([1.1, *(row.ratio.high for row in drawn if row.ratio)])
+    head = f"{low:.3g} to {high:.3g} {wording.printable(table.compared)}; | is 1"
+    lines = [fitted("", _NAME_CELLS) + " " + head]
+    for row in drawn:
+        bar = _bar(row.ratio, low, high) if row.ratio else ""
+        lines.append(f"{fitted(wording.printable(row.name), _NAME_CELLS)} {bar}")
+    return lines
+
+
+def _bar(ratio: Estimate, low: float, high: float) -> str:
+    """Return an interval as characters between the ends of the axis."""
+
+    def place(value: float) -> int:
+        share = math.log(value / low) / math.log(high / low)
+        return round((PICTURE_CELLS - 1) * min(1.0, max(0.0, share)))
+
+    marks = [" "] * PICTURE_CELLS
+    marks[place(1.0)] = "|"
+    begin, point, end = (place(value) for value in (ratio.low, ratio.point, ratio.high))
+    marks[begin : end + 1] = "─" * (end + 1 - begin)
+    marks[begin], marks[end] = "├", "┤"
+    marks[point] = "●"
+    return "".join(marks)
+
+
+def code(text: str) -> str:
+    r"""Return a text as a code span of a Markdown table, whatever is in it.
+
+    Examples
+    --------
+    >>> print(code("a`b|c"))
+    ``a`b\|c``
+    """
+    line = wording.printable(text).replace("|", r"\|") or " "
+    longest = max((len(run) for run in re.findall(r"`+", line)), default=0)
+    fence = "`" * (longest + 1)
+    edge = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{edge}{line}{edge}{fence}"
+
+
+def _plain(text: str) -> str:
+    """Return a text that Markdown shows as it is: no links, no markup, nobody mentioned."""
+    line = html.escape(wording.printable(text), quote=False)
+    line = _MARKDOWN.sub(r"\\\1", line)
+    return line.replace("@", "@<!-- -->").replace("://", ":<!-- -->//")

@@ -1,0 +1,285 @@
+"""``parbench watch``: the new build beside a pinned one; or hints from what is stored."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from parbench_lab.cli.ci_files import CiFiles, ci_options
+from parbench_lab.cli.doors import Doors
+from parbench_lab.cli.interrupts import Interrupts, interrupts
+from parbench_lab.cli.options import (
+    debug_option,
+    examples,
+    json_option,
+    output_option,
+    store_option,
+)
+from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.cli.tables_for_ci import watch_table
+from parbench_lab.core.wording import printable, span
+from parbench_lab.errors import ParbenchError, UsageError
+
+if TYPE_CHECKING:
+    from parbench_lab.analysis.regression.report import WatchReport
+
+_HINT = "stopping after this block (again: abort)"
+_OF_MEASURING = ("algorithms", "baseline", "build", "python", "quarantine")
+_SETTINGS = ("blocks", "seconds", "batch_size", "tolerance", "metrics", "timeout_s", "seed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Where a report goes."""
+
+    as_json: bool
+    output: Path | None
+    files: CiFiles
+
+    @property
+    def screen(self) -> IO[str]:
+        """Where people read: stderr where stdout carries JSON."""
+        return sys.stderr if self.as_json else sys.stdout
+
+
+@click.command(
+    epilog=examples(
+        "parbench watch bench.py                          against where this branch began",
+        "parbench watch bench.py --baseline v1.2 --junit watch.xml --markdown watch.md",
+        "parbench watch bench.py --baseline mypackage==1.2 -a fast --seconds 120",
+        "parbench watch sorting --baseline mymodule:old_sort --json",
+        "parbench watch bench.py --baseline v1.2 --every 1d --quarantine noisy.toml",
+        "parbench watch sorting --history                 hints from what is stored",
+    )
+    + "\n\nExit codes: 0 nothing blocks (undecided is said plainly), 1 a regression or a failure, "
+    "2 wrong use."
+)
+@click.argument("target", required=False, metavar="[WORKLOAD|MODULE|FILE.py]")
+@click.option(
+    "--baseline",
+    metavar="BUILD",
+    help="A git ref, PACKAGE==VERSION, the path of a python, or MODULE:FUNCTION.  "
+    "[default: the commit this branch began at]",
+)
+@click.option(
+    "-a",
+    "--algorithm",
+    "algorithms",
+    multiple=True,
+    metavar="NAME",
+    help="Watch only this candidate. Repeatable.  [default: all]",
+)
+@click.option("--blocks", type=int, help="Blocks of a night.  [default: 300]")
+@click.option("--seconds", type=float, help="Begin no block after so long.  [default: no limit]")
+@click.option("--batch-size", type=int, help="Items of a case.  [default: the workload's]")
+@click.option("--tolerance", type=float, help="What counts as a change.  [default: 0.02]")
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="Watch this metric. Repeatable.  [default: the workload's objectives]",
+)
+@click.option("--timeout-s", type=float, help="For one measurement.  [default: 60]")
+@click.option("--seed", type=int, help="Of orders and cases.  [default: a new one]")
+@click.option(
+    "--build",
+    type=click.Choice(["auto", "venv", "source"]),
+    default="auto",
+    show_default=True,
+    help="How a git ref runs: installed into a virtual environment of its own that shares this "
+    "one's other packages, or from its source tree.",
+)
+@click.option("--python", metavar="PATH", help="The interpreter that runs a git ref's tree.")
+@click.option(
+    "--quarantine",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="TOML: [[quarantine]] tables of series that must not block, with reason and until.",
+)
+@click.option("--every", metavar="PERIOD", help="Again and again: 6h, 1d.  [default: once]")
+@click.option("--nights", type=click.IntRange(min=1), help="With --every: how often.")
+@click.option("--history", is_flag=True, help="Measure nothing: change points of stored runs.")
+@click.option(
+    "--q", type=float, default=0.05, show_default=True, help="With --history: false hints."
+)
+@ci_options
+@store_option
+@json_option
+@output_option
+@debug_option
+@click.pass_context
+def watch(
+    ctx: click.Context,
+    /,
+    target: str | None,
+    *,
+    history: bool,
+    q: float,
+    every: str | None,
+    nights: int | None,
+    **asked: Any,
+) -> int:
+    """Watch for regressions: this build beside a pinned one, in fresh processes again and again.
+
+    Nights with the same baseline add up in the store. A verdict is a regression, an improvement,
+    equal or undecided; a wrong result fails at once.
+    """
+    told = Told(
+        as_json=asked["as_json"],
+        output=checked_output(asked["output"]),
+        files=CiFiles.checked(asked),
+    )
+    doors = ctx.ensure_object(Doors)
+    if history:
+        return _tell_hints(doors, target, q, asked, told)
+    if target is None:
+        raise UsageError("say what to watch: a workload, a module or a file; or --history")
+    with interrupts(_HINT) as stopped:
+        night = _night(doors, target, asked, told, stopped)
+        if every is None:
+            return _exit_code(night())
+        return _nightly(night, every, nights, stopped, told)
+
+
+def _night(
+    doors: Doors, target: str, asked: Mapping[str, Any], told: Told, stopped: Interrupts
+) -> Callable[[], WatchReport]:
+    """Return what runs one night and tells of it."""
+    given = {name: asked[name] for name in _OF_MEASURING}
+    given["algorithms"] = list(asked["algorithms"]) or None
+    given["quarantine"] = asked["quarantine"] or ()
+    settings = {name: asked[name] for name in _SETTINGS if asked[name] not in (None, ())}
+
+    def run() -> WatchReport:
+        report = doors.watch(
+            target,
+            **given,
+            **settings,
+            store=asked["store"],
+            stop=lambda: stopped.asked,
+            progress=_progress(told.screen),
+        )
+        _tell(report, told)
+        return report
+
+    return run
+
+
+def _nightly(
+    night: Callable[[], WatchReport],
+    every: str,
+    nights: int | None,
+    stopped: Interrupts,
+    told: Told,
+) -> int:
+    """Run on a schedule; a night that cannot be measured is told, and the next one comes."""
+    from parbench_lab.lab.watching.schedule import on_schedule, parse_every  # noqa: PLC0415 - loads the lab
+
+    every_s = parse_every(every)
+    codes: list[int] = []
+
+    def run() -> int:
+        first = not codes
+        try:
+            codes.append(_exit_code(night()))
+        except ParbenchError as error:
+            if first:
+                raise
+            click.echo(f"this night was not measured: {printable(str(error))}", err=True)
+            codes.append(1)
+        return codes[-1]
+
+    def waiting(seconds: float) -> None:
+        click.echo(f"the next one begins in {span(seconds)} (Ctrl-C ends)", file=told.screen)
+
+    return on_schedule(
+        run,
+        every_s=every_s,
+        most=nights,
+        stop=lambda: stopped.asked,
+        now_s=time.monotonic,
+        sleep=time.sleep,
+        waiting=waiting,
+    )
+
+
+def _exit_code(report: WatchReport) -> int:
+    return 0 if report.passed else 1
+
+
+# ---------------------------------------------------------------- said
+
+
+def _progress(screen: IO[str]) -> Callable[[int, int, WatchReport], None]:
+    def tell(done: int, planned: int, report: WatchReport) -> None:
+        if screen.isatty():
+            found = sum(one.verdict.value != "undecided" for one in report.series)
+            line = f"round {done} of {planned}, {found} of {len(report.series)} series decided"
+            end = "\r" if done < planned else "\n"
+            print(line, end=end, file=screen, flush=True)
+
+    return tell
+
+
+def _tell(report: WatchReport, told: Told) -> None:
+    from parbench_lab.lab.watching.journal import report_document  # noqa: PLC0415 - loads numpy
+
+    told.files.write(watch_table(report))
+    deliver(report_document(report), as_json=told.as_json, output=told.output)
+    for line in _lines(report):
+        click.echo(printable(line), file=told.screen)
+
+
+def _lines(report: WatchReport) -> Sequence[str]:
+    stopped = "" if report.status == "finished" else f" ({report.status} before its end)"
+    nights = f"night {report.nights} with this baseline"
+    return [
+        f"{report.workload}: {report.new} against {report.baseline}, {nights}{stopped}",
+        *(f"  {one.sentence}" for one in report.series),
+        *(f"note: {note}" for note in report.notes),
+        report.sentence if report.passed else f"FAILED: {report.sentence}",
+    ]
+
+
+def _tell_hints(
+    doors: Doors, workload: str | None, q: float, asked: Mapping[str, Any], told: Told
+) -> int:
+    from parbench_lab.lab.change_hints import hint_sentence  # noqa: PLC0415 - loads numpy
+    from parbench_lab.racing.result import jsonable  # noqa: PLC0415 - loads numpy
+
+    names = list(asked["algorithms"]) or [None]
+    if len(names) > 1 or len(asked["metrics"]) > 1:
+        raise UsageError("--history takes one -a and one --metric at most, or none for all")
+    report = doors.change_hints(
+        workload,
+        candidate=names[0],
+        metric=(asked["metrics"] or ("wall_time_s",))[0],
+        store=asked["store"],
+        q=q,
+        tolerance=0.02 if asked["tolerance"] is None else asked["tolerance"],
+    )
+    sentences = [hint_sentence(hint) for hint in report.hints]
+    hints = [
+        {**_plain_hint(jsonable(hint)), "sentence": sentence}
+        for hint, sentence in zip(report.hints, sentences, strict=True)
+    ]
+    numbers = {"n_series": report.n_series, "n_short": report.n_short, "q": report.q}
+    document = {"sentence": report.sentence, **numbers, "hints": hints}
+    deliver(document, as_json=told.as_json, output=told.output)
+    for line in [*sentences, report.sentence]:
+        click.echo(printable(line), file=told.screen)
+    return 0
+
+
+def _plain_hint(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a hint's JSON with its instants as texts."""
+    for side in ("before", "after"):
+        document[side]["started"] = document[side]["started"].isoformat()
+    return document

@@ -1,0 +1,368 @@
+"""Which commit made it slower: commits raced against the good one, each in fresh processes."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from parbench_lab.analysis.accounts import Accounts
+from parbench_lab.analysis.margins import MARGINS, snap_up
+from parbench_lab.analysis.regression.bisection import Bisection, Trial
+from parbench_lab.analysis.regression.detector import score
+from parbench_lab.analysis.regression.intervals import CONFIDENCE, around_median
+from parbench_lab.core import wording
+from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.measurement import Outcome
+from parbench_lab.core.metric import MEASURED_METRICS, Metric
+from parbench_lab.errors import ParbenchError, UnknownNameError, UsageError
+from parbench_lab.execution.builds import git
+from parbench_lab.execution.builds.build import Build, Order
+from parbench_lab.execution.builds.pairing import Duel, Pair, Plan
+from parbench_lab.execution.builds.trees import owned_folder
+from parbench_lab.lab.watching.baselines import ref_build, repository_of
+
+REGISTRY = "parbench_lab.workloads.registry"
+EVIDENCE = 100.0
+MAX_ROUNDS = 40
+
+Progress = Callable[["CommitTrial"], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitTrial:
+    """One commit's race against the good one.
+
+    Parameters
+    ----------
+    ratio
+        Times the good commit's cost, of the candidate that is about; None where not measured.
+    reason
+        Why it is so, where it is not the ratio.
+    """
+
+    commit: str
+    subject: str
+    trial: Trial
+    ratio: Estimate | None = None
+    rounds: int = 0
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The commit and what was found."""
+        about = self.reason or f"{wording.ratio(self.ratio)} times the good one's cost"
+        return f"{self.commit[: git.SHORT]} {self.trial}: {about} ({self.subject})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BisectReport:
+    """What a bisection found.
+
+    Parameters
+    ----------
+    good, bad
+        Commits.
+    candidate
+        Whose regression it is; ``""`` where none was shown.
+    commit, subject
+        The first bad commit; ``""`` where it is not known.
+    suspects
+        Commits any of which may be the first bad one.
+    trials
+        In the order in which they were raced.
+    """
+
+    good: str
+    bad: str
+    workload: str
+    candidate: str
+    metric: str
+    commit: str
+    subject: str
+    suspects: tuple[str, ...]
+    trials: tuple[CommitTrial, ...]
+    seconds: float
+
+    @property
+    def found(self) -> bool:
+        """Whether one commit is left."""
+        return bool(self.commit)
+
+    @property
+    def sentence(self) -> str:
+        """The commit and its subject, or what is missing."""
+        pair = f"between {self.good[: git.SHORT]} and {self.bad[: git.SHORT]}"
+        if self.found:
+            return f"{self.candidate} became worse with {self.commit[: git.SHORT]}: {self.subject}"
+        if not self.candidate:
+            return f"no regression was shown {pair}: give more --rounds, or look at the history"
+        left = ", ".join(commit[: git.SHORT] for commit in self.suspects)
+        return f"undecided {pair}: one of {left}; give more --rounds"
+
+
+def bisect(
+    target: str,
+    *,
+    good: str,
+    bad: str = "HEAD",
+    algorithms: Sequence[str] | None = None,
+    metric: str = "wall_time_s",
+    tolerance: float = 0.02,
+    evidence: float = EVIDENCE,
+    rounds: int = MAX_ROUNDS,
+    blocks: int = 5,
+    batch_size: int | None = None,
+    timeout_s: float = 60.0,
+    seed: int | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Progress = lambda _trial: None,
+) -> BisectReport:
+    """Find the commit from which on a candidate is worse.
+
+    Parameters
+    ----------
+    target
+        Name of a workload or a module, or a file; each commit's own where it has one.
+    good, bad
+        Git refs; `good` is an ancestor of `bad`.
+    algorithms
+        Candidates; None for all: the one that got worst is followed.
+    tolerance
+        A smaller difference between good and bad is not looked for.
+    evidence
+        Odds at which a commit counts as good or bad.
+    rounds, blocks
+        Of one commit: pairs of processes at most, and blocks in each.
+    stop
+        Asked before every block whether to end.
+    progress
+        Told of every commit.
+
+    Raises
+    ------
+    UsageError
+        If a ref is unknown, or `good` is no ancestor of `bad`, or a number is out of range.
+    """
+    if not (evidence > 1 and rounds > 0 and blocks > 0):
+        raise UsageError("evidence must be above 1, rounds and blocks positive")
+    start_ns = time.perf_counter_ns()
+    here = Path.cwd()
+    root = repository_of(here)
+    oldest, newest = git.commit_of(root, good), git.commit_of(root, bad)
+    search = Bisection(commits=git.commits_between(root, oldest, newest))
+    plan = Plan(
+        size=batch_size or 0,
+        seed=secrets.randbits(32) if seed is None else seed,
+        blocks=blocks,
+        timeout_s=timeout_s,
+    )
+    with ExitStack() as stack:
+        race = _Races(
+            root=root,
+            here=here,
+            base=ref_build(good, oldest, root=root, here=here, stack=stack),
+            order=Order(target=target, registry=REGISTRY, algorithms=tuple(algorithms or ())),
+            folder=stack.enter_context(owned_folder()),
+            plan=plan,
+            rule=_Rule(metric=metric, tolerance=tolerance, evidence=evidence, rounds=rounds),
+            stop=stop,
+        )
+        told = [race.first(newest)]
+        progress(told[0])
+        while (
+            race.candidate
+            and len(search.suspects) > 1
+            and (place := search.next_place) is not None
+            and not stop()
+        ):
+            found = race.trial(search.commits[place])
+            search = search.after(place, found.trial)
+            told.append(found)
+            progress(found)
+    commit = search.suspects[0] if race.candidate and len(search.suspects) == 1 else ""
+    return BisectReport(
+        good=oldest,
+        bad=newest,
+        workload=race.workload,
+        candidate=race.candidate,
+        metric=metric,
+        commit=commit,
+        subject=git.subject_of(root, commit) if commit else "",
+        suspects=search.suspects,
+        trials=tuple(told),
+        seconds=(time.perf_counter_ns() - start_ns) / 1e9,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """What counts as worse, and when it is decided."""
+
+    metric: str
+    tolerance: float
+    evidence: float
+    rounds: int
+
+
+@dataclass(slots=True)
+class _Suspect:
+    """A candidate's race of one commit against the good one: two accounts, bad and good."""
+
+    metric: Metric
+    margin: float
+    accounts: Accounts = field(default_factory=lambda: Accounts((2,)))
+    effects: list[float] = field(default_factory=list)
+    failed: str = ""
+
+    def take(self, duels: Sequence[Duel]) -> None:
+        """Bet on one round."""
+        fatal = [d for d in duels if d.new.outcome is not Outcome.OK]
+        if any(d.baseline.outcome is not Outcome.OK for d in duels):
+            return
+        if fatal:
+            self.failed = f"{fatal[0].new.outcome.value}: {fatal[0].new.message}"
+            return
+        judged = [d for d in duels if d.block >= 0]
+        if not judged:
+            return
+        new, base = (
+            np.array([self.metric.cost(m.values[self.metric.name]) for m in side])
+            for side in ([d.new for d in judged], [d.baseline for d in judged])
+        )
+        outcome = [score(new, base, self.margin), score(base, new, -self.margin)]
+        self.accounts.settle(np.array(outcome))
+        self.effects.append(float(np.median(new - base)))
+
+    def verdict(self, evidence: float) -> Trial:
+        """Return what is known by now."""
+        if self.failed:
+            return Trial.BAD
+        bad, good = self.accounts.log_peak
+        if max(bad, good) < math.log(evidence):
+            return Trial.UNDECIDED
+        return Trial.BAD if bad >= good else Trial.GOOD
+
+    @property
+    def ratio(self) -> Estimate | None:
+        """Times the good commit's cost."""
+        if not self.effects:
+            return None
+        low, point, high = (self.metric.ratio(cost) for cost in around_median(self.effects))
+        return Estimate(
+            low=low, point=point, high=high, confidence=CONFIDENCE, n=len(self.effects)
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Races:
+    """Races of commits against the good one; follows the candidate that got worst."""
+
+    root: Path
+    here: Path
+    base: Build
+    order: Order
+    folder: Path
+    plan: Plan
+    rule: _Rule
+    stop: Callable[[], bool]
+    workload: str = ""
+    candidate: str = ""
+    _metric: Metric | None = None
+    _margin: float = 0.0
+    _fails: bool = False
+
+    def first(self, commit: str) -> CommitTrial:
+        """Race good against bad: which candidate got worse, and by how much."""
+        with ExitStack() as stack:
+            pair = self._pair(commit, stack)
+            meeting = pair.meet()
+            known = {**MEASURED_METRICS, **{m.name: m for m in meeting.new.metrics}}
+            if self.rule.metric not in known:
+                raise UnknownNameError(
+                    f"unknown metric {self.rule.metric!r}; there are {', '.join(sorted(known))}"
+                )
+            self._metric = known[self.rule.metric]
+            self.workload = meeting.new.workload
+            self.plan = Plan(
+                size=self.plan.size or meeting.new.default_batch_size,
+                seed=self.plan.seed,
+                blocks=self.plan.blocks,
+                timeout_s=self.plan.timeout_s,
+                memory="rss" in self._metric.name,
+            )
+            self._margin = self._metric.margin(MARGINS[snap_up(self.rule.tolerance)])
+            suspects, rounds = self._raced(pair, meeting.shared)
+        worst = max(suspects, key=lambda name: _badness(suspects[name], self.rule.evidence))
+        suspect = suspects[worst]
+        trial = suspect.verdict(self.rule.evidence)
+        if trial is Trial.BAD:
+            self.candidate = worst
+            self._fails = bool(suspect.failed)
+            if suspect.effects and not suspect.failed:
+                # halfway: a commit is good or bad by which of the two it is nearer to
+                self._margin = max(self._margin, 0.5 * float(np.median(suspect.effects)))
+        return self._told(commit, suspect, trial, rounds)
+
+    def trial(self, commit: str) -> CommitTrial:
+        """Race a commit between; one that cannot be raced is undecided."""
+        try:
+            with ExitStack() as stack:
+                suspects, rounds = self._raced(self._pair(commit, stack), (self.candidate,))
+        except ParbenchError as error:
+            return CommitTrial(
+                commit=commit,
+                subject=git.subject_of(self.root, commit),
+                trial=Trial.UNDECIDED,
+                reason=f"cannot be raced: {error}",
+            )
+        suspect = suspects[self.candidate]
+        trial = suspect.verdict(self.rule.evidence)
+        if self._fails and not suspect.failed and suspect.effects:
+            trial = Trial.GOOD
+        elif suspect.failed and not self._fails:
+            trial = Trial.UNDECIDED  # it fails for another reason than being slow
+        return self._told(commit, suspect, trial, rounds)
+
+    def _raced(self, pair: Pair, names: Sequence[str]) -> tuple[dict[str, _Suspect], int]:
+        """Race until all candidates are decided, or the rounds are used up."""
+        assert self._metric is not None  # noqa: S101 - `first` comes first
+        suspects = {name: _Suspect(self._metric, self._margin) for name in names}
+        for number in range(self.rule.rounds):
+            open_ones = [
+                name
+                for name, suspect in suspects.items()
+                if suspect.verdict(self.rule.evidence) is Trial.UNDECIDED
+            ]
+            if not open_ones or self.stop() or (self._fails and number):
+                return suspects, number
+            duels = pair.round(number, open_ones, self.plan, self.stop)
+            for name in open_ones:
+                suspects[name].take([duel for duel in duels if duel.candidate == name])
+        return suspects, self.rule.rounds
+
+    def _pair(self, commit: str, stack: ExitStack) -> Pair:
+        build = ref_build(commit, commit, root=self.root, here=self.here, stack=stack)
+        return Pair(build, self.base, self.order, folder=self.folder, here=self.here)
+
+    def _told(self, commit: str, suspect: _Suspect, trial: Trial, rounds: int) -> CommitTrial:
+        return CommitTrial(
+            commit=commit,
+            subject=git.subject_of(self.root, commit),
+            trial=trial,
+            ratio=suspect.ratio,
+            rounds=rounds,
+            reason=suspect.failed,
+        )
+
+
+def _badness(suspect: _Suspect, evidence: float) -> tuple[bool, bool, float]:
+    """Return what sorts candidates: shown to be bad, then failing, then how much worse."""
+    worse = float(np.median(suspect.effects)) if suspect.effects else 0.0
+    return suspect.verdict(evidence) is Trial.BAD, bool(suspect.failed), worse

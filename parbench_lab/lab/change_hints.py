@@ -1,0 +1,137 @@
+"""Change points in what the store has: hints, where no build was watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from parbench_lab.analysis.regression.changes import MIN_POINTS, ChangeHint, hints
+from parbench_lab.core.metric import MEASURED_METRICS, Metric
+from parbench_lab.core.ports import RunStore
+from parbench_lab.core.series import SeriesKey, SeriesPoint
+from parbench_lab.core.wording import count, ratio
+from parbench_lab.errors import UsageError
+from parbench_lab.lab import parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HintReport:
+    """What stored figures hint at.
+
+    Parameters
+    ----------
+    hints
+        Changes, of all series; nothing here is shown as a paired race would show it.
+    n_series, n_short
+        Series looked at, and how many of them have too few runs to say anything.
+    q
+        The share of false ones among the series with a hint that was accepted.
+    """
+
+    hints: tuple[ChangeHint, ...]
+    n_series: int
+    n_short: int
+    q: float
+
+    @property
+    def sentence(self) -> str:
+        """What was found, and what it is worth."""
+        short = f", {self.n_short} with under {MIN_POINTS} runs" if self.n_short else ""
+        found = count(len(self.hints), "change point") if self.hints else "no change point"
+        return (
+            f"{found} in stored figures (series looked at: {self.n_series}{short}; false "
+            f"discovery rate {self.q:g}): hints, because runs of different days are not paired; "
+            "parbench watch --baseline REF measures it"
+        )
+
+
+def change_hints(
+    workload: str | None = None,
+    *,
+    candidate: str | None = None,
+    metric: str = "wall_time_s",
+    store: str | Path | RunStore | None = None,
+    q: float = 0.05,
+    tolerance: float = 0.02,
+    seed: int = 0,
+) -> HintReport:
+    """Look for changes in the stored figures of runs, corrected for the number of series.
+
+    Parameters
+    ----------
+    workload, candidate
+        Only these; None: all.
+    metric
+        Of which figures.
+    store
+        As for `ParallelBenchmarking`.
+    q
+        The false discovery rate that is accepted (Benjamini-Hochberg over all series).
+    tolerance
+        Smaller changes are passed over.
+    seed
+        Of the random orders that the p values are of.
+
+    Raises
+    ------
+    UsageError
+        If `q` or the tolerance is out of range.
+    StoreError
+        If the store cannot be read.
+    """
+    if not 0 < q < 1:
+        raise UsageError(f"q must be between 0 and 1 but got {q}")
+    if not tolerance >= 0:
+        raise UsageError(f"tolerance must be 0 or more but got {tolerance}")
+    opened, owns = parts.store_of(store)
+    try:
+        points = opened.series(workload=workload, candidate=candidate, metric=metric)
+        series = by_key(points)
+        found = hints(
+            series,
+            _metrics(series, opened),
+            rng=np.random.default_rng(seed),
+            q=q,
+            tolerance=tolerance,
+        )
+    finally:
+        if owns:
+            opened.close()
+    short = sum(len(of_one) < MIN_POINTS for of_one in series.values())
+    return HintReport(hints=found, n_series=len(series), n_short=short, q=q)
+
+
+def by_key(points: Iterable[SeriesPoint]) -> dict[SeriesKey, list[SeriesPoint]]:
+    """Return points by series, each in the order given."""
+    series: dict[SeriesKey, list[SeriesPoint]] = {}
+    for point in points:
+        series.setdefault(point.key, []).append(point)
+    return series
+
+
+def hint_sentence(hint: ChangeHint) -> str:
+    """Return a hint in words, with its size and its q value."""
+    way = "worse" if hint.worse else "better"
+    where = hint.after.commit[:10] or hint.after.run_id
+    return (
+        f"{hint.key}, {hint.key.metric}: {way} from {where} ({hint.after.started:%Y-%m-%d}) on, "
+        f"{ratio(hint.ratio)} times the cost before, p {hint.p_value:.3g}, q {hint.q_value:.3g}"
+    )
+
+
+def _metrics(
+    series: Mapping[SeriesKey, Sequence[SeriesPoint]], store: RunStore
+) -> Mapping[str, Metric]:
+    """Return the metrics that the runs themselves describe, by name."""
+    known = dict(MEASURED_METRICS)
+    for key, points in series.items():
+        if key.metric in known:
+            continue
+        described = store.header(points[-1].run_id).document.get("metrics")
+        for one in described if isinstance(described, list) else ():
+            if isinstance(one, dict) and one.get("name") == key.metric:
+                known[key.metric] = Metric(**one)
+    return known
