@@ -32,7 +32,10 @@ class Level:
     Parameters
     ----------
     workers, size
-        How many worked on how many items.
+        How many worked on how many items; the most that might, in an adaptive study.
+    mean_workers
+        How many of them were in use, averaged over the time of a run, in an adaptive study; None
+        in all others.
     time_s
         Of one run; None where none was ok.
     speedup, efficiency
@@ -55,6 +58,7 @@ class Level:
 
     workers: int
     size: int
+    mean_workers: Estimate | None = None
     time_s: Estimate | None = None
     speedup: Estimate | None = None
     efficiency: Estimate | None = None
@@ -78,6 +82,9 @@ class ScalingCurve:
         ``"strong"``: the same case for all; ``"weak"``: it grows with the workers.
     cores
         How many cores were ours; more workers are marked as oversubscribed.
+    adaptive
+        How many workers were in use followed the load of the machine: there is a time, and
+        neither a speedup nor a law.
     trials
         Every run, in the order in which they were measured.
     tolerance
@@ -93,6 +100,7 @@ class ScalingCurve:
     mode: Mode = "strong"
     unit: str = "items"
     cores: int
+    adaptive: bool = False
     trials: tuple[Trial, ...] = ()
     tolerance: float = 0.0
     machine: str = ""
@@ -192,7 +200,9 @@ class ScalingCurve:
         if not runs or self.base is None:
             return Level(**about)
         times = [float(run.time_s or 0.0) for run in runs.values()]
-        speedups = self._speedups(runs)
+        if self.adaptive:
+            about["mean_workers"] = self._estimate([run.mean_workers for run in runs.values()])
+        speedups = [] if self.adaptive else self._speedups(runs)
         speedup = self._estimate(speedups) if speedups else None
         return Level(
             **about,
@@ -285,6 +295,11 @@ class ScalingCurve:
         if oversubscribed not in ("exclude", "include"):
             raise UsageError(
                 f"oversubscribed must be 'exclude' or 'include' but got {oversubscribed!r}"
+            )
+        if self.adaptive:
+            raise UsageError(
+                "the workers of this curve followed the load of the machine, so it has no levels; "
+                "measure fixed worker counts, such as workers=[1, 2, 3, 4]"
             )
         workers, times, crowded = [], [], []
         for trial in self.trials:

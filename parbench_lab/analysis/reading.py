@@ -25,6 +25,8 @@ def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
     levels = [level for level in curve.levels if level.time_s is not None]
     if not levels:
         return (*_failures(curve), "no level has a time: nothing can be read from this curve")
+    if curve.adaptive:
+        return (*_failures(curve), *_adaptive(levels[0], curve))
     ours = [level for level in levels if not level.oversubscribed] or levels
     if any(level.speedup is None or level.speedup.n < 2 for level in levels):
         once = "a level was measured only once and has no interval"
@@ -52,6 +54,24 @@ def _failures(curve: ScalingCurve) -> Sequence[str]:
         for level in curve.levels
         if level.failures
     ]
+
+
+def _adaptive(level: Level, curve: ScalingCurve) -> Sequence[str]:
+    trials = [trial for trial in curve.trials if trial.time_s is not None]
+    used = [use.workers for trial in trials for use in trial.uses] or [level.workers]
+    changes = sum(max(0, len(trial.uses) - 1) for trial in trials)
+    reasons = [use.reason for trial in trials for use in trial.uses[1:]]
+    last = f", the last because {reasons[-1]}" if reasons else ""
+    mean = "" if level.mean_workers is None else f", {level.mean_workers.point:.3g} on average"
+    told = (
+        f"{min(used)} to {max(used)} of {level.workers} workers were in use{mean}; "
+        f"{count(changes, 'change')} within {count(len(trials), 'run')}{last}"
+    )
+    meant = (
+        "these times hold for the load that the machine had: there is no speedup and no law in "
+        "them; measure fixed worker counts for that"
+    )
+    return told, meant
 
 
 def _usefulness(levels: Sequence[Level]) -> str:

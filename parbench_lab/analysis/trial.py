@@ -61,6 +61,25 @@ class TimeShares:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """How many workers an adaptive run used from a moment on.
+
+    Parameters
+    ----------
+    at_s
+        Since the run began.
+    workers
+        In use from then on.
+    reason
+        Why it changed; "" at the begin.
+    """
+
+    at_s: float
+    workers: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One run of a job: how it ended, what it took.
 
@@ -69,7 +88,7 @@ class Trial:
     repetition
         From 0; all worker counts are measured in each, in random order.
     workers
-        How many worked on it.
+        How many worked on it; the most that might, in an adaptive run.
     size
         Items of the case.
     outcome
@@ -87,6 +106,8 @@ class Trial:
         Why it failed, in one line.
     shares
         Where the time went; None where the backend does not tell.
+    uses
+        How many workers an adaptive run used, from when on; empty for all others.
     """
 
     repetition: int
@@ -99,6 +120,16 @@ class Trial:
     difference: float = 0.0
     message: str = ""
     shares: TimeShares | None = None
+    uses: tuple[Use, ...] = ()
+
+    @property
+    def mean_workers(self) -> float:
+        """Workers in use, averaged over the time of the run."""
+        if not self.uses or not self.time_s:
+            return float(self.workers)
+        ends = [*(use.at_s for use in self.uses[1:]), self.time_s]
+        spans = zip(self.uses, ends, strict=True)
+        return sum(use.workers * max(0.0, end - use.at_s) for use, end in spans) / self.time_s
 
 
 def time_shares(

@@ -139,10 +139,8 @@ def scale(job: str, *, listing: bool, as_json: bool, output: Path | None, **aske
 
 
 def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:
-    from parbench_lab.lab.scaling_study import (  # noqa: PLC0415 - loads numpy and the store
-        ScalingStudy,
-        default_workers,
-    )
+    from parbench_lab.lab.scaling_study import ScalingStudy  # noqa: PLC0415 - loads numpy, SQL
+    from parbench_lab.lab.study_parts import default_workers  # noqa: PLC0415 - loads numpy
 
     if asked["resume"]:
         given = None if job == FIRST_JOB else job

@@ -136,7 +136,8 @@ class CurveRow:
     Parameters
     ----------
     backend, scaling
-        ``"threads"``, ...; ``"strong"`` or ``"weak"``.
+        ``"threads"``, ... (``"threads, batches of 10"`` where that was asked for); ``"strong"``,
+        ``"weak"`` or ``"adaptive"``.
     series_size
         Size in items by which the study names the curve.
     workers, size

@@ -42,6 +42,9 @@ class Scalable:
         Items of a case in a strong-scaling study, and per worker in a weak one.
     unit
         What an item is, in the plural ("configurations").
+    cut
+        ``cut(job, batch_size) -> job``: the same job with so many items to a part, for studies of
+        batch sizes; None where such a study puts parts of its map together.
     tolerance
         Largest relative difference between the results of two worker counts. 0: they must be
         identical bit by bit; a reduction whose order of summation changes needs more.
@@ -58,6 +61,12 @@ class Scalable:
     default_size: int = 1000
     unit: str = "items"
     tolerance: float = 0.0
+    cut: Callable[[Scalable, int], Scalable] | None = None
+
+    @property
+    def batch_unit(self) -> str:
+        """What a batch size counts, in the plural."""
+        return "parts" if self.cut is None else self.unit
 
     def __post_init__(self) -> None:
         if not self.name:

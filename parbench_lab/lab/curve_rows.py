@@ -20,8 +20,8 @@ def curve_rows(curves: Mapping[Series, ScalingCurve]) -> list[CurveRow]:
     """Return every figure of every level."""
     return [
         CurveRow(
-            backend=curve.backend,
-            scaling=curve.mode,
+            backend=series.what_runs,
+            scaling="adaptive" if curve.adaptive else curve.mode,
             series_size=series.size,
             workers=level.workers,
             size=level.size,
@@ -38,8 +38,8 @@ def fit_rows(curves: Mapping[Series, ScalingCurve]) -> list[FitRow]:
     """Return the coefficients of the default fit of each curve that carries one."""
     return [
         FitRow(
-            backend=curve.backend,
-            scaling=curve.mode,
+            backend=series.what_runs,
+            scaling="adaptive" if curve.adaptive else curve.mode,
             series_size=series.size,
             law=law,
             parameter=name,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from parbench_lab.analysis.curve import Mode
 from parbench_lab.analysis.trial import Trial
-from parbench_lab.core.pool import Pool
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunStore
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.errors import UsageError
@@ -22,10 +21,18 @@ from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
 from parbench_lab.lab.curve_rows import curve_rows, fit_rows
 from parbench_lab.lab.provenance import provenance
+from parbench_lab.lab.study_parts import (
+    BACKENDS,
+    Workers,
+    adaptive_map,
+    one_blas_thread,
+    study_plan,
+    workers_of,
+)
 from parbench_lab.lab.study_view import StudyView
 from parbench_lab.racing.result import jsonable
 from parbench_lab.scaling import journal
-from parbench_lab.scaling.plan import Cell, Plan
+from parbench_lab.scaling.plan import Cell
 from parbench_lab.scaling.study import Study
 from parbench_lab.store.run_id import new_run_id
 from parbench_lab.workloads.scalables import as_scalable
@@ -33,8 +40,6 @@ from parbench_lab.workloads.scalables import as_scalable
 if TYPE_CHECKING:
     from parbench_lab.panel.study_page import StudyPage
     from parbench_lab.panel.study_panel import StudyPanel
-
-BACKENDS = ("serial", "threads", "processes", "dask")
 
 
 class ScalingStudy(StudyView):
@@ -47,7 +52,8 @@ class ScalingStudy(StudyView):
         ``fn(case, *, map)`` together with `make_case`.
     workers
         Worker counts; powers of two up to the cores that are ours by default. Counts beyond the
-        cores run and are marked.
+        cores run and are marked. ``"adaptive"``: as many as the load of others on this machine
+        leaves room for, changed between parts; that gives a time, and neither speedup nor law.
     mode
         ``"strong"``: every count solves the same case; ``"weak"``: the case grows with it.
     backend
@@ -55,6 +61,9 @@ class ScalingStudy(StudyView):
         ``"auto"`` tries them on the job and says why it took which.
     sizes
         Items of the case (per worker in weak scaling), one curve each; the job's own by default.
+    batch_sizes
+        How many items go to a worker at once, one curve each; the job's own by default. Parts of
+        the job's map where it does not say what its items are (see `Scalable.cut`).
     repeats
         How often each count is measured; all counts are, in random order, in each repetition.
     make_case, tolerance
@@ -88,10 +97,11 @@ class ScalingStudy(StudyView):
         self,
         scalable: str | Scalable | Callable[..., Any] = "prime_count",
         *,
-        workers: Sequence[int] | None = None,
+        workers: Workers = None,
         mode: Mode = "strong",
         backend: str | Sequence[str] = "threads",
         sizes: Sequence[int] | None = None,
+        batch_sizes: Sequence[int] | None = None,
         repeats: int = 5,
         make_case: Callable[..., Any] | None = None,
         tolerance: float | None = None,
@@ -112,14 +122,19 @@ class ScalingStudy(StudyView):
         self._cluster = cluster
         self.backend_reason = ""
         """Why ``backend="auto"`` took the one it took; "" where it was given."""
-        plan = Plan(
-            workers=tuple(default_workers(self.cores) if workers is None else workers),
-            sizes=tuple(sizes) if sizes is not None else (self.scalable.default_size,),
+        plan = study_plan(
+            self.scalable,
+            workers=workers,
+            sizes=sizes,
             mode=mode,
             backends=self._backends(backend, parts.checked_seed(seed)),
             repeats=repeats,
             seed=seed,
+            batch_sizes=batch_sizes,
+            cores=self.cores,
         )
+        if plan.adaptive and cluster is not None:
+            raise UsageError("adaptive workers follow the load of this machine: leave cluster out")
         self._machine = detect_machine()
         self._store, self._owns_store = parts.store_of(store)
         self._recording = threading.Lock()
@@ -128,8 +143,9 @@ class ScalingStudy(StudyView):
         self._study = Study(
             self.scalable,
             plan,
-            open_pool=self._open_pool,
-            pinned=_one_blas_thread,
+            open_pool=functools.partial(workers_of, cluster=cluster),
+            pinned=one_blas_thread,
+            adapt=adaptive_map,
             cores=self.cores,
             machine=self._machine.fingerprint,
             record=self._record,
@@ -177,10 +193,11 @@ class ScalingStudy(StudyView):
             raise UsageError(f"study {header.id} has measured all that it planned")
         study = cls(
             header.name if scalable is None else scalable,
-            workers=plan.workers,
+            workers="adaptive" if plan.adaptive else plan.workers,
             mode=plan.mode,
             backend=plan.backends,
             sizes=plan.sizes,
+            batch_sizes=plan.batch_sizes or None,
             repeats=plan.repeats,
             seed=plan.seed,
             store=opened,
@@ -316,12 +333,6 @@ class ScalingStudy(StudyView):
                 raise UsageError(f"backend {name!r}: not found; known names are {known}")
         return wanted
 
-    def _open_pool(self, backend: str, workers: int) -> Pool:
-        from parbench_lab.execution.pools import open_pool  # noqa: PLC0415 - loads its libraries
-
-        cluster = self._cluster if backend == "dask" else None
-        return open_pool(backend, workers, cluster=cluster)
-
     def _begin(self) -> None:
         if self._began:
             return
@@ -369,23 +380,3 @@ class ScalingStudy(StudyView):
         status = "finished" if done == planned else INTERRUPTED
         self._store.keep_curves(self._run_id, curve_rows(self.curves), fit_rows(self.curves))
         self._store.finish_run(self._run_id, status, {"runs": done, "planned": planned})
-
-
-def _one_blas_thread() -> AbstractContextManager[object]:
-    from parbench_lab.execution.pools import one_blas_thread  # noqa: PLC0415 - loads its libraries
-
-    return one_blas_thread()
-
-
-def default_workers(cores: int) -> tuple[int, ...]:
-    """Return the powers of two up to a number of cores, and that number.
-
-    Examples
-    --------
-    >>> default_workers(6)
-    (1, 2, 4, 6)
-    """
-    counts = {1, cores}
-    while 2 * max(counts - {cores}, default=1) < cores:
-        counts.add(2 * max(counts - {cores}))
-    return tuple(sorted(counts))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from parbench_lab.analysis.curve import ScalingCurve
-from parbench_lab.analysis.trial import TimeShares, Trial
+from parbench_lab.analysis.trial import TimeShares, Trial, Use
 from parbench_lab.core.ports import EventRecord, RunHeader
 from parbench_lab.errors import StoreError, UsageError
 from parbench_lab.scaling.plan import Cell, Plan, Series
 
-MEASURED, PLANNED = "StudyMeasured", "StudyPlanned"
+MEASURED, PLANNED, ADAPTED = "StudyMeasured", "StudyPlanned", "StudyAdapted"
 
 
 def measured(cell: Cell, trial: Trial) -> Mapping[str, Any]:
@@ -20,6 +21,7 @@ def measured(cell: Cell, trial: Trial) -> Mapping[str, Any]:
     return {
         "backend": cell.series.backend,
         "series_size": cell.series.size,
+        "batch_size": cell.series.batch_size,
         "repetition": cell.repetition,
         "workers": cell.workers,
         "trial": {
@@ -27,6 +29,22 @@ def measured(cell: Cell, trial: Trial) -> Mapping[str, Any]:
             "difference": None if trial.difference == float("inf") else trial.difference,
         },
     }
+
+
+def adapted(cell: Cell, trial: Trial) -> Iterator[Mapping[str, Any]]:
+    """Yield every change of the number of workers in use during a run, as JSON values.
+
+    `at_s` is since the run began.
+    """
+    for before, use in itertools.pairwise(trial.uses):
+        yield {
+            "at_s": use.at_s,
+            "from": before.workers,
+            "to": use.workers,
+            "reason": use.reason,
+            "backend": cell.series.backend,
+            "repetition": cell.repetition,
+        }
 
 
 def planned(plan: Plan) -> Mapping[str, Any]:
@@ -50,6 +68,8 @@ def read_plan(payload: Mapping[str, Any]) -> Plan:
             backends=tuple(payload["backends"]),
             repeats=payload["repeats"],
             seed=payload["seed"],
+            batch_sizes=tuple(payload.get("batch_sizes", ())),  # journals before these had none
+            adaptive=bool(payload.get("adaptive", False)),
         )
     except (KeyError, TypeError, UsageError) as error:
         raise StoreError(f"the plan of this study is damaged: {error}") from error
@@ -102,7 +122,7 @@ def read_curves(header: RunHeader, events: Iterable[EventRecord]) -> Mapping[Ser
 
 
 def curves(plan: Plan, done: Mapping[Cell, Trial], **about: Any) -> Mapping[Series, ScalingCurve]:
-    """Return a curve for each backend and size of a plan, of the runs that are done.
+    """Return a curve for each series of a plan, of the runs that are done.
 
     `about` is what a `ScalingCurve` needs besides: name, unit, cores, tolerance, machine.
     """
@@ -111,6 +131,7 @@ def curves(plan: Plan, done: Mapping[Cell, Trial], **about: Any) -> Mapping[Seri
         one: ScalingCurve(
             backend=one.backend,
             mode=plan.mode,
+            adaptive=plan.adaptive,
             trials=tuple(trial for cell, trial in done.items() if cell.series == one),
             **about,
         )
@@ -121,7 +142,12 @@ def curves(plan: Plan, done: Mapping[Cell, Trial], **about: Any) -> Mapping[Seri
 def _run(event: EventRecord) -> tuple[Cell, Trial]:
     payload = event.payload
     try:
-        series = Series(backend=str(payload["backend"]), size=int(payload["series_size"]))
+        batch_size = payload.get("batch_size")
+        series = Series(
+            backend=str(payload["backend"]),
+            size=int(payload["series_size"]),
+            batch_size=None if batch_size is None else int(batch_size),
+        )
         cell = Cell(
             series=series,
             repetition=int(payload["repetition"]),
@@ -130,7 +156,9 @@ def _run(event: EventRecord) -> tuple[Cell, Trial]:
         told = dict(payload["trial"])
         shares = told.pop("shares")
         told["difference"] = float("inf") if told["difference"] is None else told["difference"]
-        trial = Trial(**told, shares=None if shares is None else TimeShares(**shares))
+        uses = tuple(Use(**use) for use in told.pop("uses", ()))
+        shares = None if shares is None else TimeShares(**shares)
+        trial = Trial(**told, shares=shares, uses=uses)
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"event {event.seq} of this study is damaged: {error}") from error
     return cell, trial

@@ -17,13 +17,35 @@ MOST_REPEATS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One curve of a study: a backend and a problem size (items; per worker in weak scaling)."""
+    """One curve of a study.
+
+    Parameters
+    ----------
+    backend
+        What runs the parts.
+    size
+        Items of the problem; per worker in weak scaling.
+    batch_size
+        How many go to a worker at once; None for what the job does by itself.
+    """
 
     backend: str
     size: int
+    batch_size: int | None = None
+
+    @property
+    def what_runs(self) -> str:
+        """The backend, and how many items it hands out at once where that was asked for."""
+        return self.backend if self.batch_size is None else f"{self.backend}, {self.batches}"
+
+    @property
+    def batches(self) -> str:
+        """The batch size in words; "" where the job chooses."""
+        return "" if self.batch_size is None else f"batches of {self.batch_size:,}"
 
     def __str__(self) -> str:
-        return f"{self.backend}, {self.size:,} items"
+        told = (self.backend, f"{self.size:,} items", self.batches)
+        return ", ".join(part for part in told if part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +59,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Worker counts, sizes, backends and repetitions of a study.
+    """Worker counts, sizes, batch sizes, backends and repetitions of a study.
 
     Parameters
     ----------
@@ -45,8 +67,10 @@ class Plan:
         Worker counts, each once, ascending.
     mode
         ``"strong"``: every level solves the same case; ``"weak"``: `sizes` are per worker.
-    backends, sizes
-        A curve for each pair.
+    backends, sizes, batch_sizes
+        A curve for each combination; no batch size is the job's own.
+    adaptive
+        How many workers are used follows the load of this machine; `workers` is the most.
     repeats
         How often each level is measured.
     seed
@@ -64,6 +88,8 @@ class Plan:
     backends: tuple[str, ...] = ("threads",)
     repeats: int = 5
     seed: int = 0
+    batch_sizes: tuple[int, ...] = ()
+    adaptive: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in ("strong", "weak"):
@@ -71,6 +97,13 @@ class Plan:
         _refuse_outside("workers", self.workers, MOST_WORKERS)
         _refuse_outside("sizes", self.sizes, 10**12)
         _refuse_outside("repeats", (self.repeats,), MOST_REPEATS)
+        if self.batch_sizes:
+            _refuse_outside("batch_sizes", self.batch_sizes, 10**9)
+        if self.adaptive and (self.mode == "weak" or len(self.workers) > 1):
+            raise UsageError(
+                "adaptive workers need strong scaling and one number of workers, the most, but "
+                f"got {self.mode} scaling and {list(self.workers)}"
+            )
         if not self.backends or len(set(self.backends)) < len(self.backends):
             raise UsageError(f"backends must be one or more, each once, but got {self.backends}")
         object.__setattr__(self, "workers", tuple(sorted(self.workers)))
@@ -78,7 +111,12 @@ class Plan:
     @property
     def series(self) -> tuple[Series, ...]:
         """The curves, in the order in which they were asked for."""
-        return tuple(Series(backend=b, size=s) for b in self.backends for s in self.sizes)
+        return tuple(
+            Series(backend=backend, size=size, batch_size=batch_size)
+            for backend in self.backends
+            for size in self.sizes
+            for batch_size in self.batch_sizes or (None,)
+        )
 
     @property
     def n_cells(self) -> int:

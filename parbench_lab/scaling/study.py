@@ -17,7 +17,7 @@ from parbench_lab.core.scalable import Scalable
 from parbench_lab.errors import RaceError, UsageError
 from parbench_lab.scaling import journal
 from parbench_lab.scaling.plan import Cell, Plan, Series
-from parbench_lab.scaling.workbench import OpenPool, Pinned, Workbench
+from parbench_lab.scaling.workbench import Adapt, OpenPool, Pinned, Workbench, no_adapting
 
 Phase = Literal["new", "measuring", "paused", "ended"]
 Record = Callable[[str, Mapping[str, Any]], None]
@@ -37,6 +37,8 @@ class Study:
         Opens warm workers: backend, how many.
     pinned
         What holds while the job runs; see `Workbench`.
+    adapt
+        Makes a pool's adaptive map, for a plan that wants one.
     cores
         Cores that are ours; more workers are marked as oversubscribed.
     machine
@@ -56,6 +58,7 @@ class Study:
         *,
         open_pool: OpenPool,
         pinned: Pinned = contextlib.nullcontext,
+        adapt: Adapt = no_adapting,
         cores: int,
         machine: str = "",
         record: Record = lambda _kind, _payload: None,
@@ -67,6 +70,7 @@ class Study:
         self._machine = machine
         self._open_pool = open_pool
         self._pinned = pinned
+        self._adapt = adapt
         self._record = record
         self._on_trial = on_trial
         self._changed = threading.Condition()
@@ -117,7 +121,7 @@ class Study:
 
     @property
     def curves(self) -> Mapping[Series, ScalingCurve]:
-        """A curve for each backend and size, of what was measured so far."""
+        """A curve for each series, of what was measured so far."""
         with self._changed:
             done = dict(self._done)
             plan = self._plan
@@ -215,10 +219,12 @@ class Study:
             self._measure()
 
     def _measure(self) -> None:
-        bench = Workbench(self.scalable, self._open_pool, self._pinned)
+        bench = Workbench(self.scalable, self._open_pool, self._pinned, self._adapt)
         try:
             while (cell := self._next()) is not None:
                 trial = bench.run(cell, self.plan)
+                for change in journal.adapted(cell, trial):
+                    self._record(journal.ADAPTED, change)
                 self._record(journal.MEASURED, journal.measured(cell, trial))
                 with self._changed:
                     self._done[cell] = trial

@@ -10,21 +10,53 @@ import contextlib
 import gc
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
 from parbench_lab.analysis.agreement import digest, largest_difference
 from parbench_lab.analysis.trial import Trial, time_shares
+from parbench_lab.core.batching import batched
 from parbench_lab.core.pool import Pool
-from parbench_lab.core.scalable import Scalable
-from parbench_lab.errors import ParbenchError
+from parbench_lab.core.scalable import Map, Scalable
+from parbench_lab.errors import ParbenchError, UsageError
+from parbench_lab.scaling.adapting import AdaptiveMap
 from parbench_lab.scaling.plan import Cell, Plan
+
+_SERIAL = cast("Map", map)  # its overloads are too many for mypy to see that it is one
 
 OpenPool = Callable[[str, int], Pool]
 """Opens a pool: backend, number of workers."""
 
 Pinned = Callable[[], contextlib.AbstractContextManager[object]]
+Adapt = Callable[[Pool], AdaptiveMap]
+"""Makes the map of a pool that uses as many workers as the load of others leaves room for."""
+
+
+def no_adapting(pool: Pool) -> AdaptiveMap:
+    """Refuse: nobody said how to look at the load.
+
+    Raises
+    ------
+    UsageError
+        Always.
+    """
+    raise UsageError(f"the workers of {pool.backend} cannot follow the load here")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Problem:
+    """What is solved: so many items, so many of them to a worker at once."""
+
+    size: int
+    batch_size: int | None
+
+    def cut(self, spread: Map, *, by_itself: bool) -> Map:
+        """Return a map that sends such batches: of what the job has cut itself, one at a time."""
+        if self.batch_size is None:
+            return spread
+        return batched(spread, 1 if by_itself else self.batch_size)
 
 
 class Workbench:
@@ -38,83 +70,93 @@ class Workbench:
         Opens a warm pool of a backend with so many workers.
     pinned
         What holds while the job runs (one BLAS thread): its serial part must not be parallel.
+    adapt
+        Makes a pool's adaptive map, for plans that want one.
     """
 
     def __init__(
-        self, scalable: Scalable, open_pool: OpenPool, pinned: Pinned = contextlib.nullcontext
+        self,
+        scalable: Scalable,
+        open_pool: OpenPool,
+        pinned: Pinned = contextlib.nullcontext,
+        adapt: Adapt = no_adapting,
     ) -> None:
         self._scalable = scalable
         self._open_pool = open_pool
         self._pinned = pinned
+        self._adapt = adapt
         self._pools: dict[tuple[str, int], Pool] = {}
-        self._cases: dict[int, Any] = {}
-        self._references: dict[int, Any] = {}
-        self._warm: set[tuple[str, int, int]] = set()
+        self._adaptive: dict[Pool, AdaptiveMap] = {}
+        self._cases: dict[_Problem, Any] = {}
+        self._references: dict[_Problem, Any] = {}
+        self._warm: set[tuple[str, int, _Problem]] = set()
 
     def run(self, cell: Cell, plan: Plan) -> Trial:
         """Measure one cell.
 
-        The first run of a pool at a size is done twice and the second one counts: what is loaded
-        and shipped once does not belong to the curve.
+        The first run of a pool on a problem is done twice and the second one counts: what is
+        loaded and shipped once does not belong to the curve.
         """
         size = plan.size_at(cell.series, cell.workers)
+        problem = _Problem(size=size, batch_size=cell.series.batch_size)
         about: dict[str, Any] = {"repetition": cell.repetition, "workers": cell.workers}
         about["size"] = size
         try:
-            case = self._case(size, plan.seed)
+            run = self._made(problem, plan.seed)
             pool = self._pool(cell.series.backend, cell.workers)
-            key = (cell.series.backend, cell.workers, size)
+            adaptive = self._adaptive_map(pool) if plan.adaptive else None
+            spread = problem.cut(adaptive or pool.map, by_itself=self._scalable.cut is not None)
+            key = (cell.series.backend, cell.workers, problem)
             with self._pinned():
-                self._serial_result(size, case)
+                expected = self._serial_result(problem, run)
                 if key not in self._warm:
-                    self._scalable.run(case, map=pool.map)
+                    run(spread)
                     self._warm.add(key)
-                return self._timed(pool, case, about)
+                if adaptive is not None:
+                    adaptive.begin()
+                result, taken = _timed(lambda: run(spread), pool)
+                if adaptive is not None:
+                    # workers that rested have no share of their own in the time
+                    taken |= {"uses": adaptive.uses, "shares": None}
+                return self._judged(result, expected, {**about, **taken})
         except Exception as error:  # noqa: BLE001 - a level that fails is an outcome
             self._drop(cell.series.backend, cell.workers)
             return Trial(**about, outcome="failed", message=_in_one_line(error))
 
-    def _timed(self, pool: Pool, case: Any, about: dict[str, Any]) -> Trial:
-        pool.take_spans()
-        pool.peak_memory_bytes()
-        gc.collect()
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            start_ns = time.perf_counter_ns()
-            result = self._scalable.run(case, map=pool.map)
-            end_ns = time.perf_counter_ns()
-        finally:
-            if collecting:
-                gc.enable()
-        peak_bytes = pool.peak_memory_bytes()
-        shares = time_shares(
-            pool.take_spans(), n_workers=pool.n_workers, start_ns=start_ns, end_ns=end_ns
-        )
-        apart = largest_difference(self._serial_result(about["size"], case), result)
+    def _judged(self, result: Any, expected: Any, about: dict[str, Any]) -> Trial:
+        apart = largest_difference(expected, result)
         same = apart <= self._scalable.tolerance
+        words = "" if same else f"its result differs from the serial one by {apart:.2g}"
+        about["time_s"] = about["time_s"] if same else None
         return Trial(
             **about,
             outcome="ok" if same else "differs",
-            time_s=(end_ns - start_ns) * 1e-9 if same else None,
-            peak_memory_bytes=peak_bytes,
             digest=digest(result),
             difference=apart,
-            message="" if same else f"its result differs from the serial one by {apart:.2g}",
-            shares=shares,
+            message=words,
         )
 
-    def _serial_result(self, size: int, case: Any) -> Any:
-        """Return what the built-in map gives: every other result is compared with it."""
-        if size not in self._references:
-            self._references[size] = self._scalable.run(case, map=map)
-        return self._references[size]
+    def _made(self, problem: _Problem, seed: int) -> Callable[[Map], Any]:
+        """Return the job on its case, waiting for a map."""
+        scalable = self._scalable
+        if problem.batch_size is not None and scalable.cut is not None:
+            scalable = scalable.cut(scalable, problem.batch_size)
+        if problem not in self._cases:
+            rng = np.random.default_rng([seed, problem.size])
+            self._cases[problem] = scalable.make_case(problem.size, rng)
+        case = self._cases[problem]
+        return lambda spread: scalable.run(case, map=spread)
 
-    def _case(self, size: int, seed: int) -> Any:
-        if size not in self._cases:
-            rng = np.random.default_rng([seed, size])
-            self._cases[size] = self._scalable.make_case(size, rng)
-        return self._cases[size]
+    def _serial_result(self, problem: _Problem, run: Callable[[Map], Any]) -> Any:
+        """Return what the built-in map gives: every other result is compared with it."""
+        if problem not in self._references:
+            self._references[problem] = run(_SERIAL)
+        return self._references[problem]
+
+    def _adaptive_map(self, pool: Pool) -> AdaptiveMap:
+        if pool not in self._adaptive:
+            self._adaptive[pool] = self._adapt(pool)
+        return self._adaptive[pool]
 
     def _pool(self, backend: str, workers: int) -> Pool:
         key = (backend, workers)
@@ -127,12 +169,35 @@ class Workbench:
         pool = self._pools.pop((backend, workers), None)
         self._warm = {key for key in self._warm if key[:2] != (backend, workers)}
         if pool is not None:
+            self._adaptive.pop(pool, None)
             pool.close()
 
     def close(self) -> None:
         """Close all pools; idempotent."""
         for backend, workers in list(self._pools):
             self._drop(backend, workers)
+
+
+def _timed(run: Callable[[], Any], pool: Pool) -> tuple[Any, dict[str, Any]]:
+    """Return what a run gave, and what it took."""
+    pool.take_spans()
+    pool.peak_memory_bytes()
+    gc.collect()
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        start_ns = time.perf_counter_ns()
+        result = run()
+        end_ns = time.perf_counter_ns()
+    finally:
+        if collecting:
+            gc.enable()
+    peak_bytes = pool.peak_memory_bytes()
+    shares = time_shares(
+        pool.take_spans(), n_workers=pool.n_workers, start_ns=start_ns, end_ns=end_ns
+    )
+    taken_s = (end_ns - start_ns) * 1e-9
+    return result, {"time_s": taken_s, "peak_memory_bytes": peak_bytes, "shares": shares}
 
 
 def _in_one_line(error: Exception) -> str:

@@ -136,6 +136,7 @@ def _scalable(
             default_size=thing.default_size,
             unit=thing.unit,
             tolerance=kept,
+            cut=thing.cut,
         )
     if not callable(thing) or not takes_map(thing):
         given = getattr(thing, "__name__", type(thing).__name__)

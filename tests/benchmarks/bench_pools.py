@@ -83,7 +83,7 @@ def shared_input() -> None:
     print(f"a shared input of {large.nbytes / 1e6:.0f} MB, 4 processes")
     pool = open_pool("processes", 4)
     list(pool.map(nothing, range(16)))
-    pids = [pid for pid in pool._pids()[1:]]  # noqa: C416 - not this process
+    pids = pool.process_ids()[1:]  # not this process
     base = sum(map(proportional_bytes, pids))
     first, second = (
         mapped_s(pool, lambda k: float(large[k::16].sum()), range(16)) for _ in range(2)

@@ -6,7 +6,8 @@ import pytest
 
 import parbench_lab as pb
 from parbench_lab.errors import StoreError, UnknownNameError, UsageError
-from parbench_lab.lab.scaling_study import ScalingStudy, default_workers
+from parbench_lab.lab.scaling_study import ScalingStudy
+from parbench_lab.lab.study_parts import default_workers
 from parbench_lab.store import open_store
 
 

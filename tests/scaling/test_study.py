@@ -1,13 +1,17 @@
 """Studies: every cell is measured once, whatever happens to levels, plans and whoever looks."""
 
+import itertools
 import threading
 
 import numpy as np
 import pytest
 
+from parbench_lab.core.ports import EventRecord
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.errors import RaceError, UsageError
+from parbench_lab.racing.result import jsonable
 from parbench_lab.scaling import journal
+from parbench_lab.scaling.adapting import AdaptiveMap
 from parbench_lab.scaling.plan import Plan
 from parbench_lab.scaling.study import Study
 from tests.scaling.pools import CountingPool
@@ -28,10 +32,10 @@ def job(run=squares, **options):
 class Bench:
     """A study with everything it told."""
 
-    def __init__(self, plan, *, run=squares, tolerance=0.0, **options):
+    def __init__(self, plan, *, run=squares, tolerance=0.0, cut=None, **options):
         self.opened, self.told, self.trials = [], [], []
         self.study = Study(
-            job(run, tolerance=tolerance),
+            job(run, tolerance=tolerance, cut=cut),
             plan,
             open_pool=lambda backend, workers: CountingPool(self.opened, backend, workers),
             cores=2,
@@ -209,3 +213,72 @@ def test_a_record_that_cannot_be_kept_ends_the_study_with_its_reason():
 def test_a_plan_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(UsageError):
         Plan(**{"workers": (1,), "sizes": (1,), **wrong})
+
+
+def kept(told):
+    """Return what was recorded as a store gives it back."""
+    return [
+        EventRecord(seq=n, at_s=0.0, kind=kind, payload=jsonable(payload))
+        for n, (kind, payload) in enumerate(told)
+    ]
+
+
+def test_every_batch_size_is_a_series_of_its_own_that_the_journal_keeps():
+    plan = Plan(workers=(1, 2), sizes=(20,), repeats=2, batch_sizes=(3, 7))
+    bench = Bench(plan)
+
+    bench.study.run()
+    read_plan, read_trials = journal.read_back(kept(bench.told))
+
+    assert [str(series) for series in bench.study.curves] == [
+        "threads, 20 items, batches of 3", "threads, 20 items, batches of 7",
+    ]  # fmt: skip
+    assert all(len(curve.trials) == 4 for curve in bench.study.curves.values())
+    assert all(curve.agrees for curve in bench.study.curves.values())
+    assert (read_plan, read_trials) == (plan, dict(bench.trials))
+
+
+def test_a_job_that_cuts_itself_is_told_the_batch_size():
+    told = []
+
+    def cut(scalable, batch_size):
+        told.append(batch_size)
+        return scalable
+
+    bench = Bench(Plan(workers=(1,), sizes=(20,), repeats=1, batch_sizes=(5,)), cut=cut)
+    bench.study.run()
+
+    assert set(told) == {5}
+    assert bench.curve().levels[0].time_s is not None
+
+
+def test_adaptive_workers_are_measured_with_every_change_in_the_journal():
+    seconds = itertools.count()
+
+    def adapt(pool):
+        return AdaptiveMap(
+            pool, others_cores=lambda: 2.0, cores=4, clock_s=lambda: float(next(seconds))
+        )
+
+    plan = Plan(workers=(4,), sizes=(20,), repeats=2, adaptive=True)
+    bench = Bench(plan, adapt=adapt)
+    bench.study.run()
+    curve = bench.curve()
+    changes = [payload for kind, payload in bench.told if kind == journal.ADAPTED]
+
+    assert bench.opened[0].used == [2]
+    assert journal.read_back(kept(bench.told)) == (plan, dict(bench.trials))
+    assert all(change["reason"] == "others use 2.0 of 4 cores" for change in changes)
+    assert curve.levels[0].time_s.n == 2
+    assert curve.levels[0].speedup is None
+    assert curve.levels[0].mean_workers.point <= 4
+    with pytest.raises(UsageError, match="fixed worker counts"):
+        curve.fit()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"mode": "weak"}, {"workers": (1, 2)}], ids=["weak", "several counts"]
+)
+def test_adaptive_workers_need_strong_scaling_and_one_count(wrong):
+    with pytest.raises(UsageError, match="adaptive workers need"):
+        Plan(**{"workers": (2,), "sizes": (1,), "adaptive": True, **wrong})

@@ -24,6 +24,8 @@ class Lane(Protocol):
     """The way to one worker. All but `stop` is called in the lane's own thread."""
 
     name: str
+    worker: int
+    """Its worker's number, from 0."""
 
     def start(self) -> None:
         """Make the worker ready.
@@ -118,6 +120,7 @@ class Crew:
         except Exception as error:  # noqa: BLE001 - or callers would wait for ever
             told = isinstance(error, ClusterError)
             words = str(error) if told else f"{lane.name}: {type(error).__name__}: {error}"
+            self._exchange.leave(lane.worker)
             with self._changed:
                 self._lost.append(words)
                 self._changed.notify_all()
@@ -160,7 +163,7 @@ class LanePool:
         except BaseException:
             self.close()
             raise
-        restart_peaks(self._pids())
+        restart_peaks(self.process_ids())
 
     def map(self, function: Callable[..., Any], /, *items: Iterable[Any]) -> Iterator[Any]:
         """Yield results in the order of the items; see `parbench_lab.core.scalable.Map`.
@@ -188,6 +191,13 @@ class LanePool:
             raise
         return Results(self._exchange, job, on_end, owner=self)
 
+    def use(self, n_workers: int) -> None:
+        """Let only so many workers, at least 1, have parts from now on; the others rest.
+
+        Parts that are being worked on are ended where they are.
+        """
+        self._exchange.use(n_workers)
+
     def take_spans(self) -> Sequence[Span]:
         """Return when each part was worked on since the last call, and forget it."""
         return self._spans.take()
@@ -198,7 +208,7 @@ class LanePool:
         Shared arrays and libraries count once; an upper bound where the processes' peaks were
         not simultaneous. None where the system does not keep it (only Linux does).
         """
-        return take_peak_bytes(self._pids())
+        return take_peak_bytes(self.process_ids())
 
     def close(self) -> None:
         """Stop the workers this pool started; idempotent."""
@@ -210,7 +220,8 @@ class LanePool:
         """Return a map's function as lanes take it, and what to do when the map has ended."""
         raise NotImplementedError
 
-    def _pids(self) -> Sequence[int]:
+    def process_ids(self) -> Sequence[int]:
+        """Return this process and those of the workers that are on this machine."""
         return (os.getpid(),)
 
     def __enter__(self) -> Self:

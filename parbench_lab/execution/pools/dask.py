@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from parbench_lab.core.batching import Together
 from parbench_lab.core.pool import Span
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution.pools.crew import LanePool
@@ -73,14 +74,18 @@ class DaskPool(LanePool):
         except BaseException:
             self._site.close()
             raise
-        lanes = [_DaskLane(seat, index, self._trade) for index in range(AHEAD) for seat in seats]
+        lanes = [
+            _DaskLane(seat, worker, index, self._trade)
+            for index in range(AHEAD)
+            for worker, seat in enumerate(seats)
+        ]
         self._open(lanes, self._trade.shelf.close, self._site.close)
 
     def peak_memory_bytes(self) -> int | None:
         """Return the peak of this process and the workers together; see `LanePool`."""
         shelf = self._trade.shelf
         if isinstance(shelf, FileShelf):
-            return take_peak_bytes(self._pids(), shelf.restart_peak())
+            return take_peak_bytes(self.process_ids(), shelf.restart_peak())
         own = [take_footprint(os.getpid()), *self._site.ask_all(take_own_footprint, ASK_LIMIT_S)]
         restart_peaks([os.getpid()])
         return together_bytes([one for one in own if one is not None], 0)
@@ -88,9 +93,12 @@ class DaskPool(LanePool):
     def _order(self, function: Callable[..., Any], number: int) -> tuple[Any, Callable[[], None]]:
         name, trade = name_of(function), self._trade
         packed = pack(function, trade.shelf, job=number, what=name, same_files=self._site.is_ours)
+        if isinstance(function, Together):
+            trade.packing.keep_whole(number)
         return Order(name=name, packed=packed), lambda: _end(trade, packed, number)
 
-    def _pids(self) -> Sequence[int]:
+    def process_ids(self) -> Sequence[int]:
+        """Return this process and those of the workers, where they are on this machine."""
         if isinstance(self._trade.shelf, ScatteredShelf):
             return (os.getpid(),)
         there = [seat.newcomer for seat in self._site.seats.seats]
@@ -143,6 +151,7 @@ def _ahead_ns(site: Site, address: str) -> int:
 
 def _end(trade: _Trade, packed: Packed, number: int) -> None:
     packed.release()
+    trade.packing.forget(number)
     if isinstance(trade.shelf, ScatteredShelf):
         trade.shelf.end(number)
 
@@ -150,8 +159,9 @@ def _end(trade: _Trade, packed: Packed, number: int) -> None:
 class _DaskLane:
     """One of a worker's parcels; see `AHEAD`."""
 
-    def __init__(self, seat: Seat, index: int, trade: _Trade) -> None:
+    def __init__(self, seat: Seat, worker: int, index: int, trade: _Trade) -> None:
         self.name = f"{seat.name}-{index}"
+        self.worker = worker
         self._seat = seat
         self._trade = trade
 
@@ -162,7 +172,7 @@ class _DaskLane:
         trade = self._trade
         while True:
             address = trade.site.seats.await_worker(self._seat)
-            parcel = trade.exchange.take(self._choose)
+            parcel = trade.exchange.take(self._choose, worker=self.worker)
             if parcel is None:
                 return
             self._deliver(parcel, address)

@@ -96,6 +96,8 @@ class Exchange:
         self._numbers = itertools.count()
         self._failure = ""
         self._closed = False
+        self._in_use: int | None = None
+        self._left: set[int] = set()
 
     def number(self) -> int:
         """Return the number of the next map."""
@@ -122,7 +124,11 @@ class Exchange:
         return job
 
     def take(
-        self, choose: Callable[[int, int], int] | None = None, *, wait: bool = True
+        self,
+        choose: Callable[[int, int], int] | None = None,
+        *,
+        worker: int = 0,
+        wait: bool = True,
     ) -> Parcel | None:
         """Return the next parcel; None when there is none (`wait` False) or never will be.
 
@@ -131,20 +137,42 @@ class Exchange:
         choose
             Given a map's number and how many of its parts are left, returns how many to take; one
             by default. 0 leaves them to others, who must ask when they are free.
+        worker
+            Number of the worker, from 0: the first ones are those in use.
         """
         with self._work:
             while not self._closed and not self._failure:
-                parcel = self._first_returned()
-                if parcel is not None:
-                    return parcel
-                job = self._first_with_parts()
-                parcel = None if job is None else _parcel(job, choose)
+                parcel = self._next(choose) if self._is_in_use(worker) else None
                 if parcel is not None:
                     return parcel
                 if not wait:
                     break
                 self._work.wait()
         return None
+
+    def use(self, n_workers: int) -> None:
+        """Give parcels to the first so many workers only, from now on; at least 1."""
+        with self._work:
+            self._in_use = max(1, n_workers)
+            self._work.notify_all()
+
+    def leave(self, worker: int) -> None:
+        """Note that a worker comes no more: the next one takes its place."""
+        with self._work:
+            self._left.add(worker)
+            self._work.notify_all()
+
+    def _is_in_use(self, worker: int) -> bool:
+        if self._in_use is None:
+            return True
+        return worker - sum(gone < worker for gone in self._left) < self._in_use
+
+    def _next(self, choose: Callable[[int, int], int] | None) -> Parcel | None:
+        parcel = self._first_returned()
+        if parcel is not None:
+            return parcel
+        job = self._first_with_parts()
+        return None if job is None else _parcel(job, choose)
 
     def bring(self, parcel: Parcel, answers: Sequence[Answer]) -> None:
         """Give back answers: one for each part, or up to the first one that raised."""
@@ -164,7 +192,7 @@ class Exchange:
         """Put a parcel back that its worker did not finish: the next one who asks gets it."""
         with self._work:
             self._returned.append(replace(parcel, returned=parcel.returned + 1))
-            self._work.notify()
+            self._work.notify_all()  # one of them may rest
 
     def answer(self, job: Job, number: int) -> Answer | None:
         """Wait for a part's answer and return it; None after the last part."""

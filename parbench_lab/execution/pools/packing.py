@@ -40,6 +40,17 @@ class Packing:
         self._job = -1
         self._mean_s = 0.0
         self._long_s = 0.0
+        self._whole: set[int] = set()
+
+    def keep_whole(self, job: int) -> None:
+        """Send a map's parts one by one: somebody else has said how large they are."""
+        with self._lock:
+            self._whole.add(job)
+
+    def forget(self, job: int) -> None:
+        """Forget a map that has ended."""
+        with self._lock:
+            self._whole.discard(job)
 
     def choose(self, job: int, left: int, *, busy: bool = False) -> int:
         """Return how many of the parts that are left to take; 1 until their time is known.
@@ -49,9 +60,11 @@ class Packing:
         with self._lock:
             if job != self._job:
                 return 1
-            mean_s, long_s = self._mean_s, self._long_s
+            mean_s, long_s, whole = self._mean_s, self._long_s, job in self._whole
         if busy and long_s > LONG_S and left <= self._n_lanes:
             return 0
+        if whole:
+            return 1
         wanted = int(TARGET_S / max(mean_s, 1e-9))
         return max(1, min(wanted, math.ceil(left / (2 * self._n_lanes))))
 

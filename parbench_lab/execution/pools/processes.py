@@ -54,22 +54,22 @@ class ProcessPool(LanePool):
         super().__init__("processes", n_workers, exchange, spans)
         self._shelf = FileShelf(n_workers)
         self._lanes = [
-            _ProcessLane(f"process-{index}", exchange, spans, self._shelf)
-            for index in range(n_workers)
+            _ProcessLane(index, exchange, spans, self._shelf) for index in range(n_workers)
         ]
         self._open(self._lanes, self._shelf.close)
         self._shelf.restart_peak()
 
     def peak_memory_bytes(self) -> int | None:
         """Return the peak of this process and the workers together; see `LanePool`."""
-        return take_peak_bytes(self._pids(), self._shelf.restart_peak())
+        return take_peak_bytes(self.process_ids(), self._shelf.restart_peak())
 
     def _order(self, function: Callable[..., Any], number: int) -> tuple[Any, Callable[[], None]]:
         name = name_of(function)
         packed = pack(function, self._shelf, job=number, what=name, same_files=True)
         return Order(name=name, packed=packed), packed.release
 
-    def _pids(self) -> Sequence[int]:
+    def process_ids(self) -> Sequence[int]:
+        """Return this process and those of the workers."""
         return (os.getpid(), *(lane.pid for lane in self._lanes if lane.pid > 0))
 
 
@@ -94,8 +94,9 @@ class _Returned:
 class _ProcessLane:
     """One worker process and its pipes; all but `stop` in the lane's own thread."""
 
-    def __init__(self, name: str, exchange: Exchange, spans: SpanLog, shelf: FileShelf) -> None:
-        self.name = name
+    def __init__(self, worker: int, exchange: Exchange, spans: SpanLog, shelf: FileShelf) -> None:
+        self.name = f"process-{worker}"
+        self.worker = worker
         self.pid = -1
         self._exchange = exchange
         self._spans = spans
@@ -134,7 +135,7 @@ class _ProcessLane:
         returned: _Returned | None = None
         while True:
             # the worker gets its next parcel before this thread unpickles what it brought
-            parcel = self._exchange.take(wait=returned is None)
+            parcel = self._exchange.take(worker=self.worker, wait=returned is None)
             if parcel is None and returned is None:
                 return
             sent = self._send(parcel) if parcel is not None else None

@@ -31,7 +31,7 @@ class ThreadPool(LanePool):
     def __init__(self, n_workers: int) -> None:
         exchange, spans = Exchange(), SpanLog()
         super().__init__("threads", n_workers, exchange, spans)
-        self._open([_ThreadLane(f"thread-{index}", exchange, spans) for index in range(n_workers)])
+        self._open([_ThreadLane(index, exchange, spans) for index in range(n_workers)])
 
     def _order(
         self,
@@ -43,8 +43,9 @@ class ThreadPool(LanePool):
 
 
 class _ThreadLane:
-    def __init__(self, name: str, exchange: Exchange, spans: SpanLog) -> None:
-        self.name = name
+    def __init__(self, worker: int, exchange: Exchange, spans: SpanLog) -> None:
+        self.name = f"thread-{worker}"
+        self.worker = worker
         self._exchange = exchange
         self._spans = spans
 
@@ -57,7 +58,7 @@ class _ThreadLane:
 
     def _one(self) -> bool:
         # a function of its own, so that a thread that waits holds no part and no result
-        parcel = self._exchange.take()
+        parcel = self._exchange.take(worker=self.worker)
         if parcel is None:
             return False
         PIN.keep()

@@ -282,6 +282,7 @@ _SCALABLES: Mapping[str, Scalable] = MappingProxyType(
                 make_case=read_digits_job,
                 default_size=10_000,
                 unit="images",
+                cut=with_chunk_size,
             ),
             Scalable(
                 name="batch_inference_with_uncertainty",
@@ -289,6 +290,7 @@ _SCALABLES: Mapping[str, Scalable] = MappingProxyType(
                 make_case=uncertain_digits_job,
                 default_size=10_000,
                 unit="images",
+                cut=with_chunk_size,
             ),
             Scalable(
                 name="preprocess",
@@ -296,6 +298,7 @@ _SCALABLES: Mapping[str, Scalable] = MappingProxyType(
                 make_case=preprocess_job,
                 default_size=20_000,
                 unit="rows",
+                cut=with_chunk_size,
             ),
             Scalable(
                 name="gradient_computation",
@@ -303,6 +306,7 @@ _SCALABLES: Mapping[str, Scalable] = MappingProxyType(
                 make_case=gradient_job,
                 default_size=20_000,
                 unit="images",
+                cut=with_chunk_size,
             ),
             Scalable(
                 name="cross_validation",
@@ -324,6 +328,7 @@ _SCALABLES: Mapping[str, Scalable] = MappingProxyType(
                 make_case=ensemble_job,
                 default_size=3_000,
                 unit="images",
+                cut=with_chunk_size,
             ),
             Scalable(
                 name="data_augmentation",
@@ -331,6 +336,7 @@ _SCALABLES: Mapping[str, Scalable] = MappingProxyType(
                 make_case=images_job,
                 default_size=2_000,
                 unit="images",
+                cut=with_chunk_size,
             ),
             Scalable(
                 name="feature_extraction",
@@ -338,6 +344,7 @@ _SCALABLES: Mapping[str, Scalable] = MappingProxyType(
                 make_case=images_job,
                 default_size=2_000,
                 unit="images",
+                cut=with_chunk_size,
             ),
         )
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -125,7 +125,7 @@ def score_chunk(
     return ChunkScores(scores=scores, errors=tuple(errors))
 
 
-def run_backtest(case: Backtest, *, map: Map) -> Floats:
+def run_backtest(case: Backtest, *, map: Map, chunk_size: int | None = None) -> Floats:
     """Return the scores of all configurations, computed in chunks through `map`.
 
     Parameters
@@ -134,8 +134,16 @@ def run_backtest(case: Backtest, *, map: Map) -> Floats:
         What to compute.
     map
         Spreads the chunks.
+    chunk_size
+        As for `score_chunks`.
     """
-    return np.concatenate([part.scores for part in score_chunks(case, map=map)])
+    parts = score_chunks(case, map=map, chunk_size=chunk_size)
+    return np.concatenate([part.scores for part in parts])
+
+
+def with_chunk_size(job: Scalable, chunk_size: int) -> Scalable:
+    """Return the backtest with so many configurations to a part."""
+    return replace(job, run=partial(run_backtest, chunk_size=chunk_size))
 
 
 def scalable(
@@ -185,6 +193,7 @@ def scalable(
         make_case=_CaseMaker(plan=plan),
         default_size=number_of_configurations(configurations),
         unit="configurations",
+        cut=with_chunk_size,
     )
 
 

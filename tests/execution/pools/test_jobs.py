@@ -162,3 +162,26 @@ def test_who_waits_is_told_when_no_answer_can_come(ending):
     assert exchange.take() is None
     with pytest.raises(ClusterError, match=wanted):
         exchange.post(abs, [(1,)])
+
+
+def test_who_is_not_in_use_gets_no_parcel_and_moves_up_when_another_leaves():
+    exchange = Exchange()
+    exchange.post(abs, [(number,) for number in range(9)])
+    exchange.use(1)
+
+    before = [exchange.take(worker=worker, wait=False) for worker in (1, 0, 2)]
+    exchange.leave(0)
+    after = [exchange.take(worker=worker, wait=False) for worker in (2, 1)]
+
+    assert [parcel is not None for parcel in before] == [False, True, False]
+    assert [parcel is not None for parcel in after] == [False, True]
+
+
+def test_what_somebody_else_has_cut_is_not_packed_again():
+    packing = Packing(4)
+    packing.keep_whole(0)
+    packing.note(0, [0.001])
+
+    assert packing.choose(0, 1000) == 1
+    packing.forget(0)
+    assert packing.choose(0, 1000) > 1

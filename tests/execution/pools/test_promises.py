@@ -9,6 +9,7 @@ import psutil
 import pytest
 import threadpoolctl
 
+from parbench_lab.core.batching import batched
 from parbench_lab.errors import ClusterError, UnknownNameError, UsageError
 from parbench_lab.execution.pools import BACKENDS, open_pool
 from tests.execution.pools import parts
@@ -231,6 +232,34 @@ def test_an_exception_that_cannot_be_pickled_keeps_its_type_too(opened, backend)
 
     with pytest.raises(parts.Sealed, match=r"^shut"):
         list(opened(backend).map(seals, [1]))
+
+
+def test_workers_that_rest_have_no_parts_until_they_are_woken(parallel, tmp_path):
+    parallel.use(1)
+    list(parallel.map(abs, range(8)))  # what was on its way to who rests now is ended
+    parallel.take_spans()
+    found = list(parallel.map(abs, range(40)))
+    alone = {span.worker for span in parallel.take_spans()}
+    parallel.use(2)
+    # the first part ends when the other one has come to another worker
+    met = list(parallel.map(parts.meets, [0, 1], [str(tmp_path)] * 2, [1] * 2))
+
+    assert found == list(range(40))
+    assert len(alone) == 1
+    assert met == [0, 1]
+
+
+def test_batches_give_what_single_items_give(parallel):
+    spread = batched(parallel.map, 7)
+
+    def inverse(number):
+        return 60 // (number - 30)
+
+    assert list(spread(pow, range(40), [2] * 40)) == [number**2 for number in range(40)]
+    results = spread(inverse, range(40))
+    assert [next(results) for _ in range(30)] == [inverse(number) for number in range(30)]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
 
 
 @pytest.mark.parametrize("backend", BACKENDS[:3])

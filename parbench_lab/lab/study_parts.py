@@ -1,0 +1,100 @@
+"""What a scaling study is put together from: its plan, its pools, its look at the load."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal, cast
+
+from parbench_lab.analysis.curve import Mode
+from parbench_lab.core.pool import Pool
+from parbench_lab.core.scalable import Scalable
+from parbench_lab.errors import UsageError
+from parbench_lab.scaling.adapting import AdaptiveMap, AdjustablePool
+from parbench_lab.scaling.plan import Plan
+
+BACKENDS = ("serial", "threads", "processes", "dask")
+
+Workers = Sequence[int] | Literal["adaptive"] | None
+"""Worker counts; as many as the load of others allows; or None for powers of two."""
+
+
+def study_plan(
+    scalable: Scalable,
+    *,
+    workers: Workers,
+    sizes: Sequence[int] | None,
+    mode: Mode,
+    backends: tuple[str, ...],
+    repeats: int,
+    seed: int,
+    batch_sizes: Sequence[int] | None,
+    cores: int,
+) -> Plan:
+    """Return the plan that a user means; parameters as for `ScalingStudy`.
+
+    Raises
+    ------
+    UsageError
+        If a number is out of range, or things do not fit together.
+    """
+    adaptive = isinstance(workers, str)
+    if adaptive and workers != "adaptive":
+        raise UsageError(f"workers must be worker counts or 'adaptive' but got {workers!r}")
+    if adaptive and "serial" in backends:
+        raise UsageError("backend 'serial' has one worker, which cannot be adaptive: leave it out")
+    if batch_sizes is not None and not batch_sizes:
+        raise UsageError("batch_sizes must have at least one number; leave it out for none")
+    counts: Sequence[int]
+    if adaptive:
+        counts = (cores,)
+    else:
+        counts = default_workers(cores) if workers is None else cast("Sequence[int]", workers)
+    return Plan(
+        workers=tuple(counts),
+        sizes=tuple(sizes) if sizes is not None else (scalable.default_size,),
+        mode=mode,
+        backends=backends,
+        repeats=repeats,
+        seed=seed,
+        batch_sizes=tuple(batch_sizes or ()),
+        adaptive=adaptive,
+    )
+
+
+def default_workers(cores: int) -> tuple[int, ...]:
+    """Return the powers of two up to a number of cores, and that number.
+
+    Examples
+    --------
+    >>> default_workers(6)
+    (1, 2, 4, 6)
+    """
+    counts = {1, cores}
+    while 2 * max(counts - {cores}, default=1) < cores:
+        counts.add(2 * max(counts - {cores}))
+    return tuple(sorted(counts))
+
+
+def workers_of(backend: str, workers: int, cluster: Any = None) -> Pool:
+    """Return the warm workers of a level; a cluster is for Dask's alone."""
+    from parbench_lab.execution.pools import open_pool  # noqa: PLC0415 - loads its libraries
+
+    return open_pool(backend, workers, cluster=cluster if backend == "dask" else None)
+
+
+def adaptive_map(pool: Pool) -> AdaptiveMap:
+    """Return the map of a pool on this machine that follows the load of the others."""
+    from parbench_lab.execution.pools.load import OthersLoad  # noqa: PLC0415 - loads psutil
+
+    adjustable = cast("AdjustablePool", pool)
+    load = OthersLoad(adjustable.process_ids)
+    return AdaptiveMap(adjustable, others_cores=load.cores, cores=os.cpu_count() or 1)
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Return what holds the serial part of a job to one BLAS thread."""
+    from parbench_lab.execution import pools  # noqa: PLC0415 - loads its libraries
+
+    return pools.one_blas_thread()
