@@ -48,7 +48,7 @@ def parse(document: Node, about: About) -> Sequence[ForeignRun]:
     machine: dict[str, Any] = {}
     dates = []
     for node in document.get("benchmarks").each():
-        layers = [layer for layer in (shared, node.find("metadata")) if layer]
+        layers = [layer for layer in (node.find("metadata"), shared) if layer]
         runs = list(node.get("runs").each())
         metric = _metric(layers)
         samples = tuple(s for i, run in enumerate(runs) for s in _samples(run, i, metric))
@@ -56,11 +56,10 @@ def parse(document: Node, about: About) -> Sequence[ForeignRun]:
         benchmarks.append(
             ForeignBenchmark(name=name.text() if name else about.name, samples=samples)
         )
-        of_runs = [layer for run in runs[:1] if (layer := run.find("metadata"))]
-        for layer in (*of_runs, *layers):
+        described = [*layers, *(m for run in runs if (m := run.find("metadata")))]
+        for layer in reversed(described):
             machine |= told(layer, _MACHINE)
-        date = _first([*of_runs, *layers], "date")
-        dates += [date.instant()] if date else []
+        dates += [date.instant() for layer in described if (date := layer.find("date"))]
     return [
         ForeignRun(
             workload=about.name,

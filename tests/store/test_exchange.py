@@ -1,0 +1,318 @@
+"""Runs as files: the same bytes again, and nothing that a file may hold does any harm."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import datetime as dt
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.machine import Machine
+from parbench_lab.core.runs import CurveRow, FitRow, RunRecord, UsageRow
+from parbench_lab.errors import StoreError, UsageError
+from parbench_lab.store import open_store
+from parbench_lab.store.exchange import chunks, read_file, read_runs
+from parbench_lab.store.exchange.checking import is_plainly_right, refuse_malformed
+from parbench_lab.store.importers import IMPORTERS, About
+from tests.store.foreign_files import FILES
+from tests.store.records import event, header
+from tests.store.test_round_trip import ANY_TEXT, FINITE, JOURNALS, JSON_VALUES, NAMES, PAYLOADS
+
+ABOUT = About(name="file", started=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+ESTIMATES = (
+    st.lists(FINITE, min_size=3, max_size=3)
+    .map(sorted)
+    .map(lambda v: Estimate(low=v[0], point=v[1], high=v[2], confidence=0.95, n=5))
+)
+SIZES = st.integers(1, 2**62)
+CURVE = {"backend": NAMES, "scaling": st.sampled_from(["strong", "weak"]), "series_size": SIZES}
+RECORDS = st.builds(
+    RunRecord,
+    header=PAYLOADS.map(lambda document: header("a", document=document)),
+    status=st.just("finished"),
+    result=PAYLOADS,
+    events=JOURNALS,
+    usage=st.lists(
+        st.builds(
+            UsageRow,
+            at_s=FINITE,
+            source=NAMES,
+            values=st.dictionaries(NAMES | st.just("rss_bytes"), FINITE, max_size=3),
+        ),
+        max_size=2,
+    ),
+    curves=st.lists(
+        st.builds(CurveRow, **CURVE, workers=SIZES, size=SIZES, metric=NAMES, estimate=ESTIMATES),
+        max_size=2,
+    ),
+    fits=st.lists(
+        st.builds(FitRow, **CURVE, law=NAMES, parameter=NAMES, estimate=ESTIMATES), max_size=2
+    ),
+)
+
+
+def text_of(*records):
+    return "".join(chunks(records))
+
+
+def read(text, **_):
+    return read_runs(text.encode(), source="runs.json", about=ABOUT).records
+
+
+def document(*, n_events=2):
+    """Return a small file as JSON values."""
+    record = RunRecord(
+        header=header("a", seed=1),
+        status="finished",
+        result={"winner": None},
+        events=[event(seq, n_measurements=2) for seq in range(n_events)],
+        usage=[UsageRow(at_s=0.5, source="w0", values={"cpu_percent": 99.0})],
+        curves=[
+            CurveRow(
+                backend="threads", scaling="strong", series_size=10, workers=2, size=10,
+                metric="time_s",
+                estimate=Estimate(point=1.0, low=0.5, high=2.0, confidence=0.9, n=5),
+            )
+        ],
+    )  # fmt: skip
+    return json.loads(text_of(record))
+
+
+def store_with(*records):
+    store = open_store(":memory:")
+    store.take_in(records)
+    return contextlib.closing(store)
+
+
+@given(record=RECORDS)
+@settings(max_examples=25, deadline=None)
+def test_export_import_export_gives_the_same_bytes(record):
+    with store_with(record) as store:
+        first = text_of(store.record("a"))
+    with store_with(*read(first)) as store:
+        again = text_of(store.record("a"))
+
+    assert again == first
+
+
+def test_what_two_stores_write_is_the_same_whatever_came_first(tmp_path):
+    texts = []
+    for order in (("a", "b"), ("b", "a")):
+        with contextlib.closing(open_store(tmp_path / f"{order[0]}.db")) as store:
+            for run_id in order:
+                store.create_run(header(run_id, machine={"fingerprint": "f00", "b": 1, "a": 2}))
+                store.append(run_id, [event(0, n_measurements=3)])
+            texts.append(text_of(store.record("a"), store.record("b")))
+
+    assert texts[0] == texts[1]
+
+
+def test_a_run_that_is_here_already_is_passed_over_and_another_of_its_name_is_refused():
+    (record,) = read(json.dumps(document()))
+    other = dataclasses.replace(record, header=header("b"))
+    with store_with(record) as store:
+        taken = store.take_in([record, other])
+
+        assert (taken.added, taken.known) == (("b",), ("a",))
+        with pytest.raises(StoreError, match="run a is here already and is not the same"):
+            store.take_in([dataclasses.replace(record, status="stopped")])
+
+
+def changed(path, value):
+    made = document()
+    holder = made
+    for key in path[:-1]:
+        holder = holder[key]
+    if value is ...:
+        del holder[path[-1]]
+    else:
+        holder[path[-1]] = value
+    return made
+
+
+RUN = ("runs", 0)
+MEASUREMENT = (*RUN, "events", 1, "measurements", 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        pytest.param(("version",), 2, "version 2 of the format, this program knows 1", id="newer"),
+        pytest.param(("runs",), {}, r"\$\.runs: \{\} is not of type 'array'", id="no list"),
+        pytest.param((*RUN, "status"), ..., r"\$\.runs\[0\]: 'status' is a req", id="missing"),
+        pytest.param((*RUN, "colour"), 1, r"'colour' was unexpected", id="unknown key"),
+        pytest.param((*RUN, "events", 1, "seq"), 5, "not numbered from 0", id="gap"),
+        pytest.param(
+            (*MEASUREMENT, "block"), "7", r"\[1\]\.measurements\[1\]\.block: '7' is", id="text"
+        ),
+        pytest.param((*MEASUREMENT, "size"), 2**63, r"\]\.size: 9223372036854775808", id="large"),
+        pytest.param(
+            (*MEASUREMENT, "values", "wall_time_s"), float("inf"),
+            r"measurements\[1\]\.values\.wall_time_s must be a finite number", id="infinite",
+        ),
+        pytest.param((*RUN, "header", "id"), "two words", "printable ASCII", id="no id"),
+        pytest.param((*RUN, "header", "started_utc"), "yesterday", "ISO 8601 instant", id="start"),
+        pytest.param((*RUN, "header", "document", "mode"), "fast", "mode 'fast' is", id="mode"),
+        pytest.param((*RUN, "result"), None, "exactly when it has ended", id="no result"),
+        pytest.param(
+            (*RUN, "curves", 0, "estimate", "low"), 3.0,
+            r"\$\.runs\[0\]\.curves\[0\]\.estimate: 1\.0 is not within", id="interval",
+        ),
+    ],
+)  # fmt: skip
+def test_a_malformed_file_is_refused_in_one_line_with_the_place(path, value, words):
+    text = json.dumps(changed(path, value))
+
+    with store_with() as store:
+        with pytest.raises(StoreError, match=words) as refusal:
+            store.take_in(read(text))
+
+        assert store.runs() == ()
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        pytest.param(b"", "is no JSON", id="empty"),
+        pytest.param(b"\xff\xfe\x00", "is no JSON", id="no text"),
+        pytest.param(b"[" * 100_000, "is nested deeper than 64 levels", id="deep"),
+        pytest.param(b'{"a":' * 80 + b"1" + b"}" * 80, r"\$\.a\.a.* is nested deeper", id="depth"),
+        pytest.param(b"1" * 5000, "is no JSON", id="a number of 5000 digits"),
+        pytest.param(b'{"colour": "red"}', "is neither a file of parbench export", id="other"),
+        pytest.param(b"[]", "is neither a file", id="a list"),
+    ],
+)
+def test_what_is_no_file_of_runs_is_refused(data, words):
+    with pytest.raises(StoreError, match=words) as refusal:
+        read_runs(data, source="runs.json", about=ABOUT)
+
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 400
+
+
+def test_a_file_that_is_too_large_is_refused_unread(tmp_path):
+    path = tmp_path / "runs.json"
+    path.write_text(json.dumps(document()))
+
+    with pytest.raises(UsageError, match="has more than 100 bytes"):
+        read_file(path, max_bytes=100)
+
+
+def test_a_run_that_is_there_twice_in_a_file_is_refused():
+    made = document()
+    made["runs"].append(copy.deepcopy(made["runs"][0]))
+
+    with pytest.raises(StoreError, match=r"\$\.runs\[1\]\.header\.id is there twice"):
+        read(json.dumps(made))
+
+
+def test_a_machine_under_the_fingerprint_of_another_is_refused():
+    machine = Machine(
+        cpu_model="Abacus 3", physical_cores=1, logical_cores=1, smt=False, memory_bytes=2**30,
+        os="Debian", kernel="Linux", python="CPython 3.11",
+    )  # fmt: skip
+    honest = changed(
+        (*RUN, "header", "document", "machine"),
+        machine.as_json() | {"fingerprint": machine.fingerprint},
+    )
+    assert len(read(json.dumps(honest))) == 1
+    honest["runs"][0]["header"]["document"]["machine"]["fingerprint"] = "0ff1ce0ff1ce"
+
+    with pytest.raises(StoreError, match=r"machine\.fingerprint is 0ff1ce0ff1ce but the machine"):
+        read(json.dumps(honest))
+
+
+@given(
+    value=JSON_VALUES,
+    key=st.sampled_from([*sorted(document()["runs"][0]["events"][0]["measurements"][0]), "x"]),
+)
+@settings(max_examples=100, deadline=None)
+def test_what_is_plainly_right_the_schema_accepts_too(value, key):
+    made = document()
+    row = made["runs"][0]["events"][0]["measurements"][0]
+    row[key] = value
+    if is_plainly_right(row):
+        # a neighbour that is not plainly right makes the schema look at the whole event
+        made["runs"][0]["events"][0]["measurements"][1]["block"] = 1.0
+
+        refuse_malformed(made, source="runs.json")
+
+
+# ---------------------------------------------------------------- fuzzing
+
+BASES = [document(), *FILES.values()]
+
+
+def places(value, path=()):
+    yield path
+    if isinstance(value, (dict, list)):
+        for key, member in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(member, (*path, key))
+
+
+@st.composite
+def mutated(draw):
+    made = copy.deepcopy(draw(st.sampled_from(BASES)))
+    for _ in range(draw(st.integers(1, 3))):
+        path = draw(st.sampled_from(sorted(places(made), key=repr)))
+        if not path:
+            continue
+        holder = made
+        for key in path[:-1]:
+            holder = holder[key]
+        act = draw(st.sampled_from(["put", "put", "drop", "copy", "rename"]))
+        if act == "put":
+            holder[path[-1]] = draw(
+                JSON_VALUES | st.sampled_from([float("nan"), 10**400, -(2**63), "\ud800", "\0"])
+            )
+        elif act == "drop":
+            del holder[path[-1]]
+        elif isinstance(holder, list):
+            holder.append(copy.deepcopy(holder[path[-1]]))
+        else:
+            holder[draw(ANY_TEXT)] = holder[path[-1]]
+    return made
+
+
+@given(made=mutated(), cut=st.none() | st.integers(0, 3000))
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_a_file_holds_it_is_taken_in_whole_or_refused_with_words(made, cut):
+    data = json.dumps(made).encode()[:cut]
+    records = taken_in(data)
+    text = text_of(*records)
+
+    assert text_of(*read(text)) == text
+    FUZZED.prune(before=THE_END)
+    assert FUZZED.runs() == ()
+
+
+FUZZED = open_store(":memory:")
+THE_END = dt.datetime.max.replace(tzinfo=dt.UTC)
+
+
+def taken_in(data):
+    """Return what the store has of a file afterwards; nothing of one that it refused."""
+    try:
+        records = read_runs(data, source="runs.json", about=ABOUT).records
+        FUZZED.take_in(records)
+    except (StoreError, UsageError) as error:
+        refusal = str(error)
+    else:
+        FUZZED.series(metric=None)
+        kept = [FUZZED.record(record.header.id) for record in records]
+        assert kept == list(records)
+        return kept
+    assert "\n" not in refusal
+    assert FUZZED.runs() == ()
+    return []
+
+
+def test_the_fuzzed_files_are_of_every_tool():
+    assert {one.NAME for one in IMPORTERS} == {name.partition(" ")[0] for name in FILES}

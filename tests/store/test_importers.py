@@ -1,0 +1,205 @@
+"""Other tools' files become runs of kind "imported", each with its own words for what it holds."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import json
+
+import pytest
+
+from parbench_lab.core.series import Mode
+from parbench_lab.errors import StoreError
+from parbench_lab.store import open_store
+from parbench_lab.store.exchange import read_runs
+from parbench_lab.store.importers import About
+from tests.store.foreign_files import FILES
+
+STARTED = dt.datetime(2025, 5, 5, tzinfo=dt.UTC)
+
+
+def records(tool, document=None, **about):
+    given = About(**{"name": "file", "started": STARTED, **about})
+    data = json.dumps(FILES[tool] if document is None else document).encode()
+    found = read_runs(data, source="x.json", about=given)
+    assert found.tool == tool
+    return found.records
+
+
+def samples(record):
+    """Return candidate to the values of its judged measurements."""
+    return {
+        event.payload["benchmark"]: [
+            dict(row.values)
+            for row in event.measurements
+            if row.outcome == "ok" and not row.warm_up
+        ]
+        for event in record.events
+    }
+
+
+def test_pytest_benchmark_becomes_a_run_for_each_file_of_tests():
+    sort, read = records("pytest-benchmark")
+
+    assert (sort.header.name, read.header.name) == ("tests/test_sort.py", "tests/test_io.py")
+    assert samples(sort) == {
+        "test_sort[1000]": [{"wall_time_s": 0.001}, {"wall_time_s": 0.002}, {"wall_time_s": 0.003}]
+    }
+    assert samples(read) == {"test_read": [{"wall_time_s": 0.4}]}
+    assert sort.events[0].measurements[0].repeats == 10
+    assert sort.header.document["git"] == {"commit": "c0ffee1234", "dirty": True}
+    assert sort.header.started_utc == "2026-01-02T03:04:05.678901+00:00"
+
+
+def test_hyperfine_becomes_a_run_with_a_candidate_for_each_command():
+    (run,) = records("hyperfine", name="startup")
+
+    assert run.header.name == "startup"
+    assert run.header.started_utc == STARTED.isoformat()
+    assert samples(run)["sleep 0.1"][1] == {"wall_time_s": 0.11, "peak_rss_bytes": 2e6}
+    assert samples(run)["sleep 0.2"] == [{"wall_time_s": 0.21}]
+    assert run.events[0].measurements[1].message == "exit code 1"
+
+
+def test_google_benchmark_becomes_a_run_of_its_program():
+    (run,) = records("google-benchmark")
+
+    assert run.header.name == "bench_sort"
+    assert samples(run)["BM_Sort/1024"] == [
+        {"wall_time_s": pytest.approx(20e-6), "cpu_time_s": pytest.approx(19.5e-6)},
+        {"wall_time_s": pytest.approx(21e-6), "cpu_time_s": pytest.approx(19.5e-6)},
+    ]
+    assert samples(run)["BM_Only"][0]["wall_time_s"] == pytest.approx(2e-3)
+    assert samples(run)["BM_Broken"] == []
+    assert run.events[1].measurements[0].message == "no input"
+
+
+def test_google_benchmarks_old_dates_are_read():
+    document = copy.deepcopy(FILES["google-benchmark"])
+    document["context"]["date"] = "2016/10/27-17:39:21"
+
+    (run,) = records("google-benchmark", document)
+
+    assert run.header.started_utc == "2016-10-27T17:39:21+00:00"
+
+
+def test_pyperf_keeps_warm_ups_processes_and_memory():
+    (run,) = records("pyperf")
+    telco = run.events[0].measurements
+
+    assert samples(run) == {
+        "telco": [
+            {"wall_time_s": 0.010, "peak_rss_bytes": 2e7},
+            {"wall_time_s": 0.011, "peak_rss_bytes": 2e7},
+        ],
+        "hash_size": [{"peak_rss_bytes": 1024}],
+    }
+    assert [row.warm_up for row in telco] == [True, True, True, False, False]
+    assert {row.worker for row in telco} == {"process 0", "process 1"}
+    assert run.header.started_utc == "2026-01-02T03:04:05.123456+00:00"
+
+
+def test_asv_becomes_a_candidate_for_each_combination_of_parameters():
+    suite, alone = records("asv", name="track")
+
+    assert suite.header.name == "sorting.Suite"
+    assert samples(suite) == {
+        "time_sort(10, 'a')": [{"wall_time_s": 0.09}, {"wall_time_s": 0.11}],
+        "time_sort(20, 'a')": [{"wall_time_s": 0.3}],
+        "peakmem_sort": [{"peak_rss_bytes": 5e7}],
+    }
+    assert (alone.header.name, samples(alone)) == ("track", {"track_size": [{"value": 7.0}]})
+    assert suite.header.started_utc == "2026-01-02T03:04:05+00:00"
+    assert suite.header.document["git"]["commit"] == "c0ffee1234"
+
+
+@pytest.mark.parametrize("tool", FILES)
+def test_every_tools_figures_are_in_the_series_of_a_foreign_machine(tool):
+    given = records(tool)
+    store = open_store(":memory:")
+    store.take_in(given)
+
+    points = store.series(metric=None)
+    runs = store.runs()
+    store.close()
+
+    assert {run.kind for run in runs} == {"imported"}
+    assert {point.key.mode for point in points} == {Mode.MICRO}
+    assert {point.run_id for point in points} == {one.header.id for one in given}
+    assert all(point.key.machine.startswith("foreign-") for point in points)
+
+
+@pytest.mark.parametrize("tool", FILES)
+def test_nothing_of_a_hosts_name_or_load_is_kept(tool):
+    text = json.dumps([dict(one.header.document) for one in records(tool)])
+
+    assert "my-host" not in text
+    assert "load" not in text
+
+
+@pytest.mark.parametrize("tool", FILES)
+def test_the_same_file_gives_the_same_ids_and_another_gives_others(tool):
+    document = copy.deepcopy(FILES[tool])
+    ids = {one.header.id for one in records(tool)}
+    document["further"] = 1
+
+    assert {one.header.id for one in records(tool, started=STARTED.replace(day=6))} == ids
+    assert ids.isdisjoint(one.header.id for one in records(tool, document))
+
+
+def test_machines_that_nobody_described_are_never_taken_for_one():
+    first, second = copy.deepcopy(FILES["hyperfine"]), copy.deepcopy(FILES["hyperfine"])
+    second["results"][0]["times"][0] = 0.09
+
+    prints = {
+        one.header.document["machine"]["fingerprint"]
+        for document in (first, second)
+        for one in records("hyperfine", document)
+    }
+
+    assert len(prints) == 2
+
+
+def test_a_machine_that_the_user_names_is_one_whatever_the_file_says_of_it():
+    prints = {
+        one.header.document["machine"]["fingerprint"]
+        for tool in FILES
+        for one in records(tool, machine="laptop")
+    }
+
+    assert len(prints) == 1
+
+
+@pytest.mark.parametrize(
+    ("tool", "change", "words"),
+    [
+        pytest.param(
+            "hyperfine", lambda d: d["results"][0].update(times=[0.1, "fast"]),
+            r"\$\.results\[0\]\.times\[1\]: must be a finite number", id="a time is a text",
+        ),
+        pytest.param(
+            "pyperf", lambda d: d["metadata"].update(unit="furlong"),
+            r"\$\.metadata\.unit: must be one of second, byte, integer", id="unit",
+        ),
+        pytest.param(
+            "google-benchmark", lambda d: d["benchmarks"][0].update(time_unit="days"),
+            r"\$\.benchmarks\[0\]\.time_unit: must be one of", id="time unit",
+        ),
+        pytest.param(
+            "asv", lambda d: d.update(version=1), "version 2 of asv's results is read", id="old",
+        ),
+        pytest.param(
+            "pytest-benchmark", lambda d: d["benchmarks"].clear(), "holds no measured", id="empty",
+        ),
+        pytest.param(
+            "pytest-benchmark", lambda d: d["benchmarks"][1].pop("stats"),
+            r"\$\.benchmarks\[1\]: 'stats' is missing", id="no figures",
+        ),
+    ],
+)  # fmt: skip
+def test_a_malformed_file_is_refused_with_the_place(tool, change, words):
+    document = copy.deepcopy(FILES[tool])
+    change(document)
+
+    with pytest.raises(StoreError, match=words):
+        records(tool, document)
