@@ -64,7 +64,7 @@ def cost_median(costs: Sequence[float] | Floats) -> CostMedian:
     --------
     >>> found = cost_median([3.0, 1.0, 2.0, 5.0, 4.0, 7.0, 6.0])
     >>> found.point, round(found.error, 2)
-    (4.0, 1.19)
+    (4.0, 1.24)
     """
     values = np.asarray(costs, dtype=float)
     n = int(values.size)

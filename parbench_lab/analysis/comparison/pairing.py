@@ -1,0 +1,318 @@
+"""Two runs, candidate by candidate at the same batch size. Pure.
+
+Never across batch sizes, workloads or modes; across machines only beside the calibration of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from parbench_lab.analysis.comparison import opportunities
+from parbench_lab.analysis.comparison.between import UNKNOWN, RunToRun
+from parbench_lab.analysis.comparison.bottleneck import Bottleneck, Profile, bottleneck
+from parbench_lab.analysis.comparison.machines import (
+    SpeedRatio,
+    machine_differences,
+    tracked_kernel,
+)
+from parbench_lab.analysis.comparison.medians import FEWEST, cost_median
+from parbench_lab.analysis.comparison.samples import Place, Sample
+from parbench_lab.analysis.comparison.values import (
+    TIME,
+    Comparison,
+    Opportunity,
+    Pair,
+    RunFigures,
+    Side,
+    SideFigure,
+)
+from parbench_lab.analysis.comparison.verdicts import (
+    Difference,
+    Judgement,
+    Verdict,
+    difference,
+    judged,
+)
+from parbench_lab.core.metric import WALL_TIME_S, Metric
+from parbench_lab.core.wording import percent
+from parbench_lab.errors import UsageError
+
+SHIFT_FROM = 3
+"""So many candidates that all go the same way look like the machine rather than the code."""
+
+
+def compare_figures(
+    baseline: RunFigures,
+    new: RunFigures,
+    *,
+    metric: Metric = WALL_TIME_S,
+    tolerance: float = 0.02,
+    speed: SpeedRatio | None = None,
+    run_to_run: RunToRun = UNKNOWN,
+) -> Comparison:
+    """Return what became of every candidate from one run to the other.
+
+    Parameters
+    ----------
+    baseline, new
+        Of one workload and one mode.
+    metric
+        That is compared.
+    tolerance
+        Up to this fraction (a difference in its unit on an interval scale) is equal.
+    speed
+        The calibration of both machines, where they differ and it is known.
+    run_to_run
+        Goes into the intervals where it is known.
+
+    Raises
+    ------
+    UsageError
+        If the runs cannot be compared, or the tolerance is not a fraction from 0 up.
+    """
+    _refuse_unlike(baseline, new)
+    if not 0 <= tolerance < 10:
+        raise UsageError(f"tolerance must be within 0 to 10 but got {tolerance}")
+    places = sorted(set(baseline.samples) | set(new.samples), key=lambda p: (p[1], p[0]))
+    common = [place for place in places if place in baseline.samples and place in new.samples]
+    differing = machine_differences(baseline.machine, new.machine)
+    pairs = _pairs(
+        baseline,
+        new,
+        common,
+        metric=metric,
+        tolerance=tolerance,
+        speed=speed if differing else None,
+        between_error=run_to_run.error,
+    )
+    return Comparison(
+        workload=baseline.workload,
+        metric=metric,
+        tolerance=tolerance,
+        baseline=_side(baseline),
+        new=_side(new),
+        pairs=pairs,
+        only_baseline=tuple(place for place in places if place not in new.samples),
+        only_new=tuple(place for place in places if place not in baseline.samples),
+        machine_differences=differing,
+        speed=speed if differing else None,
+        run_to_run=run_to_run,
+        opportunities=_opportunities(new, pairs, same_machine=not differing, metric=metric),
+        notes=_notes(pairs, differing, speed, run_to_run, tolerance),
+    )
+
+
+def _refuse_unlike(baseline: RunFigures, new: RunFigures) -> None:
+    for what in ("workload", "mode"):
+        before, after = getattr(baseline, what), getattr(new, what)
+        if before != after:
+            raise UsageError(
+                f"runs {baseline.id} and {new.id} differ in their {what} ({before} and {after}): "
+                "their figures are never mixed; choose two runs of one (parbench runs)"
+            )
+    for side in (baseline, new):
+        if not side.samples:
+            raise UsageError(
+                f"run {side.id} has no judged measurements to compare; parbench show {side.id}"
+            )
+
+
+def _pairs(
+    baseline: RunFigures,
+    new: RunFigures,
+    places: Sequence[Place],
+    *,
+    metric: Metric,
+    tolerance: float,
+    speed: SpeedRatio | None,
+    between_error: float,
+) -> tuple[Pair, ...]:
+    found: dict[Place, Difference] = {}
+    for place in places:
+        sides = [_costs(side.samples[place], metric) for side in (baseline, new)]
+        if min(len(costs) for costs in sides) >= FEWEST:
+            medians = [cost_median(costs) for costs in sides]
+            found[place] = difference(*medians, between_error=between_error)
+    told = _judged(found, metric, tolerance)
+    relative: Mapping[Place, Judgement] = {}
+    if speed is not None and metric.name == TIME:
+        beyond = {place: one - speed.difference for place, one in found.items()}
+        relative = _judged(beyond, metric, tolerance)
+    return tuple(
+        Pair(
+            candidate=place[0],
+            size=place[1],
+            baseline=_figure(baseline.samples[place], metric),
+            new=_figure(new.samples[place], metric),
+            judgement=told.get(place),
+            relative=relative.get(place),
+            bottleneck=_limit(new, place),
+            tracks=tracked_kernel(told[place].ratio, speed)
+            if place in told and metric.name == TIME
+            else None,
+        )
+        for place in places
+    )
+
+
+def _judged(
+    found: Mapping[Place, Difference], metric: Metric, tolerance: float
+) -> dict[Place, Judgement]:
+    judgements = judged(list(found.values()), metric=metric, tolerance=tolerance)
+    return dict(zip(found, judgements, strict=True))
+
+
+def _costs(sample: Sample, metric: Metric) -> list[float]:
+    try:
+        return [metric.cost(value) for value in sample.values.get(metric.name, ())]
+    except ValueError as error:
+        raise UsageError(f"cannot compare by {metric.name}: {error}") from error
+
+
+def _figure(sample: Sample, metric: Metric) -> SideFigure:
+    values = sample.values.get(metric.name, ())
+    return SideFigure(
+        median=float(np.median(values)) if values else None,
+        n=len(values),
+        epochs=sample.epochs,
+        faults=dict(sample.faults),
+    )
+
+
+# ---------------------------------------------------------------- limits and opportunities
+
+
+def _median(sample: Sample, metric: str) -> float | None:
+    values = sample.values.get(metric, ())
+    return float(np.median(values)) if values else None
+
+
+def profile_of(run: RunFigures, place: Place) -> Profile | None:
+    """Return the figures of a candidate that can show what limits it, None without times."""
+    sample = run.samples[place]
+    wall_time_s = _median(sample, TIME)
+    if not wall_time_s:
+        return None
+    times = {
+        size: _median(other, TIME)
+        for (name, size), other in run.samples.items()
+        if name == place[0]
+    }
+    return Profile(
+        size=place[1],
+        wall_time_s=wall_time_s,
+        cpu_time_s=_median(sample, "cpu_time_s"),
+        peak_rss_bytes=_median(sample, "peak_rss_bytes"),
+        flop_count=_median(sample, "flop_count"),
+        moved_bytes=_median(sample, "moved_bytes"),
+        faults=sample.faults,
+        times_s={size: seconds for size, seconds in times.items() if seconds},
+        memory_bytes=None if run.machine is None else run.machine.memory_bytes,
+    )
+
+
+def _limit(run: RunFigures, place: Place) -> Bottleneck | None:
+    profile = profile_of(run, place)
+    return None if profile is None else bottleneck(profile, run.roofline)
+
+
+def _opportunities(
+    new: RunFigures, pairs: Sequence[Pair], *, same_machine: bool, metric: Metric
+) -> tuple[Opportunity, ...]:
+    if metric.name != TIME:
+        return ()
+    times_s: dict[int, dict[str, float]] = {}
+    found = list(opportunities.of_pairs(pairs, same_machine=same_machine))
+    for place in sorted(new.samples, key=lambda place: (place[1], place[0])):
+        profile, limit = profile_of(new, place), _limit(new, place)
+        if profile is None or limit is None:
+            continue
+        times_s.setdefault(place[1], {})[place[0]] = profile.wall_time_s
+        found += opportunities.of_profile(place[0], profile, limit, new.roofline)
+    return opportunities.ranked([*found, *opportunities.of_choice(times_s)])
+
+
+# ---------------------------------------------------------------- words
+
+
+def _side(run: RunFigures) -> Side:
+    return Side(
+        id=run.id,
+        started_utc=run.started_utc,
+        commit=run.commit,
+        dirty=run.dirty,
+        machine=run.fingerprint,
+        cpu_model="" if run.machine is None else run.machine.cpu_model,
+    )
+
+
+def _notes(
+    pairs: Sequence[Pair],
+    differing: Sequence[str],
+    speed: SpeedRatio | None,
+    run_to_run: RunToRun,
+    tolerance: float,
+) -> tuple[str, ...]:
+    notes = []
+    if differing:
+        notes.append(_on_two_machines(speed))
+    if run_to_run.runs:
+        notes.append(
+            f"medians of unchanged code moved by {percent_of(run_to_run.error)} (standard "
+            f"deviation) over {run_to_run.runs} earlier runs: the intervals hold that"
+        )
+    else:
+        notes.append(
+            "the two runs were minutes or days apart: what a process or the machine's state adds "
+            "to all of a run is not in the intervals (parbench watch runs both side by side)"
+        )
+    one_way = _one_way(pairs)
+    if one_way and not differing and tolerance > 0:
+        notes.append(one_way)
+    return tuple(notes)
+
+
+def percent_of(error: float) -> str:
+    """Return a standard deviation of logarithms as a percentage with one digit.
+
+    Examples
+    --------
+    >>> percent_of(0.0123)
+    '1.2 %'
+    """
+    return f"{100 * error:.1f} %"
+
+
+def _on_two_machines(speed: SpeedRatio | None) -> str:
+    begin = "two machines: a ratio is of the machines as much as of the code"
+    if speed is None:
+        return (
+            f"{begin}; to see it less the machines' own speed, run parbench race calibration on "
+            "both and keep the runs in this store"
+        )
+    overall = speed.overall
+    return (
+        f"{begin}; the calibration takes {overall.point:.3g} times as long on the new one "
+        f"({overall.low:.3g}-{overall.high:.3g} over {len(speed.kernels)} kernels), and "
+        '"relative" is less that'
+    )
+
+
+def _one_way(pairs: Sequence[Pair]) -> str:
+    told = [pair for pair in pairs if pair.judgement is not None]
+    verdicts = {pair.verdict for pair in told}
+    names = {pair.candidate for pair in told}
+    if (
+        len(names) < SHIFT_FROM
+        or len(verdicts) != 1
+        or verdicts <= {Verdict.EQUAL, Verdict.UNDECIDED}
+    ):
+        return ""
+    ratios = [pair.judgement.ratio.point for pair in told if pair.judgement is not None]
+    change = max(abs(1 - ratio) for ratio in ratios)
+    return (
+        f"all {len(names)} candidates went the same way (by up to {percent(change)}): that looks "
+        "like the machine rather than the code; parbench doctor, then measure again"
+    )

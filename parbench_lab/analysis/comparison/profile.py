@@ -1,0 +1,108 @@
+"""A workload's figures over sizes, modes and machines, with intervals over runs. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.series import Grouping, Mode, SeriesGroup, SeriesPoint, grouped
+
+ORDER: tuple[Grouping, ...] = ("mode", "machine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileRow:
+    """A candidate at one size, in one mode, on one machine (and of one commit, where parted).
+
+    Parameters
+    ----------
+    p50
+        Median seconds of a call; the interval is over runs, of a single run within it.
+    p95, p99
+        Median over the runs that have enough measurements (20 and 100); None where none has.
+    throughput
+        Items per second at the median time, its interval turned round.
+    peak_rss_bytes
+        Median over runs of the process's peak memory; None where not measured.
+    runs
+        How many are behind it.
+    """
+
+    workload: str
+    candidate: str
+    size: int
+    mode: Mode
+    machine: str
+    commit: str
+    p50: Estimate
+    p95: float | None
+    p99: float | None
+    throughput: Estimate
+    peak_rss_bytes: float | None
+    runs: int
+
+
+def profile_rows(
+    points: Iterable[SeriesPoint], by: Sequence[Grouping] = ORDER
+) -> tuple[ProfileRow, ...]:
+    """Return a row for each series (and commit, where `by` has it), in the order of `by`.
+
+    Within that: by candidate, then by size.
+
+    Parameters
+    ----------
+    points
+        Of wall times; those of other metrics are passed over.
+    by
+        What comes first in the order; ``"commit"`` parts the series further. Machines, modes and
+        sizes are parted from each other in any case.
+
+    Raises
+    ------
+    UsageError
+        If they cannot be grouped by that.
+    """
+    timed = [p for p in points if p.key.metric == "wall_time_s" and p.median.point > 0]
+    rows = [_row(group) for group in grouped(timed, by)]
+    return tuple(
+        sorted(
+            rows,
+            key=lambda row: (*(str(getattr(row, name)) for name in by), row.candidate, row.size),
+        )
+    )
+
+
+def _row(group: SeriesGroup) -> ProfileRow:
+    # one run has no spread over runs: what it knows of itself is shown instead
+    p50 = group.points[0].median if len(group.points) == 1 else group.median
+    return ProfileRow(
+        workload=group.key.workload,
+        candidate=group.key.candidate,
+        size=group.key.size,
+        mode=group.key.mode,
+        machine=group.key.machine,
+        commit=group.commit,
+        p50=p50,
+        p95=_median(point.p95 for point in group.points),
+        p99=_median(point.p99 for point in group.points),
+        throughput=_throughput(group.key.size, p50),
+        peak_rss_bytes=_median(point.peak_rss_bytes for point in group.points),
+        runs=len({point.run_id for point in group.points}),
+    )
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def _throughput(size: int, p50: Estimate) -> Estimate:
+    return Estimate(
+        point=size / p50.point,
+        low=size / p50.high,
+        high=size / p50.low if p50.low > 0 else size / p50.point,
+        confidence=p50.confidence,
+        n=p50.n,
+    )

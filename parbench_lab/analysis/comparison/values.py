@@ -1,0 +1,224 @@
+"""A comparison of two runs as a value: pairs, verdicts, limits, opportunities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from parbench_lab.analysis.comparison.between import UNKNOWN, RunToRun
+from parbench_lab.analysis.comparison.bottleneck import Bottleneck
+from parbench_lab.analysis.comparison.machines import SpeedRatio
+from parbench_lab.analysis.comparison.samples import Place, Sample
+from parbench_lab.analysis.comparison.verdicts import Judgement, Verdict
+from parbench_lab.core.machine import Machine
+from parbench_lab.core.metric import WALL_TIME_S, Metric
+from parbench_lab.core.roofline import Roofline
+from parbench_lab.core.wording import count, percent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFigures:
+    """One side of a comparison.
+
+    Parameters
+    ----------
+    id, workload, started_utc, mode
+        Of the run; `started_utc` in ISO format.
+    commit, dirty
+        Of the working tree it began in.
+    machine
+        None where the run does not say.
+    samples
+        By candidate and batch size.
+    roofline
+        The newest of its machine, None where there is none.
+    """
+
+    id: str
+    workload: str
+    started_utc: str
+    mode: str
+    samples: Mapping[Place, Sample]
+    commit: str = ""
+    dirty: bool = False
+    machine: Machine | None = None
+    roofline: Roofline | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of its machine, ``""`` where that is not known."""
+        return "" if self.machine is None else self.machine.fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """A run as a comparison names it; see `RunFigures`."""
+
+    id: str
+    started_utc: str
+    commit: str
+    dirty: bool
+    machine: str
+    cpu_model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideFigure:
+    """What one side has of a pair.
+
+    Parameters
+    ----------
+    median
+        In the metric's unit; None without measurements.
+    n
+        Measurements.
+    epochs
+        Numbers of the epochs they are from.
+    faults
+        Outcome to how often it came.
+    """
+
+    median: float | None
+    n: int
+    epochs: tuple[int, ...] = ()
+    faults: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One candidate at one batch size, on both sides.
+
+    Parameters
+    ----------
+    judgement
+        New over baseline; None where one side has too few measurements.
+    relative
+        The same less what the calibration differs by; None on one machine, and where a machine
+        was not calibrated.
+    bottleneck
+        Of the new side.
+    tracks
+        The calibration kernel, the only one, whose time differs between the machines as this
+        candidate's does.
+    """
+
+    candidate: str
+    size: int
+    baseline: SideFigure
+    new: SideFigure
+    judgement: Judgement | None
+    relative: Judgement | None = None
+    bottleneck: Bottleneck | None = None
+    tracks: str | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the plain ratio; undecided where there is none."""
+        return Verdict.UNDECIDED if self.judgement is None else self.judgement.verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opportunity:
+    """Something worth doing, with what it would gain.
+
+    Parameters
+    ----------
+    what
+        To do, in words.
+    candidate, size
+        What it is about.
+    gain
+        Fraction of that time that would be saved, 0 to 1.
+    at_most
+        Whether the gain is a bound rather than an estimate.
+    evidence
+        The figures behind it.
+    """
+
+    what: str
+    candidate: str
+    size: int
+    gain: float
+    evidence: str
+    at_most: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What became of every candidate between two runs.
+
+    Parameters
+    ----------
+    pairs
+        By batch size, then by candidate.
+    only_baseline, only_new
+        Candidate and size that the other side does not have.
+    machine_differences
+        A phrase for each field in which the machines differ; empty on one machine.
+    speed
+        The calibration of both machines; None on one machine, and where it is missing.
+    run_to_run
+        How far medians of unchanged code moved between earlier runs; it is in the intervals.
+    opportunities
+        Largest gain first.
+    notes
+        Sentences on how far to trust this.
+    """
+
+    workload: str
+    metric: Metric
+    tolerance: float
+    baseline: Side
+    new: Side
+    pairs: tuple[Pair, ...]
+    only_baseline: tuple[Place, ...] = ()
+    only_new: tuple[Place, ...] = ()
+    machine_differences: tuple[str, ...] = ()
+    speed: SpeedRatio | None = None
+    run_to_run: RunToRun = UNKNOWN
+    opportunities: tuple[Opportunity, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def same_machine(self) -> bool:
+        """Whether both runs were measured on machines that are one value."""
+        return not self.machine_differences
+
+    @property
+    def worse(self) -> tuple[Pair, ...]:
+        """The pairs that are slower for certain, or failed only on the new side.
+
+        On two machines those count that are slower beyond what the calibration explains.
+        """
+        return tuple(pair for pair in self.pairs if self._is_worse(pair))
+
+    @property
+    def sentence(self) -> str:
+        """How many candidates are equal, faster, slower or undecided, in one sentence."""
+        counts = dict.fromkeys(Verdict, 0)
+        for pair in self.pairs:
+            counts[pair.verdict] += 1
+        said = ", ".join(f"{n} {v.of(self.metric)}" for v, n in counts.items() if n)
+        what = count(len(self.pairs), "pair") + " of candidate and batch size"
+        if not self.pairs:
+            return f"{self.workload}: the runs have no candidate at the same batch size in common"
+        where = "" if self.same_machine else ", on two machines"
+        margin = f"within {_tolerance(self)} of {self.baseline.id}"
+        return f"{self.workload}, {what}{where}: {said} {margin}"
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def _is_worse(self, pair: Pair) -> bool:
+        failed = bool(pair.new.faults) and not pair.baseline.faults
+        told = pair.judgement if self.same_machine else pair.relative
+        return failed or (told is not None and told.verdict is Verdict.SLOWER)
+
+
+def _tolerance(comparison: Comparison) -> str:
+    if comparison.metric.scale == "interval":
+        return f"{comparison.tolerance:g} {comparison.metric.unit}"
+    return percent(comparison.tolerance)
+
+
+TIME = WALL_TIME_S.name
