@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 VERSION = 1
 TRIADS_PER_ITEM = 10
-"""Numbers in each array of the triad for each item: at the default size beyond a core's own caches."""
+"""Numbers in each array of the triad for each item: more than a core's own caches by default."""
 FLOP_COUNT = Metric(name="flop_count", unit="1", floor=1.0)
 MOVED_BYTES = Metric(name="moved_bytes", unit="B", floor=1.0)
 
@@ -216,4 +216,4 @@ _CHECKS: Mapping[str, Callable[[Work, Any], tuple[float, float]]] = {
 
 def _side(size: int) -> int:
     """Return the side of matrices whose product takes 64 multiplications for each item."""
-    return max(1, round(float(64 * size) ** (1 / 3)))
+    return max(1, int(np.rint(np.cbrt(64 * size))))
