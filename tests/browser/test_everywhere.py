@@ -68,8 +68,11 @@ def run_first_cell(page):
     """Run a notebook's first cell with the mouse, until it says that it runs.
 
     Notebook 7 shows the page, and an idle kernel, some time before it knows its keys and before
-    its kernel is there; what is clicked until then it drops without a word.
+    its kernel is there; what is clicked until then it drops without a word, or it asks which
+    kernel is meant.
     """
+    chosen = page.locator(".jp-Dialog .jp-mod-accept")
+    page.add_locator_handler(chosen, lambda: chosen.click())
     prompt = page.locator(".jp-CodeCell .jp-InputPrompt").first
     for _ in range(10):
         prompt.click()
