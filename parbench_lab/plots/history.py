@@ -1,0 +1,251 @@
+"""Figures run after run: a time line per candidate, machines apart, changes marked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from parbench_lab.core.metric import MEASURED_METRICS, Metric
+from parbench_lab.core.series import SeriesKey, SeriesPoint
+from parbench_lab.core.wording import amount, duration, memory, printable
+
+if TYPE_CHECKING:
+    from bokeh.models import Column
+    from bokeh.plotting import figure
+
+Columns = dict[str, list[Any]]
+MarkKind = Literal["hint", "alarm"]
+
+PANELS_AT_MOST = 12
+"""Figures on a page: each draws itself in the reader's browser."""
+
+_POINT_COLUMNS = ("started", "value", "low", "high", "told", "commit", "run", "n")
+_MARK_COLUMNS = ("started", "value", "way", "kind", "told", "candidate")
+_COMMIT_DIGITS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A run from which on a series is another.
+
+    Parameters
+    ----------
+    key
+        Of the series.
+    run_id, started
+        The first run after the change; aware.
+    worse
+        Whether the change is for the worse.
+    kind
+        ``"alarm"``: shown in paired rounds by a watch; ``"hint"``: a change point of stored
+        figures, which are of different days.
+    told
+        In a sentence.
+    """
+
+    key: SeriesKey
+    run_id: str
+    started: dt.datetime
+    worse: bool
+    kind: MarkKind
+    told: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryPanel:
+    """One figure: candidates of one workload, size, mode and metric on one machine.
+
+    Parameters
+    ----------
+    title, unit
+        Of the figure and of its values.
+    series
+        Candidate to columns ``started, value, low, high, told, commit, run, n``.
+    marks
+        Columns ``started, value, way, kind, told, candidate``.
+    newest
+        When the last of its runs began.
+    """
+
+    title: str
+    unit: str
+    newest: dt.datetime
+    series: dict[str, Columns]
+    marks: Columns = field(default_factory=lambda: {name: [] for name in _MARK_COLUMNS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryData:
+    """What the plots of a history show.
+
+    Parameters
+    ----------
+    panels
+        The one with the newest run first.
+    candidates
+        All names, in the order in which they were first measured: what colours are given by.
+    """
+
+    panels: tuple[HistoryPanel, ...] = ()
+    candidates: tuple[str, ...] = ()
+
+
+def history_data(
+    points: Sequence[SeriesPoint],
+    marks: Sequence[Mark] = (),
+    *,
+    machines: Mapping[str, str] | None = None,
+    metrics: Mapping[str, Metric] | None = None,
+) -> HistoryData:
+    """Return the columns of the plots.
+
+    Parameters
+    ----------
+    points
+        As a store's `series` gives them, oldest first.
+    marks
+        Of changes and alarms; those of series without points are passed over.
+    machines
+        Fingerprint to a name that people know; the fingerprint alone where it is not there.
+    metrics
+        By name, for the units; those every race measures are known.
+    """
+    known = {**MEASURED_METRICS, **(metrics or {})}
+    panels: dict[tuple[Any, ...], dict[SeriesKey, list[SeriesPoint]]] = {}
+    for point in points:
+        panels.setdefault(_panel(point.key), {}).setdefault(point.key, []).append(point)
+    made = [_panel_data(series, marks, machines or {}, known) for series in panels.values()]
+    return HistoryData(
+        panels=tuple(sorted(made, key=lambda one: one.newest, reverse=True)),
+        candidates=tuple(dict.fromkeys(point.key.candidate for point in points)),
+    )
+
+
+def _panel(key: SeriesKey) -> tuple[Any, ...]:
+    return key.workload, key.size, key.mode, key.metric, key.machine
+
+
+def _panel_data(
+    series: Mapping[SeriesKey, Sequence[SeriesPoint]],
+    marks: Sequence[Mark],
+    machines: Mapping[str, str],
+    metrics: Mapping[str, Metric],
+) -> HistoryPanel:
+    key = next(iter(series))
+    columns: Columns = {name: [] for name in _MARK_COLUMNS}
+    for mark in marks:
+        at = next((p for p in series.get(mark.key, ()) if p.run_id == mark.run_id), None)
+        if at is None:
+            continue
+        row = (at.started, at.median.point, _way(mark), mark.kind, mark.told, mark.key.candidate)
+        for name, value in zip(_MARK_COLUMNS, row, strict=True):
+            columns[name].append(value)
+    metric = metrics.get(key.metric)
+    return HistoryPanel(
+        title=_title(key, machines),
+        unit=metric.unit if metric is not None else "",
+        newest=max(points[-1].started for points in series.values()),
+        series={one.candidate: _columns(points) for one, points in series.items()},
+        marks=columns,
+    )
+
+
+def _way(mark: Mark) -> str:
+    return "worse" if mark.worse else "better"
+
+
+def _title(key: SeriesKey, machines: Mapping[str, str]) -> str:
+    where = machines.get(key.machine, "")
+    on = f" on {where} ({key.machine})" if where else f" on {key.machine}" if key.machine else ""
+    return printable(f"{key.workload} at {key.size:,} items ({key.mode}), {key.metric}{on}")
+
+
+def _columns(points: Sequence[SeriesPoint]) -> Columns:
+    columns: Columns = {name: [] for name in _POINT_COLUMNS}
+    for point in points:
+        median = point.median
+        row = (
+            point.started,
+            median.point,
+            median.low,
+            median.high,
+            figure_words(point.key.metric, median.point)
+            + f" [{figure_words(point.key.metric, median.low)}, "
+            f"{figure_words(point.key.metric, median.high)}]",
+            commit_words(point),
+            point.run_id,
+            median.n,
+        )
+        for name, value in zip(_POINT_COLUMNS, row, strict=True):
+            columns[name].append(value)
+    return columns
+
+
+def commit_words(point: SeriesPoint) -> str:
+    """Return a point's commit as a person reads it: short, and whether the tree had changes."""
+    if not point.commit:
+        return "-"
+    return printable(point.commit[:_COMMIT_DIGITS]) + (" + changes" if point.dirty else "")
+
+
+def figure_words(metric: str, value: float) -> str:
+    """Return a metric's value with its unit, which its name ends in.
+
+    Examples
+    --------
+    >>> figure_words("wall_time_s", 0.0125), figure_words("peak_rss_bytes", 2**20)
+    ('12.5 ms', '1.00 MiB')
+    >>> figure_words("abs_error", 0.25)
+    '0.25'
+    """
+    if metric.endswith("_s"):
+        return duration(value)
+    return memory(value) if metric.endswith("_bytes") else amount(value)
+
+
+# ---------------------------------------------------------------- drawing
+
+
+def history_figures(data: HistoryData, *, log: bool = False) -> Column:
+    """Return a figure for each panel, the newest first and at most `PANELS_AT_MOST`.
+
+    Parameters
+    ----------
+    data
+        From `history_data`.
+    log
+        Values on logarithmic axes.
+    """
+    from bokeh.models import Column, Div  # noqa: PLC0415 - slow to load
+
+    shown = data.panels[:PANELS_AT_MOST]
+    children: list[Any] = [
+        history_figure(panel, candidates=data.candidates, log=log) for panel in shown
+    ]
+    left = len(data.panels) - len(shown)
+    if left:
+        children.append(Div(text=f"{left} more: ask for one workload, candidate or machine."))
+    if not data.panels:
+        children.append(Div(text="Nothing has been measured yet."))
+    return Column(children=children, sizing_mode="stretch_width", name="history")
+
+
+def history_figure(
+    panel: HistoryPanel, *, candidates: Sequence[str] = (), log: bool = False
+) -> figure:
+    """Return one figure; sources are named ``history:<candidate>`` and ``history:marks``.
+
+    Parameters
+    ----------
+    panel
+        Of `history_data`.
+    candidates
+        Names in the order that gives the colours; the panel's own by default.
+    log
+        Values on a logarithmic axis.
+    """
+    from parbench_lab.plots import history_drawing  # noqa: PLC0415 - loads bokeh
+
+    return history_drawing.drawn(panel, tuple(candidates) or tuple(panel.series), log=log)

@@ -1,0 +1,73 @@
+"""Reports: a notebook with parameters, executed, and left as notebook, page, JSON and text.
+
+>>> from parbench_lab import reports
+>>> reports.shipped()
+('compare', 'history', 'race', 'scaling')
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parbench_lab.reports.history import HistoryRow, RecordedHistory, read_history
+    from parbench_lab.reports.kept import Kept, keep
+    from parbench_lab.reports.measuring import entrants
+    from parbench_lab.reports.origin import about
+    from parbench_lab.reports.rendering import Failure, Report, render
+    from parbench_lab.reports.sources import shipped
+    from parbench_lab.reports.targets import SpeedupTarget, parse_target, target_line
+    from parbench_lab.reports.text import race_text, scaling_table, scaling_text, sparkline
+
+_HOMES = {
+    "about": "origin",
+    "Failure": "rendering",
+    "HistoryRow": "history",
+    "Kept": "kept",
+    "RecordedHistory": "history",
+    "Report": "rendering",
+    "SpeedupTarget": "targets",
+    "entrants": "measuring",
+    "keep": "kept",
+    "parse_target": "targets",
+    "race_text": "text",
+    "read_history": "history",
+    "render": "rendering",
+    "scaling_table": "text",
+    "scaling_text": "text",
+    "shipped": "sources",
+    "sparkline": "text",
+    "target_line": "targets",
+}
+
+__all__ = [
+    "Failure",
+    "HistoryRow",
+    "Kept",
+    "RecordedHistory",
+    "Report",
+    "SpeedupTarget",
+    "about",
+    "entrants",
+    "keep",
+    "parse_target",
+    "race_text",
+    "read_history",
+    "render",
+    "scaling_table",
+    "scaling_text",
+    "shipped",
+    "sparkline",
+    "target_line",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,339 @@
+"""What the store has of a workload, run after run, as rows with a trend."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parbench_lab.analysis.regression.changes import ChangeHint
+from parbench_lab.core.ports import RunStore, RunSummary
+from parbench_lab.core.series import SeriesKey, SeriesPoint
+from parbench_lab.core.wording import count, printable, ratio
+from parbench_lab.errors import UnknownNameError
+from parbench_lab.plots.history import Mark, commit_words, figure_words
+from parbench_lab.racing.result import jsonable
+from parbench_lab.reports.text import SPARKS, plain_table, sparkline
+from parbench_lab.store import open_store
+
+WATCH = "watch"
+_ALARMS = {"regression": True, "improvement": False}
+_MACHINE_DIGITS = 6
+
+FindHints = Callable[[RunStore, str | None, str | None, str], Iterable[ChangeHint]]
+"""Looks for change points: store, workload, candidate (None: all), metric."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRow:
+    """One series: the points, oldest first (at least one), and the changes in it."""
+
+    key: SeriesKey
+    points: tuple[SeriesPoint, ...]
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def newest(self) -> SeriesPoint:
+        """The last point."""
+        return self.points[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedHistory:
+    """What is recorded under a name.
+
+    Parameters
+    ----------
+    name
+        That was asked for; "" for everything.
+    rows
+        A series each, by workload, size, mode and machine; in it the order of first measurement.
+    machines
+        Fingerprint to the model of its processor, where known.
+    """
+
+    name: str
+    rows: tuple[HistoryRow, ...]
+    machines: Mapping[str, str]
+
+    @property
+    def points(self) -> list[SeriesPoint]:
+        """All points, oldest first."""
+        found = [point for row in self.rows for point in row.points]
+        return sorted(found, key=lambda point: point.started)
+
+    @property
+    def marks(self) -> list[Mark]:
+        """All changes, oldest first."""
+        found = [mark for row in self.rows for mark in row.marks]
+        return sorted(found, key=lambda mark: mark.started)
+
+    @property
+    def sentence(self) -> str:
+        """How much there is, and what stands out."""
+        runs = len({point.run_id for row in self.rows for point in row.points})
+        series = "1 series" if len(self.rows) == 1 else f"{len(self.rows)} series"
+        machines = count(len({row.key.machine for row in self.rows}), "machine")
+        alarms = sum(mark.kind == "alarm" and mark.worse for mark in self.marks)
+        hints = sum(mark.kind == "hint" for mark in self.marks)
+        return (
+            f"{count(runs, 'run')}, {series}, {machines}: "
+            f"{count(alarms, 'alarm')}, {count(hints, 'change point')} (hints)"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "name": self.name,
+            "sentence": self.sentence,
+            "machines": dict(self.machines),
+            "series": [_row_document(row) for row in self.rows],
+        }
+
+
+def read_history(
+    name: str = "",
+    store: str | Path | RunStore | None = None,
+    *,
+    metric: str = "wall_time_s",
+    machine: str = "",
+    last: int = 0,
+    find_hints: FindHints | None = None,
+) -> RecordedHistory:
+    """Return what a store has under a name.
+
+    Parameters
+    ----------
+    name
+        ``"workload"`` or ``"workload/candidate"``; "": everything.
+    store
+        A store, or as for `parbench_lab.store.open_store`; "" is None.
+    metric
+        Of which figures.
+    machine
+        Fingerprint, or the beginning of one; "": of all machines.
+    last
+        So many of the newest runs of each series; 0: all.
+    find_hints
+        Looks for change points; None: only alarms of watches are marked.
+
+    Raises
+    ------
+    UnknownNameError
+        If nothing is recorded under the name; what is there is listed.
+    StoreError
+        If the store cannot be read.
+    """
+    opened: RunStore = open_store(store or None) if _is_place(store) else store  # type: ignore[assignment, arg-type]
+    try:
+        workload, candidate, points = _asked(opened, name, metric, last)
+        points = [point for point in points if point.key.machine.startswith(machine)]
+        if name and not points:
+            raise _nothing(opened, name, metric, machine)
+        hints = () if find_hints is None else find_hints(opened, workload, candidate, metric)
+        watches = opened.runs(kind=WATCH, workload=workload)
+        marks = [*map(_hint_mark, hints), *_alarm_marks(watches, points)]
+        machines = _machine_names(opened, points)
+    finally:
+        if _is_place(store):
+            opened.close()
+    return RecordedHistory(name=name, rows=_rows(points, marks), machines=machines)
+
+
+def _is_place(store: object) -> bool:
+    return store is None or isinstance(store, (str, Path))
+
+
+def _asked(
+    store: RunStore, name: str, metric: str, last: int
+) -> tuple[str | None, str | None, list[SeriesPoint]]:
+    """Return workload, candidate and points; a name is a workload's first of all."""
+    wanted: dict[str, Any] = {"metric": metric, "last": last or None}
+    if not name:
+        return None, None, store.series(**wanted)
+    found = store.series(workload=name, **wanted)
+    workload, slash, candidate = name.partition("/")
+    if found or not slash:
+        return name, None, found
+    return workload, candidate, store.series(workload=workload, candidate=candidate, **wanted)
+
+
+def _nothing(store: RunStore, name: str, metric: str, machine: str) -> UnknownNameError:
+    cells = store.matrix()
+    workload = name.partition("/")[0]
+    own = sorted({cell.candidate for cell in cells if cell.workload == workload})
+    there = own or sorted({cell.workload for cell in cells})
+    of = f"candidates of {workload}" if own else "workloads with figures"
+    told = printable(", ".join(there)) or "none; parbench race makes some"
+    where = f" on a machine {machine}..." if machine else ""
+    return UnknownNameError(f"no {metric} of {name!r}{where} in the store; {of}: {told}")
+
+
+def _rows(points: Sequence[SeriesPoint], marks: Sequence[Mark]) -> tuple[HistoryRow, ...]:
+    series: dict[SeriesKey, list[SeriesPoint]] = {}
+    for point in points:
+        series.setdefault(point.key, []).append(point)
+    changes: dict[SeriesKey, list[Mark]] = {}
+    for mark in sorted(marks, key=lambda mark: mark.started):
+        changes.setdefault(mark.key, []).append(mark)
+    rows = (
+        HistoryRow(key=key, points=tuple(found), marks=tuple(changes.get(key, ())))
+        for key, found in series.items()
+    )
+    return tuple(
+        sorted(rows, key=lambda r: (r.key.workload, r.key.size, r.key.mode, r.key.machine))
+    )
+
+
+def _hint_mark(hint: ChangeHint) -> Mark:
+    way = "worse" if hint.worse else "better"
+    told = (
+        f"{hint.key.candidate}: {way} from {_from(hint.after)} on, {ratio(hint.ratio)} times the "
+        f"cost before, q {hint.q_value:.2g} (a hint: days are not paired)"
+    )
+    return Mark(
+        key=hint.key,
+        run_id=hint.after.run_id,
+        started=hint.after.started,
+        worse=hint.worse,
+        kind="hint",
+        told=printable(told),
+    )
+
+
+def _from(point: SeriesPoint) -> str:
+    when = f"{point.started:%Y-%m-%d}"
+    return f"{commit_words(point)} ({when})" if point.commit else when
+
+
+def _alarm_marks(watches: Iterable[RunSummary], points: Sequence[SeriesPoint]) -> list[Mark]:
+    """Return the alarms of watches, at the points that the same nights left."""
+    by_place = {
+        (point.run_id, point.key.candidate, point.key.metric): point for point in points
+    }
+    marks = []
+    for summary in watches:
+        for told in _series_of(summary):
+            place = (summary.id, told.get("candidate"), told.get("metric"))
+            verdict, at = told.get("verdict"), by_place.get(place)  # type: ignore[arg-type]
+            if at is not None and verdict in _ALARMS:
+                marks.append(
+                    Mark(
+                        key=at.key,
+                        run_id=summary.id,
+                        started=at.started,
+                        worse=_ALARMS[verdict],
+                        kind="alarm",
+                        told=printable(str(told.get("sentence", verdict))),
+                    )
+                )
+    return marks
+
+
+def _series_of(summary: RunSummary) -> list[Mapping[str, Any]]:
+    found = (summary.result or {}).get("series")
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+
+
+def _machine_names(store: RunStore, points: Sequence[SeriesPoint]) -> dict[str, str]:
+    """Return what the machines are; one header each is read."""
+    newest = {point.key.machine: point.run_id for point in points if point.key.machine}
+    names = {}
+    for fingerprint, run_id in newest.items():
+        machine = store.header(run_id).document.get("machine")
+        model = machine.get("cpu_model") if isinstance(machine, Mapping) else None
+        if model:
+            names[fingerprint] = printable(str(model))
+    return names
+
+
+# ---------------------------------------------------------------- told
+
+
+def history_text(
+    history: RecordedHistory, *, width: int = 24, sparks: str = SPARKS
+) -> str:
+    """Return the history as a table with a trend per series, and the changes below.
+
+    Parameters
+    ----------
+    history
+        What is told.
+    width
+        Runs in a trend, the newest ones.
+    sparks
+        What a trend is drawn with, from low to high.
+    """
+    if not history.rows:
+        return "nothing has been measured yet; parbench race makes a first run"
+    heads = ["workload", "candidate", "size", "mode", "machine", "runs", "trend", "newest"]
+    rows = [_told(row, width, sparks) for row in history.rows]
+    lines = [plain_table([*heads, "commit", "changes"], rows, left=2)]
+    marks = [f"{_symbol(mark)} {mark.told}" for mark in history.marks]
+    lines += ["", *marks] if marks else []
+    for fingerprint, model in sorted(history.machines.items()):
+        lines += ["", f"machine {fingerprint[:_MACHINE_DIGITS]}: {model}"]
+    return "\n".join([*lines, "", history.sentence])
+
+
+def _told(row: HistoryRow, width: int, sparks: str) -> list[str]:
+    key, newest = row.key, row.newest
+    figures = (newest.median.point, newest.median.low, newest.median.high)
+    point, low, high = (figure_words(key.metric, value) for value in figures)
+    return [
+        key.workload,
+        key.candidate,
+        f"{key.size:,}",
+        key.mode.value,
+        key.machine[:_MACHINE_DIGITS] or "-",
+        str(len(row.points)),
+        sparkline([p.median.point for p in row.points], width=width, sparks=sparks),
+        f"{point} [{low}, {high}]",
+        commit_words(newest),
+        " ".join(_symbol(mark) for mark in row.marks) or "-",
+    ]
+
+
+def _symbol(mark: Mark) -> str:
+    """Return a mark as two letters: ``!`` for an alarm, ``?`` for a hint; + is worse."""
+    return ("!" if mark.kind == "alarm" else "?") + ("+" if mark.worse else "-")
+
+
+def _row_document(row: HistoryRow) -> dict[str, Any]:
+    return {
+        **{name: str(getattr(row.key, name)) for name in ("workload", "candidate", "machine")},
+        "size": row.key.size,
+        "mode": row.key.mode.value,
+        "metric": row.key.metric,
+        "points": [_point_document(point) for point in row.points],
+        "changes": [
+            {
+                "run": mark.run_id,
+                "started_utc": _utc(mark.started),
+                "worse": mark.worse,
+                "kind": mark.kind,
+                "told": mark.told,
+            }
+            for mark in row.marks
+        ],
+    }
+
+
+def _point_document(point: SeriesPoint) -> dict[str, Any]:
+    return {
+        "run": point.run_id,
+        "started_utc": _utc(point.started),
+        "median": jsonable(point.median),
+        "p95": jsonable(point.p95),
+        "p99": jsonable(point.p99),
+        "peak_rss_bytes": jsonable(point.peak_rss_bytes),
+        "throughput": jsonable(point.throughput),
+        "commit": point.commit,
+        "dirty": point.dirty,
+    }
+
+
+def _utc(at: dt.datetime) -> str:
+    return at.astimezone(dt.UTC).isoformat()

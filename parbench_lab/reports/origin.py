@@ -1,0 +1,150 @@
+"""Where figures come from: machine, versions, commit, seed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from parbench_lab.core.machine import Machine
+from parbench_lab.core.ports import RunHeader
+from parbench_lab.core.wording import memory, printable
+from parbench_lab.hardware.detect import detect_machine
+from parbench_lab.racing.result import jsonable
+from parbench_lab.reports.kept import Kept, keep
+from parbench_lab.store import open_store
+
+_LIBRARIES = ("numpy", "dask", "distributed", "scipy", "pandas")
+
+
+def about(run_id: str = "", store: str | Path | None = None) -> Kept:
+    """Return on which machine and with which versions a run was measured, as a kept result.
+
+    Parameters
+    ----------
+    run_id
+        An unambiguous beginning is enough; "": of no run, but of this machine and moment.
+    store
+        As for `parbench_lab.store.open_store`; "" is None.
+
+    Raises
+    ------
+    StoreError
+        If there is no such run.
+
+    Examples
+    --------
+    >>> found = about()
+    >>> found.value["version"] == importlib.metadata.version("parbench_lab")
+    True
+    """
+    if not run_id:
+        return keep("about", here(), about_text(here()))
+    opened = open_store(store or None)
+    try:
+        header = opened.header(run_id)
+    finally:
+        opened.close()
+    document = about_document(header)
+    return keep("about", document, about_text(document))
+
+
+def here() -> dict[str, Any]:
+    """Return this machine and moment as JSON values."""
+    machine = detect_machine()
+    return {
+        "run": "",
+        "started_utc": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "version": importlib.metadata.version("parbench_lab"),
+        "versions": _versions(),
+        "machine": {**jsonable(machine), "fingerprint": machine.fingerprint},
+    }
+
+
+def about_document(header: RunHeader) -> dict[str, Any]:
+    """Return where a run's figures come from, as JSON values."""
+    told = header.document
+    machine = _with_fingerprint(told.get("machine") or {})
+    return {
+        "run": header.id,
+        "kind": header.kind,
+        "name": header.name,
+        "started_utc": header.started_utc,
+        "version": told.get("version") or "",
+        "versions": dict(machine.get("libraries") or {}),
+        "git": told.get("git"),
+        "seed": told.get("seed"),
+        "mode": told.get("mode") or "batch",
+        "machine": machine,
+    }
+
+
+def _with_fingerprint(machine: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return {**machine, "fingerprint": Machine.from_json(machine).fingerprint}
+    except ValueError:  # of another version, or from elsewhere
+        return dict(machine)
+
+
+def about_text(document: Mapping[str, Any]) -> str:
+    """Return where figures come from, in lines.
+
+    Examples
+    --------
+    >>> print(about_text({"run": "r1", "machine": {"cpu_model": "A CPU", "logical_cores": 8}}))
+    run       r1
+    machine   A CPU, 8 logical cores
+    """
+    machine = document.get("machine") or {}
+    git = document.get("git") or {}
+    rows = {
+        "run": " ".join(str(document.get(key) or "") for key in ("run", "kind", "name")).strip(),
+        "began": document.get("started_utc"),
+        "machine": _machine_words(machine),
+        "system": _joined(machine.get("os"), machine.get("kernel")),
+        "versions": _version_words(document),
+        "commit": _joined(git.get("commit"), "with changes" if git.get("dirty") else ""),
+        "seed": "" if document.get("seed") is None else str(document["seed"]),
+    }
+    return "\n".join(
+        f"{key:<9} {printable(str(words))}" for key, words in rows.items() if words
+    )
+
+
+def _machine_words(machine: Mapping[str, Any]) -> str:
+    cores = machine.get("logical_cores")
+    return _joined(
+        machine.get("cpu_model"),
+        f"{cores} logical cores" if cores else "",
+        f"{memory(machine['memory_bytes'])} of memory" if machine.get("memory_bytes") else "",
+        *(str(gpu) for gpu in machine.get("gpus") or ()),
+        f"fingerprint {machine['fingerprint']}" if machine.get("fingerprint") else "",
+    )
+
+
+def _version_words(document: Mapping[str, Any]) -> str:
+    machine = document.get("machine") or {}
+    versions = document.get("versions") or {}
+    shown = [name for name in _LIBRARIES if name in versions]
+    shown += [name for name in sorted(versions) if name not in _LIBRARIES]
+    return _joined(
+        f"parbench_lab {document['version']}" if document.get("version") else "",
+        f"Python {machine['python']}" if machine.get("python") else "",
+        *(f"{name} {versions[name]}" for name in shown),
+    )
+
+
+def _joined(*words: Any) -> str:
+    return ", ".join(str(word) for word in words if word)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
