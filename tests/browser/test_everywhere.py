@@ -72,7 +72,7 @@ def run_first_cell(page):
     kernel is meant.
     """
     chosen = page.locator(".jp-Dialog .jp-mod-accept")
-    page.add_locator_handler(chosen, lambda: chosen.click())
+    page.add_locator_handler(chosen, lambda dialog: dialog.click())
     prompt = page.locator(".jp-CodeCell .jp-InputPrompt").first
     for _ in range(10):
         prompt.click()
