@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from parbench_lab import errors, plots, testing
     from parbench_lab.analysis import laws
+    from parbench_lab.analysis.comparison.values import Comparison
     from parbench_lab.analysis.curve import ScalingCurve
     from parbench_lab.analysis.regression.report import WatchReport
     from parbench_lab.core.candidate import Candidate, candidate, candidates_from_grid
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from parbench_lab.lab.bench import ParallelBenchmarking
     from parbench_lab.lab.bisect import bisect
     from parbench_lab.lab.change_hints import change_hints
+    from parbench_lab.lab.comparing import compare
     from parbench_lab.lab.demo import demo
     from parbench_lab.lab.optimizer import ComprehensiveOptimizer, ParallelOptimizer
     from parbench_lab.lab.scaling_study import ScalingStudy
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Candidate",
+    "Comparison",
     "ComprehensiveOptimizer",
     "Metric",
     "ParallelBenchmarking",
@@ -48,6 +51,7 @@ __all__ = [
     "candidate",
     "candidates_from_grid",
     "change_hints",
+    "compare",
     "demo",
     "errors",
     "laws",
@@ -60,6 +64,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Comparison": "parbench_lab.analysis.comparison.values",
+    "compare": "parbench_lab.lab.comparing",
     "WatchReport": "parbench_lab.analysis.regression.report",
     "bisect": "parbench_lab.lab.bisect",
     "change_hints": "parbench_lab.lab.change_hints",

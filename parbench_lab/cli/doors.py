@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import RunStore, Workload
+from parbench_lab.core.roofline import Roofline
+from parbench_lab.core.series import Mode
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.racing.settings import Settings
 
@@ -159,6 +162,26 @@ def _bisect(target: str, **options: Any) -> BisectReport:
     return bisect(target, **options)
 
 
+def _own_modes() -> Mapping[str, Mode]:
+    from parbench_lab.lab.reach import own_modes  # noqa: PLC0415 - loads the lab
+
+    return own_modes()
+
+
+def _fingerprints() -> tuple[str, ...]:
+    from parbench_lab.lab.reach import own_fingerprints  # noqa: PLC0415 - loads the lab
+
+    return own_fingerprints()
+
+
+def _roofline() -> tuple[Machine, Roofline]:
+    from parbench_lab.hardware.detect import detect_machine  # noqa: PLC0415 - loads numpy
+    from parbench_lab.hardware.roofline import measure_roofline  # noqa: PLC0415 - loads numpy
+
+    machine = detect_machine()
+    return machine, measure_roofline(machine)
+
+
 @dataclass(slots=True, kw_only=True)
 class Doors:
     """The way out of the shell; also carries whether ``--debug`` was given.
@@ -174,4 +197,7 @@ class Doors:
     watch: Callable[..., WatchReport] = _watch
     change_hints: Callable[..., HintReport] = _change_hints
     bisect: Callable[..., BisectReport] = _bisect
+    modes: Callable[[], Mapping[str, Mode]] = _own_modes
+    fingerprints: Callable[[], tuple[str, ...]] = _fingerprints
+    roofline: Callable[[], tuple[Machine, Roofline]] = _roofline
     debug: bool = False

@@ -12,12 +12,15 @@ import click
 
 from parbench_lab import __version__
 from parbench_lab.cli.bisect import bisect
+from parbench_lab.cli.compare import compare
 from parbench_lab.cli.doctor import doctor
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.exchange import export_runs, import_runs
+from parbench_lab.cli.fill import fill, matrix
 from parbench_lab.cli.flags import as_flags
 from parbench_lab.cli.lab import lab
 from parbench_lab.cli.options import debug_option, examples
+from parbench_lab.cli.profile import profile
 from parbench_lab.cli.prove import prove
 from parbench_lab.cli.prune import prune
 from parbench_lab.cli.race import race
@@ -101,6 +104,10 @@ for _command in (
     prove,
     watch,
     bisect,
+    compare,
+    profile,
+    matrix,
+    fill,
     runs,
     show,
     doctor,

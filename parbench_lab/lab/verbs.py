@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parbench_lab.core.candidate import Candidate, as_candidate
+from parbench_lab.core.ports import RunStore
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.elimination.registry import policy_by_name
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -13,16 +14,22 @@ from parbench_lab.lab import parts
 from parbench_lab.lab.view import RaceView
 from parbench_lab.racing import events
 from parbench_lab.racing.constraints import refuse_unknown_metrics
+from parbench_lab.racing.result import RaceResult
 from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
 from parbench_lab.workloads.registry import resolve
+
+if TYPE_CHECKING:
+    from parbench_lab.analysis.comparison.values import Comparison
 
 
 class RaceVerbs(RaceView):
     """The live half of `ParallelBenchmarking`: limits, pauses, challengers, knobs.
 
-    Safe to call from any thread; but for `wait` and `add` everything returns at once.
+    Safe to call from any thread; but for `wait`, `add` and `compare` everything returns at once.
     """
+
+    _store: RunStore
 
     def limit(
         self,
@@ -122,6 +129,38 @@ class RaceVerbs(RaceView):
         """
         self._refuse_unknown(name)
         self._engine.post(events.CandidateBroughtBack(candidate=name))
+
+    def compare(
+        self, other: str | RaceResult, *, tolerance: float | None = None, metric: str = ""
+    ) -> Comparison:
+        """Return how this race differs from a stored run: ratios are this one's over the other's.
+
+        Parameters
+        ----------
+        other
+            Id of a run in this race's store (its beginning is enough), or its result.
+        tolerance
+            What counts as equal; the race's own by default.
+        metric
+            That is compared; the race's first objective by default.
+
+        Raises
+        ------
+        UsageError
+            If the race has not started, or the two cannot be compared.
+        StoreError
+            If there is no such run.
+        """
+        from parbench_lab.lab.comparing import compare  # noqa: PLC0415 - loads numpy's half
+
+        self._refuse_unstarted()
+        return compare(
+            other,
+            self._run_id,
+            tolerance=self.settings.tolerance if tolerance is None else tolerance,
+            metric=metric or self.objective.name,
+            store=self._store,
+        )
 
     def note(self, text: str) -> None:
         """Pin a note to the run: it is kept in the journal and the log, and changes nothing.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from parbench_lab.core.series import Coverage, Mode, covered
@@ -68,7 +69,13 @@ class Matrix:
         return (self.here, *others)
 
 
-def matrix(found: Iterable[Coverage], modes: Mapping[str, Mode], *, here: str) -> Matrix:
+def matrix(
+    found: Iterable[Coverage],
+    modes: Mapping[str, Mode],
+    *,
+    here: str,
+    also_here: Collection[str] = (),
+) -> Matrix:
     """Return the matrix of what is there and what is missing.
 
     Wanted is every workload that can be raced, in its own mode and in every mode in which it was
@@ -82,6 +89,8 @@ def matrix(found: Iterable[Coverage], modes: Mapping[str, Mode], *, here: str) -
         Workloads that can be raced, with their own mode.
     here
         Fingerprint of this machine.
+    also_here
+        What else it is called: workloads that name libraries of their own give it others.
 
     Examples
     --------
@@ -89,8 +98,11 @@ def matrix(found: Iterable[Coverage], modes: Mapping[str, Mode], *, here: str) -
     >>> empty.share, [cell.workload for cell in empty.missing_here]
     (0.0, ['sorting'])
     """
-    cells = [cell for cell in covered(found) if cell.machine]
-    runs = {(cell.workload, cell.mode, cell.machine): cell.runs for cell in cells}
+    runs: Counter[tuple[str, Mode, str]] = Counter()
+    for cell in covered(found):
+        machine = here if cell.machine in also_here else cell.machine
+        if machine:
+            runs[cell.workload, cell.mode, machine] += cell.runs
     raced = {(workload, mode) for workload, mode, _ in runs if workload in modes}
     machines = {machine for workload, _, machine in runs if workload in modes} | {here}
     wanted = {
@@ -105,7 +117,7 @@ def matrix(found: Iterable[Coverage], modes: Mapping[str, Mode], *, here: str) -
                 workload=workload,
                 machine=machine,
                 mode=mode,
-                runs=runs.get((workload, mode, machine), 0),
+                runs=runs[workload, mode, machine],
                 wanted=(workload, mode, machine) in wanted,
             )
             for workload, mode, machine in sorted({*wanted, *runs})

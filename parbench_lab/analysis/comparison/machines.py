@@ -18,6 +18,7 @@ from parbench_lab.core.series import SeriesPoint
 CALIBRATION = "calibration"
 """Name of the workload that tells machines apart by their speed."""
 FEWEST_KERNELS = 3
+UNKNOWN_MACHINE = "a run does not describe its machine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +56,10 @@ def machine_differences(baseline: Machine | None, new: Machine | None) -> tuple[
     Examples
     --------
     >>> machine_differences(None, None)
-    ()
+    ('a run does not describe its machine',)
     """
     if baseline is None or new is None:
-        return () if baseline is new else ("one of the two machines is not known",)
+        return (UNKNOWN_MACHINE,)
     return tuple(
         f"{field.name}: {_shown(before)} and {_shown(after)}"
         for field in dataclasses.fields(Machine)

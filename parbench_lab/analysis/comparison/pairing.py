@@ -13,6 +13,7 @@ from parbench_lab.analysis.comparison import opportunities
 from parbench_lab.analysis.comparison.between import UNKNOWN, RunToRun
 from parbench_lab.analysis.comparison.bottleneck import Bottleneck, Profile, bottleneck
 from parbench_lab.analysis.comparison.machines import (
+    UNKNOWN_MACHINE,
     SpeedRatio,
     machine_differences,
     tracked_kernel,
@@ -77,7 +78,7 @@ def compare_figures(
         raise UsageError(f"tolerance must be within 0 to 10 but got {tolerance}")
     places = sorted(set(baseline.samples) | set(new.samples), key=lambda p: (p[1], p[0]))
     common = [place for place in places if place in baseline.samples and place in new.samples]
-    differing = machine_differences(baseline.machine, new.machine)
+    differing = _differing(baseline, new)
     pairs = _pairs(
         baseline,
         new,
@@ -102,6 +103,12 @@ def compare_figures(
         opportunities=_opportunities(new, pairs, same_machine=not differing, metric=metric),
         notes=_notes(pairs, differing, speed, run_to_run, tolerance),
     )
+
+
+def _differing(baseline: RunFigures, new: RunFigures) -> tuple[str, ...]:
+    if baseline.fingerprint and baseline.fingerprint == new.fingerprint:
+        return ()
+    return machine_differences(baseline.machine, new.machine) or (UNKNOWN_MACHINE,)
 
 
 def _refuse_unlike(baseline: RunFigures, new: RunFigures) -> None:

@@ -26,8 +26,10 @@ class RunFigures:
         Of the run; `started_utc` in ISO format.
     commit, dirty
         Of the working tree it began in.
+    fingerprint
+        Of its machine; ``""`` where not known.
     machine
-        None where the run does not say.
+        None where the run does not describe it.
     samples
         By candidate and batch size.
     roofline
@@ -41,13 +43,9 @@ class RunFigures:
     samples: Mapping[Place, Sample]
     commit: str = ""
     dirty: bool = False
+    fingerprint: str = ""
     machine: Machine | None = None
     roofline: Roofline | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """Of its machine, ``""`` where that is not known."""
-        return "" if self.machine is None else self.machine.fingerprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

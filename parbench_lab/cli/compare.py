@@ -1,0 +1,221 @@
+"""``parbench compare``: two stored runs, candidate by candidate."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from parbench_lab.cli.ci_files import CiFiles, ci_options
+from parbench_lab.cli.doors import Doors
+from parbench_lab.cli.options import common_options, examples, store_option
+from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.cli.runs import store_of
+from parbench_lab.cli.tables_for_ci import CheckRow, CheckTable
+from parbench_lab.core.wording import NOTHING, printable
+from parbench_lab.core.wording import ratio as ratio_words
+
+if TYPE_CHECKING:
+    from parbench_lab.analysis.comparison.values import Comparison, Pair, SideFigure
+
+SHOWN_OPPORTUNITIES = 8
+
+
+@click.command(
+    epilog=examples(
+        "parbench compare 20260101 latest",
+        "parbench compare 20260101 20260102 --tolerance 0.05 --json",
+        "parbench compare 20260101 latest --check --markdown comparison.md",
+    )
+    + "\n\nExit codes: 0 done, 1 with --check where a candidate is slower for certain or newly "
+    "fails, 2 wrong use."
+)
+@click.argument("baseline", metavar="RUN")
+@click.argument("new", metavar="RUN")
+@click.option(
+    "--tolerance",
+    type=float,
+    default=0.02,
+    show_default=True,
+    help="Up to this fraction slower or faster is equal.",
+)
+@click.option("--metric", default="wall_time_s", show_default=True, help="That is compared.")
+@click.option("--check", is_flag=True, help="Exit code 1 where a candidate is slower.")
+@ci_options
+@store_option
+@common_options
+@click.pass_context
+def compare(
+    ctx: click.Context, /, *, baseline: str, new: str, as_json: bool, output: Path | None,
+    **params: Any,
+) -> None:  # fmt: skip
+    """Compare two runs of one workload: the first RUN is the baseline.
+
+    Per candidate and batch size: the ratio of the median times (second run over first) with its
+    95 % interval, and a verdict: equal, faster, slower, or undecided. "q" is the share of wrong
+    verdicts one accepts by accepting this one, over all pairs (Benjamini and Hochberg); a verdict
+    needs 0.05. On two machines "relative" is less what `parbench race calibration` differs by.
+    """
+    from parbench_lab.lab.comparing import compare as compared  # noqa: PLC0415 - loads numpy
+
+    path, files = checked_output(output), CiFiles.checked(params)
+    with contextlib.closing(ctx.ensure_object(Doors).open_store(store_of(ctx))) as store:
+        found = compared(
+            baseline, new, tolerance=params["tolerance"], metric=params["metric"], store=store
+        )
+    files.write(comparison_table(found))
+    deliver(comparison_document(found), as_json=as_json, output=path)
+    if not as_json:
+        print_comparison(found, sys.stdout)
+    ctx.exit(1 if params["check"] and found.worse else 0)
+
+
+def comparison_document(found: Comparison) -> dict[str, Any]:
+    """Return a comparison as JSON values."""
+    from parbench_lab.racing.result import jsonable  # noqa: PLC0415 - loads numpy
+
+    document: dict[str, Any] = jsonable(found)
+    document["sentence"] = found.sentence
+    document["same_machine"] = found.same_machine
+    worse = {(pair.candidate, pair.size) for pair in found.worse}
+    for pair, described in zip(found.pairs, document["pairs"], strict=True):
+        described["verdict"] = pair.verdict.value
+        described["worse"] = (pair.candidate, pair.size) in worse
+    return document
+
+
+def comparison_table(found: Comparison) -> CheckTable:
+    """Return a comparison for JUnit and Markdown: what is worse has failed."""
+    worse = set(map(id, found.worse))
+    rows = tuple(
+        CheckRow(
+            name=f"{pair.candidate} at {pair.size}",
+            verdict=pair.verdict.of(found.metric),
+            outcome="failed" if id(pair) in worse else "passed",
+            ratio=None if pair.judgement is None else pair.judgement.ratio,
+            message=_message(pair, found),
+        )
+        for pair in found.pairs
+    )
+    ideas = [f"{one.what}: {_gain(one.gain, at_most=one.at_most)}" for one in found.opportunities]
+    return CheckTable(
+        title=f"comparison of {found.workload}",
+        sentence=found.sentence,
+        rows=rows,
+        compared=f"times {found.baseline.id}",
+        notes=(*found.notes, *ideas[:SHOWN_OPPORTUNITIES]),
+    )
+
+
+def print_comparison(found: Comparison, file: IO[str]) -> None:
+    """Print a comparison as a table, with its notes and what is worth doing."""
+    from rich.table import Table  # noqa: PLC0415 - slow to import
+    from rich.text import Text  # noqa: PLC0415
+
+    from parbench_lab.cli.spectators import console_on  # noqa: PLC0415 - as above
+
+    for side, run in (("baseline", found.baseline), ("new", found.new)):
+        commit = f", commit {run.commit[:12]}{' with changes' if run.dirty else ''}"
+        where = f" on {run.cpu_model or 'a machine'} ({run.machine or 'not known'})"
+        text = f"{side:<9}{run.id}{where}{commit if run.commit else ''}"
+        click.echo(printable(text), file=file)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in _titles(found):
+        table.add_column(title, no_wrap=True, justify="left" if title in _WORDS else "right")
+    for pair in found.pairs:
+        table.add_row(*(Text(printable(cell)) for cell in _cells(pair, found)))
+    if found.pairs:
+        console_on(file).print(table)
+    for line in _lines_below(found):
+        click.echo(printable(line), file=file)
+
+
+_WORDS = ("candidate", "verdict", "limited by")
+
+
+def _titles(found: Comparison) -> list[str]:
+    relative = [] if found.speed is None else ["relative", "q "]
+    return [
+        "candidate", "size", "baseline", "new", "ratio", "verdict", "q", *relative, "limited by",
+    ]  # fmt: skip
+
+
+def _cells(pair: Pair, found: Comparison) -> list[str]:
+    told, beyond = pair.judgement, pair.relative
+    cells = [pair.candidate, str(pair.size)]
+    cells += [_median(side, found) for side in (pair.baseline, pair.new)]
+    cells += [ratio_words(told.ratio) if told else NOTHING, pair.verdict.of(found.metric)]
+    cells.append(f"{told.q:.2g}" if told else NOTHING)
+    if found.speed is not None:
+        cells += (
+            [f"{ratio_words(beyond.ratio)} {beyond.verdict.of(found.metric)}", f"{beyond.q:.2g}"]
+            if beyond
+            else [NOTHING, NOTHING]
+        )
+    shown = pair.bottleneck is not None and pair.bottleneck.share is not None
+    return [*cells, pair.bottleneck.limit.value if shown and pair.bottleneck else NOTHING]
+
+
+def _median(side: SideFigure, found: Comparison) -> str:
+    from parbench_lab.core.wording import amount, duration, memory  # noqa: PLC0415
+
+    words = {"s": duration, "B": memory}.get(found.metric.unit, amount)
+    return f"{words(side.median)} ({side.n})"
+
+
+def _lines_below(found: Comparison) -> list[str]:
+    lines = [found.sentence]
+    lines += [f"note: {note}" for note in found.notes]
+    if found.machine_differences:
+        lines.append("the machines differ in " + "; ".join(found.machine_differences))
+    lines += [
+        f"{pair.candidate} at {pair.size}: {pair.bottleneck.limit.value}, "
+        f"{pair.bottleneck.evidence}"
+        for pair in found.pairs
+        if pair.bottleneck is not None and pair.bottleneck.share is not None
+    ]
+    unshown = [p.bottleneck for p in found.pairs if p.bottleneck and p.bottleneck.share is None]
+    if unshown:
+        lines.append(f"limits not shown for {len(unshown)}: {unshown[0].evidence}")
+    lines += [
+        f"{pair.candidate} at {pair.size} differs between the machines as {pair.tracks} does"
+        for pair in found.pairs
+        if pair.tracks
+    ]
+    for words, places in (
+        ("only in the baseline", found.only_baseline),
+        ("only in the new run", found.only_new),
+    ):
+        if places:
+            lines.append(f"{words}: " + ", ".join(f"{name} at {size}" for name, size in places))
+    return [*lines, *_opportunity_lines(found)]
+
+
+def _opportunity_lines(found: Comparison) -> list[str]:
+    shown = found.opportunities[:SHOWN_OPPORTUNITIES]
+    if not shown:
+        return ["opportunities: the figures show none worth 5 %"]
+    lines = [
+        f"  {rank}. {one.what}: {_gain(one.gain, at_most=one.at_most)} ({one.evidence})"
+        for rank, one in enumerate(shown, 1)
+    ]
+    left = len(found.opportunities) - len(shown)
+    return ["opportunities:", *lines, *([f"  and {left} more (--json)"] if left else [])]
+
+
+def _gain(gain: float, *, at_most: bool) -> str:
+    return f"{'up to ' if at_most else ''}{100 * gain:.0f} % less time"
+
+
+def _message(pair: Pair, found: Comparison) -> str:
+    faults = ", ".join(f"{n} {outcome}" for outcome, n in pair.new.faults.items())
+    told = pair.judgement
+    if told is None:
+        few = f"too few measurements to compare ({pair.baseline.n} and {pair.new.n})"
+        return f"{few}; {faults}" if faults else few
+    words = f"{pair.candidate} at {pair.size}: {pair.verdict.of(found.metric)}, ratio "
+    words += f"{ratio_words(told.ratio)}, q {told.q:.2g}"
+    return f"{words}; faults: {faults}" if faults else words

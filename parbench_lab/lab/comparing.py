@@ -1,0 +1,160 @@
+"""Comparing stored runs: what the pure half (`analysis.comparison`) needs, fetched by id."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from parbench_lab.analysis.comparison.between import RunToRun, run_to_run
+from parbench_lab.analysis.comparison.machines import CALIBRATION, SpeedRatio, speed_ratio
+from parbench_lab.analysis.comparison.pairing import compare_figures
+from parbench_lab.analysis.comparison.samples import samples_of
+from parbench_lab.analysis.comparison.values import TIME, Comparison, RunFigures
+from parbench_lab.core.machine import Machine
+from parbench_lab.core.metric import MEASURED_METRICS, Metric
+from parbench_lab.core.ports import RunStore
+from parbench_lab.core.series import Mode, SeriesPoint
+from parbench_lab.errors import UnknownNameError, UsageError
+from parbench_lab.lab import parts
+from parbench_lab.lab.roofs import alike, described_machine, latest_roofline
+from parbench_lab.racing.result import RaceResult
+
+EARLIER_RUNS = 20
+"""Of each series, for how far unchanged code moves from run to run."""
+
+
+def compare(
+    baseline: str | RaceResult,
+    new: str | RaceResult,
+    *,
+    tolerance: float = 0.02,
+    metric: str = TIME,
+    store: str | Path | RunStore | None = None,
+) -> Comparison:
+    """Return what became of every candidate between two stored runs.
+
+    Per candidate and batch size: the ratio of the medians (new over baseline) with an interval
+    that asks for no distribution, and whether that is equal within the tolerance, faster, slower
+    or undecided; q is the false discovery rate over all pairs at once. Runs of two machines are
+    also compared less what the workload ``calibration`` differs by, where the store has it of
+    both. No code of a candidate is run.
+
+    Parameters
+    ----------
+    baseline, new
+        Ids (an unambiguous beginning is enough), ``"latest"``, or results of races.
+    tolerance
+        Slower or faster by up to this fraction is equal; 0: nothing is.
+    metric
+        That is compared.
+    store
+        As for `ParallelBenchmarking`.
+
+    Raises
+    ------
+    StoreError
+        If there is no such run.
+    UsageError
+        If the runs are of different workloads or modes, or have no measurements.
+    UnknownNameError
+        If there is no such metric.
+
+    References
+    ----------
+    .. [1] D. G. Price, D. R. Bonett, "Distribution-free confidence intervals for difference and
+       ratio of medians", J. Stat. Comput. Simul. 72 (2002) 119-124.
+    .. [2] Y. Benjamini, Y. Hochberg, "Controlling the false discovery rate", JRSS B 57 (1995).
+    """
+    opened, owns = parts.store_of(store)
+    try:
+        sides = [run_figures(opened, _run_id(run)) for run in (baseline, new)]
+        if sides[0].id == sides[1].id:
+            raise UsageError(f"run {sides[0].id} cannot be compared with itself: give two runs")
+        chosen = _metric(opened, sides[0].id, metric)
+        return compare_figures(
+            *sides,
+            metric=chosen,
+            tolerance=tolerance,
+            speed=machine_speed(opened, sides[0].machine, sides[1].machine),
+            run_to_run=_earlier(opened, sides[0], sides[1], chosen),
+        )
+    finally:
+        if owns:
+            opened.close()
+
+
+def run_figures(store: RunStore, run_id: str) -> RunFigures:
+    """Return one side of a comparison from its journal.
+
+    Raises
+    ------
+    StoreError
+        If there is no such run, or it is damaged.
+    """
+    header = store.header(run_id)
+    summary = store.summary(header.id)
+    machine = described_machine(header)
+    return RunFigures(
+        id=header.id,
+        workload=header.name,
+        started_utc=header.started_utc,
+        mode=summary.mode,
+        samples=samples_of(store.events(header.id)),
+        commit=summary.commit,
+        dirty=summary.dirty,
+        fingerprint=summary.machine,
+        machine=machine,
+        roofline=latest_roofline(store, machine),
+    )
+
+
+def machine_speed(
+    store: RunStore, baseline: Machine | None, new: Machine | None
+) -> SpeedRatio | None:
+    """Return how two machines differ in the calibration; None where the store cannot tell."""
+    if baseline is None or new is None or baseline == new:
+        return None
+    return speed_ratio(*(_calibration(store, machine) for machine in (baseline, new)))
+
+
+def _calibration(store: RunStore, machine: Machine) -> list[SeriesPoint]:
+    return [
+        point
+        for fingerprint in alike(store, machine, workload=CALIBRATION)
+        for point in store.series(
+            workload=CALIBRATION, machine=fingerprint, mode=Mode.MICRO.value, last=EARLIER_RUNS
+        )
+    ]
+
+
+def _run_id(run: str | RaceResult) -> str:
+    return run.run_id if isinstance(run, RaceResult) else run
+
+
+def _metric(store: RunStore, run_id: str, name: str) -> Metric:
+    described = store.header(run_id).document.get("metrics") or ()
+    known = dict(MEASURED_METRICS)
+    for document in described:
+        try:
+            metric = Metric(**document)
+        except (TypeError, ValueError):
+            continue
+        known[metric.name] = metric
+    if name not in known:
+        raise UnknownNameError(f"metric {name!r}: not found; known names are {', '.join(known)}")
+    return known[name]
+
+
+def _earlier(store: RunStore, baseline: RunFigures, new: RunFigures, metric: Metric) -> RunToRun:
+    """Return how far unchanged code moved between other runs on these machines."""
+    points = store.series(
+        workload=baseline.workload, metric=metric.name, mode=baseline.mode, last=EARLIER_RUNS
+    )
+    machines = {baseline.fingerprint, new.fingerprint}
+    return run_to_run(
+        (
+            point
+            for point in points
+            if point.key.machine in machines and point.run_id not in {baseline.id, new.id}
+        ),
+        metric,
+    )

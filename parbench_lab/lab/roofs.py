@@ -1,0 +1,92 @@
+"""Rooflines in the store: a run of their own kind, with the machine they were measured on."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import os
+
+from parbench_lab.core.machine import Machine
+from parbench_lab.core.ports import RunHeader, RunStore
+from parbench_lab.core.roofline import Roofline
+from parbench_lab.core.wording import amount
+from parbench_lab.errors import UsageError
+from parbench_lab.lab.provenance import provenance
+from parbench_lab.racing.result import jsonable
+from parbench_lab.store import new_run_id
+
+KIND = "roofline"
+LOOKED_AT = 50
+"""So many of the newest runs are looked through."""
+
+
+def keep_roofline(store: RunStore, roofline: Roofline, machine: Machine) -> str:
+    """Keep a roofline with its machine; return the id of the run that it is kept as.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    now = dt.datetime.now(dt.UTC)
+    header = RunHeader(
+        id=new_run_id(now, os.urandom(4)),
+        kind=KIND,
+        name=KIND,
+        started_utc=now.isoformat(),
+        document=provenance(machine),
+    )
+    store.create_run(header)
+    result = {"sentence": roofline_sentence(roofline), "roofline": jsonable(roofline)}
+    store.finish_run(header.id, "finished", result)
+    return header.id
+
+
+def latest_roofline(store: RunStore, machine: Machine | None) -> Roofline | None:
+    """Return the newest roofline of a machine, None where there is none that can be read."""
+    if machine is None:
+        return None
+    for fingerprint in alike(store, machine, kind=KIND):
+        for summary in reversed(store.runs(kind=KIND, machine=fingerprint, last=LOOKED_AT)):
+            try:
+                return Roofline.from_json((summary.result or {}).get("roofline") or {})
+            except UsageError:
+                continue
+    return None
+
+
+def alike(
+    store: RunStore, machine: Machine, *, kind: str | None = None, workload: str | None = None
+) -> list[str]:
+    """Return the fingerprints of stored runs on this machine, its own first.
+
+    A workload may name libraries whose versions are in the fingerprint of its runs; they change
+    neither the roofs nor the calibration.
+    """
+    found = {machine.fingerprint: None}
+    bare = dataclasses.replace(machine, libraries={})
+    for summary in reversed(store.runs(kind=kind, workload=workload, last=LOOKED_AT)):
+        if summary.machine and summary.machine not in found:
+            other = described_machine(store.header(summary.id))
+            if other is not None and dataclasses.replace(other, libraries={}) == bare:
+                found[summary.machine] = None
+    return list(found)
+
+
+def described_machine(header: RunHeader) -> Machine | None:
+    """Return the machine a run describes, None where it does not (or not wholly)."""
+    try:
+        return Machine.from_json(header.document["machine"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def roofline_sentence(roofline: Roofline) -> str:
+    """Return the roofs in one sentence."""
+    memory = roofline.bandwidths[-1]
+    return (
+        f"one core attains {amount(roofline.one_core_flops_per_s)}flop/s and "
+        f"{amount(memory.one_core_bytes_per_s)}B/s from {memory.level}, {roofline.cores} of them "
+        f"{amount(roofline.all_cores_flops_per_s)}flop/s and "
+        f"{amount(memory.all_cores_bytes_per_s)}B/s"
+    )
