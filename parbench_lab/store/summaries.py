@@ -8,7 +8,6 @@ the number of repeats, canaries that ran alone).
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +32,11 @@ _JUDGED = sa.select(
     MEASUREMENT.c.candidate,
     *(MEASUREMENT.c[name] for name in rows.VALUE_COLUMNS),
     MEASUREMENT.c.further_values,
-).where(MEASUREMENT.c.warm_up.is_(sa.false()), MEASUREMENT.c.outcome == "ok")
+).where(
+    MEASUREMENT.c.warm_up.is_(sa.false()),
+    MEASUREMENT.c.outcome == "ok",
+    MEASUREMENT.c.epoch >= 0,  # -1: of a block whose plan is not known any more, so its size
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +182,7 @@ def _collect(
             if value is not None:
                 values.setdefault(name, array("d")).append(value)
         if further is not None:
-            for name, value in json.loads(further).items():
+            for name, value in rows.document_of(further, what="a measurement").items():
                 values.setdefault(name, array("d")).append(value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -72,7 +73,7 @@ def test_fifty_kills_lose_at_most_the_batch_in_flight(tmp_path, nursery):
     path = tmp_path / "runs.db"
 
     for kill in range(50):
-        told = nursery(f"run-{kill}", rng.randrange(1, 25))
+        told = nursery(f"run-{kill}", rng.randrange(1, 12))
 
         assert integrity(path) == "ok"
         with contextlib.closing(open_store(path)) as store:
@@ -178,6 +179,39 @@ def test_a_full_disk_is_told_in_one_line_and_costs_only_the_last_batch(tmp_path)
         assert len(list(store.events("a"))) == len(told) * EVENTS_PER_BATCH
         n = len(told) * EVENTS_PER_BATCH
         store.append("a", [event(n)])
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Return a folder on a disk of 400 kB; only root can have one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
+    mounted = (
+        shutil.which("mount")
+        and subprocess.run(["mount", *options], check=False, stderr=-3).returncode
+    )
+    if mounted != 0:
+        pytest.skip("a small disk cannot be mounted here: needs root and its rights")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_is_really_full_costs_only_the_last_batch_and_nothing_else(small_disk):
+    path = small_disk / "runs.db"
+    with writer(path, "a", FOR_EVER) as child:
+        *told, error = child.stdout.read().splitlines()
+    ballast = small_disk / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        file.write(b"x" * 1_000_000)
+
+    assert error.startswith(f"StoreError: store {path} cannot")
+    assert "free some space, or give another place with --store" in error
+    with contextlib.closing(open_store(path)) as store:
+        assert len(list(store.events("a"))) == len(told) * EVENTS_PER_BATCH
+        # the summaries of what was killed cannot be kept now, and are told all the same
+        assert store.series() != []
+    assert integrity(path) == "ok"
 
 
 def test_a_file_of_somebody_else_is_told_to_be_read_only(tmp_path_factory):
