@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parbench_lab.core.roofline import Roofline
+from parbench_lab.core.roofline import Bandwidth, Roofline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,8 @@ class Attained:
     flops_per_s, bytes_per_s
         Of one call.
     level
-        The level of memory its data fit into.
+        The level of memory its data come from: the smallest that holds as many bytes as are
+        moved, or a nearer one where they move more quickly than that level can.
     compute_share, bandwidth_share
         Of what one core (or `cores` of them) can do; above 1 where the roof was measured on a
         busier machine.
@@ -76,11 +77,10 @@ def attained(
             raise ValueError(f"{name} must be positive but got {number}")
     if not flop_count >= 0:
         raise ValueError(f"flop_count must be 0 or more but got {flop_count}")
-    level = roofline.bandwidth_at(moved_bytes)
     peak = roofline.all_cores_flops_per_s if all_cores else roofline.one_core_flops_per_s
-    stream = level.all_cores_bytes_per_s if all_cores else level.one_core_bytes_per_s
     intensity = flop_count / moved_bytes
     flops_per_s, bytes_per_s = flop_count / wall_time_s, moved_bytes / wall_time_s
+    level, stream = _level(roofline, moved_bytes, bytes_per_s, all_cores=all_cores)
     return Attained(
         flops_per_s=flops_per_s,
         bytes_per_s=bytes_per_s,
@@ -90,3 +90,22 @@ def attained(
         intensity_flops_per_byte=intensity,
         roof_flops_per_s=min(peak, intensity * stream),
     )
+
+
+ABOVE_THE_ROOF = 1.1
+"""A rate this far above a level's bandwidth does not come from there."""
+
+
+def _level(
+    roofline: Roofline, moved_bytes: float, bytes_per_s: float, *, all_cores: bool
+) -> tuple[Bandwidth, float]:
+    def stream(level: Bandwidth) -> float:
+        return level.all_cores_bytes_per_s if all_cores else level.one_core_bytes_per_s
+
+    farthest = roofline.bandwidths.index(roofline.bandwidth_at(moved_bytes))
+    nearer = list(reversed(roofline.bandwidths[: farthest + 1]))
+    for level in nearer:
+        if bytes_per_s <= ABOVE_THE_ROOF * stream(level):
+            return level, stream(level)
+    quickest = max(nearer, key=stream)
+    return quickest, stream(quickest)

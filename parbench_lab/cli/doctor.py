@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,14 +16,24 @@ from parbench_lab.cli.doors import Doors, Result
 from parbench_lab.cli.flags import as_flags
 from parbench_lab.cli.identical import IdenticalCode, copies
 from parbench_lab.cli.interrupts import Interrupts, interrupts
-from parbench_lab.cli.options import common_options, examples, given_layers
+from parbench_lab.cli.options import common_options, examples, given_layers, store_option
 from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.cli.runs import store_of
 from parbench_lab.cli.spectators import Blindfolded, watch
 from parbench_lab.core.standing import Scoreboard, VerdictKind
-from parbench_lab.core.wording import count, memory, odds, percent, printable
-from parbench_lab.errors import UsageError
+from parbench_lab.core.wording import (
+    amount,
+    count,
+    duration,
+    memory,
+    odds,
+    percent,
+    printable,
+)
+from parbench_lab.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
+    from parbench_lab.core.roofline import Roofline
     from parbench_lab.hardware.condition import Condition
 
 UNREADABLE = "not readable"
@@ -72,6 +83,7 @@ class IdenticalRace:
 @click.option("--quick", is_flag=True, help="Leave out the race of identical code.")
 @click.option("--seconds", type=float, default=5.0, show_default=True, help="Length of that race.")
 @click.option("--workers", type=int, help="Its worker processes.  [default: one per core]")
+@store_option
 @common_options
 @click.pass_context
 def doctor(
@@ -82,6 +94,9 @@ def doctor(
 
     Four copies of one function race each other for a few seconds: a machine on which one of them
     is eliminated cannot be trusted with smaller differences. Exit code 1 then.
+
+    Before that its roofs are measured and kept in the store: how quickly it can calculate and
+    move data, on one core and on all. Comparisons name with them what limits a candidate.
     """
     from parbench_lab.hardware.condition import (  # noqa: PLC0415 - loads numpy
         advice,
@@ -96,27 +111,33 @@ def doctor(
     sentences = advice(condition)
     if not as_json:
         _print_condition(condition, sentences)
-    found = None
+    found, roofs = None, None
     if not quick:
+        roofs = _kept_roofs(ctx, as_json=as_json)
         click.echo(f"racing identical code for {seconds:g} s ...", err=as_json)
         with interrupts() as asked:
             found = _identical_race(ctx.ensure_object(Doors), seconds, workers, asked)
     passed = found is None or found.passed
-    deliver(doctor_document(condition, sentences, found), as_json=as_json, output=path)
+    document = doctor_document(condition, sentences, found, roofs)
+    deliver(document, as_json=as_json, output=path)
     if found is not None and not as_json:
         _print_identical(found, with_advice=bool(sentences))
     ctx.exit(0 if passed else 1)
 
 
 def doctor_document(
-    condition: Condition, advice: tuple[str, ...], found: IdenticalRace | None
+    condition: Condition,
+    advice: tuple[str, ...],
+    found: IdenticalRace | None,
+    roofs: Roofline | None = None,
 ) -> dict[str, Any]:
-    """Return the check as JSON values; `found` is None where the race was left out."""
+    """Return the check as JSON values; `found` and `roofs` are None where they were left out."""
     return {
         "passed": found is None or found.passed,
         "condition": dataclasses.asdict(condition),
         "advice": list(advice),
         "identical_code": None if found is None else dataclasses.asdict(found),
+        "roofline": None if roofs is None else dataclasses.asdict(roofs),
     }
 
 
@@ -167,6 +188,45 @@ def _identical_race(
         bench.start()
         result: Result = watch(bench, Blindfolded(), asked)
     return identical_race(result.scoreboard, result.status)
+
+
+def _kept_roofs(ctx: click.Context, *, as_json: bool) -> Roofline:
+    """Measure the roofs of this machine, keep them, and print them unless JSON is asked for."""
+    from parbench_lab.lab.roofs import keep_roofline  # noqa: PLC0415 - loads the lab
+
+    doors = ctx.ensure_object(Doors)
+    click.echo("measuring the roofs of this machine ...", err=as_json)
+    machine, roofs = doors.roofline()
+    if not as_json:
+        for line in roof_lines(roofs):
+            click.echo(line)
+    try:
+        with contextlib.closing(doors.open_store(store_of(ctx))) as store:
+            run_id = keep_roofline(store, roofs, machine)
+        click.echo(f"roofs kept as {run_id}, machine {machine.fingerprint}", err=as_json)
+    except StoreError as error:
+        # a check is worth having without a store
+        click.echo(f"! the roofs are not kept: {printable(str(error))}", err=as_json)
+    return roofs
+
+
+def roof_lines(roofs: Roofline) -> list[str]:
+    """Return the roofs as lines for a person."""
+    one, both = roofs.one_core_flops_per_s, roofs.all_cores_flops_per_s
+    rows = [("arithmetic", _rates(one, both, "flop/s", roofs.cores))]
+    for level in roofs.bandwidths:
+        one, both = level.one_core_bytes_per_s, level.all_cores_bytes_per_s
+        size = memory(level.working_set_bytes)
+        rows.append((f"from {level.level}", f"{_rates(one, both, 'B/s', roofs.cores)} ({size})"))
+    calls = f"{duration(roofs.call_overhead_s)} in Python, {duration(roofs.array_call_overhead_s)}"
+    rows.append(("an empty call", f"{calls} in numpy"))
+    if roofs.task_overhead_s is not None:
+        rows.append(("an empty task", f"{duration(roofs.task_overhead_s)} there and back"))
+    return [f"{title:<19}{text}" for title, text in rows]
+
+
+def _rates(one: float, both: float, unit: str, cores: int) -> str:
+    return f"{amount(one)}{unit} on one core, {amount(both)}{unit} on {cores}"
 
 
 def _workers(ctx: click.Context) -> int | None:

@@ -15,15 +15,16 @@ from parbench_lab.cli.options import common_options, examples, store_option
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.runs import store_of
 from parbench_lab.core.series import GROUPINGS, Mode
-from parbench_lab.core.wording import amount, duration, memory, printable
+from parbench_lab.core.wording import amount, duration, memory, percent, printable
 from parbench_lab.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from parbench_lab.analysis.comparison.profile import ProfileRow
+    from parbench_lab.core.estimate import Estimate
     from parbench_lab.core.ports import RunStore
 
 TITLES = (
-    "candidate", "size", "mode", "machine", "commit", "runs", "p50", "95 % interval", "p95", "p99",
+    "candidate", "size", "mode", "machine", "commit", "runs", "p50", "interval", "p95", "p99",
     "items/s", "memory",
 )  # fmt: skip
 _WORDS = ("candidate", "mode", "machine", "commit")
@@ -62,7 +63,8 @@ def profile(
     """Show p50, p95, p99, throughput and memory of every candidate over sizes, modes and machines.
 
     From stored runs; figures of unlike machines, modes and sizes are never put together. The
-    interval is over runs (of one run, within it); p95 and p99 want 20 and 100 measurements.
+    interval (95 %, unless it says less) is over runs, of a single run within it; p95 and p99 want
+    20 and 100 measurements.
     """
     from parbench_lab.analysis.comparison.profile import (  # noqa: PLC0415 - loads numpy
         ORDER,
@@ -111,11 +113,17 @@ def _cells(row: ProfileRow) -> list[str]:
         row.commit[:12],
         str(row.runs),
         duration(row.p50.point),
-        f"{duration(row.p50.low)} - {duration(row.p50.high)}",
+        _interval(row.p50),
         *tails,
         amount(row.throughput.point),
         memory(row.peak_rss_bytes) if row.peak_rss_bytes is not None else "",
     ]
+
+
+def _interval(p50: Estimate) -> str:
+    """Return the interval, with its confidence where few runs cannot give 95 %."""
+    few = "" if p50.confidence >= 0.95 else f" ({percent(p50.confidence)})"
+    return f"{duration(p50.low)} - {duration(p50.high)}{few}"
 
 
 def _refuse_nothing(store: RunStore, name: str) -> None:

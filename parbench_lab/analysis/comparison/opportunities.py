@@ -14,18 +14,21 @@ from parbench_lab.analysis.comparison.bottleneck import (
 )
 from parbench_lab.analysis.comparison.values import Opportunity, Pair
 from parbench_lab.analysis.comparison.verdicts import Verdict
-from parbench_lab.core.roofline import Roofline
+from parbench_lab.analysis.roofline import Attained
+from parbench_lab.core.roofline import MEMORY, Roofline
 from parbench_lab.core.wording import duration, percent
 from parbench_lab.core.wording import ratio as ratio_words
 
 WORTH = 0.05
 """Gains below this fraction are not worth a line."""
+NEAR_A_ROOF = 0.05
+"""Below this share of a roof the hardware is not what a program is up against."""
 
 
 def ranked(found: Iterable[Opportunity]) -> tuple[Opportunity, ...]:
-    """Return what is worth a line, the largest gain first."""
+    """Return what is worth a line: estimates before mere bounds, the largest gain first."""
     worth = [one for one in found if one.gain >= WORTH]
-    return tuple(sorted(worth, key=lambda one: (-one.gain, one.size, one.candidate)))
+    return tuple(sorted(worth, key=lambda one: (one.at_most, -one.gain, one.size, one.candidate)))
 
 
 def of_pairs(pairs: Sequence[Pair], *, same_machine: bool) -> Iterator[Opportunity]:
@@ -90,7 +93,7 @@ def of_profile(
             at_most=True,
         )
     roof = roof_of(profile, roofline)
-    if roof is not None and roof.share < 1:
+    if roof is not None and NEAR_A_ROOF <= roof.share < 1:
         yield Opportunity(
             what=f"bring {candidate} nearer to the roof of {_roof_name(roof)}",
             candidate=candidate,
@@ -102,10 +105,10 @@ def of_profile(
         )
 
 
-def _roof_name(roof: object) -> str:
-    compute = getattr(roof, "compute_share", 0.0)
-    level = getattr(roof, "level", "memory")
-    return "arithmetic" if compute >= getattr(roof, "bandwidth_share", 0.0) else f"the {level}"
+def _roof_name(roof: Attained) -> str:
+    if roof.compute_share >= roof.bandwidth_share:
+        return "arithmetic"
+    return "the memory" if roof.level == MEMORY else f"the {roof.level} cache"
 
 
 def _of_sizes(candidate: str, profile: Profile) -> Iterator[Opportunity]:

@@ -13,6 +13,7 @@ from parbench_lab.analysis.comparison import opportunities
 from parbench_lab.analysis.comparison.between import UNKNOWN, RunToRun
 from parbench_lab.analysis.comparison.bottleneck import Bottleneck, Profile, bottleneck
 from parbench_lab.analysis.comparison.machines import (
+    CALIBRATION,
     UNKNOWN_MACHINE,
     SpeedRatio,
     machine_differences,
@@ -238,7 +239,9 @@ def _opportunities(
             continue
         times_s.setdefault(place[1], {})[place[0]] = profile.wall_time_s
         found += opportunities.of_profile(place[0], profile, limit, new.roofline)
-    return opportunities.ranked([*found, *opportunities.of_choice(times_s)])
+    # the kernels of the calibration do different work: there is nothing to choose between
+    choice = () if new.workload == CALIBRATION else opportunities.of_choice(times_s)
+    return opportunities.ranked([*found, *choice])
 
 
 # ---------------------------------------------------------------- words
@@ -308,18 +311,20 @@ def _on_two_machines(speed: SpeedRatio | None) -> str:
 
 
 def _one_way(pairs: Sequence[Pair]) -> str:
+    """Return what to think where everybody went the same way, half of them for certain."""
     told = [pair for pair in pairs if pair.judgement is not None]
-    verdicts = {pair.verdict for pair in told}
+    points = [pair.judgement.ratio.point for pair in told if pair.judgement is not None]
+    certain = [pair for pair in told if pair.verdict in (Verdict.SLOWER, Verdict.FASTER)]
     names = {pair.candidate for pair in told}
-    if (
-        len(names) < SHIFT_FROM
-        or len(verdicts) != 1
-        or verdicts <= {Verdict.EQUAL, Verdict.UNDECIDED}
-    ):
+    one_side = all(point > 1 for point in points) or all(point < 1 for point in points)
+    if len(names) < SHIFT_FROM or not one_side or 2 * len(certain) < len(told):
         return ""
-    ratios = [pair.judgement.ratio.point for pair in told if pair.judgement is not None]
-    change = max(abs(1 - ratio) for ratio in ratios)
     return (
-        f"all {len(names)} candidates went the same way (by up to {percent(change)}): that looks "
-        "like the machine rather than the code; parbench doctor, then measure again"
+        f"all {len(names)} candidates went the same way (by {percent(min(_changes(points)))} to "
+        f"{percent(max(_changes(points)))}): that looks like the machine rather than the code; "
+        "see parbench doctor and measure again, or let parbench watch run both builds"
     )
+
+
+def _changes(points: Sequence[float]) -> list[float]:
+    return [abs(point - 1) for point in points]

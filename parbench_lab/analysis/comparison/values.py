@@ -197,12 +197,12 @@ class Comparison:
         for pair in self.pairs:
             counts[pair.verdict] += 1
         said = ", ".join(f"{n} {v.of(self.metric)}" for v, n in counts.items() if n)
-        what = count(len(self.pairs), "pair") + " of candidate and batch size"
         if not self.pairs:
             return f"{self.workload}: the runs have no candidate at the same batch size in common"
-        where = "" if self.same_machine else ", on two machines"
-        margin = f"within {_tolerance(self)} of {self.baseline.id}"
-        return f"{self.workload}, {what}{where}: {said} {margin}"
+        machines = "" if self.same_machine else "another machine, "
+        of = f"of {count(len(self.pairs), 'pair')} of candidate and batch size"
+        against = f"({machines}against {self.baseline.id}, tolerance {_tolerance(self)})"
+        return f"{self.workload}: {said} {of} {against}"
 
     def __str__(self) -> str:
         return self.sentence
