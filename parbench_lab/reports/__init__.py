@@ -11,8 +11,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parbench_lab.reports.history import HistoryRow, RecordedHistory, read_history
+    from parbench_lab.reports.history import (
+        HistoryRow,
+        RecordedHistory,
+        history_results,
+        history_text,
+        read_history,
+    )
     from parbench_lab.reports.kept import Kept, keep
+    from parbench_lab.reports.measured import race_results, scaling_results
     from parbench_lab.reports.measuring import entrants
     from parbench_lab.reports.origin import about
     from parbench_lab.reports.rendering import Failure, Report, render
@@ -29,11 +36,15 @@ _HOMES = {
     "Report": "rendering",
     "SpeedupTarget": "targets",
     "entrants": "measuring",
+    "history_results": "history",
+    "history_text": "history",
     "keep": "kept",
     "parse_target": "targets",
+    "race_results": "measured",
     "race_text": "text",
     "read_history": "history",
     "render": "rendering",
+    "scaling_results": "measured",
     "scaling_table": "text",
     "scaling_text": "text",
     "shipped": "sources",
@@ -50,11 +61,15 @@ __all__ = [
     "SpeedupTarget",
     "about",
     "entrants",
+    "history_results",
+    "history_text",
     "keep",
     "parse_target",
+    "race_results",
     "race_text",
     "read_history",
     "render",
+    "scaling_results",
     "scaling_table",
     "scaling_text",
     "shipped",

@@ -15,6 +15,7 @@ from parbench_lab.core.wording import count, printable, ratio
 from parbench_lab.errors import UnknownNameError
 from parbench_lab.plots.history import Mark, commit_words, figure_words
 from parbench_lab.racing.result import jsonable
+from parbench_lab.reports.kept import Kept, keep
 from parbench_lab.reports.text import SPARKS, plain_table, sparkline
 from parbench_lab.store import open_store
 
@@ -250,6 +251,11 @@ def _machine_names(store: RunStore, points: Sequence[SeriesPoint]) -> dict[str, 
 
 
 # ---------------------------------------------------------------- told
+
+
+def history_results(history: RecordedHistory) -> Kept:
+    """Return a history as a result that a report keeps."""
+    return keep("history", history.as_json(), history_text(history))
 
 
 def history_text(

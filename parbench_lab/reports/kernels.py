@@ -1,0 +1,57 @@
+"""The kernel of a report is this very Python, whichever other kernels are installed.
+
+Imported late: it loads Jupyter's client.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+
+from parbench_lab.errors import UsageError
+
+THIS_PYTHON = "python3"
+
+
+class _OnlyThisPython(KernelSpecManager):
+    """Knows one kernel: a user's own spec called ``python3`` may be of another environment."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:  # noqa: ARG002 - there is one
+        """Return how ipykernel is started here."""
+        launcher = ("-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}")
+        return KernelSpec(
+            argv=[sys.executable, *launcher], display_name="Python 3", language="python"
+        )
+
+
+class ThisPython(AsyncKernelManager):
+    """Starts kernels of this Python, which no other user of the machine can listen to."""
+
+    def _transport_default(self) -> str:
+        # a TCP port is open to everybody here; a socket file is the user's own
+        return "ipc" if os.name == "posix" else "tcp"
+
+    def _kernel_spec_manager_default(self) -> KernelSpecManager:
+        return _OnlyThisPython()
+
+
+def manager_of(kernel: str) -> type[AsyncKernelManager]:
+    """Return what starts a kernel of that name.
+
+    Raises
+    ------
+    UsageError
+        If there is none; those installed are listed.
+    """
+    if kernel == THIS_PYTHON:
+        return ThisPython
+    known = sorted({THIS_PYTHON, *KernelSpecManager().find_kernel_specs()})
+    if kernel not in known:
+        raise UsageError(
+            f"kernel {kernel!r} is not installed; there are {', '.join(known)}; choose one with "
+            "--kernel NAME"
+        )
+    return AsyncKernelManager

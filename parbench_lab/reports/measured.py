@@ -1,0 +1,129 @@
+"""What a stored run has found, as results that a report keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from parbench_lab.analysis.curve import ScalingCurve
+from parbench_lab.analysis.reading import read_curve
+from parbench_lab.errors import UsageError
+from parbench_lab.racing.history import RaceHistory
+from parbench_lab.racing.result import jsonable
+from parbench_lab.reports.kept import Kept, keep
+from parbench_lab.reports.targets import TargetFinding, judged, parse_target
+from parbench_lab.reports.text import race_text, scaling_text
+from parbench_lab.store import open_store
+
+
+def race_results(history: RaceHistory, run_id: str, store: str | Path | None = None) -> Kept:
+    """Return a race's standings and conclusion, as its store has them.
+
+    Parameters
+    ----------
+    history
+        Of the run.
+    run_id
+        An unambiguous beginning is enough.
+    store
+        As for `parbench_lab.store.open_store`; "" is None.
+
+    Raises
+    ------
+    StoreError
+        If there is no such run.
+    UsageError
+        If nothing was measured in it.
+    """
+    opened = open_store(store or None)
+    try:
+        summary = opened.summary(run_id)
+    finally:
+        opened.close()
+    if not history.boards:
+        raise UsageError(f"run {summary.id} has measured nothing yet")
+    board = history.boards[-1]
+    found = summary.result or {}
+    sentence = str(found.get("sentence") or f"The race is {summary.status_in_words}.")
+    value = {
+        "run": summary.id,
+        "workload": summary.name,
+        "status": found.get("status", summary.status),
+        "winner": found.get("winner"),
+        "sentence": sentence,
+        "scoreboard": jsonable(board),
+        "settings": found.get("settings"),
+    }
+    return keep("race", value, race_text(board, sentence))
+
+
+def scaling_results(
+    curves: Mapping[Any, ScalingCurve], targets: Sequence[str] = ("4-8x on 8 cores",)
+) -> Kept:
+    """Return the levels of curves, what they say, and whether targets are reached.
+
+    Parameters
+    ----------
+    curves
+        As `parbench_lab.load_curves` gives them.
+    targets
+        Such as ``"4-8x on 8 cores"``; judged on curves of strong scaling.
+
+    Raises
+    ------
+    UsageError
+        If a target is malformed, or there is no curve.
+    """
+    if not curves:
+        raise UsageError("the study has measured nothing yet")
+    wanted = [parse_target(target) for target in targets]
+    value = [
+        {
+            **_curve_document(curve),
+            "targets": [
+                _target_document(judged(target, curve))
+                for target in wanted
+                if curve.mode == "strong"
+            ],
+        }
+        for curve in curves.values()
+    ]
+    texts = []
+    for curve in curves.values():
+        words = "\n".join(f"- {sentence}" for sentence in curve_words(curve))
+        texts.append(f"{scaling_text(curve, wanted)}\n{words}")
+    return keep("curves", value, "\n\n".join(texts))
+
+
+def curve_words(curve: ScalingCurve) -> list[str]:
+    """Return what a curve and its law say, or why no law was fitted."""
+    try:
+        law = curve.fit(law="gustafson" if curve.mode == "weak" else "usl").words
+    except UsageError as refusal:
+        law = (f"no law is fitted: {refusal}",)
+    return [*read_curve(curve), *law]
+
+
+def _curve_document(curve: ScalingCurve) -> dict[str, Any]:
+    return {
+        "job": curve.name,
+        "backend": curve.backend,
+        "mode": curve.mode,
+        "unit": curve.unit,
+        "cores": curve.cores,
+        "machine": curve.machine,
+        "agreement": curve.agreement,
+        "agrees": curve.agrees,
+        "levels": jsonable(curve.table()),
+        "words": curve_words(curve),
+    }
+
+
+def _target_document(found: TargetFinding) -> dict[str, Any]:
+    return {
+        "target": str(found.target),
+        "verdict": found.verdict.value,
+        "words": str(found),
+        "speedup": jsonable(found.speedup),
+    }
