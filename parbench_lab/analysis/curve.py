@@ -183,6 +183,10 @@ class ScalingCurve:
         counts = [trial.workers for trial in self.trials if trial.time_s is not None]
         return min(counts, default=None)
 
+    def times_at(self, workers: int) -> Mapping[int, float]:
+        """Return repetition to the time of a level's run in seconds, for all runs that count."""
+        return {number: run.time_s for number, run in self._runs(workers).items() if run.time_s}
+
     def _runs(self, workers: int) -> dict[int, Trial]:
         """Return repetition to the run of a level that counts."""
         return {t.repetition: t for t in self.trials if t.workers == workers and t.time_s}

@@ -34,11 +34,12 @@ def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
             *_failures(curve),
             f"{once}: nothing certain can be read; measure more repetitions",
         )
+    weak = curve.mode == "weak"
     sentences = (
         "" if curve.agrees else f"{curve.agreement}: those runs do not count",
         *_failures(curve),
-        _usefulness(levels),
-        _bound(ours),
+        _kept(levels) if weak else _usefulness(levels),
+        _loss(ours) if weak else _bound(ours),
         _belief(ours[-1]),
         _decomposition(levels[-1]),
         _oversubscription(levels, curve.cores),
@@ -59,14 +60,15 @@ def _failures(curve: ScalingCurve) -> Sequence[str]:
 def _adaptive(level: Level, curve: ScalingCurve) -> Sequence[str]:
     trials = [trial for trial in curve.trials if trial.time_s is not None]
     used = [use.workers for trial in trials for use in trial.uses] or [level.workers]
-    changes = sum(max(0, len(trial.uses) - 1) for trial in trials)
-    reasons = [use.reason for trial in trials for use in trial.uses[1:]]
-    last = f", the last because {reasons[-1]}" if reasons else ""
-    mean = "" if level.mean_workers is None else f", {level.mean_workers.point:.3g} on average"
-    told = (
-        f"{min(used)} to {max(used)} of {level.workers} workers were in use{mean}; "
-        f"{count(changes, 'change')} within {count(len(trials), 'run')}{last}"
-    )
+    changes = [use for trial in trials for use in trial.uses if use.is_change]
+    if min(used) == max(used):
+        told = f"{max(used)} of {count(level.workers, 'worker')} in use all the time"
+    else:
+        mean = "" if level.mean_workers is None else f", {level.mean_workers.point:.3g} on average"
+        told = f"{min(used)} to {max(used)} of {level.workers} workers in use{mean}"
+    if changes:
+        last = f"the last because {changes[-1].reason}"
+        told += f"; {count(len(changes), 'change')} in {count(len(trials), 'run')}, {last}"
     meant = (
         "these times hold for the load that the machine had: there is no speedup and no law in "
         "them; measure fixed worker counts for that"
@@ -79,6 +81,13 @@ def _usefulness(levels: Sequence[Level]) -> str:
         return "one level alone says nothing about scaling"
     useful = [lv for lv in levels if lv.efficiency and lv.efficiency.point > USEFUL_EFFICIENCY]
     last = useful[-1] if useful else levels[0]
+    for level in levels[1:]:
+        if level.efficiency and _holds_half(level.efficiency):
+            return (
+                f"whether {level.workers} workers are worth it is not certain: efficiency "
+                f"{_percent(level.efficiency)}, and below one half a worker does less than half "
+                "of its work for you"
+            )
     told = f"efficiency {_percent(last.efficiency)}" if last.efficiency else "no efficiency"
     if last is levels[-1]:
         return f"scaling is useful over the whole range: {told} at {last.workers} workers"
@@ -91,6 +100,47 @@ def _usefulness(levels: Sequence[Level]) -> str:
         f"scaling is useful up to {last.workers} workers ({told}); beyond that a worker does less "
         "than half of its work for you"
     )
+
+
+def _kept(levels: Sequence[Level]) -> str:
+    """Return how much of its speed a worker keeps in weak scaling."""
+    last = levels[-1]
+    if len(levels) == 1 or last.efficiency is None:
+        return "one level alone says nothing about scaling"
+    slower = 1.0 / last.efficiency.point
+    growth = last.size / levels[0].size
+    return (
+        f"{growth:.3g} times the work on {last.workers} workers takes {slower:.3g} times as long "
+        f"as on {count(levels[0].workers, 'worker')}: each keeps {_percent(last.efficiency)} of "
+        "its speed"
+    )
+
+
+def _loss(levels: Sequence[Level]) -> str:
+    """Return whether weak scaling loses speed, and from where on."""
+    losing = [level for level in levels if level.efficiency and level.efficiency.high < 1.0]
+    last = levels[-1]
+    if len(levels) < 2 or last.efficiency is None:
+        return ""
+    if last.efficiency.low > 1.0:
+        return (
+            "the larger work is done faster for each item: usually more cache, or a first level "
+            "that was held up"
+        )
+    if last not in losing:
+        return "no loss is measurable: the interval holds 100 %, the same time as before"
+    first = losing[0].workers
+    worst = min(levels, key=lambda level: level.efficiency.point if level.efficiency else 1.0)
+    growing = worst is last and len(losing) > 1
+    return (
+        f"a loss is certain from {first} workers on"
+        f"{', and it grows with them' if growing else ''}: what workers cost each other, or cores "
+        "that are slower together (clock, memory bandwidth)"
+    )
+
+
+def _holds_half(efficiency: Estimate) -> bool:
+    return efficiency.low < USEFUL_EFFICIENCY < efficiency.high
 
 
 def _bound(levels: Sequence[Level]) -> str:

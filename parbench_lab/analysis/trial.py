@@ -68,15 +68,21 @@ class Use:
     ----------
     at_s
         Since the run began.
-    workers
-        In use from then on.
+    workers, before
+        In use from then on, and until then (in the run before, where it has just begun).
     reason
-        Why it changed; "" at the begin.
+        Why it changed; "" where it did not.
     """
 
     at_s: float
     workers: int
+    before: int
     reason: str = ""
+
+    @property
+    def is_change(self) -> bool:
+        """Whether more or fewer were in use than before."""
+        return self.workers != self.before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
 from parbench_lab.core.wording import amount, memory, printable
@@ -20,6 +21,7 @@ def print_curve(
     *,
     law: str | None = None,
     include_oversubscribed: bool = False,
+    about: str = "",
 ) -> None:
     """Print a curve's levels and what they say.
 
@@ -31,6 +33,8 @@ def print_curve(
         To fit; None for the mode's own, ``"none"`` for none.
     include_oversubscribed
         Whether levels beyond the cores are fitted.
+    about
+        What else to tell in the title.
     """
     from rich.console import Console  # noqa: PLC0415 - slow to load
 
@@ -38,6 +42,7 @@ def print_curve(
 
     console = Console(file=screen, highlight=False)
     console.print()
+    console.print(printable(_title(curve, about)), markup=False, soft_wrap=True)
     console.print(_table(curve))
     console.print(f"{curve.agreement}.")
     for sentence in (
@@ -48,48 +53,63 @@ def print_curve(
         console.print(f"- {told}.", markup=False, soft_wrap=True)
 
 
+def _title(curve: ScalingCurve, about: str) -> str:
+    size = curve.levels[0].size if curve.levels else 0
+    what = "adaptive workers" if curve.adaptive else f"{curve.mode} scaling"
+    items = f"{size:,} {curve.unit}"
+    if curve.mode == "weak" and curve.levels:
+        items = f"{size // curve.levels[0].workers:,} {curve.unit} per worker"
+    facts = [what, curve.backend, items, *([about] if about else [])]
+    return f"{curve.name}: {', '.join(facts)}"
+
+
 def _table(curve: ScalingCurve) -> Table:
     from rich import box  # noqa: PLC0415 - slow to load
     from rich.table import Table  # noqa: PLC0415 - slow to load
 
-    size = curve.levels[0].size if curve.levels else 0
-    title = f"{curve.name}: {curve.mode} scaling, {curve.backend}, {size:,} {curve.unit}"
     table = Table(
-        title=printable(title),
-        title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    for column in (
-        "workers",
-        "time",
-        "speedup",
-        "efficiency",
-        "serial",
-        f"{curve.unit}/s",
-        "memory",
-    ):
-        table.add_column(column, justify="right")
+    columns = _columns(curve)
+    for head in columns:
+        table.add_column(head, justify="right")
     for level in curve.levels:
-        table.add_row(*_row(level))
+        mark = " *" if level.oversubscribed else ""
+        if level.time_s is None:
+            table.add_row(f"{level.workers}{mark}", "failed")
+        else:
+            first, *others = (cell(level) for cell in columns.values())
+            table.add_row(f"{first}{mark}", *others)
     return table
 
 
-def _row(level: Level) -> tuple[str, ...]:
-    mark = " *" if level.oversubscribed else ""
-    if level.time_s is None:
-        return (f"{level.workers}{mark}", "failed", "", "", "", "", "")
-    peak = level.peak_memory_bytes
-    return (
-        f"{level.workers}{mark}",
-        _told(level.time_s, 1.0, " s"),
-        _told(level.speedup),
-        _told(level.efficiency, 100.0, " %"),
-        _told(level.serial_fraction, 100.0, " %"),
-        amount(level.throughput.point if level.throughput else None),
-        memory(peak.point if peak else None),
-    )
+def _columns(curve: ScalingCurve) -> dict[str, Callable[[Level], str]]:
+    """Return head to what a level has in that column."""
+    last: dict[str, Callable[[Level], str]] = {
+        f"{curve.unit}/s": lambda lv: amount(lv.throughput.point if lv.throughput else None),
+        "memory": lambda lv: memory(lv.peak_memory_bytes.point if lv.peak_memory_bytes else None),
+    }
+    if curve.adaptive:
+        return {
+            "workers": lambda lv: f"{_told(lv.mean_workers)}\nof {lv.workers}",
+            "time": lambda lv: _told(lv.time_s, 1.0, " s"),
+            **last,
+        }
+    weak = curve.mode == "weak"
+    serial: dict[str, Callable[[Level], str]] = {
+        "serial": lambda lv: _told(lv.serial_fraction, 100.0, " %")
+    }
+    return {
+        "workers": lambda lv: str(lv.workers),
+        **({curve.unit: lambda lv: f"{lv.size:,}"} if weak else {}),
+        "time": lambda lv: _told(lv.time_s, 1.0, " s"),
+        "scaled speedup" if weak else "speedup": lambda lv: _told(lv.speedup),
+        "efficiency": lambda lv: _told(lv.efficiency, 100.0, " %"),
+        **({} if weak else serial),
+        **last,
+    }
 
 
 def _told(estimate: Estimate | None, factor: float = 1.0, unit: str = "") -> str:
@@ -103,7 +123,7 @@ def _law_words(
     curve: ScalingCurve, law: str | None, *, include_oversubscribed: bool
 ) -> tuple[str, ...]:
     wanted = law or ("gustafson" if curve.mode == "weak" else "usl")
-    if wanted == "none":
+    if wanted == "none" or curve.adaptive:  # which says itself that no law is in it
         return ()
     try:
         fit = curve.fit(
@@ -126,6 +146,7 @@ def curve_document(
         "job": curve.name,
         "backend": curve.backend,
         "mode": curve.mode,
+        "adaptive": curve.adaptive,
         "unit": curve.unit,
         "cores": curve.cores,
         "machine": curve.machine,

@@ -92,17 +92,20 @@ def _show_study(
     summary: RunSummary, header: RunHeader, events: Iterable[EventRecord], *, as_json: bool
 ) -> dict[str, Any]:
     """Print a study's curves unless JSON is asked for; return them as JSON values."""
-    from parbench_lab.cli.curves import curve_document, print_curve  # noqa: PLC0415 - loads numpy
+    from parbench_lab.cli.studies import (  # noqa: PLC0415 - most shown runs are races
+        print_study,
+        study_document,
+    )
     from parbench_lab.scaling.journal import read_curves  # noqa: PLC0415 - loads numpy
 
-    curves = read_curves(header, events).values()
+    curves = read_curves(header, events)
+    unit = str(header.document.get("batch_unit", "items"))
     status = run_status(summary)
     if not as_json:
         click.echo(
             printable(f"study {summary.id}: {summary.name}, {summary.started_utc}, {status}")
         )
-        for curve in curves:
-            print_curve(curve, sys.stdout)
+        print_study(curves, sys.stdout, batch_unit=unit)
         if status == INTERRUPTED:
             click.echo(f"go on: parbench scale --resume {summary.id}")
     return {
@@ -111,7 +114,7 @@ def _show_study(
         "name": summary.name,
         "started_utc": summary.started_utc,
         "status": status,
-        "curves": [curve_document(curve) for curve in curves],
+        **study_document(curves, batch_unit=unit),
     }
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from parbench_lab.cli.curves import curve_document, print_curve
 from parbench_lab.cli.options import (
     debug_option,
     examples,
@@ -18,6 +17,7 @@ from parbench_lab.cli.options import (
     store_option,
 )
 from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.cli.studies import print_study, study_document
 from parbench_lab.core.wording import printable
 from parbench_lab.errors import UsageError
 
@@ -45,10 +45,21 @@ class Counts(click.ParamType):  # type: ignore[type-arg] # generic in click's ne
         return tuple(map(int, value.split(",")))
 
 
+class WorkerCounts(Counts):
+    """The same, or ``adaptive``."""
+
+    name = "N,N,...|adaptive"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the numbers, or the word."""
+        return value if value == "adaptive" else super().convert(value, param, ctx)
+
+
 @click.command(
     epilog=examples(
         "parbench scale",
         "parbench scale portfolio_backtest --quick --workers 8 --window-days 365",
+        "parbench scale portfolio_backtest --batch-sizes 10,50,100,200,500",
         "parbench scale ml_operations --quick",
         "parbench scale mymodule:job --mode weak --repeats 9 --json --output curve.json",
     )
@@ -58,8 +69,9 @@ class Counts(click.ParamType):  # type: ignore[type-arg] # generic in click's ne
 )
 @click.option(
     "--workers",
-    type=Counts(),
-    help="Worker counts; one number N measures 1, 2, 4, ... N.  [default: up to the cores]",
+    type=WorkerCounts(),
+    help="Worker counts; one number N measures 1, 2, 4, ... N; adaptive: as many as the load of "
+    "others on this machine leaves room for.  [default: up to the cores]",
 )
 @click.option("--mode", type=click.Choice(["strong", "weak"]), default="strong", show_default=True)
 @click.option(
@@ -70,6 +82,11 @@ class Counts(click.ParamType):  # type: ignore[type-arg] # generic in click's ne
     help="What runs the parts; repeat it for curves side by side.  [default: auto]",
 )
 @click.option("--sizes", type=Counts(), help="Items of the case.  [default: the job's own]")
+@click.option(
+    "--batch-sizes",
+    type=Counts(),
+    help="Items that go to a worker at once, a series each.  [default: the job's own]",
+)
 @click.option(
     "--repeats", type=int, default=5, show_default=True, help="How often each level is measured."
 )
@@ -121,21 +138,22 @@ def scale(job: str, *, listing: bool, as_json: bool, output: Path | None, **aske
         if study.backend_reason:
             print(study.backend_reason, file=screen)
         _measure(study, screen)
-        curves = list(study.curves.values())
+        curves = study.curves
         done, planned = study.progress
-        for curve in curves:
-            print_curve(curve, screen, law=law, include_oversubscribed=include)
+        options = {
+            "law": law,
+            "include_oversubscribed": include,
+            "batch_unit": study.scalable.batch_unit,
+        }
+        print_study(curves, screen, **options)
         if done < planned:
             print(
                 f"{done} of {planned} runs; go on: parbench scale --resume {study.run_id}",
                 file=screen,
             )
-        document = {
-            "run": study.run_id,
-            "curves": [curve_document(c, law=law, include_oversubscribed=include) for c in curves],
-        }
+        document = {"run": study.run_id, **study_document(curves, **options)}
     deliver(document, as_json=as_json, output=output)
-    return 0 if all(curve.agrees for curve in curves) else 1
+    return 0 if all(curve.agrees for curve in curves.values()) else 1
 
 
 def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:
@@ -149,7 +167,7 @@ def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:
         )
     chosen = {name: asked[name] for name in OF_THE_JOB if asked[name] is not None}
     workers = asked["workers"]
-    if workers is not None and len(workers) == 1:
+    if isinstance(workers, tuple) and len(workers) == 1:
         workers = default_workers(workers[0])
     backends = asked["backends"] or ("auto",)
     if "auto" in backends and len(backends) > 1:
@@ -161,6 +179,7 @@ def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:
         mode=asked["mode"],
         backend=backends[0] if len(backends) == 1 else backends,
         sizes=asked["sizes"],
+        batch_sizes=asked["batch_sizes"],
         repeats=asked["repeats"],
         seed=asked["seed"],
         cluster=asked["cluster"],
@@ -179,6 +198,9 @@ def _ml_operations(
     if len(backends) > 1:
         raise UsageError(f"{ML_OPERATIONS} is measured on one --backend at a time")
     workers = asked["workers"]
+    if workers == "adaptive":
+        raise UsageError(f"{ML_OPERATIONS} needs worker counts; adaptive is for a single job")
+    sizes = {} if asked["batch_sizes"] is None else {"batch_sizes": asked["batch_sizes"]}
     config = ml.ParallelConfig(
         n_workers=max(workers) if workers else None,
         backend=backends[0],
@@ -190,6 +212,7 @@ def _ml_operations(
         seed=asked["seed"],
         size_factor=0.1 if asked["configurations"] == "quick" else 1.0,
         progress=lambda line: click.echo(printable(line), err=True),
+        **sizes,
     )
     ml.print_benchmark_results(benchmark, file=screen)
     document = {**jsonable(benchmark), "targets": jsonable(benchmark.targets)}

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from parbench_lab.analysis.trial import Use
 from parbench_lab.core.pool import Pool
 from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_cores
+from parbench_lab.lab.study_parts import adaptive_map
 from parbench_lab.workloads.portfolio.case import Backtest
 from parbench_lab.workloads.portfolio.optimizer import (
     Optimization,
@@ -116,7 +118,9 @@ class ParallelOptimizer(ComprehensiveOptimizer):
     Parameters
     ----------
     workers
-        How many, at least 1; ``"auto"`` for one less than there are cores for us, at least 1.
+        How many, at least 1; ``"auto"`` for one less than there are cores for us, at least 1;
+        ``"adaptive"`` for as many as the load of others on this machine leaves room for, looked
+        at between parts (`uses` tells).
     backend
         ``"processes"``, ``"threads"`` or ``"dask"``. One worker is this process itself.
     pool_factory
@@ -147,8 +151,11 @@ class ParallelOptimizer(ComprehensiveOptimizer):
         pool_factory: PoolFactory | None = None,
         **options: Any,
     ) -> None:
-        self.workers = worker_count(workers)
+        self.adaptive = workers == "adaptive"
+        self.workers = available_cores() if self.adaptive else worker_count(workers)
         self.backend = backend
+        self.uses: tuple[Use, ...] = ()
+        """How many workers the last adaptive run used, from when on."""
         self._open = pool_factory or _house_pool
         super().__init__(**options)
 
@@ -164,7 +171,14 @@ class ParallelOptimizer(ComprehensiveOptimizer):
         """
         pool = self._open(self.backend, self.workers)
         try:
-            return optimize(self.case, map=pool.map, **self._options)
+            if not self.adaptive or self.workers == 1:
+                return optimize(self.case, map=pool.map, **self._options)
+            adaptive = adaptive_map(pool)
+            adaptive.begin()
+            try:
+                return optimize(self.case, map=adaptive, **self._options)
+            finally:
+                self.uses = adaptive.end()
         finally:
             pool.close()
 
@@ -188,7 +202,8 @@ def worker_count(workers: int | str) -> int:
         return max(1, available_cores() - 1)
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise UsageError(
-            f"workers must be 'auto' or a whole number of at least 1 but got {workers!r}"
+            "workers must be 'auto', 'adaptive' or a whole number of at least 1 but got "
+            f"{workers!r}"
         )
     return workers
 

@@ -349,6 +349,7 @@ class ScalingStudy(StudyView):
                 document={
                     "plan": jsonable(journal.planned(plan)),
                     "unit": self.scalable.unit,
+                    "batch_unit": self.scalable.batch_unit,
                     "tolerance": self.scalable.tolerance,
                     "options": jsonable(self._options),
                     "cores": self.cores,

@@ -85,7 +85,15 @@ def workers_of(backend: str, workers: int, cluster: Any = None) -> Pool:
 
 
 def adaptive_map(pool: Pool) -> AdaptiveMap:
-    """Return the map of a pool on this machine that follows the load of the others."""
+    """Return the map of a pool on this machine that follows the load of the others.
+
+    Raises
+    ------
+    UsageError
+        If the pool cannot let workers rest.
+    """
+    if not (hasattr(pool, "use") and hasattr(pool, "process_ids")):
+        raise UsageError(f"the workers of {pool.backend} cannot be adaptive: give their number")
     from parbench_lab.execution.pools.load import OthersLoad  # noqa: PLC0415 - loads psutil
 
     adjustable = cast("AdjustablePool", pool)

@@ -267,11 +267,12 @@ def series_labels(keys: Iterable[Any]) -> dict[Any, str]:
     known = list(keys)
     if not all(isinstance(key, Series) for key in known):
         return {key: str(key) for key in known}
-    if len({key.size for key in known}) == 1:
-        return {key: key.backend for key in known}
-    if len({key.backend for key in known}) == 1:
-        return {key: f"{key.size:,} items" for key in known}
-    return {key: str(key) for key in known}
+    facts = {key: (key.backend, f"{key.size:,} items", key.batches) for key in known}
+    # the backend names a single series
+    told = [n for n in range(3) if len({fact[n] for fact in facts.values()}) > 1] or [0]
+    return {
+        key: ", ".join(fact[n] for n in told if fact[n]) or str(key) for key, fact in facts.items()
+    }
 
 
 # ---------------------------------------------------------------- what was measured

@@ -132,18 +132,22 @@ class AdaptiveMap:
         self._steering = Steering(most=pool.n_workers, workers=pool.n_workers)
         self._began_s = self._looked_s = clock_s()
         self._uses: list[Use] = []
+        self._told, self._reason = self._steering.workers, ""
         self._others_cores()  # from here on
 
     def begin(self) -> None:
         """Begin a run: what is told of it starts here."""
         self._look()
+        before, after = self._told, self._steering.workers
         self._began_s = self._clock_s()
-        self._uses = [Use(at_s=0.0, workers=self._steering.workers)]
+        reason = self._reason if after != before else ""
+        self._uses = [Use(at_s=0.0, workers=after, before=before, reason=reason)]
 
-    @property
-    def uses(self) -> tuple[Use, ...]:
-        """How many workers were used since the run began: at its begin, and at each change."""
-        return tuple(self._uses)
+    def end(self) -> tuple[Use, ...]:
+        """End a run and return how many workers it used: at its begin, and at each change."""
+        uses, self._uses = tuple(self._uses), []
+        self._told = self._steering.workers
+        return uses
 
     def __call__(self, function: Callable[..., Any], /, *items: Iterable[Any]) -> Iterator[Any]:
         """Yield results as the pool's map does, and look at the load between them."""
@@ -168,5 +172,10 @@ class AdaptiveMap:
         after = self._steering.workers
         if after != before:
             self.pool.use(after)
-            why = f"others use {others:.1f} of {self._cores} cores"
-            self._uses.append(Use(at_s=now_s - self._began_s, workers=after, reason=why))
+            self._note(now_s, before, after, f"others use {others:.1f} of {self._cores} cores")
+
+    def _note(self, now_s: float, before: int, after: int, reason: str) -> None:
+        self._reason = reason
+        if self._uses:
+            at_s = now_s - self._began_s
+            self._uses.append(Use(at_s=at_s, workers=after, before=before, reason=reason))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -34,17 +33,18 @@ def measured(cell: Cell, trial: Trial) -> Mapping[str, Any]:
 def adapted(cell: Cell, trial: Trial) -> Iterator[Mapping[str, Any]]:
     """Yield every change of the number of workers in use during a run, as JSON values.
 
-    `at_s` is since the run began.
+    `at_s` is since the run began; 0 for what changed between two runs.
     """
-    for before, use in itertools.pairwise(trial.uses):
-        yield {
-            "at_s": use.at_s,
-            "from": before.workers,
-            "to": use.workers,
-            "reason": use.reason,
-            "backend": cell.series.backend,
-            "repetition": cell.repetition,
-        }
+    for use in trial.uses:
+        if use.is_change:
+            yield {
+                "at_s": use.at_s,
+                "from": use.before,
+                "to": use.workers,
+                "reason": use.reason,
+                "backend": cell.series.backend,
+                "repetition": cell.repetition,
+            }
 
 
 def planned(plan: Plan) -> Mapping[str, Any]:

@@ -117,7 +117,7 @@ class Workbench:
                 result, taken = _timed(lambda: run(spread), pool)
                 if adaptive is not None:
                     # workers that rested have no share of their own in the time
-                    taken |= {"uses": adaptive.uses, "shares": None}
+                    taken |= {"uses": adaptive.end(), "shares": None}
                 return self._judged(result, expected, {**about, **taken})
         except Exception as error:  # noqa: BLE001 - a level that fails is an outcome
             self._drop(cell.series.backend, cell.workers)

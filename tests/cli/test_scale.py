@@ -1,10 +1,13 @@
 """``parbench scale`` and ``parbench prove``: what is printed, what is kept, how they end."""
 
+import io
 import json
 
 import pytest
 
+from parbench_lab.cli.studies import print_study
 from parbench_lab.lab import scaling_study
+from parbench_lab.lab.stored import load_curves
 from parbench_lab.store import open_store
 
 SMALL = ("--workers", "1,2,4", "--sizes", "40000", "--repeats", "2", "--backend", "threads")
@@ -56,6 +59,36 @@ def test_backends_stand_side_by_side_and_auto_says_why(shell):
     assert "numbers of prime_count" in chosen.stdout
     assert "scaling, serial," in both.stdout
     assert "scaling, threads," in both.stdout
+
+
+def test_batch_sizes_are_compared_and_the_best_ones_curve_follows(shell):
+    found = shell("scale", "prime_count", "--workers", "1,2", "--sizes", "400000", "--repeats",
+                  "2", "--backend", "threads", "--batch-sizes", "1,10", "--json")  # fmt: skip
+    shown = io.StringIO()
+    print_study(load_curves("latest"), shown, batch_unit="parts")
+
+    document = json.loads(found.stdout)
+    (batches,) = document["batches"]
+    assert [curve["batch_size"] for curve in document["curves"]] == [1, 10]
+    assert [level["workers"] for level in batches["levels"]] == [1, 2]
+    assert all(level["best"] in (1, 10) for level in batches["levels"])
+    for told in (found.stderr, shown.getvalue()):
+        assert "batch sizes, threads, 400,000 numbers" in told
+        assert "with 2 workers batches of " in told
+        assert told.count("strong scaling, threads") == 1
+
+
+def test_adaptive_workers_are_measured_and_nothing_is_fitted(shell):
+    options = ("--workers", "adaptive", "--sizes", "40000", "--repeats", "2")
+    found = shell("scale", "prime_count", *options, "--backend", "threads", "--json")
+    refused = shell("scale", "ml_operations", "--workers", "adaptive")
+
+    (curve,) = json.loads(found.stdout)["curves"]
+    assert curve["adaptive"] is True
+    assert curve["levels"][0].get("speedup") is None
+    assert "adaptive workers, threads" in found.stderr
+    assert "there is no speedup and no law" in found.stderr
+    assert "adaptive is for a single job" in refused.stderr
 
 
 @pytest.mark.parametrize(

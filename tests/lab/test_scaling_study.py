@@ -46,6 +46,51 @@ def test_several_backends_and_sizes_stand_side_by_side():
     ]  # fmt: skip
 
 
+def test_batch_sizes_stand_side_by_side_and_are_resumed(tmp_path):
+    store, options = tmp_path / "runs.db", {**OPTIONS, "batch_sizes": [3, 10]}
+    with pb.ScalingStudy(squares, store=store, **options) as study:
+        study.on_trial = lambda *_: study.stop()
+        study.start()
+        assert study.wait(60)
+    with ScalingStudy.resume_run("latest", squares, make_case=numbers, store=store) as again:
+        curves = again.run()
+
+    assert [series.batch_size for series in curves] == [3, 10]
+    assert [len(curve.trials) for curve in curves.values()] == [4, 4]
+    assert [series.batch_size for series in pb.load_curves("latest", store)] == [3, 10]
+
+
+def test_adaptive_workers_are_a_curve_without_speedups(tmp_path):
+    options = {**OPTIONS, "workers": "adaptive"}
+    with pb.ScalingStudy(squares, store=tmp_path / "runs.db", **options) as study:
+        curve = study.run()
+    (stored,) = pb.load_curves("latest", tmp_path / "runs.db").values()
+
+    (level,) = curve.levels
+    assert curve.adaptive
+    assert level.time_s.n == 2
+    assert level.speedup is None
+    assert 1 <= level.mean_workers.point <= study.cores
+    assert stored.table() == curve.table()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"workers": "many"}, "worker counts or 'adaptive'"),
+        ({"workers": "adaptive", "backend": "serial"}, "has one worker"),
+        ({"workers": "adaptive", "mode": "weak"}, "strong scaling"),
+        ({"workers": "adaptive", "cluster": "tcp://a:1"}, "leave cluster out"),
+        ({"batch_sizes": []}, "at least one"),
+        ({"batch_sizes": [0]}, "batch_sizes must be whole numbers"),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_with_batches_or_adaptive_workers_is_refused(options, words):
+    with pytest.raises(UsageError, match=words):
+        pb.ScalingStudy("prime_count", store=":memory:", **options)
+
+
 def test_a_study_that_was_cut_off_goes_on_where_it_was(tmp_path):
     store, third = tmp_path / "runs.db", threading.Event()
     seen = []

@@ -65,9 +65,29 @@ def test_between_parts_the_map_looks_at_the_load_and_tells_the_pool(pool):
 
     assert list(adaptive(abs, range(20))) == list(range(20))
     assert pool.used == [2]
-    assert [use.workers for use in adaptive.uses] == [4, 2]
-    assert adaptive.uses[1].reason == "others use 2.0 of 4 cores"
-    assert adaptive.uses[1].at_s > 0.0
+    first, change = adaptive.end()
+    assert (first.before, first.workers, first.reason) == (4, 4, "")
+    assert (change.before, change.workers) == (4, 2)
+    assert change.reason == "others use 2.0 of 4 cores"
+    assert change.at_s > 0.0
+
+
+def test_what_changed_between_two_runs_is_told_at_the_begin_of_the_second(pool):
+    clock = itertools.count(0.0, PERIOD_S)
+    load = [0.0]
+    adaptive = AdaptiveMap(
+        pool, others_cores=lambda: load[0], cores=4, clock_s=lambda: next(clock)
+    )
+    adaptive.begin()
+    adaptive.end()
+    load[0] = 3.0
+    list(adaptive(abs, range(20)))  # a run that is not measured
+
+    adaptive.begin()
+    (first,) = adaptive.end()
+
+    assert (first.before, first.workers) == (4, 1)
+    assert first.reason == "others use 3.0 of 4 cores"
 
 
 def test_where_the_load_is_not_known_all_workers_work(pool):
@@ -78,4 +98,4 @@ def test_where_the_load_is_not_known_all_workers_work(pool):
     list(adaptive(abs, range(20)))
 
     assert pool.used == []
-    assert [use.workers for use in adaptive.uses] == [4]
+    assert [use.workers for use in adaptive.end()] == [4]

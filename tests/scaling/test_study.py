@@ -267,6 +267,7 @@ def test_adaptive_workers_are_measured_with_every_change_in_the_journal():
     changes = [payload for kind, payload in bench.told if kind == journal.ADAPTED]
 
     assert bench.opened[0].used == [2]
+    assert [(change["from"], change["to"]) for change in changes] == [(4, 2)]
     assert journal.read_back(kept(bench.told)) == (plan, dict(bench.trials))
     assert all(change["reason"] == "others use 2.0 of 4 cores" for change in changes)
     assert curve.levels[0].time_s.n == 2

@@ -64,7 +64,7 @@ def test_one_core_is_left_for_the_rest_of_the_machine():
 
 @pytest.mark.parametrize("workers", [0, -2, 1.5, True, "all", None])
 def test_a_number_of_workers_that_is_none_is_refused(workers):
-    with pytest.raises(UsageError, match="workers must be 'auto' or"):
+    with pytest.raises(UsageError, match="workers must be 'auto', 'adaptive' or"):
         pb.ParallelOptimizer(workers=workers)
 
 
@@ -167,3 +167,14 @@ def test_ctrl_c_in_a_shell_ends_with_a_partial_result():
     assert lines == ["0 10000\n", "128 10000\n"]
     assert rest.splitlines()[-1] == "False True"
     assert (running.returncode, errors) == (0, "")
+
+
+def test_adaptive_workers_give_the_same_result_and_tell_how_many_they_were():
+    serial = pb.ComprehensiveOptimizer(**SMALL).optimize()
+
+    optimizer = pb.ParallelOptimizer(**SMALL, workers="adaptive", backend="threads")
+    found = optimizer.optimize()
+
+    assert serial.table.equals(found.table)
+    assert all(1 <= use.workers <= available_cores() for use in optimizer.uses)
+    assert bool(optimizer.uses) == (available_cores() > 1)

@@ -1,0 +1,155 @@
+"""All curves of a study in the terminal, and as JSON: batch sizes side by side come first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+from parbench_lab.cli.curves import curve_document, print_curve
+from parbench_lab.core.wording import printable
+
+if TYPE_CHECKING:
+    from parbench_lab.analysis.batches import BatchLevel
+    from parbench_lab.analysis.curve import ScalingCurve
+    from parbench_lab.core.estimate import Estimate
+    from parbench_lab.scaling.plan import Series
+
+    Group = tuple[str, int]
+    """Backend and size."""
+
+
+def print_study(
+    curves: Mapping[Series, ScalingCurve],
+    screen: TextIO,
+    *,
+    batch_unit: str = "items",
+    law: str | None = None,
+    include_oversubscribed: bool = False,
+) -> None:
+    """Print the curves of a study; of several batch sizes a table and the best one's curve.
+
+    Parameters
+    ----------
+    curves
+        As `ScalingStudy.curves` has them.
+    batch_unit
+        What a batch size counts, in the plural.
+    screen, law, include_oversubscribed
+        As for `print_curve`.
+    """
+    options: dict[str, Any] = {"law": law, "include_oversubscribed": include_oversubscribed}
+    for series, curve in curves.items():
+        if series.batch_size is None:
+            print_curve(curve, screen, **options)
+    for sized in _by_batch(curves).values():
+        levels = _print_batches(sized, screen, batch_unit)
+        if levels:
+            best = levels[-1].best
+            print_curve(sized[best], screen, about=f"batches of {best:,} {batch_unit}", **options)
+
+
+def study_document(
+    curves: Mapping[Series, ScalingCurve],
+    *,
+    batch_unit: str = "items",
+    law: str | None = None,
+    include_oversubscribed: bool = False,
+) -> dict[str, Any]:
+    """Return the curves of a study as JSON values; parameters as for `print_study`."""
+    options: dict[str, Any] = {"law": law, "include_oversubscribed": include_oversubscribed}
+    return {
+        "curves": [
+            {**curve_document(curve, **options), "batch_size": series.batch_size}
+            for series, curve in curves.items()
+        ],
+        "batches": [
+            _batch_document(group, sized, batch_unit) for group, sized in _by_batch(curves).items()
+        ],
+    }
+
+
+def _by_batch(curves: Mapping[Series, ScalingCurve]) -> dict[Group, dict[int, ScalingCurve]]:
+    found: dict[Group, dict[int, ScalingCurve]] = {}
+    for series, curve in curves.items():
+        if series.batch_size is not None:
+            found.setdefault((series.backend, series.size), {})[series.batch_size] = curve
+    return found
+
+
+def _print_batches(
+    sized: Mapping[int, ScalingCurve], screen: TextIO, unit: str
+) -> tuple[BatchLevel, ...]:
+    from rich import box  # noqa: PLC0415 - slow to load
+    from rich.console import Console  # noqa: PLC0415 - slow to load
+    from rich.table import Table  # noqa: PLC0415 - slow to load
+
+    from parbench_lab.analysis.batches import compare_batches  # noqa: PLC0415 - loads numpy
+
+    levels = compare_batches(sized)
+    any_curve = next(iter(sized.values()))
+    size = any_curve.levels[0].size if any_curve.levels else 0
+    told = f"{any_curve.name}: batch sizes, {any_curve.backend}, {size:,} {any_curve.unit}"
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    table.add_column("workers", justify="right")
+    for batch_size in sized:
+        table.add_column(f"{batch_size:,} {unit}", justify="right")
+    for level in levels:
+        table.add_row(*_row(level, sized))
+    console = Console(file=screen, highlight=False)
+    console.print()
+    console.print(printable(told), markup=False, soft_wrap=True)
+    console.print(table)
+    for sentence in _words(levels, sized, unit):
+        console.print(f"- {printable(sentence)}.", markup=False, soft_wrap=True)
+    return levels
+
+
+def _row(level: BatchLevel, sized: Mapping[int, ScalingCurve]) -> Iterator[str]:
+    yield str(level.workers)
+    for batch_size in sized:
+        mark = " +" if batch_size == level.best else ""
+        yield _told(level.times_s.get(batch_size)) + mark
+
+
+def _words(
+    levels: tuple[BatchLevel, ...], sized: Mapping[int, ScalingCurve], unit: str
+) -> Iterator[str]:
+    from parbench_lab.analysis.batches import read_batches  # noqa: PLC0415 - loads numpy
+
+    for batch_size, curve in sized.items():
+        if not curve.agrees:
+            yield f"batches of {batch_size:,} {unit}: {curve.agreement}"
+    yield from read_batches(levels, unit=unit)
+
+
+def _batch_document(group: Group, sized: Mapping[int, ScalingCurve], unit: str) -> dict[str, Any]:
+    from parbench_lab.analysis.batches import compare_batches  # noqa: PLC0415 - loads numpy
+    from parbench_lab.racing.result import jsonable  # noqa: PLC0415 - loads numpy
+
+    levels = compare_batches(sized)
+    told = [
+        {
+            **{name: jsonable(getattr(level, name)) for name in ("workers", "best", "tied")},
+            "times_s": {str(size): jsonable(found) for size, found in level.times_s.items()},
+            "slower": {str(size): jsonable(found) for size, found in level.slower.items()},
+        }
+        for level in levels
+    ]
+    words = list(_words(levels, sized, unit))
+    return {
+        "backend": group[0],
+        "size": group[1],
+        "unit": unit,
+        "levels": told,
+        "words": words,
+    }
+
+
+def _told(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "failed"
+    return f"{estimate.point:,.3g} s\n[{estimate.low:,.3g}, {estimate.high:,.3g}]"
