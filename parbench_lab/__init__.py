@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parbench_lab import errors, plots, testing
+    from parbench_lab import errors, plots, reports, testing
     from parbench_lab.analysis import laws
     from parbench_lab.analysis.comparison.values import Comparison
     from parbench_lab.analysis.curve import ScalingCurve
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from parbench_lab.lab.comparing import compare
     from parbench_lab.lab.demo import demo
     from parbench_lab.lab.optimizer import ComprehensiveOptimizer, ParallelOptimizer
+    from parbench_lab.lab.record import load_record
     from parbench_lab.lab.scaling_study import ScalingStudy
     from parbench_lab.lab.stored import load_curves, load_history
     from parbench_lab.lab.watch import watch
@@ -57,8 +58,10 @@ __all__ = [
     "laws",
     "load_curves",
     "load_history",
+    "load_record",
     "ml",
     "plots",
+    "reports",
     "testing",
     "watch",
 ]
@@ -85,6 +88,7 @@ _HOMES = {
     "demo": "parbench_lab.lab.demo",
     "load_curves": "parbench_lab.lab.stored",
     "load_history": "parbench_lab.lab.stored",
+    "load_record": "parbench_lab.lab.record",
 }
 
 
@@ -94,7 +98,7 @@ def __getattr__(name: str) -> Any:
     if name in ("laws", "ml"):
         room = "analysis" if name == "laws" else "lab"
         return importlib.import_module(f"parbench_lab.{room}.{name}")
-    if name in ("errors", "plots", "testing"):
+    if name in ("errors", "plots", "reports", "testing"):
         return importlib.import_module(f"parbench_lab.{name}")
     try:
         home = _HOMES[name]

@@ -9,6 +9,17 @@ from __future__ import annotations
 
 from parbench_lab.plots.evidence import evidence_data, evidence_figure
 from parbench_lab.plots.framed import Framed, framed
+from parbench_lab.plots.heatmap import HeatmapData, heatmap_data, heatmap_figure
+from parbench_lab.plots.intervals import intervals_data, intervals_figure
+from parbench_lab.plots.profile import ProfileData, profile_data, profile_figure
+from parbench_lab.plots.history import (
+    HistoryData,
+    HistoryPanel,
+    Mark,
+    history_data,
+    history_figure,
+    history_figures,
+)
 from parbench_lab.plots.ratio import ratio_data, ratio_figure
 from parbench_lab.plots.scaling import (
     ScalingData,
@@ -31,6 +42,11 @@ from parbench_lab.plots.what_if import (
 
 __all__ = [
     "Framed",
+    "HistoryData",
+    "HistoryPanel",
+    "Mark",
+    "HeatmapData",
+    "ProfileData",
     "ScalingData",
     "SizesData",
     "ThroughputData",
@@ -39,6 +55,12 @@ __all__ = [
     "evidence_figure",
     "fitted_laws",
     "framed",
+    "heatmap_data",
+    "heatmap_figure",
+    "intervals_data",
+    "intervals_figure",
+    "profile_data",
+    "profile_figure",
     "race_figures",
     "ratio_data",
     "ratio_figure",

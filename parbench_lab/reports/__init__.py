@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from parbench_lab.reports.compared import comparison_results, comparison_text, run_before
     from parbench_lab.reports.history import (
         HistoryRow,
         RecordedHistory,
@@ -35,6 +36,8 @@ _HOMES = {
     "RecordedHistory": "history",
     "Report": "rendering",
     "SpeedupTarget": "targets",
+    "comparison_results": "compared",
+    "comparison_text": "compared",
     "entrants": "measuring",
     "history_results": "history",
     "history_text": "history",
@@ -44,6 +47,7 @@ _HOMES = {
     "race_text": "text",
     "read_history": "history",
     "render": "rendering",
+    "run_before": "compared",
     "scaling_results": "measured",
     "scaling_table": "text",
     "scaling_text": "text",
@@ -60,6 +64,8 @@ __all__ = [
     "Report",
     "SpeedupTarget",
     "about",
+    "comparison_results",
+    "comparison_text",
     "entrants",
     "history_results",
     "history_text",
@@ -69,6 +75,7 @@ __all__ = [
     "race_text",
     "read_history",
     "render",
+    "run_before",
     "scaling_results",
     "scaling_table",
     "scaling_text",

@@ -1,0 +1,129 @@
+"""A comparison of two stored runs as a result that a report keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from parbench_lab.analysis.comparison.values import Comparison, Pair, SideFigure
+from parbench_lab.core.wording import NOTHING, printable
+from parbench_lab.core.wording import ratio as ratio_words
+from parbench_lab.errors import StoreError
+from parbench_lab.plots.history import figure_words
+from parbench_lab.racing.result import jsonable
+from parbench_lab.reports.kept import Kept, keep
+from parbench_lab.reports.text import plain_table
+from parbench_lab.store import open_store
+
+PREVIOUS = "previous"
+_OPPORTUNITIES = 8
+
+
+def run_before(
+    baseline: str, new: str = "latest", store: str | Path | None = None
+) -> tuple[str, str]:
+    """Return the ids of two races, where ``"previous"`` is the one before.
+
+    Parameters
+    ----------
+    baseline
+        An id (its beginning is enough), or ``"previous"``: the race of the same workload and mode
+        before `new`.
+    new
+        An id, or ``"latest"``: the newest race.
+    store
+        As for `parbench_lab.store.open_store`; "" is None.
+
+    Raises
+    ------
+    StoreError
+        If one of them is not there.
+    """
+    opened = open_store(store or None)
+    try:
+        if new == "latest":
+            newest = opened.runs(kind="race", last=1)
+            if not newest:
+                raise StoreError("no race in the store yet; parbench race makes one")
+            later = newest[0]
+        else:
+            later = opened.summary(new)
+        if baseline != PREVIOUS:
+            return opened.summary(baseline).id, later.id
+        runs = opened.runs(kind="race", workload=later.name, mode=later.mode)
+        before = [one for one in runs if one.started_utc < later.started_utc]
+    finally:
+        opened.close()
+    if not before:
+        raise StoreError(
+            f"no race of {later.name} before {later.id}; give a baseline, or race it again"
+        )
+    return before[-1].id, later.id
+
+
+def comparison_results(found: Comparison) -> Kept:
+    """Return a comparison as a result that a report keeps."""
+    document: dict[str, Any] = jsonable(found)
+    document["sentence"] = found.sentence
+    for pair, described in zip(found.pairs, document["pairs"], strict=True):
+        described["verdict"] = pair.verdict.value
+    return keep("comparison", document, comparison_text(found))
+
+
+def comparison_text(found: Comparison) -> str:
+    """Return a comparison as a table, with what it says below."""
+    heads = ["candidate", "size", "baseline", "new", "ratio", "verdict", "q"]
+    relative = [] if found.speed is None else ["relative"]
+    rows = [_row(pair, found) for pair in found.pairs]
+    lines = [f"{side.id}: {_where(found, new=side is found.new)}" for side in _sides(found)]
+    if rows:
+        lines += ["", plain_table([*heads, *relative], rows)]
+    lines += ["", printable(found.sentence)]
+    lines += [f"note: {printable(note)}" for note in found.notes]
+    if found.machine_differences:
+        differing = "; ".join(found.machine_differences)
+        lines.append(printable(f"the machines differ in {differing}"))
+    lines += [
+        printable(f"{rank}. {one.what}: {_gain(one.gain, at_most=one.at_most)} ({one.evidence})")
+        for rank, one in enumerate(found.opportunities[:_OPPORTUNITIES], 1)
+    ]
+    return "\n".join(lines)
+
+
+def _sides(found: Comparison) -> tuple[Any, Any]:
+    return found.baseline, found.new
+
+
+def _where(found: Comparison, *, new: bool) -> str:
+    side = found.new if new else found.baseline
+    commit = f", commit {side.commit[:12]}{' with changes' if side.dirty else ''}"
+    place = f"{side.cpu_model or 'a machine'} ({side.machine or 'not known'})"
+    named = "new" if new else "baseline"
+    return printable(f"{named}, {side.started_utc[:16]}, {place}{commit if side.commit else ''}")
+
+
+def _row(pair: Pair, found: Comparison) -> list[str]:
+    told, beyond = pair.judgement, pair.relative
+    row = [
+        pair.candidate,
+        f"{pair.size:,}",
+        _median(pair.baseline, found),
+        _median(pair.new, found),
+        ratio_words(told.ratio) if told else NOTHING,
+        pair.verdict.of(found.metric),
+        f"{told.q:.2g}" if told else NOTHING,
+    ]
+    if found.speed is None:
+        return row
+    shown = f"{ratio_words(beyond.ratio)} {beyond.verdict.of(found.metric)}" if beyond else NOTHING
+    return [*row, shown]
+
+
+def _median(side: SideFigure, found: Comparison) -> str:
+    if side.median is None:
+        return NOTHING
+    return f"{figure_words(found.metric.name, side.median)} ({side.n})"
+
+
+def _gain(gain: float, *, at_most: bool) -> str:
+    return f"{'up to ' if at_most else ''}{100 * gain:.0f} % less time"
