@@ -158,6 +158,7 @@ def _night(
     settings = {name: asked[name] for name in _SETTINGS if asked[name] not in (None, ())}
 
     def run() -> WatchReport:
+        click.echo(f"watching {printable(target)} (Ctrl-C ends it) ...", file=told.screen)
         report = doors.watch(
             target,
             **given,

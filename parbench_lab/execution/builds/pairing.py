@@ -8,7 +8,6 @@ meanwhile meets both alike.
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ MIN_TIME_S = 0.005
 
 MAX_REPEATS = 1_000_000
 _CALIBRATIONS = 3
+_ALIKE = 4
 _PADDING_BYTES = 4096
 
 
@@ -110,7 +110,7 @@ class Pair:
         self._folder = folder
         self._here = here
         self._started = 0
-        self._repeats: dict[str, int] = {}
+        self._repeats: dict[str, tuple[int, int]] = {}
 
     def meet(self) -> Meeting:
         """Start both once and return what they have.
@@ -173,11 +173,13 @@ class Pair:
                     duels.append(table.duel(ready[index], at, new_first=bool(coin)))
             return tuple(duels)
 
-    def repeats(self, candidate: str) -> int | None:
-        """Return how often a candidate is called in one measurement, None before that is known."""
+    def repeats(self, candidate: str) -> tuple[int, int] | None:
+        """Return how often a candidate is called in one measurement of the new build and of the
+        baseline, None before that is known.
+        """  # noqa: D205
         return self._repeats.get(candidate)
 
-    def fix_repeats(self, candidate: str, repeats: int) -> None:
+    def fix_repeats(self, candidate: str, repeats: tuple[int, int]) -> None:
         """Fix the number of calls for all rounds: one that followed the times would bias them."""
         self._repeats[candidate] = repeats
 
@@ -246,21 +248,23 @@ class _Table:
         """Run everybody once on both sides, checked; fix their repeats in the first round."""
         firsts = {}
         for name in candidates:
-            firsts[name] = self.duel(name, -1, new_first=True, repeats=1, check=True)
+            firsts[name] = self.duel(name, -1, new_first=True, repeats=(1, 1), check=True)
             if self._pair.repeats(name) is None and not _fatal(firsts[name]):
                 self._pair.fix_repeats(name, self._calibrated(name))
         return firsts
 
-    def _calibrated(self, name: str) -> int:
-        """Return the repeats with which both sides last about `MIN_TIME_S`."""
-        repeats = 1
+    def _calibrated(self, name: str) -> tuple[int, int]:
+        """Return the repeats with which each side lasts about `MIN_TIME_S`."""
+        repeats = (1, 1)
         for _ in range(_CALIBRATIONS):
             duel = self.duel(name, -1, new_first=True, repeats=repeats)
-            times = [m.values.get("wall_time_s", math.inf) for m in (duel.new, duel.baseline)]
-            shortest_s = max(min(times), 1e-9)
-            if shortest_s * repeats >= MIN_TIME_S:
+            if _fatal(duel):
                 break
-            repeats = min(MAX_REPEATS, math.ceil(MIN_TIME_S / shortest_s))
+            sides = (duel.new, duel.baseline)
+            each_s = [max(m.values["wall_time_s"], 1e-9) for m in sides]
+            if all(s * n >= MIN_TIME_S for s, n in zip(each_s, repeats, strict=True)):
+                break
+            repeats = shared_repeats(*each_s)
         return repeats
 
     def duel(
@@ -269,31 +273,49 @@ class _Table:
         block: int,
         *,
         new_first: bool,
-        repeats: int | None = None,
+        repeats: tuple[int, int] | None = None,
         check: bool = False,
     ) -> Duel:
         """Measure a candidate on both sides, one after the other."""
-        request = Request(
-            number=max(0, block),
-            candidate=name,
-            size=self._plan.size,
-            seed=self._case_seed,
-            repeats=repeats or self._pair.repeats(name) or 1,
-            check=check,
-            memory=self._plan.memory,
-        )
         limit_s = self._plan.timeout_s * (3.0 if block < 0 else 1.0)
-        ask = functools.partial(self._measured, request=request, limit_s=limit_s)
-        order = (0, 1) if new_first else (1, 0)
-        found = {side: ask(side) for side in order}
+        counts = repeats or self._pair.repeats(name) or (1, 1)
+        found: dict[int, Measurement] = {}
+        for side in (0, 1) if new_first else (1, 0):
+            request = Request(
+                number=max(0, block),
+                candidate=name,
+                size=self._plan.size,
+                seed=self._case_seed,
+                repeats=counts[side],
+                check=check,
+                memory=self._plan.memory,
+            )
+            found[side] = self._measured(side, request, limit_s)
         return Duel(
             candidate=name, block=block, new=found[0], baseline=found[1], new_first=new_first
         )
 
-    def _measured(self, side: int, *, request: Request, limit_s: float) -> Measurement:
+    def _measured(self, side: int, request: Request, limit_s: float) -> Measurement:
         if not self._sides[side].alive:
             self._sides[side] = self._pair.restarted(self._sides[side], self._rng)
         return self._sides[side].measure(request, limit_s)
+
+
+def shared_repeats(new_s: float, baseline_s: float) -> tuple[int, int]:
+    """Return how often to call each side, given the seconds of one call.
+
+    Alike for both where one is not several times as slow as the other: what a repetition itself
+    costs is then alike too.
+
+    Examples
+    --------
+    >>> shared_repeats(1e-3, 1.2e-3), shared_repeats(1e-6, 1e-2)
+    ((5, 5), (5000, 1))
+    """
+    counts = [min(MAX_REPEATS, math.ceil(MIN_TIME_S / s)) for s in (new_s, baseline_s)]
+    if max(counts) <= _ALIKE * min(counts):
+        return max(counts), max(counts)
+    return counts[0], counts[1]
 
 
 def _fatal(duel: Duel) -> bool:

@@ -84,11 +84,20 @@ class Watches:
         return sides
 
 
-def share_with_alarm(watches: Watches, nights: int, shifts, *, direction: str = "worse"):
-    """Return the share of watches in which any series raised an alarm within the nights."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """The shares of watches in which any series raised an alarm, in each direction."""
+
+    worse: float
+    better: float
+
+
+def share_with_alarm(watches: Watches, nights: int, shifts) -> Shares:
+    """Take the watches through nights; `shifts` is the log ratio, or a function of the night."""
     threshold = watches.rule.threshold(watches.night, 50)
-    raised = np.zeros(watches.n_watches, bool)
+    raised = {name: np.zeros(watches.n_watches, bool) for name in ("worse", "better")}
     for number in range(nights):
-        shift = shifts(number) if callable(shifts) else shifts
-        raised |= (watches.observe(shift)[direction] >= threshold).any(axis=-1)
-    return raised.mean()
+        peaks = watches.observe(shifts(number) if callable(shifts) else shifts)
+        for name in raised:
+            raised[name] |= (peaks[name] >= threshold).any(axis=-1)
+    return Shares(worse=raised["worse"].mean(), better=raised["better"].mean())

@@ -248,7 +248,7 @@ def test_a_round_meets_every_candidate_in_every_block_and_names_who_is_missing(t
     assert {duel.new.outcome for duel in spins} == {Outcome.OK}
     # one that cannot run at all is told once, from its first run
     assert [duel.block for duel in duels if duel.candidate == "raises"] == [-1]
-    assert pair.repeats("spin") > 100
+    assert min(pair.repeats("spin")) > 100
     assert not list(tmp_path.glob("*.words"))
 
 

@@ -1,0 +1,352 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+import signal
+import subprocess
+import sys
+from xml.etree import ElementTree as ET
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parbench_lab.analysis.regression.bisection import Trial
+from parbench_lab.analysis.regression.changes import ChangeHint
+from parbench_lab.analysis.regression.report import SeriesReport, WatchReport
+from parbench_lab.analysis.regression.series import WatchVerdict
+from parbench_lab.cli import parbench
+from parbench_lab.cli.doors import Doors
+from parbench_lab.cli.tables_for_ci import CheckRow, CheckTable, code, junit_xml, markdown
+from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.series import SeriesKey, SeriesPoint
+from parbench_lab.errors import RaceError, UsageError
+from parbench_lab.lab.bisect import BisectReport, CommitTrial
+from parbench_lab.lab.change_hints import HintReport
+from tests.execution.builds.repos import BENCH, spinning
+
+RATIO = Estimate(point=1.1, low=1.05, high=1.15, confidence=0.95, n=20)
+NASTY = '<img src=x>|`@me` "q" & \x1b[31m [l](https://x) \nnext'
+
+
+def report_of(verdict="regression", *, candidate="a", **fields):
+    series = SeriesReport(
+        workload="job",
+        candidate=candidate,
+        metric="wall_time_s",
+        verdict=WatchVerdict(verdict),
+        ratio=RATIO,
+        evidence=1e5,
+        needed=2e4,
+        **fields,
+    )
+    return WatchReport(
+        run_id="20260101-000000-aaaaaaa",
+        workload="job",
+        new="the working tree",
+        baseline="v1 (c0ffee)",
+        tolerance=0.02,
+        series=(series,),
+        notes=("b: only in the baseline, not compared",),
+    )
+
+
+class ScriptedWatch:
+    """Gives its reports one after the other, and remembers what it was asked for."""
+
+    def __init__(self, *reports):
+        self.reports = list(reports)
+        self.asked = []
+
+    def __call__(self, target, **options):
+        self.asked.append((target, options))
+        found = self.reports[min(len(self.asked), len(self.reports)) - 1]
+        if isinstance(found, Exception):
+            raise found
+        options["progress"](1, 1, found)
+        return found
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PARBENCH_STORE", raising=False)
+
+    def run(*words, **doors):
+        return CliRunner().invoke(parbench, list(words), obj=Doors(**doors))
+
+    return run
+
+
+# ---------------------------------------------------------------- what comes out
+
+
+def test_a_regression_is_told_and_ends_with_1(shell):
+    done = shell("watch", "job", watch=ScriptedWatch(report_of()))
+
+    assert done.exit_code == 1
+    assert "a (wall_time_s): regression, 1.10 (1.05-1.15) times the baseline's cost" in done.output
+    assert "note: b: only in the baseline" in done.output
+    assert "FAILED" in done.output
+
+
+@pytest.mark.parametrize("verdict", ["undecided", "equal", "improvement"])
+def test_anything_else_ends_with_0_and_is_said_plainly(shell, verdict):
+    done = shell("watch", "job", watch=ScriptedWatch(report_of(verdict)))
+
+    assert done.exit_code == 0
+    assert f"1 {verdict}" in done.output
+
+
+def test_a_series_in_quarantine_is_shown_and_does_not_block(shell):
+    quiet = report_of(quarantined="shared disk (until 2026-12-31)")
+
+    done = shell("watch", "job", watch=ScriptedWatch(quiet))
+
+    assert done.exit_code == 0
+    assert "in quarantine: shared disk" in done.output
+
+
+def test_json_goes_to_stdout_and_files_are_written(shell, tmp_path):
+    words = ("--json", "--output", "w.json", "--junit", "w.xml", "--markdown", "w.md")
+
+    done = shell("watch", "job", *words, watch=ScriptedWatch(report_of()))
+
+    document = json.loads(done.stdout)
+    assert document["series"][0]["verdict"] == "regression"
+    assert document["series"][0]["blocking"]
+    assert not document["passed"]
+    assert json.loads((tmp_path / "w.json").read_text()) == document
+    assert ET.parse(tmp_path / "w.xml").getroot().find(".//failure") is not None
+    assert "❌" in (tmp_path / "w.md").read_text()
+
+
+def test_what_was_asked_for_arrives_and_what_was_not_stays_out(shell):
+    scripted = ScriptedWatch(report_of("equal"))
+    words = ("--baseline", "v1.2", "-a", "x", "--blocks", "50", "--metric", "peak_rss_bytes")
+
+    shell("watch", "bench.py", *words, watch=scripted)
+
+    ((target, options),) = scripted.asked
+    assert target == "bench.py"
+    assert (options["baseline"], options["algorithms"]) == ("v1.2", ["x"])
+    assert (options["blocks"], options["metrics"]) == (50, ("peak_rss_bytes",))
+    assert "seconds" not in options
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param([], "say what to watch", id="nothing to watch"),
+        pytest.param(["job", "--every", "daily"], "like 1d", id="no period"),
+        pytest.param(["job", "--junit", "no/such/w.xml"], "--junit", id="no folder"),
+        pytest.param(["job", "--build", "other"], "--build", id="no such build"),
+        pytest.param(["job", "--history", "-a", "x", "-a", "y"], "one -a", id="two of one"),
+    ],
+)
+def test_wrong_use_ends_with_2_in_one_line(shell, words, told):
+    scripted = ScriptedWatch(report_of())
+
+    done = shell("watch", *words, watch=scripted)
+
+    assert done.exit_code == 2
+    assert told in done.output
+    assert len(done.output.strip().splitlines()) == 1
+    assert not scripted.asked
+
+
+def test_help_shows_examples(shell):
+    for command in ("watch", "bisect"):
+        done = shell(command, "--help")
+
+        assert done.exit_code == 0
+        assert "Example:" in done.output
+
+
+# ---------------------------------------------------------------- on a schedule
+
+
+def test_nights_come_one_after_the_other_and_one_that_breaks_does_not_end_them(shell):
+    broken = RaceError("v1 does not come up")
+    scripted = ScriptedWatch(report_of("equal"), broken, report_of("equal"))
+
+    done = shell("watch", "job", "--every", "1s", "--nights", "3", watch=scripted)
+
+    assert len(scripted.asked) == 3
+    assert done.exit_code == 0
+    assert "this night was not measured: v1 does not come up" in done.output
+    assert "the next one begins in" in done.output
+
+
+def test_a_first_night_that_cannot_be_measured_ends_it(shell):
+    scripted = ScriptedWatch(UsageError("another watch is running"))
+
+    done = shell("watch", "job", "--every", "1s", "--nights", "3", watch=scripted)
+
+    assert done.exit_code == 2
+    assert len(scripted.asked) == 1
+
+
+# ---------------------------------------------------------------- hints
+
+
+def hint():
+    key = SeriesKey(workload="job", candidate="a", size=10, machine="m")
+    first, second = (
+        SeriesPoint(
+            run_id=f"r{day}",
+            started=dt.datetime(2026, 1, day, tzinfo=dt.UTC),
+            key=key,
+            median=Estimate(point=1, low=1, high=1, confidence=0.95, n=9),
+            commit=f"commit{day}",
+        )
+        for day in (1, 2)
+    )
+    return ChangeHint(
+        key=key, before=first, after=second, ratio=RATIO, p_value=0.001, q_value=0.003, worse=True
+    )
+
+
+def test_stored_figures_give_hints_with_their_q_and_end_with_0(shell):
+    found = HintReport(hints=(hint(),), n_series=3, n_short=1, q=0.05)
+
+    done = shell("watch", "job", "--history", "--json", change_hints=lambda *_, **__: found)
+
+    document = json.loads(done.stdout)
+    assert done.exit_code == 0
+    assert document["hints"][0]["q_value"] == 0.003
+    assert "worse from commit2 (2026-01-02) on, 1.10 (1.05-1.15)" in done.stderr
+    assert "hints, because runs of different days are not paired" in done.stderr
+
+
+def test_an_empty_store_has_no_hints(shell):
+    done = shell("watch", "--history")
+
+    assert done.exit_code == 0
+    assert "no change point" in done.output
+
+
+# ---------------------------------------------------------------- bisect
+
+
+def bisected(commit):
+    trial = CommitTrial(commit="b" * 40, subject="slow it down", trial=Trial.BAD, ratio=RATIO)
+    return BisectReport(
+        good="a" * 40,
+        bad="b" * 40,
+        workload="job",
+        candidate="x",
+        metric="wall_time_s",
+        commit=commit,
+        subject="slow it down" if commit else "",
+        suspects=("b" * 40, "c" * 40),
+        trials=(trial,),
+        seconds=1.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("commit", "code", "words"),
+    [("b" * 40, 0, "x became worse with bbbbbbbbbb: slow it down"), ("", 1, "undecided between")],
+)
+def test_bisect_names_the_commit_or_says_that_it_is_undecided(shell, commit, code, words):
+    def scripted(_target, *, progress, **_asked):
+        report = bisected(commit)
+        progress(report.trials[0])
+        return report
+
+    done = shell("bisect", "v1", "HEAD", "bench.py", bisect=scripted)
+
+    assert done.exit_code == code
+    assert "bbbbbbbbbb bad: 1.10 (1.05-1.15) times the good one's cost" in done.output
+    assert words in done.output
+
+
+# ---------------------------------------------------------------- tables
+
+
+def nasty_table():
+    row = CheckRow(name=NASTY, verdict="regression", outcome="failed", ratio=RATIO, message=NASTY)
+    return CheckTable(title=NASTY, sentence=NASTY, rows=(row,))
+
+
+def test_names_and_messages_are_escaped_in_xml():
+    root = ET.fromstring(junit_xml(nasty_table()))
+
+    (case,) = root.iter("testcase")
+    assert case.get("name").startswith('<img src=x>|`@me` "q" & ?[31m')
+    assert case.find("failure").text.startswith("<img")
+
+
+def test_names_and_messages_are_escaped_in_markdown():
+    outside, _picture, below = markdown(nasty_table()).split("````")
+
+    for text in (outside.replace(code(NASTY), ""), below):
+        assert "<img" not in text
+        assert "@me" not in text
+        assert "[l](" not in text
+        assert "\x1b" not in text
+
+
+@given(st.text())
+def test_any_name_makes_well_formed_xml_and_one_line_of_the_table(name):
+    table = CheckTable(
+        title="t", sentence=name, rows=(CheckRow(name=name, verdict="equal", message=name),)
+    )
+
+    root = ET.fromstring(junit_xml(table))
+    text = markdown(table)
+
+    assert len(list(root.iter("testcase"))) == 1
+    assert sum(line.startswith("| ✅") for line in text.splitlines()) == 1
+
+
+def test_a_race_writes_its_tables_too(tmp_path, monkeypatch):
+    from tests.cli.doubles import Visitors
+
+    monkeypatch.chdir(tmp_path)
+    words = ["race", "nothing", "--junit", "r.xml", "--markdown", "r.md"]
+
+    done = CliRunner().invoke(parbench, words, obj=Visitors().doors())
+
+    assert done.exit_code == 0
+    suite = ET.parse(tmp_path / "r.xml").getroot().find("testsuite")
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "0")
+    assert "`quick`" in (tmp_path / "r.md").read_text()
+
+
+# ---------------------------------------------------------------- a users project, for real
+
+
+def test_ctrl_c_ends_a_night_with_its_verdicts_so_far(tmp_path):
+    repo = spinning(tmp_path / "repo")
+    command = [sys.executable, "-m", "parbench_lab", "watch", "bench.py", "--baseline", "HEAD"]
+    running = subprocess.Popen(
+        [*command, "--json", "--blocks", "5000"],
+        cwd=repo.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with running:
+        running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+
+    assert running.returncode == 0, err
+    assert json.loads(out)["status"] == "stopped"
+    assert not (repo.folder / ".parbench" / "watch.lock").exists()
+    assert len(repo.git("worktree", "list").splitlines()) == 1
+
+
+def test_a_wrong_result_in_a_users_project_ends_with_1(tmp_path, monkeypatch):
+    repo = spinning(tmp_path / "repo")
+    monkeypatch.chdir(repo.folder)
+    right, wrong = "        pass\n    return case + 1", "        pass\n    return case + 2"
+    repo.write(bench__py=BENCH.replace(right, wrong))
+
+    done = CliRunner().invoke(parbench, ["watch", "bench.py"], obj=Doors())
+
+    assert done.exit_code == 1
+    assert "failed: wrong: " in done.output

@@ -1,0 +1,570 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+import parbench_lab as pb
+from parbench_lab.analysis.regression.series import WatchVerdict
+from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.measurement import Outcome
+from parbench_lab.core.metric import PEAK_RSS_BYTES, WALL_TIME_S
+from parbench_lab.core.ports import RunHeader
+from parbench_lab.core.series import SeriesKey, SeriesPoint
+from parbench_lab.errors import UnknownNameError, UsageError
+from parbench_lab.lab.watch import WatchSettings, watch
+from parbench_lab.lab.watching import baselines
+from parbench_lab.lab.watching.journal import KIND, WatchJournal, WatchKey, earlier
+from parbench_lab.lab.watching.lock import lock_file, only_one
+from parbench_lab.lab.watching.night import Night
+from parbench_lab.lab.watching.schedule import next_start_s, on_schedule, parse_every
+from parbench_lab.store import open_store
+from tests.execution.builds.repos import BENCH, spinning
+from tests.lab.duels import duel, ran, round_of
+
+RUN_LENGTH = 20_000.0
+KEY = WatchKey(workload="job", baseline="c0ffee", machine="m", size=10, tolerance=0.02)
+
+
+def night(*candidates, metrics=(WALL_TIME_S,), memories=None):
+    return Night(
+        "job",
+        candidates or ("a",),
+        metrics,
+        tolerance=0.02,
+        run_length=RUN_LENGTH,
+        memories=memories or {},
+    )
+
+
+def reports(watched):
+    return {one.name: one for one in watched.reports(lambda _name: "")}
+
+
+# ---------------------------------------------------------------- a night
+
+
+def test_a_night_of_a_slower_build_is_a_regression_of_that_candidate_only():
+    watched = night("a", "b")
+
+    for _ in range(20):
+        watched.take([*round_of(1.1), *round_of(1.0, candidate="b")])
+
+    found = reports(watched)
+    assert found["job/a/wall_time_s"].verdict is WatchVerdict.REGRESSION
+    assert found["job/b/wall_time_s"].verdict is WatchVerdict.EQUAL
+    assert found["job/a/wall_time_s"].blocks == 200
+
+
+def test_a_wrong_result_fails_at_once():
+    watched = night()
+
+    watched.take([duel(ran(outcome=Outcome.WRONG, message="expected 3"), ran(), block=-1)])
+
+    (found,) = reports(watched).values()
+    assert found.verdict is WatchVerdict.FAILED
+    assert found.reason == "wrong: expected 3"
+    assert found.blocking
+
+
+def test_a_crash_is_a_lost_duel_and_the_third_one_a_failure():
+    watched = night()
+    crashed = duel(ran(outcome=Outcome.CRASHED, message="abort"), ran())
+
+    scores = watched.take([crashed, *round_of()[1:]])
+    (after_one,) = reports(watched).values()
+    watched.take([crashed, crashed])
+    (after_three,) = reports(watched).values()
+
+    assert scores["job/a/wall_time_s"][0] == pytest.approx(-0.8)
+    assert after_one.verdict is WatchVerdict.UNDECIDED
+    assert after_three.verdict is WatchVerdict.FAILED
+
+
+def test_a_baseline_that_is_wrong_itself_is_no_failure_of_the_new_build():
+    watched = night()
+
+    watched.take([duel(ran(), ran(outcome=Outcome.WRONG, message="off by one"), block=-1)])
+
+    (found,) = reports(watched).values()
+    assert found.verdict is WatchVerdict.UNDECIDED
+    assert not found.blocking
+    assert "the baseline itself is at fault: wrong: off by one" in found.sentence
+
+
+def test_blocks_without_a_metric_say_nothing_of_it():
+    watched = night(metrics=(WALL_TIME_S, PEAK_RSS_BYTES))
+
+    scores = watched.take(round_of(1.1))
+
+    assert list(scores) == ["job/a/wall_time_s"]
+    assert reports(watched)["job/a/peak_rss_bytes"].ratio is None
+
+
+class ScriptedPair:
+    """Gives every round the same times; counts what it was asked for."""
+
+    def __init__(self, new):
+        self.new = new
+        self.asked = []
+
+    def round(self, number, candidates, plan, stop):
+        self.asked.append((number, tuple(candidates)))
+        return [one for name in candidates for one in round_of(self.new[name], candidate=name)]
+
+
+def run_night(watched, pair, rounds, *, stop=lambda: False):
+    return watched.run(pair, None, rounds, stop=stop, on_round=lambda *_: None)
+
+
+def test_a_candidate_with_an_alarm_is_not_measured_on():
+    pair = ScriptedPair({"a": 1.1, "b": 1.0})
+    watched = night("a", "b")
+
+    finished = run_night(watched, pair, 25)
+
+    assert finished
+    assert pair.asked[0] == (0, ("a", "b"))
+    assert pair.asked[-1] == (24, ("b",))
+
+
+def test_a_night_ends_when_nothing_is_open_or_when_it_is_asked_to():
+    done, stopped = ScriptedPair({"a": 1.1}), ScriptedPair({"a": 1.0})
+
+    assert run_night(night(), done, 100)
+    assert len(done.asked) < 25
+    assert not run_night(night(), stopped, 100, stop=lambda: len(stopped.asked) == 3)
+
+
+# ---------------------------------------------------------------- night after night
+
+
+def header(name="20260101-000000-aaaaaaa", key=KEY, started="2026-01-01T00:00:00+00:00"):
+    return RunHeader(
+        id=name, kind=KIND, name="job", started_utc=started, document={"watch": key.as_json()}
+    )
+
+
+def kept_night(store, name, *, rounds=8, key=KEY, new=1.05, finish=True):
+    """Keep a night in the store as a watch does; return what it left."""
+    before = earlier(store, key)
+    watched = night(memories=before.memories)
+    journal = WatchJournal(store, header(name, key), size=10, baseline="c0ffee")
+    for number in range(rounds):
+        duels = round_of(new)
+        journal.round(number, duels, watched.take(duels))
+    if finish:
+        report = pb.WatchReport(
+            run_id=name,
+            workload="job",
+            new="here",
+            baseline="c0ffee",
+            tolerance=0.02,
+            series=watched.reports(lambda _name: ""),
+            nights=before.nights + 1,
+        )
+        journal.finish(report, key, watched.memories())
+    return watched
+
+
+@pytest.fixture
+def store():
+    opened = open_store(":memory:")
+    yield opened
+    opened.close()
+
+
+def test_nights_with_one_baseline_add_up(store):
+    first = kept_night(store, "20260101-000000-aaaaaaa", rounds=12)
+    second = kept_night(store, "20260102-000000-aaaaaaa", rounds=12)
+
+    assert reports(first)["job/a/wall_time_s"].verdict is WatchVerdict.UNDECIDED
+    assert reports(second)["job/a/wall_time_s"].verdict is WatchVerdict.REGRESSION
+    assert earlier(store, KEY).nights == 2
+
+
+def test_a_night_that_was_killed_is_replayed_from_its_rounds(store):
+    kept_night(store, "20260101-000000-aaaaaaa", rounds=3)
+    killed = kept_night(store, "20260102-000000-aaaaaaa", rounds=4, finish=False)
+
+    found = earlier(store, KEY)
+
+    assert found.nights == 2
+    assert found.memories["job/a/wall_time_s"] == killed.memories()["job/a/wall_time_s"]
+    assert found.memories["job/a/wall_time_s"].regression.bets == 7
+
+
+def test_another_baseline_machine_size_or_tolerance_starts_anew(store):
+    kept_night(store, "20260101-000000-aaaaaaa")
+
+    for field, value in (("baseline", "b"), ("machine", "n"), ("size", 11), ("tolerance", 0.05)):
+        other = WatchKey(**{**KEY.as_json(), field: value})
+        assert earlier(store, other).nights == 0
+
+
+def test_a_baseline_that_may_change_under_its_name_carries_nothing_over(store):
+    loose = WatchKey(**{**KEY.as_json(), "baseline": ""})
+    kept_night(store, "20260101-000000-aaaaaaa", key=loose)
+
+    assert earlier(store, loose).nights == 0
+
+
+def test_after_an_alarm_the_next_night_starts_anew(store):
+    kept_night(store, "20260101-000000-aaaaaaa", rounds=25, new=1.2)
+
+    assert earlier(store, KEY).memories["job/a/wall_time_s"].regression.bets == 0
+
+
+def test_the_baselines_measurements_are_kept_apart(store):
+    kept_night(store, "20260101-000000-aaaaaaa", rounds=1)
+
+    (event,) = store.events("20260101-000000-aaaaaaa")
+
+    assert {row.candidate for row in event.measurements} == {"a", "a @ c0ffee"}
+    assert event.payload["scores"] == {"job/a/wall_time_s": [1.0, -1.0]}
+
+
+# ---------------------------------------------------------------- the lock
+
+
+def test_the_lock_lies_beside_the_store_and_is_gone_afterwards(tmp_path):
+    path = lock_file(tmp_path / "deep" / "runs.db", environment={}, folder=tmp_path)
+
+    with only_one(path):
+        held = json.loads(path.read_text())
+
+    assert held["pid"] == os.getpid()
+    assert path == tmp_path / "deep" / "watch.lock"
+    assert not list(path.parent.iterdir())
+
+
+def test_a_second_watch_is_refused_while_the_first_one_runs(tmp_path):
+    path = tmp_path / "watch.lock"
+
+    words = f"another watch is running .process {os.getpid()}"
+
+    with only_one(path):
+        with pytest.raises(UsageError, match=words), only_one(path):
+            pass
+        still_there = path.exists()
+
+    assert still_there
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param(None, id="of a process that is gone"),
+        pytest.param({"pid": os.getpid(), "started_s": 1.0}, id="its number is another's now"),
+        pytest.param("not json", id="damaged"),
+    ],
+)
+def test_a_stale_lock_is_taken_over(tmp_path, left):
+    path = tmp_path / "watch.lock"
+    if left is None:
+        done = subprocess.run(
+            [sys.executable, "-c", "import os; print(os.getpid())"],
+            check=True,
+            capture_output=True,
+        )
+        left = {"pid": int(done.stdout), "started_s": psutil.Process().create_time()}
+    path.write_text(left if isinstance(left, str) else json.dumps(left))
+
+    with only_one(path):
+        held = json.loads(path.read_text())
+
+    assert held["pid"] == os.getpid()
+    assert not path.exists()
+
+
+def test_stores_in_memory_and_of_the_callers_own_need_no_lock(store, tmp_path):
+    assert lock_file(":memory:", environment={}, folder=tmp_path) is None
+    assert lock_file(store, environment={}, folder=tmp_path) is None
+
+
+def test_a_store_on_a_server_has_its_lock_in_the_current_folder(tmp_path):
+    path = lock_file("postgresql://team@host/db", environment={}, folder=tmp_path)
+
+    assert path == tmp_path / ".parbench" / "watch.lock"
+
+
+# ---------------------------------------------------------------- the schedule
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("6h", 21600), ("1d", 86400)]
+)
+def test_a_period_is_a_number_and_a_unit(text, seconds):
+    assert parse_every(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "1", "d", "-1d", "0h", "1.5h", "daily"])
+def test_anything_else_is_refused_as_a_period(text):
+    with pytest.raises(UsageError, match="like 1d"):
+        parse_every(text)
+
+
+def test_a_night_longer_than_the_period_misses_a_beat_and_piles_nothing_up():
+    assert next_start_s(0.0, 10.0, 35.0) == 40.0
+
+
+class Clock:
+    """A clock that moves when somebody sleeps, or a run lasts."""
+
+    def __init__(self):
+        self.now_s = 0.0
+
+    def sleep(self, seconds):
+        self.now_s += seconds
+
+
+def scheduled(clock, *, most, lasts_s=3.0, stop=lambda: False):
+    began = []
+
+    def run():
+        began.append(clock.now_s)
+        clock.sleep(lasts_s)
+        return len(began)
+
+    last = on_schedule(
+        run,
+        every_s=10.0,
+        most=most,
+        stop=stop,
+        now_s=lambda: clock.now_s,
+        sleep=clock.sleep,
+        waiting=lambda _seconds: None,
+    )
+    return began, last
+
+
+def test_nights_begin_on_the_beat_until_there_were_enough():
+    began, last = scheduled(Clock(), most=3)
+
+    assert began == pytest.approx([0.0, 10.0, 20.0])
+    assert last == 3
+
+
+def test_a_request_to_end_is_heard_while_waiting():
+    clock = Clock()
+
+    began, _ = scheduled(clock, most=None, stop=lambda: clock.now_s > 5)
+
+    assert began == [0.0]
+    assert clock.now_s < 6.5
+
+
+# ---------------------------------------------------------------- what is asked for
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"blocks": 0}, "blocks must be positive"),
+        ({"seconds": math.nan}, "seconds must be positive"),
+        ({"tolerance": -1}, "tolerance must be within"),
+        ({"seed": -3}, "seed must be"),
+        ({"block": 10}, "no setting 'block'"),
+    ],
+)
+def test_settings_out_of_range_are_refused_before_anything_is_built(settings, words):
+    with pytest.raises(UsageError, match=words):
+        watch("sorting", baseline="sorted:x", store=":memory:", **settings)
+
+
+def test_blocks_are_rounded_up_to_whole_rounds():
+    assert WatchSettings(blocks=21).rounds == 3
+
+
+def test_outside_a_repository_something_must_be_named(tmp_path):
+    with (
+        pytest.raises(UsageError, match="in no git repository"),
+        baselines.pinned(None, here=tmp_path),
+    ):
+        pass
+
+
+def test_an_environments_folder_stands_for_its_python(tmp_path):
+    folder = Path(sys.prefix)
+
+    with baselines.pinned(str(folder), here=tmp_path) as found:
+        interpreter = found.build.interpreter
+
+    assert interpreter == str(folder / "bin" / "python")
+
+
+def test_a_quarantine_list_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(UsageError, match="cannot read the quarantine list"):
+        watch("sorting", quarantine=tmp_path / "none.toml", store=":memory:")
+
+
+# ---------------------------------------------------------------- for real, in child processes
+
+
+@pytest.fixture
+def repo(tmp_path, monkeypatch):
+    made = spinning(tmp_path / "repo")
+    monkeypatch.chdir(made.folder)
+    monkeypatch.delenv("PARBENCH_STORE", raising=False)
+    return made
+
+
+def test_nights_of_a_slower_working_tree_end_with_an_alarm(repo, tmp_path):
+    repo.write(work__py="TURNS = 40_000\n")
+    place = tmp_path / "runs.db"
+
+    first = pb.watch("bench.py", blocks=20, store=place)
+    with_a_third = open_store(place)
+    remembered(with_a_third, first.run_id, rounds=13)
+    with_a_third.close()
+    last = pb.watch("bench.py", blocks=20, store=place)
+
+    assert first.of("spin").verdict is WatchVerdict.UNDECIDED
+    assert last.of("spin").verdict is WatchVerdict.REGRESSION
+    assert last.nights == 3
+    assert not last.passed
+    assert last.of("spin").ratio.point > 1.3
+    assert not list(tmp_path.glob("watch.lock*"))
+    assert len(repo.git("worktree", "list").splitlines()) == 1
+
+
+def remembered(opened, like, *, rounds):
+    """Keep one more night like another one, that was cut off after so many lost rounds."""
+    document = opened.header(like).document
+    journal = WatchJournal(
+        opened,
+        RunHeader(
+            id="later",
+            kind=KIND,
+            name="bench",
+            started_utc=dt.datetime.now(dt.UTC).isoformat(),
+            document=document,
+        ),
+        size=1000,
+        baseline="x",
+    )
+    for number in range(rounds):
+        journal.round(number, [], {"bench/spin/wall_time_s": (1.0, -1.0)})
+
+
+def test_a_wrong_result_of_the_new_build_fails_after_one_round(repo):
+    right, wrong = "        pass\n    return case + 1", "        pass\n    return case + 2"
+    repo.write(bench__py=BENCH.replace(right, wrong))
+
+    report = pb.watch("bench.py", blocks=200, store=":memory:")
+
+    assert report.of("spin").verdict is WatchVerdict.FAILED
+    assert not report.passed
+    assert report.of("spin").blocks == 0
+
+
+def test_a_function_may_be_the_baseline_and_a_workload_an_object(repo):
+    class Job:
+        name = "count"
+
+        def make_case(self, size, rng):
+            return size
+
+        def check(self, case, result):
+            assert result == case
+
+    def quick(case):
+        return case
+
+    report = pb.watch(
+        Job(),
+        algorithms=[quick],
+        baseline=lambda case: sum(1 for _ in range(case)),
+        batch_size=20_000,
+        blocks=10,
+        store=":memory:",
+    )
+
+    assert report.of("quick").ratio.high < 0.5
+    assert report.of("quick").verdict is WatchVerdict.UNDECIDED
+
+
+def test_an_unknown_metric_is_refused_with_the_known_ones(repo):
+    with pytest.raises(UnknownNameError, match="wall_time_s"):
+        pb.watch("bench.py", baseline="HEAD", metrics=("speed",), store=":memory:")
+
+
+def test_a_budget_of_seconds_ends_a_night_early_and_says_so(repo):
+    report = pb.watch("bench.py", baseline="HEAD", seconds=0.01, store=":memory:")
+
+    assert report.status == "stopped"
+    assert report.passed
+
+
+def test_the_commit_of_a_step_is_found_by_racing_commits(repo):
+    begun = repo.git("rev-parse", "HEAD")
+    for number in range(2):
+        repo.commit(f"harmless {number}", other__py=f"N = {number}\n")
+    step = repo.commit("make it careful", work__py="TURNS = 60_000\n")
+    for number in range(2, 4):
+        repo.commit(f"harmless {number}", other__py=f"N = {number}\n")
+    told = []
+
+    report = pb.bisect(
+        "bench.py", good=begun, evidence=4.0, blocks=3, seed=1, progress=told.append
+    )
+
+    assert report.commit == step
+    assert report.sentence.endswith("make it careful")
+    assert len(told) <= 4
+    assert report.candidate == "spin"
+
+
+def test_without_a_regression_no_commit_is_named(repo):
+    repo.commit("harmless", other__py="N = 1\n")
+
+    report = pb.bisect("bench.py", good="HEAD~1", rounds=2, blocks=2)
+
+    assert not report.found
+    assert "no regression was shown" in report.sentence
+
+
+# ---------------------------------------------------------------- hints from the record
+
+
+class Figures:
+    """A store that has figures only."""
+
+    def __init__(self, points):
+        self._points = points
+
+    def series(self, **_asked):
+        return self._points
+
+
+def figure(day, seconds):
+    return SeriesPoint(
+        run_id=f"run{day}",
+        started=dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=day),
+        key=SeriesKey(workload="job", candidate="a", size=10, machine="m"),
+        median=Estimate(point=seconds, low=seconds, high=seconds, confidence=0.95, n=9),
+    )
+
+
+def test_hints_are_looked_for_in_stored_figures():
+    points = [figure(n, 1.0 + 0.5 * (n >= 12) + 0.001 * (n % 5)) for n in range(24)]
+
+    report = pb.change_hints(store=Figures(points))
+
+    assert len(report.hints) == 1
+    assert report.hints[0].worse
+    assert report.sentence.startswith("1 change point in stored figures")
+    assert "hints" in report.sentence
+
+
+@pytest.mark.parametrize("given", [{"q": 2.0}, {"tolerance": -1.0}])
+def test_hints_refuse_numbers_out_of_range(given):
+    with pytest.raises(UsageError, match="must be"):
+        pb.change_hints(store=Figures([]), **given)
