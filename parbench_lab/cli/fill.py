@@ -247,6 +247,8 @@ class Filler:
                 result |= {"run": bench.run_id, "sentence": ended.sentence}
                 if ended.status == "failed":
                     result["error"] = ended.sentence
+                elif not ended.scoreboard.measurements:
+                    result["error"] = "nothing was measured in that time: give more --seconds"
         except ParbenchError as error:
             result["error"] = str(error)
         return result

@@ -1,0 +1,118 @@
+"""A comparison of two runs: every pair's ratio with its interval, around the tolerance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from parbench_lab.analysis.comparison.values import Comparison
+
+if TYPE_CHECKING:
+    from bokeh.plotting import figure
+
+Series = dict[str, list[Any]]
+COLOURS = {"faster": "#009E73", "slower": "#D55E00", "equal": "#0072B2", "undecided": "#8C8C8C"}
+"""Of the verdicts, from the palette of `theme`."""
+MARKERS = {"faster": "triangle", "slower": "inverted_triangle", "equal": "square"}
+ROW_HEIGHT_PX = 30
+
+
+def intervals_data(comparison: Comparison) -> Series:
+    """Return columns ``pair, ratio, low, high, verdict, q, n, color, marker, kind``.
+
+    A row for each pair that has a ratio, in the order of the comparison; on two machines one more
+    for the ratio less the calibration (`kind` is ``"ratio"`` or ``"relative"``).
+    """
+    names = ("pair", "ratio", "low", "high", "verdict", "q", "n", "color", "marker", "kind")
+    data: Series = {name: [] for name in names}
+    for pair in comparison.pairs:
+        for kind, told in (("ratio", pair.judgement), ("relative", pair.relative)):
+            if told is None:
+                continue
+            verdict = told.verdict.value
+            relative = ", less calibration" if kind == "relative" else ""
+            row = {
+                "pair": f"{pair.candidate} at {pair.size}{relative}",
+                "ratio": told.ratio.point,
+                "low": told.ratio.low,
+                "high": told.ratio.high,
+                "verdict": told.verdict.of(comparison.metric),
+                "q": told.q,
+                "n": told.ratio.n,
+                "color": COLOURS[verdict],
+                "marker": MARKERS.get(verdict, "circle"),
+                "kind": kind,
+            }
+            for name, value in row.items():
+                data[name].append(value)
+    return data
+
+
+def intervals_figure(comparison: Comparison, *, data: Series | None = None) -> figure:
+    """Return the figure; source ``intervals:pairs``, band ``intervals:tolerance``.
+
+    Parameters
+    ----------
+    comparison
+        Gives metric, tolerance and the names of the runs.
+    data
+        From `intervals_data`; made of the comparison by default.
+    """
+    from bokeh.models import BoxAnnotation, ColumnDataSource, FactorRange  # noqa: PLC0415 - slow
+    from bokeh.models import Span as BokehSpan  # noqa: PLC0415 - as above
+
+    from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
+
+    shown = intervals_data(comparison) if data is None else data
+    metric, ratios = comparison.metric, comparison.metric.scale == "ratio"
+    made = theme.new_figure(
+        f"{comparison.new.id} against {comparison.baseline.id}",
+        f"{metric.name}, {'new over baseline' if ratios else f'new less baseline, {metric.unit}'}",
+        "",
+        x_axis_type="log" if ratios else "linear",
+        y_range=FactorRange(factors=shown["pair"][::-1]),
+        height=110 + ROW_HEIGHT_PX * max(3, len(shown["pair"])),
+        name="intervals",
+    )
+    if ratios:
+        theme.loose_ticks(made.xaxis, 6)
+    edge = 1 + comparison.tolerance if ratios else comparison.tolerance
+    left, middle = (1 / edge, 1.0) if ratios else (-edge, 0.0)
+    # the tolerance is always in the frame, however far all ratios are from it
+    made.x_range.start, made.x_range.end = _frame(shown, left, edge, ratios=ratios)
+    made.add_layout(
+        BoxAnnotation(
+            left=left,
+            right=edge,
+            fill_alpha=0.18,
+            fill_color="#0072B2",
+            line_color=None,
+            level="underlay",
+            name="intervals:tolerance",
+        )
+    )
+    made.add_layout(BokehSpan(location=middle, dimension="height", line_width=1))
+    source = ColumnDataSource({**shown}, name="intervals:pairs")
+    made.segment("low", "pair", "high", "pair", source=source, color="color", width=2)
+    dots = made.scatter("ratio", "pair", source=source, size=10, color="color", marker="marker")
+    theme.add_hover(
+        made,
+        [dots],
+        {
+            "pair": "@pair",
+            "ratio" if ratios else "difference": "@ratio{0.000} (@low{0.000} to @high{0.000})",
+            "verdict": "@verdict",
+            "q": "@q{0.0e}",
+            "measurements": "@n{0,0}",
+        },
+    )
+    return made
+
+
+def _frame(shown: Series, left: float, right: float, *, ratios: bool) -> tuple[float, float]:
+    """Return the ends of an axis that has everything, with a little room."""
+    low, high = min([left, *shown["low"]]), max([right, *shown["high"]])
+    if ratios and low > 0:
+        room = (high / low) ** 0.04
+        return low / room, high * room
+    room = 0.04 * (high - low) or 1.0
+    return low - room, high + room

@@ -1,0 +1,145 @@
+"""What limits a candidate: named where its figures show it, and else not."""
+
+from dataclasses import replace
+
+import pytest
+
+from parbench_lab.analysis.comparison.bottleneck import Limit, Profile, bottleneck, fixed_cost
+from parbench_lab.analysis.comparison.opportunities import of_profile, ranked
+from parbench_lab.analysis.comparison.pairing import compare_figures
+from parbench_lab.analysis.comparison.values import Opportunity
+from parbench_lab.analysis.roofline import attained
+from parbench_lab.core.roofline import Roofline
+from parbench_lab.errors import UsageError
+from parbench_lab.racing.result import jsonable
+from tests.analysis.comparison.figures import HERE, ROOFS, THERE, run, sample
+
+BUSY = Profile(size=1000, wall_time_s=0.01, cpu_time_s=0.01, memory_bytes=HERE.memory_bytes)
+
+
+@pytest.mark.parametrize(
+    ("profile", "limit"),
+    [
+        pytest.param(replace(BUSY, flop_count=8e7, moved_bytes=1e6), "compute", id="at the peak"),
+        pytest.param(
+            replace(BUSY, flop_count=1e6, moved_bytes=9e7), "memory bandwidth", id="at the stream"
+        ),
+        pytest.param(
+            replace(BUSY, faults={"out_of_memory": 2}), "memory capacity", id="ran out of memory"
+        ),
+        pytest.param(
+            replace(BUSY, peak_rss_bytes=7 * 2**30), "memory capacity", id="memory nearly full"
+        ),
+        pytest.param(
+            replace(BUSY, times_s={10: 0.0081, 100: 0.0083, 1000: 0.01}),
+            "launch or scheduling overhead",
+            id="mostly fixed cost",
+        ),
+        pytest.param(replace(BUSY, cpu_time_s=0.001), "transfer or waiting", id="it waits"),
+        pytest.param(replace(BUSY, flop_count=1e6, moved_bytes=1e6), "not shown", id="none"),
+    ],
+)
+def test_a_limit_is_named_where_the_figures_show_it(profile, limit):
+    assert bottleneck(profile, ROOFS).limit is Limit(limit)
+
+
+def test_where_nothing_is_shown_it_says_what_is_missing():
+    found = bottleneck(BUSY)
+
+    assert found.share is None
+    for word in ("parbench doctor", "flop_count", "3 batch sizes"):
+        assert word in found.evidence
+
+
+def test_a_rate_above_a_level_comes_from_a_nearer_one():
+    found = attained(ROOFS, wall_time_s=1.0, flop_count=1e9, moved_bytes=3e10)
+
+    assert found.level == "L2"
+    assert found.bandwidth_share == pytest.approx(0.6)
+
+
+def test_the_lower_roof_is_the_one_that_counts():
+    found = attained(ROOFS, wall_time_s=1.0, flop_count=1e9, moved_bytes=1e10)
+
+    assert found.intensity_flops_per_byte == pytest.approx(0.1)
+    assert found.roof_flops_per_s == pytest.approx(1e9)
+    assert found.share == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    "times_s",
+    [
+        pytest.param({10: 1.0, 100: 1.1}, id="two sizes"),
+        pytest.param({10: 1.0, 20: 1.1, 30: 1.2}, id="too near each other"),
+        pytest.param({10: 1.0, 100: 5.0, 1000: 700.0}, id="not a line"),
+    ],
+)
+def test_times_that_do_not_tell_have_no_fixed_cost(times_s):
+    assert fixed_cost(times_s) is None
+
+
+def test_a_roofline_survives_json_and_refuses_nonsense():
+    assert Roofline.from_json(jsonable(ROOFS)) == ROOFS
+    with pytest.raises(UsageError, match="measure it again with parbench doctor"):
+        Roofline.from_json({"cores": 2})
+    with pytest.raises(ValueError, match="must be positive"):
+        replace(ROOFS, call_overhead_s=float("nan"))
+
+
+# ---------------------------------------------------------------- opportunities
+
+
+def test_the_largest_estimate_comes_first_and_bounds_after_estimates():
+    def idea(gain, *, at_most=False):
+        return Opportunity(
+            what="x", candidate="a", size=1, gain=gain, evidence="", at_most=at_most
+        )
+
+    found = ranked([idea(0.2), idea(0.9, at_most=True), idea(0.5), idea(0.01)])
+
+    assert [one.gain for one in found] == [0.5, 0.2, 0.9]
+
+
+def test_other_batch_sizes_waiting_and_headroom_are_opportunities():
+    profile = replace(
+        BUSY,
+        cpu_time_s=0.004,
+        flop_count=1e7,
+        moved_bytes=1e6,
+        times_s={1000: 0.01, 10_000: 0.05},
+    )
+
+    found = list(of_profile("quick", profile, bottleneck(profile, ROOFS), ROOFS))
+
+    gains = {one.what.split(" quick ")[0]: round(one.gain, 2) for one in found}
+    assert gains == {"give": 0.5, "let": 0.6, "bring": 0.9}
+    assert "larger batches of 10000" in found[0].what
+
+
+def test_a_loss_the_quickest_and_the_quicker_machine_are_opportunities():
+    before, after = {"quick": 1e-3, "slow": 4e-3}, {"quick": 2e-3, "slow": 4e-3}
+
+    one_machine = compare_figures(run("a", before), run("b", after)).opportunities
+    two_machines = compare_figures(run("a", before), run("b", after, THERE)).opportunities
+
+    assert {one.what for one in one_machine} == {
+        "find what made quick slower since the baseline",
+        "use quick at 1000 items",
+    }
+    assert one_machine[0].gain == pytest.approx(0.5, abs=0.02)
+    assert any(one.what == "run quick on the baseline machine" for one in two_machines)
+
+
+def test_kernels_of_the_calibration_are_no_rivals():
+    sides = [run(name, {"a": 1e-3, "b": 4e-3}, workload="calibration") for name in "xy"]
+
+    assert not compare_figures(*sides).opportunities
+
+
+def test_the_work_that_a_check_returns_is_read_against_the_roofs():
+    done = {"quick": sample(0.01, flop_count=8e7, moved_bytes=1e6, cpu_time_s=0.01)}
+
+    (pair,) = compare_figures(run("a", done), run("b", done, roofline=ROOFS)).pairs
+
+    assert pair.bottleneck.limit is Limit.COMPUTE
+    assert "80 % of what a matrix product attains" in pair.bottleneck.evidence

@@ -1,0 +1,245 @@
+"""Two runs against each other: like with like, across machines only beside the calibration."""
+
+import dataclasses
+
+import pytest
+
+from parbench_lab.analysis.comparison.between import RunToRun, run_to_run
+from parbench_lab.analysis.comparison.machines import (
+    machine_differences,
+    speed_ratio,
+    tracked_kernel,
+)
+from parbench_lab.analysis.comparison.pairing import compare_figures
+from parbench_lab.analysis.comparison.samples import samples_of
+from parbench_lab.analysis.comparison.verdicts import Verdict
+from parbench_lab.core.metric import PEAK_RSS_BYTES, WALL_TIME_S
+from parbench_lab.core.runs import EventRecord
+from parbench_lab.errors import UsageError
+from tests.analysis.comparison.figures import HERE, THERE, calibration, point, run, sample
+from tests.store.records import measurement
+
+BEFORE = {"quick": 1e-3, "merge": 2e-3, "heap": 3e-3}
+KERNELS = {"loop": 4.0, "matmul": 2.0, "triad": 3.0, "sort": 5.0}
+
+
+def verdicts(comparison):
+    return {(pair.candidate, pair.size): pair.verdict.value for pair in comparison.pairs}
+
+
+def test_every_candidate_gets_a_ratio_and_a_verdict():
+    after = {"quick": 1e-3, "merge": 2.4e-3, "heap": 2.1e-3}
+
+    found = compare_figures(run("a", BEFORE), run("b", after))
+
+    assert verdicts(found) == {
+        ("quick", 1000): "equal",
+        ("merge", 1000): "slower",
+        ("heap", 1000): "faster",
+    }
+    (merge,) = [pair for pair in found.pairs if pair.candidate == "merge"]
+    assert merge.judgement.ratio.low < 1.2 < merge.judgement.ratio.high
+    assert "1 equal, 1 faster, 1 slower of 3 pairs" in found.sentence
+    assert [pair.candidate for pair in found.worse] == ["merge"]
+
+
+def test_only_the_same_batch_size_is_compared():
+    before = {("quick", 100): 1e-4, ("quick", 1000): 1e-3}
+    after = {("quick", 1000): 1e-3, ("quick", 10_000): 1e-2}
+
+    found = compare_figures(run("a", before), run("b", after))
+
+    assert [(pair.candidate, pair.size) for pair in found.pairs] == [("quick", 1000)]
+    assert found.only_baseline == (("quick", 100),)
+    assert found.only_new == (("quick", 10_000),)
+
+
+def test_runs_without_anything_in_common_say_so():
+    found = compare_figures(run("a", {"quick": 1e-3}), run("b", {"heap": 1e-3}))
+
+    assert not found.pairs
+    assert "no candidate at the same batch size" in found.sentence
+
+
+def test_few_measurements_are_undecided_without_a_ratio():
+    few = {"quick": sample(1e-3, n=5)}
+
+    (pair,) = compare_figures(run("a", few), run("b", {"quick": 1e-3})).pairs
+
+    assert pair.judgement is None
+    assert (pair.verdict, pair.baseline.n) == (Verdict.UNDECIDED, 5)
+
+
+def test_who_fails_only_in_the_new_run_is_worse():
+    broken = {"quick": sample(1e-3, faults={"wrong": 3})}
+
+    found = compare_figures(run("a", {"quick": 1e-3}), run("b", broken))
+
+    assert [pair.candidate for pair in found.worse] == ["quick"]
+    assert found.pairs[0].new.faults == {"wrong": 3}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("workload", "json_parsing"), ("mode", "training")], ids=str
+)
+def test_runs_of_different_workloads_or_modes_are_refused(field, value):
+    with pytest.raises(UsageError, match=f"differ in their {field}"):
+        compare_figures(run("a", BEFORE), run("b", BEFORE, **{field: value}))
+
+
+def test_a_run_without_measurements_is_refused():
+    with pytest.raises(UsageError, match="no judged measurements"):
+        compare_figures(run("a", BEFORE), run("b", {}))
+
+
+def test_a_tolerance_that_is_none_is_refused():
+    with pytest.raises(UsageError, match="tolerance must be within 0 to 10"):
+        compare_figures(run("a", BEFORE), run("b", BEFORE), tolerance=float("nan"))
+
+
+def test_another_metric_is_compared_by_its_own_values():
+    heavy = {"quick": sample(1e-3, peak_rss_bytes=2e8)}
+    light = {"quick": sample(1e-3, peak_rss_bytes=1e8)}
+
+    found = compare_figures(run("a", light), run("b", heavy), metric=PEAK_RSS_BYTES)
+
+    assert found.pairs[0].judgement.ratio.point == pytest.approx(2.0)
+    assert "1 worse" in found.sentence
+    assert not found.opportunities
+
+
+# ---------------------------------------------------------------- two machines
+
+
+def test_two_machines_are_compared_only_with_words_about_them():
+    quicker = {name: 0.7 * seconds for name, seconds in BEFORE.items()}
+
+    found = compare_figures(run("a", BEFORE), run("b", quicker, THERE))
+
+    assert not found.same_machine
+    assert found.machine_differences[0] == "cpu_model: Abacus 3 and Abacus 4"
+    assert all(pair.relative is None for pair in found.pairs)
+    assert any("parbench race calibration" in note for note in found.notes)
+
+
+def test_less_the_calibration_a_candidate_is_what_its_code_is():
+    speed = speed_ratio(
+        calibration("a", KERNELS),
+        calibration("b", {name: 0.7 * ms for name, ms in KERNELS.items()}),
+    )
+    after = {"quick": 0.7e-3, "merge": 2 * 0.7e-3 * 1.3, "heap": 3 * 0.7e-3}
+
+    found = compare_figures(run("a", BEFORE), run("b", after, THERE), speed=speed)
+
+    told = {pair.candidate: pair.relative.verdict.value for pair in found.pairs}
+    assert told == {"quick": "equal", "merge": "slower", "heap": "equal"}
+    assert verdicts(found)["quick", 1000] == "faster"
+    assert [pair.candidate for pair in found.worse] == ["merge"]
+    assert "0.7 times as long" in found.notes[0]
+
+
+def test_kernels_that_disagree_leave_the_relative_ratio_undecided():
+    factors = {"loop": 0.9, "matmul": 0.5, "triad": 0.7, "sort": 0.8}
+    speed = speed_ratio(
+        calibration("a", KERNELS),
+        calibration("b", {name: factors[name] * ms for name, ms in KERNELS.items()}),
+    )
+
+    found = compare_figures(run("a", {"q": 1e-3}), run("b", {"q": 0.7e-3}, THERE), speed=speed)
+
+    assert found.pairs[0].relative.verdict is Verdict.UNDECIDED
+    assert found.pairs[0].tracks == "triad_v1"
+
+
+def test_versions_of_the_calibration_do_not_meet():
+    old = [
+        dataclasses.replace(p, key=dataclasses.replace(p.key, candidate=f"{p.key.candidate}0"))
+        for p in calibration("a", KERNELS)
+    ]
+
+    assert speed_ratio(old, calibration("b", KERNELS)) is None
+
+
+def test_the_newest_calibration_counts():
+    old = calibration("b", {name: 9 * ms for name, ms in KERNELS.items()}, day=1)
+
+    speed = speed_ratio(calibration("a", KERNELS), [*old, *calibration("b", KERNELS, day=2)])
+
+    assert speed.overall.point == pytest.approx(1.0)
+    assert tracked_kernel(speed.overall, None) is None
+
+
+def test_a_run_that_does_not_describe_its_machine_is_not_on_the_same_one():
+    found = compare_figures(run("a", BEFORE, None), run("b", BEFORE, None))
+
+    assert not found.same_machine
+    assert machine_differences(HERE, HERE) == ()
+
+
+# ---------------------------------------------------------------- how far to trust it
+
+
+def test_everybody_going_the_same_way_looks_like_the_machine():
+    slower = {name: 1.1 * seconds for name, seconds in BEFORE.items()}
+
+    found = compare_figures(run("a", BEFORE), run("b", slower))
+
+    assert any("looks like the machine" in note for note in found.notes)
+
+
+def test_what_runs_of_one_commit_differ_by_widens_the_intervals():
+    earlier = [
+        point(name, 1e-3 * factor, day=day, commit="abc", run_id=f"run-{day}")
+        for day, factor in enumerate([1.0, 1.05, 0.95, 1.08, 0.93, 1.0])
+        for name in ("quick", "merge")
+    ]
+    known = run_to_run(earlier, WALL_TIME_S)
+    after = {**BEFORE, "merge": 2.1e-3}
+
+    alone = compare_figures(run("a", BEFORE), run("b", after))
+    wiser = compare_figures(run("a", BEFORE), run("b", after), run_to_run=known)
+
+    assert known.runs == 6
+    assert 0.04 < known.error < 0.08
+    assert verdicts(alone)["merge", 1000] == "slower"
+    assert verdicts(wiser)["merge", 1000] == "undecided"
+    assert any("6 earlier runs" in note for note in wiser.notes)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"commit": ""}, {"commit": "abc", "dirty": True}], ids=["no commit", "with changes"]
+)
+def test_runs_of_unknown_code_do_not_tell_how_far_code_moves_by_itself(fields):
+    points = [point("quick", 1e-3 * (1 + day / 50), day=day, **fields) for day in range(9)]
+
+    assert run_to_run(points, WALL_TIME_S) == RunToRun()
+
+
+# ---------------------------------------------------------------- samples
+
+
+def test_samples_leave_out_warm_ups_faults_and_blocks_of_another_purpose():
+    def row(block, **fields):
+        return dataclasses.replace(measurement(block, 0), **fields)
+
+    sent = {"blocks": [{"number": 1, "purpose": "scout"}, {"number": 2, "purpose": "race"}]}
+    events = [
+        EventRecord(seq=0, at_s=0.0, kind="TaskSent", payload=sent),
+        EventRecord(
+            seq=1,
+            at_s=1.0,
+            kind="TaskEnded",
+            payload={},
+            measurements=(
+                row(1), row(2), row(2, warm_up=True), row(2, outcome="timed_out"),
+                row(3, epoch=2), row(3, size=50),
+            ),
+        ),
+    ]  # fmt: skip
+
+    found = samples_of(events)
+
+    assert set(found) == {("candidate_0", 1000), ("candidate_0", 50)}
+    main = found["candidate_0", 1000]
+    assert len(main.values["wall_time_s"]) == 2
+    assert (main.epochs, main.faults) == ((0, 2), {"timed_out": 1})
