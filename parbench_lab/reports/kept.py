@@ -6,6 +6,7 @@ executed notebook holds all that its JSON and its text are made of.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,10 +39,21 @@ class Kept:
         return {
             MIME: {"name": self.name, "value": self.value, "text": self.text},
             "text/plain": self.text or f"kept as {self.name!r}",
+            **({"text/html": _as_html(self.text)} if self.text else {}),
         }
 
     def __str__(self) -> str:
         return self.text
+
+
+def _as_html(text: str) -> str:
+    """Return a text as markup: tables keep their lines, sentences are wrapped."""
+    parts = []
+    for block in text.strip("\n").split("\n\n"):
+        is_table = any(line and set(line) <= {"-", " "} for line in block.splitlines())
+        wrap = "pre;overflow-x:auto" if is_table else "pre-wrap;overflow-wrap:anywhere"
+        parts.append(f'<pre style="white-space:{wrap}">{html.escape(block)}</pre>')
+    return "".join(parts)
 
 
 def keep(name: str, value: Any, text: str = "") -> Kept:
