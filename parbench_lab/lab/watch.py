@@ -210,14 +210,14 @@ class _Course:
         )
         before = earlier(store, self._key)
         self._nights = before.nights + 1
+        n_series = len(meeting.shared) * len(self._metrics)
+        self._needed = max(before.needed, wanted_run_length(n_series, settings.rounds))
         self._night = Night(
             self._hello.workload,
             meeting.shared,
             self._metrics,
             tolerance=settings.tolerance,
-            run_length=wanted_run_length(
-                len(meeting.shared) * len(self._metrics), settings.rounds
-            ),
+            run_length=self._needed,
             memories=before.memories,
         )
         self._header = self._make_header(meeting.shared)
@@ -288,6 +288,7 @@ class _Course:
                 "candidates": [{"name": name} for name in candidates],
                 "metrics": [metric.name for metric in self._metrics],
                 "blocks": self._settings.rounds * BLOCKS_PER_ROUND,
+                "needed": self._needed,
                 "seed": self._plan.seed,
                 **provenance(self._machine, mode=self._hello.mode),
             },

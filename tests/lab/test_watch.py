@@ -201,6 +201,24 @@ def test_a_night_that_was_killed_is_replayed_from_its_rounds(store):
     assert found.memories["job/a/wall_time_s"].regression.bets == 7
 
 
+def test_a_shorter_night_does_not_lower_the_evidence_that_is_needed(store):
+    kept_night(store, "20260101-000000-aaaaaaa", rounds=12)
+
+    assert earlier(store, KEY).needed == RUN_LENGTH
+
+
+def test_an_alarm_of_a_night_that_was_killed_is_not_raised_again():
+    alarmed = night()
+    for _ in range(25):
+        alarmed.take(round_of(1.2))
+
+    again = night(
+        memories={"job/a/wall_time_s": alarmed._entrants["a"].series["wall_time_s"].memory}
+    )
+
+    assert reports(again)["job/a/wall_time_s"].verdict is WatchVerdict.UNDECIDED
+
+
 def test_another_baseline_machine_size_or_tolerance_starts_anew(store):
     kept_night(store, "20260101-000000-aaaaaaa")
 
@@ -417,14 +435,14 @@ def repo(tmp_path, monkeypatch):
 
 
 def test_nights_of_a_slower_working_tree_end_with_an_alarm(repo, tmp_path):
-    repo.write(work__py="TURNS = 40_000\n")
+    repo.write(work__py="TURNS = 100_000\n")
     place = tmp_path / "runs.db"
 
-    first = pb.watch("bench.py", blocks=20, store=place)
+    first = pb.watch("bench.py", blocks=40, store=place)
     with_a_third = open_store(place)
-    remembered(with_a_third, first.run_id, rounds=13)
+    remembered(with_a_third, first.run_id, rounds=10)
     with_a_third.close()
-    last = pb.watch("bench.py", blocks=20, store=place)
+    last = pb.watch("bench.py", blocks=40, store=place)
 
     assert first.of("spin").verdict is WatchVerdict.UNDECIDED
     assert last.of("spin").verdict is WatchVerdict.REGRESSION

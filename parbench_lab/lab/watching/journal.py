@@ -41,10 +41,22 @@ class WatchKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Earlier:
-    """What earlier nights left: memories by the series' name, and how many nights they are."""
+    """What earlier nights left.
+
+    Parameters
+    ----------
+    memories
+        By the series' name.
+    nights
+        How many they are.
+    needed
+        The most evidence that one of them asked for: a shorter night must not lower it, or what
+        was too little yesterday would be an alarm today.
+    """
 
     memories: Mapping[str, Memory] = field(default_factory=dict)
     nights: int = 0
+    needed: float = 0.0
 
 
 def earlier(store: RunStore, key: WatchKey) -> Earlier:
@@ -73,7 +85,9 @@ def _left(summary: RunSummary) -> Earlier:
     result = summary.result or {}
     try:
         memories = {name: Memory.from_json(told) for name, told in result["memory"].items()}
-        return Earlier(memories=memories, nights=int(result["nights"]))
+        return Earlier(
+            memories=memories, nights=int(result["nights"]), needed=float(result["needed"])
+        )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StoreError(
             f"watch {summary.id} cannot be read ({error}); was it written by another version?"
@@ -81,11 +95,12 @@ def _left(summary: RunSummary) -> Earlier:
 
 
 def _replayed(store: RunStore, start: Earlier, cut_off: Sequence[RunSummary]) -> Earlier:
-    memories = dict(start.memories)
+    memories, needed = dict(start.memories), start.needed
     for summary in reversed(cut_off):
+        needed = max(needed, float(store.header(summary.id).document.get("needed", 0.0)))
         for name, scores in _scores_of(store, summary.id):
             memories[name] = memories.get(name, Memory()).after(*scores)
-    return Earlier(memories=memories, nights=start.nights + len(cut_off))
+    return Earlier(memories=memories, nights=start.nights + len(cut_off), needed=needed)
 
 
 def _scores_of(store: RunStore, run_id: str) -> Iterator[tuple[str, tuple[float, float]]]:
@@ -146,6 +161,7 @@ class WatchJournal:
         result = {
             **report_document(report),
             "watch": key.as_json(),
+            "needed": max((one.needed for one in report.series), default=0.0),
             "memory": {name: memory.as_json() for name, memory in memories.items()},
         }
         self._store.finish_run(self._run_id, report.status, result)

@@ -72,7 +72,10 @@ class Night:
                         metric,
                         tolerance=tolerance,
                         run_length=run_length,
-                        memory=memories.get(self._name(name, metric.name)),
+                        # an alarm of a night that was killed has been raised already
+                        memory=memories.get(self._name(name, metric.name), Memory()).settled(
+                            run_length
+                        ),
                     )
                     for metric in metrics
                 }
