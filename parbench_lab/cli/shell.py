@@ -18,12 +18,14 @@ from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.exchange import export_runs, import_runs
 from parbench_lab.cli.fill import fill, matrix
 from parbench_lab.cli.flags import as_flags
+from parbench_lab.cli.history import history
 from parbench_lab.cli.lab import lab
 from parbench_lab.cli.options import debug_option, examples
 from parbench_lab.cli.profile import profile
 from parbench_lab.cli.prove import prove
 from parbench_lab.cli.prune import prune
 from parbench_lab.cli.race import race
+from parbench_lab.cli.report import report
 from parbench_lab.cli.runs import runs, show
 from parbench_lab.cli.scale import scale
 from parbench_lab.cli.watch import watch
@@ -105,6 +107,8 @@ for _command in (
     watch,
     bisect,
     compare,
+    history,
+    report,
     profile,
     matrix,
     fill,

@@ -1,0 +1,193 @@
+"""``parbench report``: a notebook with parameters, executed; a page, JSON and text of it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from parbench_lab.cli.doors import Doors
+from parbench_lab.cli.options import common_options, examples, store_option
+from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.cli.runs import store_of
+from parbench_lab.core.wording import count, printable, span
+from parbench_lab.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from parbench_lab.reports.execution import CellProgress
+    from parbench_lab.reports.parameters import Parameter
+    from parbench_lab.reports.sources import Source
+
+_KINDS = {"race": "race", "scaling": "study"}
+"""Of the runs that the shipped reports show again."""
+
+
+@click.command(
+    epilog=examples(
+        "parbench report race -p workload=sorting -p batch_size=2000 -o out/",
+        "parbench report race --from latest -o out/          nothing is measured",
+        "parbench report scaling -p workers=1,2,4 -p 'targets=4-8x on 8 cores'",
+        "parbench report history -p name=sorting",
+        "parbench report my.ipynb --list                     its parameters",
+    )
+    + "\n\nExit codes: 0 done, 1 a cell failed (what came before it is left), 2 wrong use."
+)
+@click.argument("notebook", metavar="race|scaling|history|compare|NOTEBOOK.ipynb")
+@click.option(
+    "-p",
+    "--parameter",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter: a text, number, true or false, a list as a,b or JSON. Repeatable.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="reports",
+    show_default=True,
+    metavar="FOLDER",
+    help="Where the .ipynb, .html, .json and .txt go.",
+)
+@click.option(
+    "--from", "run", metavar="RUN", help="Show a stored run (an id, or latest): nothing is run."
+)
+@click.option("--list", "listing", is_flag=True, help="List the notebook's parameters, and end.")
+@click.option(
+    "--cwd",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="FOLDER",
+    help="Where the notebook runs.  [default: here; your own notebooks beside themselves]",
+)
+@click.option("--kernel", metavar="NAME", help="Jupyter kernel.  [default: the notebook's own]")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing of the cells.")
+@store_option
+@common_options
+@click.pass_context
+def report(
+    ctx: click.Context, /, notebook: str, *, listing: bool, as_json: bool, output: Path | None,
+    quiet: bool, **asked: Any,
+) -> None:  # fmt: skip
+    """Execute a notebook with parameters and leave a page that opens without a network.
+
+    The notebook is one of those shipped, or any of yours with a cell tagged "parameters".
+    Parameters are values, never code; an unknown one is refused.
+    """
+    from parbench_lab.reports.sources import source_of  # noqa: PLC0415 - loads nbformat
+
+    source = source_of(notebook)
+    if listing:
+        _list(source, as_json=as_json, output=output)
+        return
+    path = checked_output(output)
+    values = _values(ctx, source, asked)
+    from parbench_lab.reports.rendering import render  # noqa: PLC0415 - slow to load
+
+    screen = sys.stderr
+    made = render(
+        notebook,
+        values,
+        asked["out"],
+        folder=asked["folder"],
+        kernel=asked["kernel"],
+        on_cell=(lambda _progress: None) if quiet else _told_on(screen),
+    )
+    deliver(made.content, as_json=as_json, output=path)
+    if not as_json:
+        for file in made.paths:
+            click.echo(printable(str(file)))
+    if made.failure is not None:
+        click.echo(printable(f"parbench: the report failed at {made.failure}"), err=True)
+    ctx.exit(0 if made.failure is None else 1)
+
+
+def _list(source: Source, *, as_json: bool, output: Path | None) -> None:
+    deliver(
+        [_described(one) for one in source.parameters],
+        as_json=as_json,
+        output=checked_output(output),
+    )
+    if not as_json:
+        click.echo(printable(source.title))
+        for one in source.parameters:
+            click.echo(f"  {one}")
+
+
+def _described(one: Parameter) -> dict[str, str]:
+    return {"name": one.name, "type": one.type_words, "default": one.default, "help": one.help}
+
+
+# ---------------------------------------------------------------- values
+
+
+def _values(ctx: click.Context, source: Source, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters given, those by --store and --from among them."""
+    from parbench_lab.reports.parameters import from_texts, split_given  # noqa: PLC0415
+
+    pairs = [split_given(text) for text in asked["given"]]
+    values = from_texts(source.parameters, pairs, notebook=source.name)
+    names = {one.name for one in source.parameters}
+    store = store_of(ctx)
+    if store is not None and "store" in names and "store" not in values:
+        # relative to this folder, wherever the notebook runs
+        values["store"] = _located(store)
+    if asked["run"] is None:
+        return values
+    if "run" not in names:
+        raise UsageError(
+            f"--from: notebook {source.name} has no parameter 'run', so it shows no stored run"
+        )
+    if "run" in values:
+        raise UsageError("--from: the run is given twice, by --from and by -p run=...")
+    where = values.get("store") or store or _own_store(source, asked["folder"])
+    values["run"] = _found(ctx, source, asked["run"], where)
+    return values
+
+
+def _own_store(source: Source, folder: Path | None) -> str | None:
+    """Return the store that the notebook itself would use, where that is not this folder's."""
+    from parbench_lab.store.location import DEFAULT_FILE  # noqa: PLC0415 - only --from needs it
+
+    place = folder or (None if source.shipped else source.folder)
+    return None if place is None else str(place / DEFAULT_FILE)
+
+
+def _located(store: str) -> str:
+    return store if "://" in store or store == ":memory:" else str(Path(store).absolute())
+
+
+def _found(ctx: click.Context, source: Source, run: str, store: str | None) -> str:
+    """Return the id of a run, before anything is started for it."""
+    kind = _KINDS.get(source.name) if source.shipped else None
+    with contextlib.closing(ctx.ensure_object(Doors).open_store(store or None)) as opened:
+        if run != "latest" or kind is None:
+            found = opened.summary(run)
+        else:
+            newest = [one for one in opened.runs() if one.kind == kind]
+            if not newest:
+                raise StoreError(f"there is no {kind} in the store yet")
+            found = newest[-1]
+    if kind is not None and found.kind != kind:
+        raise UsageError(f"--from: run {found.id} is no {kind} but a {found.kind}")
+    return found.id
+
+
+# ---------------------------------------------------------------- progress
+
+
+def _told_on(screen: IO[str]) -> Any:
+    """Return what writes a line for each cell, finished when the cell is."""
+
+    def told(progress: CellProgress) -> None:
+        if progress.seconds is None:
+            place = f"[{progress.number}/{count(progress.total, 'cell')}]"
+            click.echo(f"{place} {printable(progress.title)} ...", file=screen, nl=False)
+        else:
+            click.echo(f" {span(progress.seconds)}", file=screen)
+
+    return told
