@@ -11,10 +11,12 @@ from parbench_lab.cli.doors import Doors
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.ports import EventRecord, RunHeader, RunSummary
+from parbench_lab.core.series import Mode
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
 from parbench_lab.errors import RaceError, StoreError, UnknownNameError
 from parbench_lab.racing.result import RaceResult
 from parbench_lab.racing.settings import Settings, knobs
+from tests.analysis.comparison.figures import HERE, ROOFS
 
 
 def standing(name: str, rank: int = 1, verdict: str = "undecided", **fields: Any) -> Standing:
@@ -177,6 +179,9 @@ class ListStore:
     def events(self, run_id):
         return iter(self._events)
 
+    def create_run(self, header):
+        raise StoreError("this list is read-only; give --store another path")
+
     def close(self):
         pass
 
@@ -202,6 +207,8 @@ class Visitors:
     new: list[tuple[tuple[Any, ...], dict[str, Any]]] = field(default_factory=list)
     resumed: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     stores: list[str | None] = field(default_factory=list)
+    modes: dict[str, Mode] = field(default_factory=dict)
+    fingerprints: tuple[str, ...] = ("here",)
 
     def doors(self) -> Doors:
         return Doors(
@@ -210,6 +217,9 @@ class Visitors:
             open_store=self._open,
             targets=self._targets,
             git=lambda folder: {"commit": "1a2b", "dirty": True},
+            modes=lambda: self.modes,
+            fingerprints=lambda: self.fingerprints,
+            roofline=lambda: (HERE, ROOFS),
         )
 
     def _new(self, *args, **options):

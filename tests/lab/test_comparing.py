@@ -1,0 +1,165 @@
+"""Stored runs against each other: by id, by result, from the race itself; roofs beside them."""
+
+import contextlib
+import datetime as dt
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import parbench_lab as pb
+from parbench_lab.core.runs import EventRecord, MeasurementRow, RunHeader
+from parbench_lab.errors import StoreError, UnknownNameError, UsageError
+from parbench_lab.lab.reach import own_fingerprints, own_modes
+from parbench_lab.lab.roofs import KIND, keep_roofline, latest_roofline
+from parbench_lab.racing.result import jsonable
+from parbench_lab.store import open_store
+from parbench_lab.testing import ScriptedExecutor
+from tests.analysis.comparison.figures import HERE, ROOFS, THERE
+from tests.racing.test_engine import TIMINGS, race, seconds
+
+KERNELS = {"python_loop_v1": 4e-3, "matmul_v1": 1e-3, "triad_v1": 2e-3, "sort_v1": 3e-3}
+
+
+@pytest.fixture
+def store():
+    with contextlib.closing(open_store(":memory:")) as opened:
+        yield opened
+
+
+def stored(store, run_id, medians, machine=HERE, *, name="sorting", mode="batch", day=1, **about):
+    """Keep a run with 100 measurements of each candidate."""
+    rng = np.random.default_rng(day)
+    rows = tuple(
+        MeasurementRow(
+            block=block, slot=slot, epoch=0, candidate=candidate, copy=0, size=1000, worker="w",
+            outcome="ok", warm_up=False, checked=False, repeats=1,
+            values={"wall_time_s": median_s * float(np.exp(rng.normal(0, 0.01)))},
+        )
+        for block in range(100)
+        for slot, (candidate, median_s) in enumerate(medians.items())
+    )  # fmt: skip
+    started = dt.datetime(2026, 3, day, tzinfo=dt.UTC).isoformat()
+    document = {"machine": jsonable(machine), "mode": mode, **about}
+    store.create_run(
+        RunHeader(id=run_id, kind="race", name=name, started_utc=started, document=document)
+    )
+    event = EventRecord(seq=0, at_s=1.0, kind="TaskEnded", payload={}, measurements=rows)
+    store.append(run_id, [event])
+    store.finish_run(run_id, "decided", {})
+    return run_id
+
+
+def test_two_stored_runs_are_compared_by_the_beginnings_of_their_ids(store):
+    stored(store, "first-run", {"quick": 1e-3, "merge": 2e-3})
+    stored(store, "second-run", {"quick": 1e-3, "merge": 3e-3}, day=2)
+
+    found = pb.compare("first", "latest", store=store)
+
+    assert isinstance(found, pb.Comparison)
+    assert {p.candidate: p.verdict.value for p in found.pairs} == {
+        "quick": "equal",
+        "merge": "slower",
+    }
+    assert (found.baseline.id, found.new.id) == ("first-run", "second-run")
+
+
+def test_a_race_is_compared_with_an_earlier_one_of_its_store(tmp_path):
+    path = tmp_path / "runs.db"
+    with race(store=path) as bench:
+        before = bench.run_continuous_optimization()
+    slower = ScriptedExecutor({**TIMINGS, "best": seconds(0.0105)}, seed=1)
+    with race(slower, store=path) as bench:
+        with pytest.raises(UsageError, match="has not started"):
+            bench.compare(before)
+        bench.run_continuous_optimization(max_measurements=900)
+
+        found = bench.compare(before)
+
+    assert found.new.id == bench.run_id
+    (best,) = [pair for pair in found.pairs if pair.candidate == "best"]
+    assert best.judgement.ratio.low < 1.05 < best.judgement.ratio.high
+    assert found.tolerance == bench.settings.tolerance
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        (("first", "first"), UsageError, "cannot be compared with itself"),
+        (("first", "nowhere"), StoreError, "nowhere"),
+    ],
+    ids=["with itself", "an unknown run"],
+)
+def test_a_pair_that_is_none_is_refused(store, words, error, message):
+    stored(store, "first-run", {"quick": 1e-3})
+
+    with pytest.raises(error, match=message):
+        pb.compare(*words, store=store)
+
+
+def test_an_unknown_metric_is_refused_with_the_known_ones(store):
+    for day, name in enumerate(["first", "second"], 1):
+        stored(store, name, {"quick": 1e-3}, day=day)
+
+    with pytest.raises(UnknownNameError, match="known names are wall_time_s"):
+        pb.compare("first", "second", metric="speed", store=store)
+
+
+def test_another_machine_is_compared_less_the_calibration_of_both(store):
+    stored(store, "first", {"quick": 1e-3, "merge": 2e-3})
+    stored(store, "second", {"quick": 5e-4, "merge": 2e-3}, THERE, day=2)
+
+    alone = pb.compare("first", "second", store=store)
+    for day, machine, factor in ((3, HERE, 1.0), (4, THERE, 0.5)):
+        times = {name: factor * seconds for name, seconds in KERNELS.items()}
+        stored(store, f"c-{day}", times, machine, name="calibration", mode="micro", day=day)
+    beside = pb.compare("first", "second", store=store)
+
+    assert alone.speed is None
+    assert beside.speed.overall.point == pytest.approx(0.5, rel=0.02)
+    relative = {pair.candidate: pair.relative.ratio.point for pair in beside.pairs}
+    assert relative == {"quick": pytest.approx(1, rel=0.02), "merge": pytest.approx(2, rel=0.02)}
+
+
+def test_the_calibration_of_a_machine_counts_whatever_libraries_a_workload_names(store):
+    with_library = replace(HERE, libraries={"torch": "2.0"})
+    stored(store, "first", {"quick": 1e-3}, with_library)
+    stored(store, "second", {"quick": 1e-3}, THERE, day=2)
+    for day, machine in ((3, HERE), (4, THERE)):
+        stored(store, f"c-{day}", KERNELS, machine, name="calibration", mode="micro", day=day)
+
+    assert pb.compare("first", "second", store=store).speed is not None
+
+
+def test_what_earlier_runs_of_one_commit_differ_by_is_in_the_intervals(store):
+    git = {"git": {"commit": "abc", "dirty": False}}
+    for day, factor in enumerate([1.0, 1.05, 0.95, 1.08, 0.93, 1.02, 0.97], 1):
+        stored(store, f"run-{day}", {"quick": 1e-3 * factor}, day=day, **git)
+    stored(store, "new", {"quick": 1.05e-3}, day=9)
+
+    found = pb.compare("run-1", "new", store=store)
+
+    assert found.run_to_run.runs == 6  # all but the two that are compared
+    assert found.pairs[0].verdict.value == "undecided"
+
+
+def test_a_roofline_is_kept_with_its_machine_and_found_again(store):
+    run_id = keep_roofline(store, ROOFS, HERE)
+    later = replace(ROOFS, one_core_flops_per_s=2e10)
+    keep_roofline(store, later, HERE)
+
+    assert latest_roofline(store, HERE) == later
+    assert latest_roofline(store, replace(HERE, libraries={"torch": "2.0"})) == later
+    assert latest_roofline(store, THERE) is None
+    assert latest_roofline(store, None) is None
+    assert store.summary(run_id).kind == KIND
+    assert "Gflop/s" in store.summary(run_id).result["sentence"]
+    assert not store.matrix()
+
+
+def test_what_can_be_raced_here_has_its_own_modes():
+    modes = own_modes()
+
+    assert modes["calibration"] == "micro"
+    assert modes["sorting"] == "batch"
+    assert len(own_fingerprints()[0]) == 12
