@@ -355,12 +355,14 @@ def _scaled(estimate: Estimate | None, factor: float) -> Estimate | None:
 def _mean_shares(shares: Sequence[TimeShares]) -> TimeShares | None:
     if not shares:
         return None
-    return TimeShares(
-        **{
-            f.name: statistics.fmean(getattr(s, f.name) for s in shares)
-            for f in fields(TimeShares)
-        }
-    )
+    told = {
+        field.name: [getattr(one, field.name) for one in shares] for field in fields(TimeShares)
+    }
+    tellers = set(told.pop("told_by"))
+    means: dict[str, Any] = {
+        name: None if None in values else statistics.fmean(values) for name, values in told.items()
+    }
+    return TimeShares(**means, told_by=tellers.pop() if len(tellers) == 1 else "")
 
 
 def _listed(counts: Sequence[int]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from parbench_lab.analysis.curve import Level, ScalingCurve
+from parbench_lab.analysis.trial import TimeShares
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.wording import count
 
@@ -221,16 +222,28 @@ def _decomposition(level: Level) -> str:
     parts = {
         "computing": shares.compute,
         "moving data": shares.transfer,
+        "unpacking it": shares.unpack,
         "serial code": shares.serial,
         "waiting for the slowest": shares.imbalance,
         "handing out": shares.scheduling,
     }
     told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in parts.items())
+    source = ", by Dask's own timings" if shares.told_by == "dask" else ""
     return (
-        f"at {level.workers} workers their time went into: {told} (load balance "
-        f"{shares.load_balance:.2f} x communication {shares.communication:.2f} = parallel "
-        f"efficiency {shares.load_balance * shares.communication:.2f})"
+        f"at {count(level.workers, 'worker')} their time went into{source}: {told} "
+        f"({_factors(shares)})"
     )
+
+
+def _factors(shares: TimeShares) -> str:
+    """Return the parallel efficiency as the product that POP makes of it."""
+    if shares.moving is None or shares.serialisation is None:  # a study of an older version
+        factors = f"communication {shares.communication:.2f}"
+    else:
+        factors = f"serialisation {shares.serialisation:.2f} x communication {shares.moving:.2f}"
+    efficiency = shares.load_balance * shares.communication
+    balance = f"load balance {shares.load_balance:.2f}"
+    return f"{balance} x {factors} = parallel efficiency {efficiency:.2f}"
 
 
 def _oversubscription(levels: Sequence[Level], cores: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,14 @@ class Worked(Protocol):
     def transfer_s(self) -> float | None:
         """Moving input and result; None where not measured."""
 
+    @property
+    def unpack_s(self) -> float | None:
+        """Unpickling and pickling them; None where not told apart from moving."""
+
+    @property
+    def told_by(self) -> str:
+        """Whose timings these two are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeShares:
@@ -37,18 +45,26 @@ class TimeShares:
     compute
         Working on parts.
     transfer
-        Moving parts and results, and unpacking them.
+        Moving parts and results (and unpacking them, where `unpack` is 0).
     serial
-        Before the first part began and after the last one ended: code outside of the map (and
-        handing out the first part).
+        Idle before the first part began and after the last one ended: code outside of the map
+        (and handing out the first part).
     imbalance
         Waiting at the end, while others were still working.
     scheduling
-        Waiting between two parts, less what was transfer.
+        Waiting between two parts, less what was transfer and unpacking.
     load_balance, communication
         In POP's terms: mean over maximum of the workers' compute time; the longest compute time
         over the wall time (transfer, scheduling and serial code all take from it). Their product
         is the parallel efficiency. https://pop-coe.eu/node/69
+    unpack
+        Unpickling parts and pickling results, in the workers.
+    moving, serialisation
+        The two factors of `communication`: what is left of the wall time without the busiest
+        worker's transfer, unpacking and scheduling; its compute time over that, which falls with
+        the time it waited for serial code and for others. None in older studies.
+    told_by
+        ``"dask"`` where Dask's own timings tell transfer and unpacking, "" where the pool does.
     """
 
     compute: float
@@ -58,6 +74,10 @@ class TimeShares:
     scheduling: float
     load_balance: float
     communication: float
+    unpack: float = 0.0
+    moving: float | None = None
+    serialisation: float | None = None
+    told_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +175,8 @@ def time_shares(
     Examples
     --------
     >>> from types import SimpleNamespace
-    >>> part = SimpleNamespace(worker="a", start_ns=2, end_ns=8, transfer_s=0.0)
+    >>> part = SimpleNamespace(
+    ...     worker="a", start_ns=2, end_ns=8, transfer_s=0.0, unpack_s=0.0, told_by="")
     >>> found = time_shares([part], n_workers=1, start_ns=0, end_ns=10)
     >>> found.compute, found.serial, found.load_balance
     (0.6, 0.4, 1.0)
@@ -166,25 +187,57 @@ def time_shares(
     wall_ns = end_ns - start_ns
     if not by_worker or wall_ns <= 0:
         return None
-    first_ns = min(s.start_ns for parts in by_worker.values() for s in parts)
-    last_ns = max(s.end_ns for parts in by_worker.values() for s in parts)
-    busy = [float(sum(s.end_ns - s.start_ns for s in parts)) for parts in by_worker.values()]
-    busy += [0.0] * (n_workers - len(busy))
-    whole_ns = float(wall_ns * max(n_workers, len(by_worker)))
-    transfer_ns = sum(1e9 * (s.transfer_s or 0.0) for p in by_worker.values() for s in p)
-    tails_ns = sum(last_ns - max(s.end_ns for s in parts) for parts in by_worker.values())
-    tails_ns += (n_workers - len(by_worker)) * (last_ns - first_ns)
-    serial_ns = (wall_ns - (last_ns - first_ns)) * len(busy)
-    compute, serial = sum(busy) / whole_ns, serial_ns / whole_ns
-    imbalance = tails_ns / whole_ns
+    rows = [_row(parts, start_ns) for parts in by_worker.values()]
+    first_ns, last_ns = min(row.begin_ns for row in rows), max(row.end_ns for row in rows)
+    rows += [_Row(begin_ns=first_ns, end_ns=first_ns)] * (n_workers - len(rows))
+    whole_ns = float(wall_ns * len(rows))
+    compute = sum(row.busy_ns for row in rows) / whole_ns
+    serial = (wall_ns - (last_ns - first_ns)) / wall_ns
+    imbalance = sum(last_ns - row.end_ns for row in rows) / whole_ns
     rest = max(0.0, 1.0 - compute - serial - imbalance)
-    transfer = min(rest, transfer_ns / whole_ns)
+    unpack = min(rest, sum(row.unpack_ns for row in rows) / whole_ns)
+    transfer = min(rest - unpack, sum(row.transfer_ns for row in rows) / whole_ns)
+    busiest = max(rows, key=lambda row: row.busy_ns)
+    moving = 1.0 - min(busiest.gaps_ns, wall_ns - busiest.busy_ns) / wall_ns
+    communication = busiest.busy_ns / wall_ns
+    tellers = {span.told_by for parts in by_worker.values() for span in parts}
     return TimeShares(
         compute=compute,
         transfer=transfer,
         serial=serial,
         imbalance=imbalance,
-        scheduling=rest - transfer,
-        load_balance=sum(busy) / len(busy) / max(busy) if max(busy) > 0 else 0.0,
-        communication=max(busy) / wall_ns,
+        scheduling=rest - unpack - transfer,
+        load_balance=compute / communication if communication > 0 else 0.0,
+        communication=communication,
+        unpack=unpack,
+        moving=moving,
+        serialisation=communication / moving if moving > 0 else 0.0,
+        told_by=tellers.pop() if len(tellers) == 1 else "",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """What one worker did between its first and its last part; nothing, by default."""
+
+    begin_ns: float
+    end_ns: float
+    busy_ns: float = 0.0
+    gaps_ns: float = 0.0
+    transfer_ns: float = 0.0
+    unpack_ns: float = 0.0
+
+
+def _row(parts: Sequence[Worked], start_ns: int) -> _Row:
+    first, end_ns = min(parts, key=lambda part: part.start_ns), max(part.end_ns for part in parts)
+    # its worker had begun when it unpacked the first part
+    begin_ns = max(float(start_ns), first.start_ns - 1e9 * (first.unpack_s or 0.0))
+    busy_ns = float(sum(part.end_ns - part.start_ns for part in parts))
+    return _Row(
+        begin_ns=begin_ns,
+        end_ns=end_ns,
+        busy_ns=busy_ns,
+        gaps_ns=max(0.0, end_ns - begin_ns - busy_ns),
+        transfer_ns=sum(1e9 * (part.transfer_s or 0.0) for part in parts),
+        unpack_ns=sum(1e9 * (part.unpack_s or 0.0) for part in parts),
     )

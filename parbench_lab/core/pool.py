@@ -18,14 +18,21 @@ class Span:
     start_ns, end_ns
         Of the computation, on this machine's monotonic clock (``perf_counter_ns``).
     transfer_s
-        Moving the part's input and result and unpacking them, as far as it is known; 0.0 where
-        nothing moves (threads), None where it was not measured.
+        Moving the part's input and result, as far as it is known; 0.0 where nothing moves
+        (threads), None where it was not measured.
+    unpack_s
+        Unpickling the input and pickling the result, in the worker; None where it is not told
+        apart from moving.
+    told_by
+        ``"dask"`` where these two come from Dask's own timings, "" where the pool measured them.
     """
 
     worker: str
     start_ns: int
     end_ns: int
     transfer_s: float | None = None
+    unpack_s: float | None = None
+    told_by: str = ""
 
 
 class Pool(Protocol):

@@ -214,6 +214,24 @@ class Connection:
             return {}  # it is going, or busy: not measured now
         return told
 
+    def task_stream(self, count: int, timeout_s: float) -> Sequence[Mapping[str, Any]]:
+        """Return what the scheduler noted of the last `count` tasks, empty where it is silent.
+
+        It begins to note them when it is first asked.
+        """
+
+        async def ask_scheduler() -> Any:
+            asked = self._client.scheduler.get_task_stream(count=count)
+            return await asyncio.wait_for(asked, timeout_s)
+
+        if self._closing or self._client.status != "running":
+            return ()
+        try:
+            told: Sequence[Mapping[str, Any]] = self.run(ask_scheduler()).result(timeout_s)
+        except Exception:  # noqa: BLE001 - a scheduler of another version may not know this
+            return ()
+        return told
+
     async def restart(self, address: str) -> None:
         """Ask a worker's nanny to replace its process."""
         await self._client.restart_workers([address], timeout=60, raise_for_error=False)

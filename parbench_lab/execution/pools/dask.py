@@ -13,6 +13,11 @@ from parbench_lab.core.pool import Span
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution.pools.crew import LanePool
 from parbench_lab.execution.pools.dask_tasks import clock_ns, take_own_footprint
+from parbench_lab.execution.pools.dask_timings import (
+    ParcelLog,
+    parse_task_stream,
+    told_spans,
+)
 from parbench_lab.execution.pools.jobs import CLOSED, Answer, Exchange, Parcel
 from parbench_lab.execution.pools.packing import Packing
 from parbench_lab.execution.pools.parcels import Order, Packed, load_answer, name_of, pack
@@ -34,6 +39,8 @@ AHEAD = 2
 MAX_RETURNS = 3
 """How often a parcel may be lost with its worker before it is blamed without proof."""
 ASK_LIMIT_S = 2.0
+SPARE_TASKS = 100
+"""Of others on the same cluster, which Dask's notes may hold among ours."""
 _CLOCK_LOOKS = 3
 
 
@@ -70,7 +77,7 @@ class DaskPool(LanePool):
             self._site.open()
             seats = self._site.seats.seats
             super().__init__("dask", len(seats), Exchange(), SpanLog())
-            self._trade = _trade(self._site, self._exchange, self._spans, far=far)
+            self._trade = _trade(self._site, self._exchange, far=far)
         except BaseException:
             self._site.close()
             raise
@@ -89,6 +96,15 @@ class DaskPool(LanePool):
         own = [take_footprint(os.getpid()), *self._site.ask_all(take_own_footprint, ASK_LIMIT_S)]
         restart_peaks([os.getpid()])
         return together_bytes([one for one in own if one is not None], 0)
+
+    def take_spans(self) -> Sequence[Span]:
+        """Return when each part was worked on since the last call, and forget it.
+
+        Moving and unpacking are told by Dask's own timings from the first call on.
+        """
+        parcels = self._trade.log.take()
+        records = self._site.connection.task_stream(len(parcels) + SPARE_TASKS, ASK_LIMIT_S)
+        return told_spans(parcels, parse_task_stream(records))
 
     def _order(self, function: Callable[..., Any], number: int) -> tuple[Any, Callable[[], None]]:
         name, trade = name_of(function), self._trade
@@ -113,7 +129,7 @@ class _Trade:
     shelf: FileShelf | ScatteredShelf
     packing: Packing
     exchange: Exchange
-    spans: SpanLog
+    log: ParcelLog = field(default_factory=ParcelLog)
     clocks: dict[str, int] = field(default_factory=dict)
     """How far the clock of a far worker is ahead of ours, by its address."""
 
@@ -126,7 +142,7 @@ class _Trade:
         return self.clocks[address]
 
 
-def _trade(site: Site, exchange: Exchange, spans: SpanLog, *, far: bool | None) -> _Trade:
+def _trade(site: Site, exchange: Exchange, *, far: bool | None) -> _Trade:
     n_workers = len(site.seats.seats)
     shelf: FileShelf | ScatteredShelf
     if site.is_far() if far is None else far:
@@ -134,7 +150,7 @@ def _trade(site: Site, exchange: Exchange, spans: SpanLog, *, far: bool | None) 
     else:
         shelf = FileShelf(n_workers)
     packing = Packing(AHEAD * n_workers)
-    return _Trade(site=site, shelf=shelf, packing=packing, exchange=exchange, spans=spans)
+    return _Trade(site=site, shelf=shelf, packing=packing, exchange=exchange)
 
 
 def _ahead_ns(site: Site, address: str) -> int:
@@ -212,7 +228,7 @@ class _DaskLane:
         elif ticket.error is not None or ticket.reply is None:
             trade.exchange.bring(parcel, [Answer(error=self._explained(parcel, ticket))])
         else:
-            self._bring(parcel, address, ticket.reply, packing_ns)
+            self._bring(parcel, address, ticket, packing_ns)
 
     def _ask(self, parcel: Parcel, address: str, packed: Packed) -> Ticket:
         seats, number = self._trade.site.seats, parcel.job.number
@@ -237,17 +253,15 @@ class _DaskLane:
         told = (*which, order.data if with_order else b"", packed.data, names)
         return trade.site.seats.ask(self._seat, address, told, scattered)
 
-    def _bring(
-        self, parcel: Parcel, address: str, reply: Sequence[tuple[bytes, bytes]], packing_ns: int
-    ) -> None:
+    def _bring(self, parcel: Parcel, address: str, ticket: Ticket, packing_ns: int) -> None:
         ahead_ns = self._trade.ahead_ns(address)
-        answers, durations_s = [], []
-        for stamps, data in reply:
+        answers, durations_s, spans = [], [], []
+        for stamps, data in ticket.reply:
             began_ns = time.perf_counter_ns()
             one = worked(stamps, data)
             answers.append(load_answer(data))
             packing_ns += time.perf_counter_ns() - began_ns + one.packing_ns
-            self._trade.spans.add(
+            spans.append(
                 Span(
                     worker=self._seat.name,
                     start_ns=one.start_ns - ahead_ns,
@@ -257,6 +271,7 @@ class _DaskLane:
             )
             durations_s.append((one.end_ns - one.start_ns) / 1e9)
             packing_ns = 0  # the parcel's own packing counts for its first part
+        self._trade.log.add(self._trade.site.seats.key_of(ticket), spans)
         self._trade.packing.note(parcel.job.number, durations_s)
         self._trade.exchange.bring(parcel, answers)
 

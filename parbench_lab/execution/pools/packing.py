@@ -55,13 +55,14 @@ class Packing:
     def choose(self, job: int, left: int, *, busy: bool = False) -> int:
         """Return how many of the parts that are left to take; 1 until their time is known.
 
-        The last long parts are for workers that are free: `busy` ones get 0.
+        The last long parts, one for each worker, are for those that are free: `busy` ones get 0.
+        More of them would wait for the client instead of behind a part that is just ending.
         """
         with self._lock:
             if job != self._job:
                 return 1
             mean_s, long_s, whole = self._mean_s, self._long_s, job in self._whole
-        if busy and long_s > LONG_S and left <= self._n_lanes:
+        if busy and long_s > LONG_S and left <= self._n_lanes // 2:
             return 0
         if whole:
             return 1

@@ -203,13 +203,15 @@ class _ProcessLane:
         answer = load_answer(returned.worked.answer)
         start_ns, end_ns = returned.worked.start_ns, returned.worked.end_ns
         elsewhere_ns = returned.received_ns - returned.sent.began_ns - (end_ns - start_ns)
-        transfer_ns = elsewhere_ns + time.perf_counter_ns() - began_ns
+        packing_ns = returned.worked.packing_ns
+        transfer_ns = elsewhere_ns - packing_ns + time.perf_counter_ns() - began_ns
         self._spans.add(
             Span(
                 worker=self.name,
                 start_ns=start_ns,
                 end_ns=end_ns,
                 transfer_s=max(0, transfer_ns) / 1e9,
+                unpack_s=packing_ns / 1e9,
             )
         )
         self._exchange.bring(returned.sent.parcel, [answer])

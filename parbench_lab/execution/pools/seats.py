@@ -232,7 +232,7 @@ class Seats:
             future = self.connection.send(
                 address,
                 pickle.dumps(((self._mark(seat.newcomer), number), *told)),
-                key=f"parbench-{self._session}-{number}",
+                key=self.key_of(ticket),
                 priority=-number,
                 on_reply=lambda reply, error: self._on_reply(seat, ticket, reply, error),
                 function=run_parcel,
@@ -244,6 +244,10 @@ class Seats:
                 self.changed.wait_for(lambda: ticket.reason or self.failure, REASON_LIMIT_S)
         self.connection.release([future])
         return ticket
+
+    def key_of(self, ticket: Ticket) -> str:
+        """Return what Dask calls a parcel."""
+        return f"parbench-{self._session}-{ticket.number}"
 
     def close(self) -> None:
         """Let all lanes go; idempotent."""

@@ -65,7 +65,9 @@ class _ThreadLane:
         start_ns = time.perf_counter_ns()
         answer = evaluate(parcel.job.order, parcel.items[0])
         end_ns = time.perf_counter_ns()
-        self._spans.add(Span(worker=self.name, start_ns=start_ns, end_ns=end_ns, transfer_s=0.0))
+        self._spans.add(
+            Span(worker=self.name, start_ns=start_ns, end_ns=end_ns, transfer_s=0.0, unpack_s=0.0)
+        )
         self._exchange.bring(parcel, [answer])
         return True
 

@@ -4,15 +4,19 @@ import itertools
 import os
 import signal
 import sys
+import time
 
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
+from parbench_lab.analysis.trial import time_shares
+from parbench_lab.core.pool import Span
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution.connection import Newcomer
 from parbench_lab.execution.pools import open_pool
 from parbench_lab.execution.pools.dask import DaskPool
+from parbench_lab.execution.pools.dask_timings import parse_task_stream, told_spans
 from parbench_lab.execution.pools.seats import Seats
 from tests.execution.pools import parts
 
@@ -192,3 +196,67 @@ def test_who_asks_is_let_go_when_the_scheduler_is_lost():
     assert not ticket.lost
     with pytest.raises(ClusterError, match="connection to the Dask scheduler was lost"):
         seats.await_worker(seats.seats[0])
+
+
+def shares_of(pool, function, items):
+    """Return where the workers' time of one map went."""
+    pool.take_spans()
+    start_ns = time.perf_counter_ns()
+    list(pool.map(function, items))
+    end_ns = time.perf_counter_ns()
+    return time_shares(pool.take_spans(), n_workers=2, start_ns=start_ns, end_ns=end_ns)
+
+
+class Heavy:
+    """Takes a while to unpickle, and nothing to work on."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def __reduce__(self):
+        return _slowly, (self.seconds,)
+
+
+def _slowly(seconds):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+    return Heavy(seconds)
+
+
+def test_dasks_own_timings_tell_computing_from_unpacking(pool):
+    pool.take_spans()  # from here on Dask notes them
+
+    unpacked = shares_of(pool, lambda heavy: heavy.seconds, [Heavy(0.05)] * 8)
+    computed = shares_of(pool, lambda seconds: _slowly(seconds).seconds, [0.05] * 8)
+
+    assert unpacked.told_by == computed.told_by == "dask"
+    assert unpacked.unpack > 0.4 > 4 * unpacked.compute
+    assert computed.compute > 0.4 > 4 * computed.unpack
+    for shares in (unpacked, computed):
+        parts = (
+            shares.compute, shares.transfer, shares.unpack, shares.serial, shares.imbalance,
+            shares.scheduling,
+        )  # fmt: skip
+        assert sum(parts) == pytest.approx(1.0)
+        product = shares.load_balance * shares.serialisation * shares.moving
+        assert product == pytest.approx(shares.compute)
+
+
+def test_parts_on_a_far_cluster_are_told_by_its_timings(given):
+    large = np.random.default_rng(0).random(4_000_000)
+    pool = DaskPool(2, cluster=given, far=True)
+    pool.take_spans()
+
+    list(pool.map(lambda _, array=large: float(array[0]), range(2)))
+    told = pool.take_spans()
+    pool.close()
+
+    assert {span.told_by for span in told} == {"dask"}
+
+
+def test_without_dasks_timings_our_own_stand():
+    parcels = [("a", [Span(worker="w", start_ns=0, end_ns=10, transfer_s=0.5)])]
+
+    assert told_spans(parcels, {}) == tuple(parcels[0][1])
+    assert parse_task_stream([{"key": "a", "startstops": []}, {"key": "b"}]) == {}

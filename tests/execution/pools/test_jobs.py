@@ -84,8 +84,10 @@ def test_the_last_long_parts_are_left_to_workers_that_are_free():
         return packing.choose(number, left, busy=True)
 
     assert exchange.take(busy, wait=False).first == 0
-    assert exchange.take(busy, wait=False) is None  # four are left
-    assert exchange.take(packing.choose, wait=False).first == 1
+    assert exchange.take(busy, wait=False).first == 1
+    assert exchange.take(busy, wait=False).first == 2
+    assert exchange.take(busy, wait=False) is None  # two are left for two workers
+    assert exchange.take(packing.choose, wait=False).first == 3
 
 
 def test_nothing_more_is_handed_out_after_a_part_that_raised():
