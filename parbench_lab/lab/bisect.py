@@ -174,18 +174,7 @@ def bisect(
             rule=_Rule(metric=metric, tolerance=tolerance, evidence=evidence, rounds=rounds),
             stop=stop,
         )
-        told = [race.first(newest)]
-        progress(told[0])
-        while (
-            race.candidate
-            and len(search.suspects) > 1
-            and (place := search.next_place) is not None
-            and not stop()
-        ):
-            found = race.trial(search.commits[place])
-            search = search.after(place, found.trial)
-            told.append(found)
-            progress(found)
+        search, told = race.searched(search, progress)
     commit = search.suspects[0] if race.candidate and len(search.suspects) == 1 else ""
     return BisectReport(
         good=oldest,
@@ -196,7 +185,7 @@ def bisect(
         commit=commit,
         subject=git.subject_of(root, commit) if commit else "",
         suspects=search.suspects,
-        trials=tuple(told),
+        trials=told,
         seconds=(time.perf_counter_ns() - start_ns) / 1e9,
     )
 
@@ -277,6 +266,22 @@ class _Races:
     _metric: Metric | None = None
     _margin: float = 0.0
     _fails: bool = False
+
+    def searched(
+        self, search: Bisection, progress: Progress
+    ) -> tuple[Bisection, tuple[CommitTrial, ...]]:
+        """Race commit after commit until one is left, or none helps; tell of each."""
+        told = [self.first(search.commits[-1])]
+        progress(told[0])
+        while self.candidate and len(search.suspects) > 1 and not self.stop():
+            place = search.next_place
+            if place is None:
+                break
+            found = self.trial(search.commits[place])
+            search = search.after(place, found.trial)
+            told.append(found)
+            progress(found)
+        return search, tuple(told)
 
     def first(self, commit: str) -> CommitTrial:
         """Race good against bad: which candidate got worse, and by how much."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import hashlib
 import os
+import platform
 import re
 import shutil
 import sys
@@ -17,7 +18,9 @@ from parbench_lab.errors import UsageError
 from parbench_lab.execution.builds.build import Build
 from parbench_lab.execution.builds.git import SHORT, git
 
-_OWNED = re.compile(r"^parbench-(\d+)-")
+_HERE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+_OWNED = re.compile(rf"^parbench-{_HERE}-(?P<pid>\d+)-")
+"""Process numbers mean something on one host only: a temporary folder may be shared by several."""
 
 
 def import_path() -> tuple[str, ...]:
@@ -109,8 +112,15 @@ def worktree(root: Path, commit: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def owned_folder() -> Iterator[Path]:
-    """Make a temporary folder whose name says whose it is, and remove it."""
-    folder = Path(tempfile.mkdtemp(prefix=f"parbench-{os.getpid()}-")).resolve()
+    """Make a temporary folder whose name says whose it is, and remove it.
+
+    Folders of processes of ours that were killed are removed first.
+    """
+    for left in Path(tempfile.gettempdir()).glob("parbench-*"):
+        if _is_left_behind(left):
+            shutil.rmtree(left, ignore_errors=True)
+    prefix = f"parbench-{_HERE}-{os.getpid()}-"
+    folder = Path(tempfile.mkdtemp(prefix=prefix)).resolve()
     try:
         yield folder
     finally:
@@ -124,8 +134,7 @@ def sweep(root: Path) -> None:
         if kind != "worktree":
             continue
         tree = Path(name)
-        owner = _OWNED.match(tree.parent.name)
-        if owner is not None and not _is_alive(int(owner[1])):
+        if _is_left_behind(tree.parent):
             remove_worktree(root, tree)
             shutil.rmtree(tree.parent, ignore_errors=True)
 
@@ -137,9 +146,10 @@ def remove_worktree(root: Path, tree: Path) -> None:
         git(root, "worktree", "prune")
 
 
-def renamed(build: Build, label: str, revision: str) -> Build:
-    """Return a build under another name."""
-    return dataclasses.replace(build, label=label, revision=revision)
+def _is_left_behind(folder: Path) -> bool:
+    """Return whether a folder is of a process of ours that is gone."""
+    owner = _OWNED.match(folder.name)
+    return owner is not None and not _is_alive(int(owner["pid"]))
 
 
 def _is_alive(pid: int) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -127,17 +128,20 @@ def test_hooks_of_the_repository_are_not_run(repo, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next(repo, tmp_path):
+def test_what_a_killed_process_left_is_removed_by_the_next(repo, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     commit = repo.git("rev-parse", "HEAD")
-    left = tmp_path / f"parbench-{a_dead_pid()}-abc" / "tree"
-    kept = tmp_path / f"parbench-{os.getpid()}-abc" / "tree"
-    for tree in (left, kept):
-        repo.git("worktree", "add", "-q", "--detach", str(tree), commit)
+    with trees.owned_folder() as mine:
+        prefix = mine.name.partition(f"{os.getpid()}-")[0]
+        left = tmp_path / f"{prefix}{a_dead_pid()}-abc"
+        foreign = tmp_path / f"parbench-otherhost-{a_dead_pid()}-abc"
+        for folder in (left, foreign, mine):
+            repo.git("worktree", "add", "-q", "--detach", str(folder / "tree"), commit)
 
-    trees.sweep(repo.folder)
+        with trees.worktree(repo.folder, commit):
+            kept = [folder.exists() for folder in (left, foreign, mine)]
 
-    assert not left.parent.exists()
-    assert kept.exists()
+    assert kept == [False, True, True]
     assert str(left) not in repo.git("worktree", "list")
 
 
