@@ -158,8 +158,9 @@ def _way(mark: Mark) -> str:
 
 def _title(key: SeriesKey, machines: Mapping[str, str]) -> str:
     where = machines.get(key.machine, "")
-    on = f" on {where} ({key.machine})" if where else f" on {key.machine}" if key.machine else ""
-    return printable(f"{key.workload} at {key.size:,} items ({key.mode}), {key.metric}{on}")
+    on = f"{where} ({key.machine})" if where else key.machine
+    lines = [f"{key.workload} at {key.size:,} items ({key.mode}), {key.metric}", on and f"on {on}"]
+    return "\n".join(printable(line) for line in lines if line)
 
 
 def _columns(points: Sequence[SeriesPoint]) -> Columns:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from bokeh.models import ColumnDataSource
+from bokeh.models import ColumnDataSource, PrintfTickFormatter
 from bokeh.plotting import figure
 
 from parbench_lab.plots import theme
@@ -35,6 +35,7 @@ def drawn(panel: HistoryPanel, candidates: Sequence[str], *, log: bool) -> figur
     )
     if log and positive:
         theme.loose_ticks(made.yaxis)
+    made.yaxis.formatter = PrintfTickFormatter(format="%.4g")
     made.title.text_font_size = "12px"
     legend, dots = [], []
     for index, name in enumerate(candidates):
@@ -72,7 +73,7 @@ def _line(made: figure, panel: HistoryPanel, name: str, index: int) -> list[Any]
     )
     look = {"color": theme.colour_of(index), "muted_alpha": 0.1}
     interval = made.segment(
-        "started", "low", "started", "high", source=source, line_alpha=0.35, line_width=2, **look
+        x0="started", y0="low", x1="started", y1="high", source=source, line_alpha=0.35, line_width=2, **look
     )
     line = made.line(
         "started", "value", source=source, line_alpha=0.6, dash=theme.dash_of(index), **look
@@ -81,7 +82,8 @@ def _line(made: figure, panel: HistoryPanel, name: str, index: int) -> list[Any]
         "started", "value", source=source, size=6, marker=theme.marker_of(index), **look
     )
     dot.name = theme.as_hover_label(name)
-    return [interval, line, dot]
+    interval.tags = [theme.muted_with(line)]
+    return [line, dot]
 
 
 def _finite(end: float, point: float) -> float:

@@ -140,11 +140,16 @@ def add_legend(made: figure, entries: list[tuple[str, list[Any]]]) -> None:
     made.add_layout(legend, "below")
 
 
+def muted_with(renderer: Any) -> str:
+    """Return the tag of what is muted together with a renderer that stands in the legend."""
+    return f"muted with {renderer.id}"
+
+
 def _stand_ins(made: figure, renderers: list[Any]) -> list[Any]:
     """Return renderers that look the same, show nothing, and mute these when they are muted."""
     found = []
     for renderer in renderers:
-        tag = f"muted with {renderer.id}"
+        tag = muted_with(renderer)
         renderer.tags = [tag]
         nowhere = ColumnDataSource({"x": [math.nan], "y": [math.nan]})  # without a row, no look
         glyph = renderer.glyph.clone(x="x", y="y")

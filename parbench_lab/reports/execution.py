@@ -13,6 +13,8 @@ from parbench_lab.reports.sources import Source, missing_extra
 
 ERROR_MARKER_TAG = "papermill-error-cell-tag"
 _TITLE_LETTERS = 48
+_SILENT = "--IPKernelApp.log_level=50"
+"""The kernel would complain on our screen of being stopped; what fails is in its notebook."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,7 @@ def execute(
             progress_bar=False,
             cwd=str(folder),
             kernel_manager_class=manager,
+            extra_arguments=[_SILENT],
             on_cell_start=watch.started,
             on_cell_executed=watch.ended,
         )

@@ -277,11 +277,19 @@ def history_text(
     heads = ["workload", "candidate", "size", "mode", "machine", "runs", "trend", "newest"]
     rows = [_told(row, width, sparks) for row in history.rows]
     lines = [plain_table([*heads, "commit", "changes"], rows, left=2)]
-    marks = [f"{_symbol(mark)} {mark.told}" for mark in history.marks]
-    lines += ["", *marks] if marks else []
-    for fingerprint, model in sorted(history.machines.items()):
-        lines += ["", f"machine {fingerprint[:_MACHINE_DIGITS]}: {model}"]
-    return "\n".join([*lines, "", history.sentence])
+    several = len({row.key.machine for row in history.rows}) > 1
+    marks = [
+        f"{_symbol(mark)} {mark.told}"
+        + (f", machine {mark.key.machine[:_MACHINE_DIGITS]}" if several else "")
+        for mark in history.marks
+    ]
+    machines = [
+        f"machine {fingerprint[:_MACHINE_DIGITS]}: {model}"
+        for fingerprint, model in sorted(history.machines.items())
+    ]
+    for block in (marks, machines, [history.sentence]):
+        lines += ["", *block] if block else []
+    return "\n".join(lines)
 
 
 def _told(row: HistoryRow, width: int, sparks: str) -> list[str]:

@@ -82,8 +82,8 @@ class Parameter:
         return f"{said} | None" if self.optional and self.kind != ANY else said
 
     def __str__(self) -> str:
-        told = f"  {self.help}" if self.help else ""
-        return printable(f"{self.name}: {self.type_words} = {self.default}") + printable(told)
+        declared = printable(f"{self.name}: {self.type_words} = {self.default}")
+        return f"{declared}  # {printable(self.help)}" if self.help else declared
 
 
 # ---------------------------------------------------------------- what there is
@@ -106,7 +106,7 @@ def parameters_of(source: str) -> tuple[Parameter, ...]:
     --------
     >>> for found in parameters_of('seconds = 20.0  # of race time\\nnames: list[str] = []'):
     ...     print(found)
-    seconds: float = 20.0 of race time
+    seconds: float = 20.0  # of race time
     names: list[str] = []
     """
     try:
@@ -281,7 +281,8 @@ def checked(
 
 def listing(known: Sequence[Parameter]) -> str:
     """Return the parameters with their types, one after the other."""
-    return ", ".join(f"{one.name} ({one.type_words})" for one in known) or "none"
+    # quoted: the shell would take a plain name for one of its own flags
+    return ", ".join(f"{one.name!r} ({one.type_words})" for one in known) or "none"
 
 
 def _found(known: Sequence[Parameter], name: str, notebook: str) -> Parameter:
@@ -289,7 +290,7 @@ def _found(known: Sequence[Parameter], name: str, notebook: str) -> Parameter:
     if name in by_name and name.isidentifier() and not keyword.iskeyword(name):
         return by_name[name]
     close = difflib.get_close_matches(name, by_name, n=2)
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     raise UnknownNameError(
         f"notebook {notebook} has no parameter {name!r}; {hint}it has {listing(known)}"
     )
