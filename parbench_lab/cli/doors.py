@@ -175,11 +175,9 @@ def _fingerprints() -> tuple[str, ...]:
 
 
 def _roofline() -> tuple[Machine, Roofline]:
-    from parbench_lab.hardware.detect import detect_machine  # noqa: PLC0415 - loads numpy
-    from parbench_lab.hardware.roofline import measure_roofline  # noqa: PLC0415 - loads numpy
+    from parbench_lab.lab.roofs import measure_roofs  # noqa: PLC0415 - loads the lab
 
-    machine = detect_machine()
-    return machine, measure_roofline(machine)
+    return measure_roofs()
 
 
 @dataclass(slots=True, kw_only=True)

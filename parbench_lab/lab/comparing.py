@@ -12,6 +12,7 @@ from parbench_lab.analysis.comparison.values import TIME, Comparison, RunFigures
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.metric import MEASURED_METRICS, Metric
 from parbench_lab.core.ports import RunStore
+from parbench_lab.core.runs import RunSummary
 from parbench_lab.core.series import Mode, SeriesPoint
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.lab import parts
@@ -104,7 +105,19 @@ def run_figures(store: RunStore, run_id: str) -> RunFigures:
         fingerprint=summary.machine,
         machine=machine,
         roofline=latest_roofline(store, machine),
+        other_times_s=_other_times(store, header.name, summary),
     )
+
+
+def _other_times(
+    store: RunStore, workload: str, summary: RunSummary
+) -> dict[tuple[str, int], float]:
+    """Return the newest times by candidate and size of runs that are alike, this one's too."""
+    points = store.series(
+        workload=workload, machine=summary.machine, mode=summary.mode, last=EARLIER_RUNS
+    )
+    alike_ones = [point for point in points if point.commit == summary.commit]
+    return {(one.key.candidate, one.key.size): one.median.point for one in alike_ones}
 
 
 def machine_speed(

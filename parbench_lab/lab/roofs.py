@@ -5,19 +5,53 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import os
+import statistics
+import time
 
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import RunHeader, RunStore
 from parbench_lab.core.roofline import Roofline
 from parbench_lab.core.wording import amount
-from parbench_lab.errors import UsageError
+from parbench_lab.errors import ClusterError, UsageError
+from parbench_lab.execution.pools import open_pool
+from parbench_lab.hardware.detect import detect_machine
+from parbench_lab.hardware.roofline import measure_roofline
 from parbench_lab.lab.provenance import provenance
 from parbench_lab.racing.result import jsonable
 from parbench_lab.store import new_run_id
 
 KIND = "roofline"
+N_TASKS = 50
 LOOKED_AT = 50
 """So many of the newest runs are looked through."""
+
+
+def measure_roofs() -> tuple[Machine, Roofline]:
+    """Return this machine and its roofs, the cost of an empty Dask task among them.
+
+    Takes some 5 s, half of them to start a worker for that task.
+    """
+    machine = detect_machine()
+    return machine, dataclasses.replace(
+        measure_roofline(machine), task_overhead_s=_task_overhead_s()
+    )
+
+
+def _task_overhead_s() -> float | None:
+    """Return the median time of a task that does nothing, there and back; None without workers."""
+    try:
+        pool = open_pool("dask", 1)
+    except ClusterError:
+        return None
+    try:
+        laps_s = []
+        for _ in range(N_TASKS):
+            start_ns = time.perf_counter_ns()
+            list(pool.map(abs, [-1]))
+            laps_s.append((time.perf_counter_ns() - start_ns) / 1e9)
+        return statistics.median(laps_s)
+    finally:
+        pool.close()
 
 
 def keep_roofline(store: RunStore, roofline: Roofline, machine: Machine) -> str:

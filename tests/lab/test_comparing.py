@@ -27,12 +27,23 @@ def store():
         yield opened
 
 
-def stored(store, run_id, medians, machine=HERE, *, name="sorting", mode="batch", day=1, **about):
+def stored(
+    store,
+    run_id,
+    medians,
+    machine=HERE,
+    *,
+    name="sorting",
+    mode="batch",
+    day=1,
+    size=1000,
+    **about,
+):
     """Keep a run with 100 measurements of each candidate."""
     rng = np.random.default_rng(day)
     rows = tuple(
         MeasurementRow(
-            block=block, slot=slot, epoch=0, candidate=candidate, copy=0, size=1000, worker="w",
+            block=block, slot=slot, epoch=0, candidate=candidate, copy=0, size=size, worker="w",
             outcome="ok", warm_up=False, checked=False, repeats=1,
             values={"wall_time_s": median_s * float(np.exp(rng.normal(0, 0.01)))},
         )
@@ -141,6 +152,17 @@ def test_what_earlier_runs_of_one_commit_differ_by_is_in_the_intervals(store):
 
     assert found.run_to_run.runs == 6  # all but the two that are compared
     assert found.pairs[0].verdict.value == "undecided"
+
+
+def test_times_at_other_sizes_are_read_from_other_runs(store):
+    for day, size in enumerate((10, 100, 1000), 1):
+        stored(store, f"size-{size}", {"quick": 1e-3 + size * 1e-7}, day=day, size=size)
+    stored(store, "new", {"quick": 1.1e-3}, day=5)
+
+    (pair,) = pb.compare("size-1000", "new", store=store).pairs
+
+    assert pair.bottleneck.limit.value == "launch or scheduling overhead"
+    assert "3 sizes" in pair.bottleneck.evidence
 
 
 def test_a_roofline_is_kept_with_its_machine_and_found_again(store):

@@ -89,8 +89,8 @@ def bottleneck(profile: Profile, roofline: Roofline | None = None) -> Bottleneck
     """Return what limits a candidate most, of what the figures show.
 
     Shown are: memory that ran out (or is four fifths full), a roof that is used by half, a fixed
-    cost that is half of a call's time (a line through the times over at least three sizes), and
-    a processor that rests half of the time.
+    cost that is half of a call's time (a line through the times over at least three sizes, or a
+    call that does nothing), and a processor that rests half of the time.
 
     Parameters
     ----------
@@ -156,6 +156,7 @@ def roof_of(profile: Profile, roofline: Roofline | None) -> Attained | None:
 def _shown(profile: Profile, roofline: Roofline | None) -> Iterator[Bottleneck]:
     yield from _capacity(profile)
     yield from _roofs(roof_of(profile, roofline))
+    yield from _calls(profile, roofline)
     fixed_s = fixed_cost(profile.times_s)
     if fixed_s is not None:
         yield Bottleneck(
@@ -172,6 +173,18 @@ def _shown(profile: Profile, roofline: Roofline | None) -> Iterator[Bottleneck]:
             evidence=f"the processor works in {percent(min(busy, 1.0))} of the time: the rest is "
             "waiting for data, a disk, a lock or another process",
         )
+
+
+def _calls(profile: Profile, roofline: Roofline | None) -> Iterator[Bottleneck]:
+    if roofline is None:
+        return
+    empty_s = roofline.call_overhead_s
+    yield Bottleneck(
+        limit=Limit.OVERHEAD,
+        share=min(1.0, empty_s / profile.wall_time_s),
+        evidence=f"a call takes {duration(profile.wall_time_s)}, one that does nothing "
+        f"{duration(empty_s)} here",
+    )
 
 
 def _capacity(profile: Profile) -> Iterator[Bottleneck]:

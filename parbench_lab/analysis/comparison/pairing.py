@@ -203,11 +203,15 @@ def profile_of(run: RunFigures, place: Place) -> Profile | None:
     wall_time_s = _median(sample, TIME)
     if not wall_time_s:
         return None
-    times = {
+    elsewhere = {
+        size: seconds for (name, size), seconds in run.other_times_s.items() if name == place[0]
+    }
+    here = {
         size: _median(other, TIME)
         for (name, size), other in run.samples.items()
         if name == place[0]
     }
+    times = {**elsewhere, **here}
     return Profile(
         size=place[1],
         wall_time_s=wall_time_s,

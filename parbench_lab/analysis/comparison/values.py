@@ -34,6 +34,8 @@ class RunFigures:
         By candidate and batch size.
     roofline
         The newest of its machine, None where there is none.
+    other_times_s
+        Median times of a call that runs of the same commit, machine and mode had at other sizes.
     """
 
     id: str
@@ -46,6 +48,7 @@ class RunFigures:
     fingerprint: str = ""
     machine: Machine | None = None
     roofline: Roofline | None = None
+    other_times_s: Mapping[Place, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,11 @@ BUSY = Profile(size=1000, wall_time_s=0.01, cpu_time_s=0.01, memory_bytes=HERE.m
             "launch or scheduling overhead",
             id="mostly fixed cost",
         ),
+        pytest.param(
+            replace(BUSY, wall_time_s=8e-8, cpu_time_s=8e-8),
+            "launch or scheduling overhead",
+            id="hardly more than a call",
+        ),
         pytest.param(replace(BUSY, cpu_time_s=0.001), "transfer or waiting", id="it waits"),
         pytest.param(replace(BUSY, flop_count=1e6, moved_bytes=1e6), "not shown", id="none"),
     ],
