@@ -89,7 +89,14 @@ class ParbenchFixture:
             If something given cannot be used.
         """
         return self._run(
-            name, candidates, case, check, size, seed, knobs, budget={"max_seconds": seconds}
+            name,
+            candidates,
+            case=case,
+            check=check,
+            size=size,
+            seed=seed,
+            knobs=knobs,
+            budget={"max_seconds": seconds},
         )
 
     def record(
@@ -124,11 +131,11 @@ class ParbenchFixture:
         return self._run(
             name,
             named,
-            case,
-            check,
-            size,
-            seed,
-            {**knobs, "policy": "never"},
+            case=case,
+            check=check,
+            size=size,
+            seed=seed,
+            knobs={**knobs, "policy": "never"},
             budget={"max_measurements": measurements * len(named)},
         )
 
@@ -136,12 +143,12 @@ class ParbenchFixture:
         self,
         name: str,
         candidates: Mapping[str, Callable[[Any], Any]],
+        *,
         case: Any,
         check: Check | None,
         size: int,
         seed: int,
         knobs: Mapping[str, Any],
-        *,
         budget: Mapping[str, Any],
     ) -> RaceResult:
         from parbench_lab.core.candidate import Candidate  # noqa: PLC0415 - loads numpy

@@ -46,9 +46,7 @@ def load_record(
     >>> load_record(store=":memory:").sentence
     '0 runs, 0 series, 0 machines: 0 alarms, 0 change points (hints)'
     """
-    return read_history(
-        name, store, metric=metric, machine=machine, last=last, find_hints=_found
-    )
+    return read_history(name, store, metric=metric, machine=machine, last=last, find_hints=_found)
 
 
 def _found(

@@ -73,7 +73,14 @@ def _line(made: figure, panel: HistoryPanel, name: str, index: int) -> list[Any]
     )
     look = {"color": theme.colour_of(index), "muted_alpha": 0.1}
     interval = made.segment(
-        x0="started", y0="low", x1="started", y1="high", source=source, line_alpha=0.35, line_width=2, **look
+        x0="started",
+        y0="low",
+        x1="started",
+        y1="high",
+        source=source,
+        line_alpha=0.35,
+        line_width=2,
+        **look,
     )
     line = made.line(
         "started", "value", source=source, line_alpha=0.6, dash=theme.dash_of(index), **look

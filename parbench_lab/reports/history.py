@@ -211,9 +211,7 @@ def _from(point: SeriesPoint) -> str:
 
 def _alarm_marks(watches: Iterable[RunSummary], points: Sequence[SeriesPoint]) -> list[Mark]:
     """Return the alarms of watches, at the points that the same nights left."""
-    by_place = {
-        (point.run_id, point.key.candidate, point.key.metric): point for point in points
-    }
+    by_place = {(point.run_id, point.key.candidate, point.key.metric): point for point in points}
     marks = []
     for summary in watches:
         for told in _series_of(summary):
@@ -258,9 +256,7 @@ def history_results(history: RecordedHistory) -> Kept:
     return keep("history", history.as_json(), history_text(history))
 
 
-def history_text(
-    history: RecordedHistory, *, width: int = 24, sparks: str = SPARKS
-) -> str:
+def history_text(history: RecordedHistory, *, width: int = 24, sparks: str = SPARKS) -> str:
     """Return the history as a table with a trend per series, and the changes below.
 
     Parameters

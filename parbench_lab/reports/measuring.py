@@ -9,9 +9,7 @@ from parbench_lab.core.ports import Workload
 from parbench_lab.workloads.registry import candidates_of, resolve, targets
 
 
-def entrants(
-    workload: str, algorithms: Sequence[str] = ()
-) -> tuple[list[Candidate], Workload]:
+def entrants(workload: str, algorithms: Sequence[str] = ()) -> tuple[list[Candidate], Workload]:
     """Return candidates and their workload, as `ParallelBenchmarking` takes them.
 
     Parameters

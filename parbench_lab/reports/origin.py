@@ -108,9 +108,7 @@ def about_text(document: Mapping[str, Any]) -> str:
         "commit": _joined(git.get("commit"), "with changes" if git.get("dirty") else ""),
         "seed": "" if document.get("seed") is None else str(document["seed"]),
     }
-    return "\n".join(
-        f"{key:<9} {printable(str(words))}" for key, words in rows.items() if words
-    )
+    return "\n".join(f"{key:<9} {printable(str(words))}" for key, words in rows.items() if words)
 
 
 def _machine_words(machine: Mapping[str, Any]) -> str:

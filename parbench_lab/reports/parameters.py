@@ -13,7 +13,7 @@ import json
 import keyword
 import math
 import tokenize
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +90,7 @@ class Parameter:
 
 
 def parameters_of(source: str) -> tuple[Parameter, ...]:
-    """Return the parameters that a cell declares, in its order.
+    r"""Return the parameters that a cell declares, in its order.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def parameters_of(source: str) -> tuple[Parameter, ...]:
 
     Examples
     --------
-    >>> for found in parameters_of('seconds = 20.0  # of race time\\nnames: list[str] = []'):
+    >>> for found in parameters_of('seconds = 20.0  # of race time\nnames: list[str] = []'):
     ...     print(found)
     seconds: float = 20.0  # of race time
     names: list[str] = []
@@ -143,12 +143,9 @@ def _assigned(node: ast.stmt) -> list[tuple[str, ast.expr | None, ast.expr | Non
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         return [(node.target.id, node.annotation, node.value)]
     if isinstance(node, ast.Assign):
-        return [(target.id, None, node.value) for target in node.targets if _is_name(target)]
+        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        return [(name, None, node.value) for name in names]
     return []
-
-
-def _is_name(target: ast.expr) -> bool:
-    return isinstance(target, ast.Name)
 
 
 def _kind(annotation: ast.expr | None, value: ast.expr | None) -> tuple[str, str, bool]:
@@ -219,7 +216,7 @@ def split_given(text: str) -> tuple[str, str]:
 def from_texts(
     known: Sequence[Parameter], given: Sequence[tuple[str, str]], *, notebook: str
 ) -> dict[str, Any]:
-    """Return the values of parameters that were given as text, as the shell does.
+    r"""Return the values of parameters that were given as text, as the shell does.
 
     Parameters
     ----------
@@ -239,7 +236,7 @@ def from_texts(
 
     Examples
     --------
-    >>> known = parameters_of("size = 10\\nnames: list[str] = []")
+    >>> known = parameters_of("size = 10\nnames: list[str] = []")
     >>> from_texts(known, [("size", "1e3"), ("names", "a, b")], notebook="race")
     {'size': 1000, 'names': ['a', 'b']}
     """
@@ -316,19 +313,16 @@ def _parsed(kind: str, item: str, text: str) -> Any:
     ValueError
         If it stands for none of that kind.
     """
-    if kind == "str":
-        return text
-    if kind == "bool":
-        return _truth(text)
-    if kind == "int":
-        return _whole(text)
-    if kind == "float":
-        return float(text)
     if kind == LIST:
         return _list(item, text)
-    if kind == DICT:
-        return _plain(json.loads(text))
-    return _anything(text)
+    readers: Mapping[str, Callable[[str], Any]] = {
+        "str": str,
+        "bool": _truth,
+        "int": _whole,
+        "float": float,
+        DICT: lambda written: _plain(json.loads(written)),
+    }
+    return readers.get(kind, _anything)(text)
 
 
 def _truth(text: str) -> bool:

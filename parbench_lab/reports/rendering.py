@@ -166,9 +166,7 @@ def _content(
             "message": failure.message,
         },
         "parameters": dict(values),
-        "defaults": {
-            one.name: one.default for one in source.parameters if one.name not in values
-        },
+        "defaults": {one.name: one.default for one in source.parameters if one.name not in values},
         "rendered": {
             "began_utc": began.isoformat(timespec="seconds"),
             "seconds": round((dt.datetime.now(dt.UTC) - began).total_seconds(), 3),

@@ -136,9 +136,7 @@ def _time_format(seconds: float) -> str:
     return "{:.3f}" if seconds >= 0.1 else "{:.3g}"
 
 
-def _told(
-    estimate: Estimate | None, form: str, *, factor: float = 1.0, unit: str = ""
-) -> str:
+def _told(estimate: Estimate | None, form: str, *, factor: float = 1.0, unit: str = "") -> str:
     if estimate is None:
         return NOTHING
     point, low, high = (
@@ -187,9 +185,9 @@ def race_text(board: Scoreboard, sentence: str = "") -> str:
     """
     heads = ["rank", "candidate", "verdict", "ratio", "time", "items/s", "memory", "evidence"]
     rows = [_standing_row(one) for one in board.standings]
+    measured = wording.count(board.measurements, "measurement")
     lines = [
-        f"batch size {board.batch_size:,}, {wording.count(board.measurements, 'measurement')} in "
-        f"{wording.span(board.elapsed_s)}",
+        f"batch size {board.batch_size:,}, {measured} in {wording.span(board.elapsed_s)}",
         "",
         plain_table([*heads, "blocks"], rows, left=3),
     ]
