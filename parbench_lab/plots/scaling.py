@@ -55,7 +55,8 @@ class ScalingData:
     ideal
         Columns ``workers, speedup, efficiency``.
     cores
-        Levels above this had more workers than cores; None where there is no curve.
+        Levels above this had more workers than cores; None where there is no curve, or they are
+        of machines with different numbers of them.
     weak
         Whether every curve is one of weak scaling, which has no Karp-Flatt fraction.
     """
@@ -158,7 +159,7 @@ def scaling_data(
         laws=laws,
         refusals=refusals,
         ideal=_ideal(points, laws, workers),
-        cores=min((curve.cores for curve in known), default=None),
+        cores=known[0].cores if len({curve.cores for curve in known}) == 1 else None,
         weak=bool(known) and all(curve.mode == "weak" for curve in known),
     )
 
