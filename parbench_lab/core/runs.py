@@ -14,6 +14,9 @@ from parbench_lab.core.estimate import Estimate
 INTERRUPTED = "interrupted"
 """Status of a run that stopped before its end (its cluster was lost) and may go on."""
 
+ROOFLINE = "roofline"
+"""Kind of a run that holds what a machine attains: nobody means it by "latest"."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunHeader:

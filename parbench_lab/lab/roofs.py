@@ -11,6 +11,7 @@ import time
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import RunHeader, RunStore
 from parbench_lab.core.roofline import Roofline
+from parbench_lab.core.runs import ROOFLINE
 from parbench_lab.core.wording import amount
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution.pools import open_pool
@@ -20,7 +21,6 @@ from parbench_lab.lab.provenance import provenance
 from parbench_lab.racing.result import jsonable
 from parbench_lab.store import new_run_id
 
-KIND = "roofline"
 N_TASKS = 50
 LOOKED_AT = 50
 """So many of the newest runs are looked through."""
@@ -65,8 +65,8 @@ def keep_roofline(store: RunStore, roofline: Roofline, machine: Machine) -> str:
     now = dt.datetime.now(dt.UTC)
     header = RunHeader(
         id=new_run_id(now, os.urandom(4)),
-        kind=KIND,
-        name=KIND,
+        kind=ROOFLINE,
+        name=ROOFLINE,
         started_utc=now.isoformat(),
         document=provenance(machine),
     )
@@ -80,8 +80,8 @@ def latest_roofline(store: RunStore, machine: Machine | None) -> Roofline | None
     """Return the newest roofline of a machine, None where there is none that can be read."""
     if machine is None:
         return None
-    for fingerprint in alike(store, machine, kind=KIND):
-        for summary in reversed(store.runs(kind=KIND, machine=fingerprint, last=LOOKED_AT)):
+    for fingerprint in alike(store, machine, kind=ROOFLINE):
+        for summary in reversed(store.runs(kind=ROOFLINE, machine=fingerprint, last=LOOKED_AT)):
             try:
                 return Roofline.from_json((summary.result or {}).get("roofline") or {})
             except UsageError:

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from parbench_lab.core.runs import (
+    ROOFLINE,
     CurveRow,
     EventRecord,
     FitRow,
@@ -22,7 +23,7 @@ from parbench_lab.store import figures, points, rows
 from parbench_lab.store.database import Database
 from parbench_lab.store.headers import header_of, summary_of
 from parbench_lab.store.location import Place
-from parbench_lab.store.run_id import pick
+from parbench_lab.store.run_id import LATEST, pick
 from parbench_lab.store.schema import CURVE, EVENT, FIT, MACHINE, MEASUREMENT, RUN, USAGE
 from parbench_lab.store.summaries import Summary, stale, summarise, write_summary
 
@@ -241,6 +242,8 @@ class RunReader:
         found = self._database.select(_RUN_AND_MACHINE.where(RUN.c.id == wanted))
         if not found:
             ids = sa.select(RUN.c.id).order_by(RUN.c.started_us, RUN.c.key)
+            if wanted == LATEST:
+                ids = ids.where(RUN.c.kind != ROOFLINE)
             known = [row.id for row in self._database.select(ids)]
             run_id = pick(wanted, known, place=str(self._database.place))
             found = self._database.select(_RUN_AND_MACHINE.where(RUN.c.id == run_id))

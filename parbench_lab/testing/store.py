@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, MeasurementRow, RunHeader, RunStore
+from parbench_lab.core.runs import ROOFLINE
 from parbench_lab.errors import StoreError
 from parbench_lab.testing.histories import check_histories
 
@@ -115,7 +116,11 @@ def _check_names(store: RunStore) -> None:
     _expect([run.id for run in store.runs()] == ids, "oldest first")
     _expect([run.id for run in store.runs(kind="scaling")] == ["check-30"], "runs of one kind")
     _expect(store.header("check-3").id == "check-30", "the beginning of an id is enough")
-    _expect(store.summary("latest").id == "check-30", "latest is the newest run")
+    store.create_run(_header(31, kind=ROOFLINE))
+    _expect(store.summary("latest").id == "check-30", "latest is the newest run but for roofs")
+    store.finish_run("check-31", "finished", {})
+    ids.append("check-31")
+    _expect([run.id for run in store.runs()] == ids, "roofs are runs, too")
     _refused(lambda: store.header("check"), "an ambiguous beginning is taken")
     _refused(lambda: store.events("elsewhere"), "an unknown id has events")
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import parbench_lab as pb
-from parbench_lab.core.runs import EventRecord, MeasurementRow, RunHeader
+from parbench_lab.core.runs import ROOFLINE, EventRecord, MeasurementRow, RunHeader
 from parbench_lab.errors import StoreError, UnknownNameError, UsageError
 from parbench_lab.lab.reach import own_fingerprints, own_modes
-from parbench_lab.lab.roofs import KIND, keep_roofline, latest_roofline
+from parbench_lab.lab.roofs import keep_roofline, latest_roofline
 from parbench_lab.racing.result import jsonable
 from parbench_lab.store import open_store
 from parbench_lab.testing import ScriptedExecutor
@@ -174,7 +174,7 @@ def test_a_roofline_is_kept_with_its_machine_and_found_again(store):
     assert latest_roofline(store, replace(HERE, libraries={"torch": "2.0"})) == later
     assert latest_roofline(store, THERE) is None
     assert latest_roofline(store, None) is None
-    assert store.summary(run_id).kind == KIND
+    assert store.summary(run_id).kind == ROOFLINE
     assert "Gflop/s" in store.summary(run_id).result["sentence"]
     assert not store.matrix()
 
