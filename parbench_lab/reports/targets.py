@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from parbench_lab.analysis.curve import Level, ScalingCurve
 from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.wording import percent
 from parbench_lab.errors import UsageError
 
 _FORM = re.compile(
@@ -133,11 +134,8 @@ def _judged(target: SpeedupTarget, speedup: Estimate) -> TargetFinding:
         verdict = TargetVerdict.MISSED
     else:
         verdict = TargetVerdict.UNDECIDED
-    interval = (
-        f" ({speedup.confidence:.0%} interval {speedup.low:.2f} to {speedup.high:.2f})"
-        if speedup.low < speedup.high
-        else ""
-    )
+    low, high = f"{speedup.low:.2f}", f"{speedup.high:.2f}"
+    interval = f" ({percent(speedup.confidence)} interval {low} to {high})" if low != high else ""
     return TargetFinding(
         target=target,
         verdict=verdict,

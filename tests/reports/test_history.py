@@ -1,0 +1,153 @@
+"""Histories: read from a store, told as a table, drawn over time."""
+
+from __future__ import annotations
+
+import pytest
+
+from parbench_lab.errors import UnknownNameError
+from parbench_lab.lab.record import load_record
+from parbench_lab.plots import history_data, history_figure, history_figures
+from parbench_lab.plots.history import PANELS_AT_MOST
+from parbench_lab.reports import history_text
+from tests.reports.recorded import EVIL, record_alarm, record_runs
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recorded") / "runs.db"
+    record_runs(path, 24, change_at=12)
+    record_alarm(path, 30)
+    return path
+
+
+@pytest.fixture(scope="module")
+def record(place):
+    return load_record("sorting", place)
+
+
+def test_every_series_has_its_row_and_machines_are_never_mixed(record):
+    found = [(row.key.candidate, row.key.machine, len(row.points)) for row in record.rows]
+
+    assert found == [
+        ("loop", "aaaa", 25),
+        ("windows", "aaaa", 24),
+        ("loop", "bbbb", 24),
+        ("windows", "bbbb", 24),
+    ]
+    assert record.machines == {"aaaa": "CPU aaaa", "bbbb": "CPU bbbb"}
+
+
+def test_a_change_is_a_hint_and_a_watchs_verdict_is_an_alarm(record):
+    told = {(mark.kind, mark.key.candidate, mark.worse) for mark in record.marks}
+
+    assert told == {("hint", "loop", True), ("alarm", "loop", True)}
+    assert "1 alarm, 2 change points (hints)" in record.sentence
+
+
+def test_an_improvement_of_a_watch_is_no_alarm_for_the_worse(tmp_path):
+    record_alarm(tmp_path / "runs.db", 1, verdict="improvement")
+
+    found = load_record("sorting", tmp_path / "runs.db")
+
+    assert [(mark.kind, mark.worse) for mark in found.marks] == [("alarm", False)]
+    assert ": 0 alarms" in found.sentence
+
+
+def test_one_candidate_is_asked_for_behind_a_slash(place):
+    found = load_record("sorting/windows", place)
+
+    assert {row.key.candidate for row in found.rows} == {"windows"}
+
+
+def test_a_machine_is_asked_for_by_the_beginning_of_its_fingerprint(place):
+    found = load_record("sorting", place, machine="aa", last=3)
+
+    assert {row.key.machine for row in found.rows} == {"aaaa"}
+    assert [len(row.points) for row in found.rows] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("sortin", "workloads with figures: sorting"), ("sorting/quick", "loop, windows")],
+)
+def test_a_name_without_figures_is_refused_with_those_that_have_some(place, name, words):
+    with pytest.raises(UnknownNameError, match=words):
+        load_record(name, place)
+
+
+def test_an_empty_store_says_how_to_fill_it():
+    assert "parbench race" in history_text(load_record(store=":memory:"))
+
+
+def test_the_table_has_a_trend_the_commit_and_the_changes(record):
+    lines = history_text(record).splitlines()
+
+    loop = next(line for line in lines if " loop " in line and "bbbb" in line)
+    assert "█" in loop
+    assert "0023abcdef" in loop
+    assert loop.endswith("?+")
+    assert any(line.startswith("!+ loop (wall_time_s): regression") for line in lines)
+
+
+def test_as_json_there_is_every_point_with_its_interval(record):
+    (loop, *_) = record.as_json()["series"]
+
+    assert loop["points"][0]["median"]["low"] <= loop["points"][0]["median"]["point"]
+    assert loop["points"][0]["started_utc"] == "2026-03-01T00:00:00+00:00"
+    assert {change["kind"] for change in loop["changes"]} == {"hint", "alarm"}
+
+
+# ---------------------------------------------------------------- drawn
+
+
+def test_a_figure_is_of_one_machine_and_has_its_marks(record):
+    data = history_data(record.points, record.marks, machines=record.machines)
+
+    assert [panel.title.splitlines()[1] for panel in data.panels] == [
+        "on CPU aaaa (aaaa)",
+        "on CPU bbbb (bbbb)",
+    ]
+    first = data.panels[0]
+    assert sorted(first.marks["kind"]) == ["alarm", "hint"]
+    assert first.series["windows"]["commit"][0] == "0000abcdef"
+    assert len(first.series["loop"]["value"]) == 25
+
+
+def test_marks_of_series_that_are_not_shown_are_passed_over(record):
+    points = [point for point in record.points if point.key.candidate == "windows"]
+
+    data = history_data(points, record.marks)
+
+    assert all(panel.marks["kind"] == [] for panel in data.panels)
+
+
+def test_the_figure_has_intervals_a_line_for_each_candidate_and_no_markup_of_names(tmp_path):
+    record_runs(tmp_path / "runs.db", 3, candidates=(EVIL, "$$x"), machines=("aaaa",))
+    found = load_record("sorting", tmp_path / "runs.db")
+
+    (panel,) = history_data(found.points).panels
+    drawn = history_figure(panel, log=True)
+
+    names = {renderer.name for renderer in drawn.renderers if renderer.name}
+    assert any(name.startswith("&lt;img") for name in names)
+    labels = [item.label.value for item in drawn.legend[0].items]
+    assert labels == [EVIL, "$ $x"]
+    sources = {r.data_source.name for r in drawn.renderers if r.data_source.name}
+    assert sources == {f"history:{EVIL}", "history:$$x"}
+
+
+def test_a_page_has_so_many_figures_at_most_and_says_how_many_are_left(tmp_path):
+    machines = [f"m{i:03d}" for i in range(PANELS_AT_MOST + 2)]
+    record_runs(tmp_path / "runs.db", 1, candidates=("a",), machines=machines, blocks=6)
+
+    data = history_data(load_record("", tmp_path / "runs.db").points)
+    page = history_figures(data)
+
+    assert len(page.children) == PANELS_AT_MOST + 1
+    assert page.children[-1].text.startswith("2 more")
+
+
+def test_nothing_measured_is_a_page_that_says_so():
+    (only,) = history_figures(history_data([])).children
+
+    assert "Nothing" in only.text

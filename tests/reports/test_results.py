@@ -1,0 +1,85 @@
+"""What reports keep of races, studies and comparisons."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from parbench_lab import reports
+from parbench_lab.analysis.curve import ScalingCurve
+from parbench_lab.errors import StoreError, UsageError
+from parbench_lab.lab.comparing import compare
+from tests.reports.recorded import EVIL, record_runs
+
+
+def test_a_kept_result_is_shown_as_escaped_text_and_travels_beside_it():
+    shown = reports.keep("names", [EVIL], EVIL)._repr_mimebundle_()
+
+    assert shown["text/plain"] == EVIL
+    assert "<img" not in shown["text/html"]
+    assert shown["application/vnd.parbench.results+json"]["value"] == [EVIL]
+
+
+def test_a_kept_number_that_is_not_finite_is_null():
+    assert reports.keep("x", {"a": math.inf, "b": (1, math.nan)}).value == {
+        "a": None,
+        "b": [1, None],
+    }
+
+
+@pytest.mark.parametrize("value", [object(), {"a": {1, 2}}, b"bytes"])
+def test_what_is_no_json_is_refused(value):
+    with pytest.raises(UsageError, match="result 'x'"):
+        reports.keep("x", value)
+
+
+def test_curves_are_kept_with_words_and_targets():
+    times = [[1.0, 1.02], [0.52, 0.53], [0.30, 0.31], [0.2, 0.21]]
+    curve = ScalingCurve.from_times([1, 2, 4, 8], times, cores=4)
+
+    kept = reports.scaling_results({"mine": curve}, ["2-4x on 4 cores"])
+
+    assert kept.value[0]["targets"][0]["verdict"] == "met"
+    assert len(kept.value[0]["levels"]) == 4
+    assert "2-4x on 4 cores: 3.3" in kept.text
+    assert "no law is fitted" in kept.text
+
+
+def test_previous_is_the_race_before_the_newest(tmp_path):
+    place = str(tmp_path / "runs.db")
+    record_runs(place, 3, machines=("aaaa",))
+
+    assert reports.run_before("previous", "latest", place) == ("run-aaaa-0001", "run-aaaa-0002")
+    assert reports.run_before("run-aaaa-0000", "run-aaaa-0001", place)[0] == "run-aaaa-0000"
+    with pytest.raises(StoreError, match="no race of sorting before"):
+        reports.run_before("previous", "run-aaaa-0000", place)
+
+
+def test_a_comparison_is_told_with_ratio_verdict_and_sentence(tmp_path):
+    record_runs(tmp_path / "runs.db", 2, machines=("aaaa",), change_at=1, blocks=15)
+
+    found = compare("run-aaaa-0000", "run-aaaa-0001", store=tmp_path / "runs.db")
+    kept = reports.comparison_results(found)
+
+    loop = next(line for line in kept.text.splitlines() if line.startswith("loop"))
+    assert "slower" in loop
+    assert kept.value["pairs"][0]["verdict"] == "slower"
+    assert found.sentence in kept.text
+
+
+def test_about_tells_machine_versions_commit_and_mode_of_a_run(tmp_path):
+    record_runs(tmp_path / "runs.db", 1, machines=("aaaa",))
+
+    kept = reports.about("run", tmp_path / "runs.db")
+
+    assert kept.value["machine"]["cpu_model"] == "CPU aaaa"
+    assert kept.value["git"]["commit"] == "0000abcdef"
+    assert "machine   CPU aaaa, fingerprint aaaa" in kept.text
+
+
+def test_entrants_are_found_by_name_among_the_workloads_own():
+    found, job = reports.entrants("sorting", ["list_sort"])
+
+    assert [candidate.name for candidate in found] == ["list_sort"]
+    assert job.name == "sorting"
