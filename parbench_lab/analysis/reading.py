@@ -129,7 +129,10 @@ def _loss(levels: Sequence[Level]) -> str:
             "that was held up"
         )
     if last not in losing:
-        return "no loss is measurable: the interval holds 100 %, the same time as before"
+        return (
+            f"up to {last.workers} workers no loss is certain: the interval of their efficiency, "
+            f"{_range(last.efficiency)} %, holds 100 %"
+        )
     first = losing[0].workers
     worst = min(levels, key=lambda level: level.efficiency.point if level.efficiency else 1.0)
     growing = worst is last and len(losing) > 1
@@ -160,10 +163,21 @@ def _bound(levels: Sequence[Level]) -> str:
             "costs more than the added workers bring"
         )
     if _flat(levels[-2], last):
-        return (
-            f"plateau: {last.workers} workers are not measurably faster than {levels[-2].workers}"
-        )
+        return _plateau(levels[-2], last)
     return _serial_or_overhead(levels)
+
+
+def _plateau(before: Level, last: Level) -> str:
+    flat = f"{last.workers} workers are not measurably faster than {before.workers}"
+    if before.speedup is None or last.speedup is None:
+        return flat
+    perfect = before.speedup.point * last.workers / before.workers
+    if last.speedup.high < perfect:
+        return f"plateau: {flat}"
+    return (
+        f"{flat}, nor measurably worse than perfect: the intervals are too wide to tell; measure "
+        "more repetitions, or when the machine is quiet"
+    )
 
 
 def _serial_or_overhead(levels: Sequence[Level]) -> str:
@@ -201,7 +215,8 @@ def _belief(last: Level) -> str:
     if fraction is None or fraction.low > 1.0:
         return ""
     if fraction.low <= 0.0:
-        return f"a serial fraction is not told apart from none: its interval is {_range(fraction)}"
+        apart = "from none" if fraction.high < 1.0 else "from none, nor from all"
+        return f"a serial fraction is not told apart {apart}: its interval is {_range(fraction)} %"
     if last.shares is None or last.time_s is None or last.speedup is None:
         return ""
     # of the time on one worker, as far as the spans of this level tell
@@ -221,8 +236,8 @@ def _decomposition(level: Level) -> str:
         return ""
     parts = {
         "computing": shares.compute,
-        "moving data": shares.transfer,
-        "unpacking it": shares.unpack,
+        "sending parts to and fro": shares.transfer,
+        "unpacking them": shares.unpack,
         "serial code": shares.serial,
         "waiting for the slowest": shares.imbalance,
         "handing out": shares.scheduling,

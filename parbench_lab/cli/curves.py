@@ -74,7 +74,7 @@ def _table(curve: ScalingCurve) -> Table:
     )
     columns = _columns(curve)
     for head in columns:
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", overflow="fold")
     for level in curve.levels:
         mark = " *" if level.oversubscribed else ""
         if level.time_s is None:
@@ -103,7 +103,6 @@ def _columns(curve: ScalingCurve) -> dict[str, Callable[[Level], str]]:
     }
     return {
         "workers": lambda lv: str(lv.workers),
-        **({curve.unit: lambda lv: f"{lv.size:,}"} if weak else {}),
         "time": lambda lv: _told(lv.time_s, 1.0, " s"),
         "scaled speedup" if weak else "speedup": lambda lv: _told(lv.speedup),
         "efficiency": lambda lv: _told(lv.efficiency, 100.0, " %"),
@@ -116,7 +115,10 @@ def _told(estimate: Estimate | None, factor: float = 1.0, unit: str = "") -> str
     if estimate is None:
         return "-"
     point, low, high = (factor * v for v in (estimate.point, estimate.low, estimate.high))
-    return f"{point:,.3g}{unit}\n[{low:,.3g}, {high:,.3g}]"
+    if low == high:
+        return f"{point:,.3g}{unit}"
+    # without a blank: seven columns fit a terminal of 80
+    return f"{point:,.3g}{unit}\n[{low:,.3g},{high:,.3g}]"
 
 
 def _law_words(

@@ -96,7 +96,7 @@ def _print_batches(
     )
     table.add_column("workers", justify="right")
     for batch_size in sized:
-        table.add_column(f"{batch_size:,} {unit}", justify="right")
+        table.add_column(f"{batch_size:,} {unit}", justify="right", overflow="fold")
     for level in levels:
         table.add_row(*_row(level, sized))
     console = Console(file=screen, highlight=False)
@@ -152,4 +152,4 @@ def _batch_document(group: Group, sized: Mapping[int, ScalingCurve], unit: str) 
 def _told(estimate: Estimate | None) -> str:
     if estimate is None:
         return "failed"
-    return f"{estimate.point:,.3g} s\n[{estimate.low:,.3g}, {estimate.high:,.3g}]"
+    return f"{estimate.point:,.3g} s\n[{estimate.low:,.3g},{estimate.high:,.3g}]"
