@@ -9,9 +9,10 @@ from parbench_lab.analysis.agreement import digest, largest_difference
 from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.analysis.reading import read_curve
 from parbench_lab.analysis.repeats import estimate_positive
-from parbench_lab.analysis.trial import TimeShares, Trial, time_shares
+from parbench_lab.analysis.trial import TimeShares, Trial, Use, time_shares
 from parbench_lab.core.pool import Span
 from parbench_lab.errors import UsageError
+from parbench_lab.plots.scaling import scaling_data, scaling_figures
 
 
 def curve(times, *, repeats=5, noise=0.01, size=100, mode="strong", cores=64, seed=0, **options):
@@ -264,3 +265,40 @@ def test_the_interval_of_a_weak_curves_fraction_covers_about_95_percent():
 def test_a_weak_curve_over_too_few_levels_is_refused_in_words():
     with pytest.raises(UsageError, match="4"):
         curve(gustafson(0.1, (1, 2)), mode="weak").fit(law="gustafson")
+
+
+def test_weak_scaling_is_read_as_what_each_worker_keeps():
+    losing = read_curve(curve({1: 1.0, 2: 1.1, 4: 1.3}, mode="weak"))
+    perfect = read_curve(curve({1: 1.0, 2: 1.0, 4: 1.0}, mode="weak", noise=0.05))
+
+    assert losing[0].startswith("4 times the work on 4 workers takes 1.3")
+    assert "a loss is certain from 2 workers on, and it grows with them" in losing[1]
+    assert "up to 4 workers no loss is certain" in perfect[1]
+    assert not any("take longer" in sentence for sentence in losing)
+
+
+def test_intervals_too_wide_to_tell_are_no_plateau():
+    sentences = read_curve(curve({1: 1.0, 2: 0.7}, noise=0.3, repeats=3))
+
+    assert any("too wide to tell" in sentence for sentence in sentences)
+    assert not any("plateau" in sentence for sentence in sentences)
+
+
+def test_an_adaptive_curve_tells_how_many_workers_it_used_and_fits_nothing():
+    uses = (
+        Use(at_s=0.0, workers=4, before=4),
+        Use(at_s=1.0, workers=2, before=4, reason="others use 2.0 of 4 cores"),
+    )
+    trials = [
+        Trial(repetition=r, workers=4, size=1, outcome="ok", time_s=2.0, digest="d", uses=uses)
+        for r in range(2)
+    ]
+    found = ScalingCurve(name="j", backend="threads", cores=4, adaptive=True, trials=tuple(trials))
+
+    assert found.levels[0].mean_workers.point == pytest.approx(3.0)
+    assert read_curve(found)[0] == (
+        "2 to 4 of 4 workers in use, 3 on average; 2 changes in 2 runs, the last because others "
+        "use 2.0 of 4 cores"
+    )
+    assert scaling_data(found).refusals
+    assert scaling_figures(found) is not None
