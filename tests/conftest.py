@@ -19,6 +19,7 @@ GROUPS = {
     "cli": "races",
     "execution": "races",
     "lab": "races",
+    "reports": "races",
     "scaling": "races",
     "test_readme.py": "races",
 }

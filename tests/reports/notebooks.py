@@ -24,8 +24,8 @@ def write_notebook(path, *cells, parameters='who: str = "me"  # greeted\ntimes =
 
 def outputs(notebook):
     """Return what all cells printed or showed as text."""
-    found = []
-    for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            found.append(output.get("text") or output.get("data", {}).get("text/plain", ""))
-    return "".join(found)
+    return "".join(
+        output.get("text") or output.get("data", {}).get("text/plain", "")
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+    )

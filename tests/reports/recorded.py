@@ -33,7 +33,7 @@ def record_runs(
     for day in range(n_runs):
         for name in machines:
             run_id = f"run-{name}-{day:04d}"
-            store.create_run(header(run_id, day, name, candidates, workload))
+            store.create_run(header(run_id, day, name, candidates, workload=workload))
             rows = [
                 row(candidate, slot, block, level_s(slot, day, change_at) * rng.lognormal(0, 0.02))
                 for block in range(blocks)
@@ -52,7 +52,7 @@ def level_s(slot, day, change_at):
     return 1e-3 * (slot + 1) * (1.25 if changed else 1.0)
 
 
-def header(run_id, day, name, candidates, workload, kind="race"):
+def header(run_id, day, name, candidates, *, workload="sorting", kind="race"):
     return RunHeader(
         id=run_id,
         kind=kind,
@@ -88,7 +88,7 @@ def record_alarm(place, day, verdict="regression"):
     """Write a watch's night with a verdict on the first candidate."""
     store = open_store(place)
     run_id = f"watch-{day:04d}"
-    store.create_run(header(run_id, day, "aaaa", ("loop",), "sorting", kind="watch"))
+    store.create_run(header(run_id, day, "aaaa", ("loop",), kind="watch"))
     rows = tuple(row("loop", 0, block, 1.2e-3) for block in range(7))
     store.append(
         run_id,
