@@ -117,8 +117,8 @@ def _told(estimate: Estimate | None, factor: float = 1.0, unit: str = "") -> str
     point, low, high = (factor * v for v in (estimate.point, estimate.low, estimate.high))
     if low == high:
         return f"{point:,.3g}{unit}"
-    # without a blank: seven columns fit a terminal of 80
-    return f"{point:,.3g}{unit}\n[{low:,.3g},{high:,.3g}]"
+    # the blank is where a narrow terminal breaks it, and not within a number
+    return f"{point:,.3g}{unit}\n[{low:,.3g}, {high:,.3g}]"
 
 
 def _law_words(
