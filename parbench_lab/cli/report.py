@@ -88,15 +88,16 @@ def report(
     values = _values(ctx, source, asked)
     from parbench_lab.reports.rendering import render  # noqa: PLC0415 - slow to load
 
-    screen = sys.stderr
+    lines = _Lines(sys.stderr)
     made = render(
         notebook,
         values,
         asked["out"],
         folder=asked["folder"],
         kernel=asked["kernel"],
-        on_cell=(lambda _progress: None) if quiet else _told_on(screen),
+        on_cell=(lambda _progress: None) if quiet else lines,
     )
+    lines.end()
     deliver(made.content, as_json=as_json, output=path)
     if not as_json:
         for file in made.paths:
@@ -180,14 +181,22 @@ def _found(ctx: click.Context, source: Source, run: str, store: str | None) -> s
 # ---------------------------------------------------------------- progress
 
 
-def _told_on(screen: IO[str]) -> Any:
-    """Return what writes a line for each cell, finished when the cell is."""
+class _Lines:
+    """Writes a line for each cell, finished when the cell is."""
 
-    def told(progress: CellProgress) -> None:
+    def __init__(self, screen: IO[str]) -> None:
+        self._screen = screen
+        self._open = False
+
+    def __call__(self, progress: CellProgress) -> None:
         if progress.seconds is None:
             place = f"[{progress.number}/{count(progress.total, 'cell')}]"
-            click.echo(f"{place} {printable(progress.title)} ...", file=screen, nl=False)
+            click.echo(f"{place} {printable(progress.title)} ...", file=self._screen, nl=False)
         else:
-            click.echo(f" {span(progress.seconds)}", file=screen)
+            click.echo(f" {span(progress.seconds)}", file=self._screen)
+        self._open = progress.seconds is None
 
-    return told
+    def end(self) -> None:
+        """End the line of a cell that never came to its end."""
+        if self._open:
+            click.echo(file=self._screen)

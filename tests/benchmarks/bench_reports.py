@@ -46,9 +46,10 @@ def report(folder: Path, n_runs: int) -> None:
     taken_s, made = seconds(lambda: render("history", {"store": str(place)}, folder / str(n_runs)))
     busy_s = cpu_s() - before_s
     size_mb = made.page.stat().st_size / 1e6
+    ended = "failed" if made.failure else "finished"
     print(
         f"{n_runs} runs of {len(CANDIDATES)} candidates: report in {taken_s:.1f} s "
-        f"({busy_s:.1f} s of CPU), page {size_mb:.1f} MB, {'failed' if made.failure else made.content['status']}"
+        f"({busy_s:.1f} s of CPU), page {size_mb:.1f} MB, {ended}"
     )
     read_s, record = seconds(lambda: load_record("", place))
     drawn_s, _ = seconds(lambda: history_data(record.points, record.marks))
