@@ -27,8 +27,8 @@ def run_before(
     Parameters
     ----------
     baseline
-        An id (its beginning is enough), or ``"previous"``: the race of the same workload and mode
-        before `new`.
+        An id (its beginning is enough), or ``"previous"``: the race of the same workload,
+        mode and machine before `new`.
     new
         An id, or ``"latest"``: the newest race.
     store
@@ -50,15 +50,19 @@ def run_before(
             later = opened.summary(new)
         if baseline != PREVIOUS:
             return opened.summary(baseline).id, later.id
-        runs = opened.runs(kind="race", workload=later.name, mode=later.mode)
-        before = [one for one in runs if one.started_utc < later.started_utc]
+        runs = opened.runs(
+            kind="race", workload=later.name, mode=later.mode, machine=later.machine or None
+        )
     finally:
         opened.close()
+    before = [one.id for one in runs]
+    before = before[: before.index(later.id)] if later.id in before else []
     if not before:
         raise StoreError(
-            f"no race of {later.name} before {later.id}; give a baseline, or race it again"
+            f"no race of {later.name} on this machine before {later.id}; give a baseline, or race "
+            "it again"
         )
-    return before[-1].id, later.id
+    return before[-1], later.id
 
 
 def comparison_results(found: Comparison) -> Kept:

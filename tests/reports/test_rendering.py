@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import nbformat
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.reports import render
 from parbench_lab.reports.page import NOTHING_FROM_AFAR
+from tests.browser.conftest import chromium
 from tests.reports.notebooks import outputs, write_notebook
 from tests.reports.recorded import EVIL
 
@@ -147,6 +149,36 @@ def test_the_page_has_a_live_figure_with_its_library_inside(finished):
 
     assert "script" in framed.tags
     assert "bokeh" in report.page.read_text().lower()
+
+
+@pytest.mark.browser
+def test_in_a_browser_without_a_network_the_figure_is_live_and_no_name_is_run(finished, failed):
+    if chromium() is None:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    asked, broken = [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        page = browser.new_context(offline=True).new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.goto(f"file://{quote(str(finished[0].page))}")
+        page.frame_locator("iframe").locator("canvas").first.wait_for()
+        alive = page.evaluate(
+            "document.querySelector('iframe').contentWindow.Bokeh.documents[0].roots().length"
+        )
+        page.goto(f"file://{quote(str(failed.page))}")
+        page.locator(".banner a").click()
+        pwned = page.evaluate("window.pwned")
+        browser.close()
+
+    assert alive == 1
+    assert pwned is None
+    assert broken == []
+    assert [url for url in asked if url.startswith("http")] == []
 
 
 def test_names_from_a_run_are_escaped_in_the_page(finished):

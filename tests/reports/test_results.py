@@ -46,13 +46,14 @@ def test_curves_are_kept_with_words_and_targets():
     assert "no law is fitted" in kept.text
 
 
-def test_previous_is_the_race_before_the_newest(tmp_path):
+def test_previous_is_the_race_before_the_newest_on_the_same_machine(tmp_path):
     place = str(tmp_path / "runs.db")
-    record_runs(place, 3, machines=("aaaa",))
+    record_runs(place, 3)  # on two machines
 
-    assert reports.run_before("previous", "latest", place) == ("run-aaaa-0001", "run-aaaa-0002")
+    assert reports.run_before("previous", "run-bbbb-0001", place)[0] == "run-bbbb-0000"
+    assert reports.run_before("previous", "latest", place) == ("run-bbbb-0001", "run-bbbb-0002")
     assert reports.run_before("run-aaaa-0000", "run-aaaa-0001", place)[0] == "run-aaaa-0000"
-    with pytest.raises(StoreError, match="no race of sorting before"):
+    with pytest.raises(StoreError, match="no race of sorting on this machine before"):
         reports.run_before("previous", "run-aaaa-0000", place)
 
 
