@@ -22,6 +22,7 @@ GROUPS = {
     "reports": "races",
     "scaling": "races",
     "test_readme.py": "races",
+    "test_users_ci.py": "races",
 }
 
 
