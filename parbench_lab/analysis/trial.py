@@ -153,9 +153,10 @@ class Trial:
         """Workers in use, averaged over the time of the run."""
         if not self.uses or not self.time_s:
             return float(self.workers)
-        ends = [*(use.at_s for use in self.uses[1:]), self.time_s]
-        spans = zip(self.uses, ends, strict=True)
-        return sum(use.workers * max(0.0, end - use.at_s) for use, end in spans) / self.time_s
+        # a look may come after the clock of the run has stopped
+        starts = [min(use.at_s, self.time_s) for use in self.uses]
+        spans = zip(self.uses, starts, [*starts[1:], self.time_s], strict=True)
+        return sum(use.workers * (end - start) for use, start, end in spans) / self.time_s
 
 
 def time_shares(

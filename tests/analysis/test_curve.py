@@ -302,3 +302,12 @@ def test_an_adaptive_curve_tells_how_many_workers_it_used_and_fits_nothing():
     )
     assert scaling_data(found).refusals
     assert scaling_figures(found) is not None
+
+
+def test_a_look_after_the_end_of_a_run_does_not_count():
+    uses = (Use(at_s=0.0, workers=2, before=2), Use(at_s=1.0, workers=1, before=2))
+    late = Use(at_s=9.0, workers=4, before=1)
+
+    run = Trial(repetition=0, workers=4, size=1, outcome="ok", time_s=2.0, uses=(*uses, late))
+
+    assert run.mean_workers == pytest.approx(1.5)
