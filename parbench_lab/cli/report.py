@@ -128,7 +128,7 @@ def _described(one: Parameter) -> dict[str, str]:
 
 def _values(ctx: click.Context, source: Source, asked: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters given, those by --store and --from among them."""
-    from parbench_lab.reports.parameters import from_texts, split_given  # noqa: PLC0415
+    from parbench_lab.reports.values import from_texts, split_given  # noqa: PLC0415
 
     pairs = [split_given(text) for text in asked["given"]]
     values = from_texts(source.parameters, pairs, notebook=source.name)

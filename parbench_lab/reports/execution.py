@@ -131,7 +131,7 @@ def execute(
     Parameters
     ----------
     source, values
-        What is run, with values that `parameters.checked` let pass.
+        What is run, with values that `values.checked` let pass.
     output
         File for the executed notebook.
     folder

@@ -19,8 +19,8 @@ from parbench_lab.reports.execution import CellProgress, Failure, OnCell, execut
 from parbench_lab.reports.kept import collected
 from parbench_lab.reports.origin import about_text, here
 from parbench_lab.reports.page import page_html
-from parbench_lab.reports.parameters import checked
 from parbench_lab.reports.sources import Source, source_of
+from parbench_lab.reports.values import checked
 
 __all__ = ["CellProgress", "Failure", "Report", "render"]
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from papermill.translators import PythonTranslator
 
 from parbench_lab.errors import UnknownNameError, UsageError
-from parbench_lab.reports.parameters import checked, from_texts, parameters_of, split_given
+from parbench_lab.reports.parameters import parameters_of
+from parbench_lab.reports.values import checked, from_texts, split_given
 
 CELL = '''
 """What is asked."""
