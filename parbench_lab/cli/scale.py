@@ -70,6 +70,7 @@ class WorkerCounts(Counts):
 @click.option(
     "--workers",
     type=WorkerCounts(),
+    metavar="N,N,...|adaptive",
     help="Worker counts; one number N measures 1, 2, 4, ... N; adaptive: as many as the load of "
     "others on this machine leaves room for.  [default: up to the cores]",
 )
