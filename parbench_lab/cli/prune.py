@@ -110,8 +110,6 @@ def _before(params: dict[str, Any]) -> dt.datetime | None:
 def _words(gone: Sequence[RunSummary], *, dry_run: bool) -> str:
     if not gone:
         return "nothing to remove"
-    lines = [
-        printable(f"{run.id} {run.started_utc[:19]} {run.kind} {run.name}") for run in gone
-    ]
+    lines = [printable(f"{run.id} {run.started_utc[:19]} {run.kind} {run.name}") for run in gone]
     verb = "would be removed" if dry_run else "removed"
     return "\n".join([*lines, f"{count(len(gone), 'run')} {verb}"])

@@ -259,12 +259,22 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
                     self._wake.wait(self._pause_s())  # each word may change how long
                 if self._stopping:
                     return
-                messages = self._messages()
+                messages = self._messages_or_none()
             for content, buffers in messages:
                 try:
                     self.send(content, buffers)
                 except Exception:  # noqa: BLE001 - the kernel may be ending; the race goes on
                     _log.exception("a live figure could not be sent to its views")
+
+    def _messages_or_none(self) -> list[tuple[dict[str, Any], list[bytes]]]:
+        """Return what is to be sent; a figure that cannot be packed now is asked for again."""
+        try:
+            return self._messages()
+        except Exception:  # noqa: BLE001 - whoever changes a model meanwhile must not end the view
+            _log.exception("a live figure could not be made ready for its views")
+            self._wanted.clear()
+            self._views.clear()  # their next ping is answered with "lost", and they ask
+            return []
 
     def _has_work(self) -> bool:
         asked = self._wanted or self._pings or self._wants_code

@@ -10,8 +10,6 @@ from __future__ import annotations
 from parbench_lab.plots.evidence import evidence_data, evidence_figure
 from parbench_lab.plots.framed import Framed, framed
 from parbench_lab.plots.heatmap import HeatmapData, heatmap_data, heatmap_figure
-from parbench_lab.plots.intervals import intervals_data, intervals_figure
-from parbench_lab.plots.profile import ProfileData, profile_data, profile_figure
 from parbench_lab.plots.history import (
     HistoryData,
     HistoryPanel,
@@ -20,6 +18,8 @@ from parbench_lab.plots.history import (
     history_figure,
     history_figures,
 )
+from parbench_lab.plots.intervals import intervals_data, intervals_figure
+from parbench_lab.plots.profile import ProfileData, profile_data, profile_figure
 from parbench_lab.plots.ratio import ratio_data, ratio_figure
 from parbench_lab.plots.scaling import (
     ScalingData,
@@ -42,10 +42,10 @@ from parbench_lab.plots.what_if import (
 
 __all__ = [
     "Framed",
+    "HeatmapData",
     "HistoryData",
     "HistoryPanel",
     "Mark",
-    "HeatmapData",
     "ProfileData",
     "ScalingData",
     "SizesData",
@@ -57,6 +57,9 @@ __all__ = [
     "framed",
     "heatmap_data",
     "heatmap_figure",
+    "history_data",
+    "history_figure",
+    "history_figures",
     "intervals_data",
     "intervals_figure",
     "profile_data",

@@ -651,6 +651,22 @@ def test_a_message_that_cannot_be_sent_does_not_end_the_stream(make, caplog):
     assert "could not be sent to its views" in caplog.text
 
 
+def test_a_figure_that_cannot_be_packed_now_is_there_when_the_page_asks_again(make, caplog):
+    drawn = drawing()
+    live = make(drawn)
+    page = Page(live)
+    drawn.tags = [object()]
+
+    page.ask()
+    assert live.comes(lambda: "could not be made ready" in caplog.text)
+    drawn.tags = []
+    page.say("ping")
+    page.ask()
+
+    assert live.comes(lambda: page.document is not None)
+    assert page.rows() == [0.0]
+
+
 def test_a_still_copy_has_the_rows_of_now_and_goes_its_own_way(make):
     live = make()
     feed(live, 1)
