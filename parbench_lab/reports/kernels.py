@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
+import uuid
+from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from traitlets import default
 
 from parbench_lab.errors import UsageError
 
@@ -33,6 +37,13 @@ class ThisPython(AsyncKernelManager):
     def _transport_default(self) -> str:
         # a TCP port is open to everybody here; a socket file is the user's own
         return "ipc" if os.name == "posix" else "tcp"
+
+    @default("ip")  # type: ignore[untyped-decorator] # traitlets says nothing of it
+    def _own_sockets(self) -> str:
+        if self.transport != "ipc":
+            return "127.0.0.1"
+        # Jupyter's own name is the same for all who start a kernel at once: they would share it
+        return str(Path(tempfile.gettempdir()) / f"parbench-{uuid.uuid4().hex}")
 
     def _kernel_spec_manager_default(self) -> KernelSpecManager:
         return _OnlyThisPython()
