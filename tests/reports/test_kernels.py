@@ -21,5 +21,5 @@ def test_no_two_kernels_share_their_sockets():
 
 
 def test_an_unknown_kernel_is_refused_with_those_that_are_there():
-    with pytest.raises(UsageError, match="there are .*python3.*--kernel NAME"):
+    with pytest.raises(UsageError, match=r"there are .*python3.*--kernel NAME"):
         manager_of("fortran")
