@@ -31,6 +31,7 @@ __all__ = [
     "Executor",
     "ExecutorFailed",
     "ExecutorReport",
+    "GpuSampled",
     "MeasurementRow",
     "RunHeader",
     "RunStore",
@@ -67,7 +68,8 @@ class WorkerInfo:
     """One worker that can take tasks.
 
     `name` stays when the process is replaced; `process` changes then. `local` says that this
-    machine can see and kill the process. `resources` are what it offers beyond a CPU.
+    machine can see and kill the process. `resources` are what it offers beyond a CPU. `gpu` is the
+    UUID of its GPU, empty without one: workers with the same one share the device.
     """
 
     name: str
@@ -75,6 +77,7 @@ class WorkerInfo:
     local: bool
     host: str = ""
     resources: Mapping[str, float] = field(default_factory=dict)
+    gpu: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +128,33 @@ class ExecutorFailed:
     reason: str
 
 
-ExecutorReport = WorkerJoined | WorkerLeft | TaskEnded | ExecutorFailed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuSampled:
+    """How busy one GPU was of late; at most one report a second and device.
+
+    Parameters
+    ----------
+    gpu
+        UUID of the device, as in `WorkerInfo`.
+    utilization_percent
+        Mean over the last `span_s`, within 0 to 100; None is "not measured", never zero.
+    memory_used_bytes, memory_bytes
+        The most that was in use in that time, and all there is; None where not measured.
+    reason
+        Why something was not measured, in words.
+    span_s
+        How far the report reaches back, in seconds.
+    """
+
+    gpu: str
+    utilization_percent: float | None
+    memory_used_bytes: float | None = None
+    memory_bytes: float | None = None
+    reason: str = ""
+    span_s: float = 1.0
+
+
+ExecutorReport = WorkerJoined | WorkerLeft | TaskEnded | GpuSampled | ExecutorFailed
 
 
 class Executor(Protocol):
