@@ -1,29 +1,48 @@
 """The local cluster that is ours: a Dask scheduler in this process, workers in their own.
 
-Everything listens on the loopback interface only.
+Everything listens on the loopback interface only. GPU workers were not run on a GPU while this
+was written; the tests play recorded devices.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
+import dataclasses
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dask
 import distributed
 import psutil
 
 from parbench_lab.errors import ClusterError, UsageError
-from parbench_lab.execution import dashboard
+from parbench_lab.execution import dashboard, plans
 from parbench_lab.execution.logs import forgive_timeouts, muted_handlers, quiet_logs
+from parbench_lab.execution.plans import worker_plans
 from parbench_lab.execution.processes import Supervisor, WorkerPlan, WorkerProcess
 from parbench_lab.execution.scratch import scratch_folder
 from parbench_lab.hardware.cgroup import memory_room_bytes
 from parbench_lab.hardware.cores import available_cores
+from parbench_lab.hardware.gpu import GpuInventory, find_gpus
+
+__all__ = [
+    "DEFAULT_SEATS",
+    "MAX_SEATS",
+    "MIN_MEMORY_BYTES",
+    "Gpus",
+    "HouseCluster",
+    "worker_plans",
+]
+
+Gpus = int | Literal["auto"]
+"""How many GPUs to use; ``"auto"``: all that are visible."""
+
+DEFAULT_SEATS = 4
+MAX_SEATS = 8
+"""Processes of a GPU: every one holds a CUDA context, some hundred megabytes of its memory."""
 
 MIN_MEMORY_BYTES = 256 * 1024**2
 _MEMORY_SHARE = 0.9
@@ -40,18 +59,31 @@ class HouseCluster:
     Parameters
     ----------
     n_workers
-        Processes with one thread each; None for one per core that is ours.
+        CPU workers: processes with one thread each; None for one per core that is ours and not
+        kept for a GPU.
     memory_limit_bytes
         For each worker; None for an equal share of 90 % of the memory that is free now.
+    gpus
+        How many GPUs get workers: ``"auto"`` for all that are visible, 0 for none.
+    gpu_seats
+        Worker processes of each GPU, 1 to `MAX_SEATS`: as many blocks can be in flight on it.
+    inventory
+        What there is; looked up by default, when it is first needed.
 
     Raises
     ------
     UsageError
-        If a number is out of range.
+        If a number is out of range, or there are fewer GPUs than asked for; the text says why.
     """
 
     def __init__(
-        self, *, n_workers: int | None = None, memory_limit_bytes: int | None = None
+        self,
+        *,
+        n_workers: int | None = None,
+        memory_limit_bytes: int | None = None,
+        gpus: Gpus = 0,
+        gpu_seats: int = DEFAULT_SEATS,
+        inventory: GpuInventory | None = None,
     ) -> None:
         if n_workers is not None and not n_workers >= 1:
             raise UsageError(f"n_workers must be at least 1 but got {n_workers}")
@@ -60,12 +92,65 @@ class HouseCluster:
                 f"memory_limit_bytes must be at least {MIN_MEMORY_BYTES} (a worker with its "
                 f"libraries) but got {memory_limit_bytes}"
             )
-        self.n_workers = n_workers if n_workers is not None else available_cores()
-        self.memory_limit_bytes = memory_limit_bytes or _memory_share_bytes(self.n_workers)
+        if not 1 <= gpu_seats <= MAX_SEATS:
+            raise UsageError(f"gpu_seats must be from 1 to {MAX_SEATS} but got {gpu_seats}")
+        self._gpus = checked_gpus(gpus)
+        self._gpu_seats = gpu_seats
+        self._inventory = inventory
+        self._n_workers = n_workers
+        self._memory_limit_bytes = memory_limit_bytes
+        self._plans: tuple[WorkerPlan, ...] | None = None
+        if self._gpus not in (0, "auto"):
+            _refuse_absent(self._gpus, self.inventory)
         self.scheduler: Any = None
         self.folder: Path | None = None
         self.supervisor: Supervisor | None = None
         self._quiet = contextlib.ExitStack()
+
+    @property
+    def inventory(self) -> GpuInventory:
+        """The GPUs that may be used, or why there are none."""
+        if self._inventory is None:
+            asked_for_none = GpuInventory(reason="gpus=0 was asked for")
+            self._inventory = asked_for_none if self._gpus == 0 else find_gpus()
+        return self._inventory
+
+    @property
+    def plans(self) -> tuple[WorkerPlan, ...]:
+        """Every worker, the CPU workers first."""
+        if self._plans is None:
+            self._plans = self._planned()
+        return self._plans
+
+    @property
+    def n_workers(self) -> int:
+        """How many worker processes there are."""
+        return len(self.plans)
+
+    @property
+    def memory_limit_bytes(self) -> int:
+        """What each worker may hold."""
+        if self._memory_limit_bytes is None:
+            self._memory_limit_bytes = _memory_share_bytes(self.n_workers)
+        return self._memory_limit_bytes
+
+    def offers(self) -> dict[str, Mapping[str, float]]:
+        """Return what every worker offers beyond a CPU, by name."""
+        return {plan.name: plan.resources for plan in self.plans}
+
+    def _planned(self) -> tuple[WorkerPlan, ...]:
+        gpus = self.inventory.gpus if self._gpus != 0 else ()
+        if self._gpus != "auto":
+            gpus = gpus[: self._gpus]
+        ours = plans.own_cores()
+        taken = plans.cores_of_gpus([gpu.cores for gpu in gpus], seats=self._gpu_seats, ours=ours)
+        cores, left = plans.left_first(ours, taken)
+        usable = available_cores()
+        n_workers = self._n_workers or (min(usable, left or usable) if gpus else usable)
+        return (
+            *worker_plans(n_workers, None, cores=cores, beside_gpus=bool(gpus)),
+            *plans.gpu_plans(gpus, seats=self._gpu_seats, cores=taken),
+        )
 
     def open(self) -> None:
         """Start the scheduler; `make_supervisor` brings the workers.
@@ -108,13 +193,17 @@ class HouseCluster:
         """Return who starts the worker processes; they join by themselves."""
         assert self.folder is not None  # noqa: S101 - open comes first
         self.supervisor = Supervisor(
-            plans=worker_plans(self.n_workers, self.memory_limit_bytes),
+            plans=[self._limited(plan) for plan in self.plans],
             scheduler=self.scheduler.scheduler_address,
             folder=self.folder,
             on_exit=on_exit,
             on_failure=on_failure,
         )
         return self.supervisor
+
+    def _limited(self, plan: WorkerPlan) -> WorkerPlan:
+        limit = None if plan.gpu else self.memory_limit_bytes  # see plans.gpu_plans
+        return dataclasses.replace(plan, memory_limit_bytes=limit)
 
     def end_workers(self) -> None:
         """End the worker processes and wait for it."""
@@ -134,24 +223,49 @@ class HouseCluster:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def worker_plans(n_workers: int, memory_limit_bytes: int | None) -> tuple[WorkerPlan, ...]:
-    """Return the workers ``cpu-0, cpu-1, ...``, each on a core of its own where there are enough.
+def checked_gpus(gpus: Any) -> Gpus:
+    """Return how many GPUs are asked for.
+
+    Raises
+    ------
+    UsageError
+        If it is neither ``"auto"`` nor a whole number from 0 up.
 
     Examples
     --------
-    >>> [plan.name for plan in worker_plans(2, None)]
-    ['cpu-0', 'cpu-1']
+    >>> checked_gpus("auto"), checked_gpus(2)
+    ('auto', 2)
     """
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    pinned = n_workers <= len(cores)
-    return tuple(
-        WorkerPlan(
-            name=f"cpu-{index}",
-            cores=(cores[index],) if pinned else (),
-            memory_limit_bytes=memory_limit_bytes,
+    if gpus == "auto":
+        return "auto"
+    if isinstance(gpus, bool) or not isinstance(gpus, int) or gpus < 0:
+        raise UsageError(f"gpus must be 'auto' or a whole number from 0 up but got {gpus!r}")
+    return gpus
+
+
+def refuse_gpus(gpus: Gpus) -> None:
+    """Refuse a number of GPUs where the cluster is not ours.
+
+    Raises
+    ------
+    UsageError
+        If one was asked for.
+    """
+    if checked_gpus(gpus) not in (0, "auto"):
+        raise UsageError(
+            f"gpus={gpus} is for the local cluster; a given one is used with the resources that "
+            "its workers offer, so leave gpus out"
         )
-        for index in range(n_workers)
-    )
+
+
+def _refuse_absent(gpus: Gpus, inventory: GpuInventory) -> None:
+    found = len(inventory.gpus)
+    if gpus == "auto" or found >= gpus:
+        return
+    if not found:
+        raise UsageError(f"gpus={gpus}: no GPU can be used: {inventory.reason}; leave gpus out")
+    names = ", ".join(gpu.name for gpu in inventory.gpus)
+    raise UsageError(f"gpus={gpus}: only {found} can be used ({names}); give at most {found}")
 
 
 def _memory_share_bytes(n_workers: int) -> int:

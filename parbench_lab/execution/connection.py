@@ -37,6 +37,7 @@ class Newcomer:
     python: tuple[int, int]
     sees_token: bool
     started: int
+    gpu: str = ""
 
 
 class Listener(Protocol):

@@ -15,9 +15,9 @@ from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.ports import ExecutorReport, Workload, workload_name
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.errors import ClusterError, UsageError
-from parbench_lab.execution import remote
+from parbench_lab.execution import offers, remote
 from parbench_lab.execution.address import address_and_security
-from parbench_lab.execution.cluster import HouseCluster
+from parbench_lab.execution.cluster import DEFAULT_SEATS, Gpus, HouseCluster, refuse_gpus
 from parbench_lab.execution.connection import Connection
 from parbench_lab.execution.faults import Cause
 from parbench_lab.execution.floor import Floor
@@ -41,6 +41,9 @@ class DaskExecutor:
     n_workers, memory_limit_bytes
         Of the local cluster: worker processes (default: one per core) and what each may hold
         (default: an equal share of what is free).
+    gpus, gpu_seats
+        Of the local cluster: how many GPUs get workers (``"auto"``: all that are visible), and
+        how many worker processes each.
     security
         Dask's ``Security`` for an address that speaks TLS; taken from a client or a cluster
         object by default.
@@ -48,7 +51,8 @@ class DaskExecutor:
     Raises
     ------
     UsageError
-        If a number is out of range, or `cluster` is none of these.
+        If a number is out of range, `cluster` is none of these, or there are fewer GPUs than
+        asked for.
     """
 
     # what a subclass may replace: how workers are watched and stopped
@@ -60,13 +64,21 @@ class DaskExecutor:
         *,
         n_workers: int | None = None,
         memory_limit_bytes: int | None = None,
+        gpus: Gpus = 0,
+        gpu_seats: int = DEFAULT_SEATS,
         security: Any = None,
     ) -> None:
         self._house: HouseCluster | None = None
         self._given: tuple[str, Any] | None = None
         if cluster is None:
-            self._house = HouseCluster(n_workers=n_workers, memory_limit_bytes=memory_limit_bytes)
+            self._house = HouseCluster(
+                n_workers=n_workers,
+                memory_limit_bytes=memory_limit_bytes,
+                gpus=gpus,
+                gpu_seats=gpu_seats,
+            )
         else:
+            refuse_gpus(gpus)
             self._given = address_and_security(cluster, security)
         self._processes = LocalProcesses()
         self._session = secrets.token_hex(8)
@@ -101,15 +113,39 @@ class DaskExecutor:
             self._await_workers(floor)
             undo.pop_all()
 
+    def refuse_unoffered(self, candidate: Candidate) -> None:
+        """Refuse a candidate that needs what no worker offers; starts nothing.
+
+        What a given cluster offers is known once it is open and has a worker.
+
+        Raises
+        ------
+        UsageError
+            With what is missing, and why.
+        """
+        needs = candidate.resources
+        if not needs:
+            return
+        if self._house is not None:
+            why = offers.why_not_here(needs, self._house.inventory)
+            offers.refuse_unoffered(candidate, self._house.offers().values(), why=why)
+        elif self._floor is not None:
+            with self._floor.changed:
+                infos = [station.info for station in self._floor.stations.values()]
+            if infos:
+                why = offers.why_not_there(needs, infos)
+                offers.refuse_unoffered(candidate, [i.resources for i in infos], why=why)
+
     def publish(self, candidate: Candidate) -> None:
         """Make a candidate known before the first task that names it.
 
         Raises
         ------
         UsageError
-            If it cannot be shipped to the workers.
+            If it cannot be shipped to the workers, or none of them offers what it needs.
         """
         floor = self._opened()
+        self.refuse_unoffered(candidate)
         payload = ship(
             candidate,
             what=f"candidate {candidate.name!r}",

@@ -262,6 +262,7 @@ class Floor:
                 local=local,
                 host=newcomer.host,
                 resources=dict(newcomer.resources),
+                gpu=newcomer.gpu,
             ),
             newcomer=newcomer,
             flight=str(flight or ""),

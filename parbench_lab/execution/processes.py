@@ -42,12 +42,18 @@ ONE_THREAD = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerPlan:
-    """What a worker is, whatever process embodies it at the moment."""
+    """What a worker is, whatever process embodies it at the moment.
+
+    `env` is set in its environment over ours; `gpu` is the UUID of the device it is for, empty
+    for none.
+    """
 
     name: str
     cores: tuple[int, ...] = ()
     resources: Mapping[str, float] = field(default_factory=dict)
     memory_limit_bytes: int | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    gpu: str = ""
 
 
 class WorkerProcess:
@@ -97,7 +103,7 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=birth,
                 stderr=birth,
-                env={**os.environ, **ONE_THREAD},
+                env={**os.environ, **ONE_THREAD, **self.plan.env},
                 start_new_session=True,  # its children can be ended with it; Ctrl-C stays here
             )
         assert self._popen.stdin is not None  # noqa: S101 - asked for above

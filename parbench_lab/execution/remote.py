@@ -21,6 +21,7 @@ import cloudpickle
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.execution.flight import FlightRecorder, create_flight_file
 from parbench_lab.execution.measure import Rig
+from parbench_lab.execution.plans import GPU, VISIBLE
 from parbench_lab.execution.program import Program, TaskReport
 from parbench_lab.execution.wire import Order, Reply, dump_reply, load_order
 
@@ -52,7 +53,7 @@ def run_order(data: bytes) -> bytes:
         return dump_reply(_run(order))
 
 
-def describe(session: str, token_path: str) -> dict[str, Any]:
+def describe(session: str, token_path: str, dask_worker: Any = None) -> dict[str, Any]:
     """Return what an executor must know about this process.
 
     Parameters
@@ -61,14 +62,45 @@ def describe(session: str, token_path: str) -> dict[str, Any]:
         The executor's own.
     token_path
         A file of the executor; a process that can read `session` in it shares its machine.
+    dask_worker
+        The worker itself: Dask gives it to a function that has a parameter of this name.
     """
+    offered = getattr(getattr(dask_worker, "state", None), "total_resources", {})
     return {
         "pid": os.getpid(),
         "host": platform.node(),
         "python": tuple(sys.version_info[:2]),
         "sees_token": _reads(token_path) == session,
         "started": process_start(os.getpid()),
+        "gpu": first_gpu(os.environ.get(VISIBLE), offered=GPU in offered),
     }
+
+
+def first_gpu(visible: str | None, *, offered: bool) -> str:
+    """Return the UUID of the GPU that candidates here use, empty for none.
+
+    It is the first visible one. A worker that was given no GPU, neither by the variable nor as
+    a resource, is asked no further: whatever the machine has is not meant for it.
+
+    Parameters
+    ----------
+    visible
+        ``CUDA_VISIBLE_DEVICES`` of this process.
+    offered
+        Whether the worker offers the resource ``GPU``.
+    """
+    if visible is None and not offered:
+        return ""
+    if visible is not None and visible.strip() in ("", "-1"):
+        return ""
+    from parbench_lab.hardware.gpu import find_gpus  # noqa: PLC0415 - for GPU workers only
+
+    found = find_gpus(visible=visible).gpus
+    if found:
+        return found[0].uuid
+    # without NVML a UUID in the variable is still a name to tell devices by
+    named = (visible or "").split(",")[0].strip()
+    return named if named.startswith(("GPU-", "MIG-")) else ""
 
 
 def recall(session: str, task: int) -> None:
