@@ -29,6 +29,7 @@ RUN_KEYS: Mapping[str, tuple[type, ...]] = {
     "forever": (bool,),
     "cluster": (str,),
     "workers": (int,),
+    "gpus": (int, str),
     "store": (str,),
     "seed": (int,),
     "mode": (str,),
@@ -182,7 +183,7 @@ def _checked_value(name: str, value: Any, source: str) -> Any:
     wrong_bool = isinstance(value, bool) and bool not in kinds
     wrong_items = isinstance(value, list) and not all(isinstance(item, str) for item in value)
     if wrong_bool or wrong_items or not isinstance(value, kinds):
-        kind = "a number" if float in kinds else _KINDS[kinds[0]]
+        kind = "a number" if float in kinds else " or ".join(_KINDS[one] for one in kinds)
         raise UsageError(f"{source}: {name} must be {kind} but got {value!r}")
     return value
 

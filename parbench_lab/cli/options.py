@@ -54,6 +54,28 @@ store_option = click.option(
 )
 
 
+class _Gpus(click.ParamType["int | str"]):
+    """``auto`` or a whole number; the range is checked where the rule is kept."""
+
+    name = "N|auto"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        try:
+            return "auto" if value == "auto" else int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither 'auto' nor a whole number", param, ctx)
+
+
+gpus_option = click.option(
+    "--gpus",
+    type=_Gpus(),
+    metavar="N|auto",
+    help="GPUs that get local worker processes; 0 for none.  [default: auto, all visible]",
+)
+
+
 def examples(*lines: str) -> str:
     """Return command lines as the epilogue of a command's help, line breaks kept."""
     return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])

@@ -19,6 +19,7 @@ from parbench_lab.cli.options import (
     common_options,
     examples,
     given_layers,
+    gpus_option,
     knob_options,
     store_option,
 )
@@ -69,6 +70,7 @@ class Request:
         "parbench race",
         "parbench race sorting --batch-size 10000 --seconds 60",
         "parbench race mymodule.py -a mine -a theirs --json --output result.json",
+        "parbench race mymodule.py --gpus 1 --target-gpu-utilization 95",
     )
 )
 @click.argument("workload", required=False, metavar="[WORKLOAD|MODULE|FILE.py]")
@@ -92,6 +94,7 @@ class Request:
     help="A Dask scheduler (tls://: certificates from Dask's configuration).  [default: local]",
 )
 @click.option("--workers", type=int, help="Local worker processes.  [default: one per core]")
+@gpus_option
 @store_option
 @click.option("--seed", type=int, help="Of orders, cases and coins.  [default: 0]")
 @click.option(
@@ -149,7 +152,7 @@ def _requested(ctx: click.Context) -> Request:
 
 def _for_resume(layer: Layer) -> Layer:
     """Return what of a file concerns a resumed run: it keeps its own workload and settings."""
-    kept = ("seconds", "measurements", "forever", "cluster", "workers", "store")
+    kept = ("seconds", "measurements", "forever", "cluster", "workers", "gpus", "store")
     return Layer(source=layer.source, values={k: v for k, v in layer.values.items() if k in kept})
 
 
@@ -174,6 +177,7 @@ def _bench(doors: Doors, request: Request) -> Bench:
         "store": request.get("store"),
         "cluster": request.get("cluster"),
         "n_workers": request.get("workers"),
+        **({} if request.get("gpus") is None else {"gpus": request.get("gpus")}),
     }
     if request.resume is not None:
         return _resumed(doors, request, environment)

@@ -265,20 +265,29 @@ class DaskExecutor:
             floor.supervisor.start()
 
     def _await_workers(self, floor: Floor) -> None:
-        """Wait for the first worker; on a given cluster only for an answer of those there are."""
+        """Wait for the first workers; on a given cluster only for an answer of those there are."""
         ours = self._house is not None
         if not ours and floor.connection is not None:
             floor.connection.await_stock(START_LIMIT_S)
         with floor.changed:
             if ours:
-                floor.changed.wait_for(lambda: floor.stations or floor.failure, START_LIMIT_S)
+                floor.changed.wait_for(
+                    lambda: floor.failure or not self._late_kinds(floor), START_LIMIT_S
+                )
             if floor.failure:
                 raise ClusterError(floor.failure)
-            if not floor.stations and ours:
-                raise ClusterError(f"no worker was ready within {START_LIMIT_S:g} s")
+            if late := self._late_kinds(floor):
+                raise ClusterError(f"no {late[0]} was ready within {START_LIMIT_S:g} s")
             if not floor.stations and floor.refused:
                 raise ClusterError(floor.refused[0])
             floor.reporting_failure = True
+
+    def _late_kinds(self, floor: Floor) -> list[str]:
+        """Return the kinds of our own workers of which none is there: a race may need any."""
+        there = {bool(station.info.gpu) for station in floor.stations.values()}
+        plans = self._house.plans if self._house is not None else ()
+        missing = {bool(plan.gpu) for plan in plans} - there
+        return ["GPU worker" if is_gpu else "worker" for is_gpu in sorted(missing)]
 
     # ------------------------------------------------------------ closing
 

@@ -40,6 +40,7 @@ from parbench_lab.store import new_run_id
 from parbench_lab.workloads.registry import resolve
 
 if TYPE_CHECKING:
+    from parbench_lab.execution.cluster import Gpus
     from parbench_lab.panel.race_panel import RacePanel
     from parbench_lab.panel.static_page import RacePage
 
@@ -68,6 +69,9 @@ class ParallelBenchmarking(RaceVerbs):
         Dask cluster object.
     n_workers, memory_limit_bytes
         Of the local cluster: one worker process per core, and the memory shared, by default.
+    gpus
+        Of the local cluster: how many GPUs get worker processes beside the CPU workers; all that
+        are visible (``"auto"``) by default, 0 for none.
     security
         Dask's ``Security`` for an address that speaks TLS.
     store
@@ -113,6 +117,7 @@ class ParallelBenchmarking(RaceVerbs):
         cluster: Any = None,
         n_workers: int | None = None,
         memory_limit_bytes: int | None = None,
+        gpus: Gpus = "auto",
         security: Any = None,
         store: str | Path | RunStore | None = None,
         seed: int = 0,
@@ -141,7 +146,13 @@ class ParallelBenchmarking(RaceVerbs):
         self._mode = checked_mode(str(mode or getattr(self._workload, "mode", Mode.BATCH)))
         self._store, self._owns_store = parts.store_of(store)
         self._executor = executor or parts.dask_executor(
-            cluster, start, n_workers, memory_limit_bytes, security
+            cluster,
+            start,
+            self._candidates,
+            n_workers=n_workers,
+            memory_limit_bytes=memory_limit_bytes,
+            gpus=gpus,
+            security=security,
         )
         self._configuration = dict(configuration or {})
         self._settings_at_start = start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from parbench_lab.store import open_store
 from parbench_lab.workloads.registry import workload_by_name, workload_names
 
 if TYPE_CHECKING:
+    from parbench_lab.execution.cluster import Gpus
     from parbench_lab.panel.race_panel import RacePanel
     from parbench_lab.panel.study_panel import StudyPanel
 
@@ -54,18 +55,53 @@ def store_of(store: str | Path | RunStore | None) -> tuple[RunStore, bool]:
 def dask_executor(
     cluster: Any,
     settings: Settings,
+    candidates: Sequence[Candidate],
+    *,
     n_workers: int | None,
     memory_limit_bytes: int | None,
+    gpus: Gpus,
     security: Any,
 ) -> Executor:
-    """Return an executor on the cluster; local workers are no more than may execute."""
+    """Return an executor on the cluster; local workers are no more than may execute.
+
+    Raises
+    ------
+    UsageError
+        If there are fewer GPUs than asked for, or a candidate needs what the local cluster does
+        not offer; nothing has been started then.
+    """
+    from parbench_lab.execution.cluster import (  # noqa: PLC0415 - loads dask
+        DEFAULT_SEATS,
+        MAX_SEATS,
+    )
     from parbench_lab.execution.dask_executor import DaskExecutor  # noqa: PLC0415 - loads dask
 
     if n_workers is None and settings.max_concurrent is not None:
         n_workers = min(settings.max_concurrent, available_cores())
-    return DaskExecutor(
-        cluster, n_workers=n_workers, memory_limit_bytes=memory_limit_bytes, security=security
+    executor = DaskExecutor(
+        cluster,
+        n_workers=n_workers,
+        memory_limit_bytes=memory_limit_bytes,
+        gpus=gpus,
+        gpu_seats=min(settings.max_concurrent or DEFAULT_SEATS, MAX_SEATS),
+        security=security,
     )
+    for candidate in candidates:
+        refuse_unoffered(executor, candidate)
+    return executor
+
+
+def refuse_unoffered(executor: Executor, candidate: Candidate) -> None:
+    """Refuse a candidate that no worker can run, where the executor can tell.
+
+    Raises
+    ------
+    UsageError
+        With what is missing, and why.
+    """
+    refuse = getattr(executor, "refuse_unoffered", None)  # the port does not ask for it
+    if refuse is not None:
+        refuse(candidate)
 
 
 def default_batch_size(workload: Workload) -> int:

@@ -95,7 +95,8 @@ class RaceVerbs(RaceView):
         Raises
         ------
         UsageError
-            If it is no candidate, or cannot be shipped to the workers.
+            If it is no candidate, cannot be shipped to the workers, or needs what none of them
+            offers.
         """
         if self._started and self._engine.ended is not None:
             raise UsageError("the race has ended; start a new one with the challenger in it")
@@ -104,6 +105,7 @@ class RaceVerbs(RaceView):
         else:
             found = as_candidate(candidate)
         found = parts.renamed(found, {c.name for c in self._candidates})
+        parts.refuse_unoffered(self._executor, found)
         self._engine.enter(found)
         self._candidates.append(found)
         return found.name
