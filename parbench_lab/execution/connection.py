@@ -16,6 +16,7 @@ from parbench_lab.errors import ClusterError
 from parbench_lab.execution import remote
 from parbench_lab.execution.address import knock
 from parbench_lab.execution.logs import forgive_timeouts, quiet_logs
+from parbench_lab.monitoring.events import begin_sampling
 
 ANSWER_TIMEOUT_S = 10.0
 _LARGE_BYTES = 8_000_000
@@ -85,6 +86,7 @@ class Connection:
         self._listener: Listener | None = None
         self._sentinel: Any = None
         self._stock: Any = None
+        self._hears_usage = False
         options = {} if security is None else {"security": security}
         if not ours:
             knock(address, security)
@@ -115,6 +117,21 @@ class Connection:
         self._client.subscribe_topic("all", self._heard)
         self._stock = self.run(self._take_stock())
         self.run(self._watch_scheduler())
+
+    def hear_usage(self, on_usage: Callable[[str, Any], None]) -> None:
+        """Tell of every sample that a worker sends: its address and the message."""
+
+        def heard(event: tuple[float, Any]) -> None:
+            message = event[1]
+            if isinstance(message, dict) and not self._closing:
+                on_usage(str(message.get("worker", "")), message)
+
+        self._client.subscribe_topic(self._client.id, heard)
+        self._hears_usage = True
+
+    def sample(self, address: str, sample_hz: float) -> None:
+        """Let a worker send samples from now on; one that cannot sends none."""
+        self.tell([address], begin_sampling, self._session, self._client.id, sample_hz)
 
     def await_stock(self, timeout_s: float) -> None:
         """Wait until every worker that was there has described itself.
@@ -245,6 +262,8 @@ class Connection:
         if self._listener is not None and self._client.status == "running":
             # or the scheduler tells a client that is gone of its own going
             self._client.unsubscribe_topic("all")
+            if self._hears_usage:
+                self._client.unsubscribe_topic(self._client.id)
         forgive_timeouts(self._loop)
         with quiet_logs():  # a client whose scheduler is gone tells at length that it gives up
             self._client.close()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import secrets
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from parbench_lab.execution.faults import Cause
 from parbench_lab.execution.floor import Floor
 from parbench_lab.execution.scratch import scratch_folder
 from parbench_lab.execution.shipping import ship
+from parbench_lab.execution.stations import Station, now_s
 from parbench_lab.execution.usage import LocalProcesses, parse_usage
+from parbench_lab.monitoring.sampling import SAMPLE_HZ, checked_sample_hz
 
 START_LIMIT_S = 60.0
 CLOSE_LIMIT_S = 2.0
@@ -47,6 +50,8 @@ class DaskExecutor:
     security
         Dask's ``Security`` for an address that speaks TLS; taken from a client or a cluster
         object by default.
+    sample_hz
+        So often a second every worker tells how busy it is, at most 50; 0 for never.
 
     Raises
     ------
@@ -67,7 +72,9 @@ class DaskExecutor:
         gpus: Gpus = 0,
         gpu_seats: int = DEFAULT_SEATS,
         security: Any = None,
+        sample_hz: float = SAMPLE_HZ,
     ) -> None:
+        self._sample_hz = checked_sample_hz(sample_hz)
         self._house: HouseCluster | None = None
         self._given: tuple[str, Any] | None = None
         if cluster is None:
@@ -193,26 +200,45 @@ class DaskExecutor:
         return floor.connection.dashboard_link
 
     def usage(self) -> tuple[WorkerUsage, ...]:
-        """Return how busy each worker is: since the last call, or as of its last heartbeat."""
+        """Return how busy each worker is: its newest sample.
+
+        Of a worker that has told nothing for 2 s it is what this machine's system tells since
+        the last call, or the last heartbeat of a worker elsewhere.
+        """
         floor = self._floor
         if self._closed or floor is None or floor.connection is None:
             return ()
         with floor.changed:
             stations = list(floor.stations.values())
+            now = now_s()
+            told = {s.info.name: floor.samples.of(s.info.name, now) for s in stations}
         limit = self._house.memory_limit_bytes if self._house else None
+        found = [
+            dataclasses.replace(usage, memory_limit_bytes=limit or usage.memory_limit_bytes)
+            for usage in told.values()
+            if usage is not None
+        ]
+        silent = [station for station in stations if told[station.info.name] is None]
+        found += self._looked_up(silent, limit, floor.connection)
+        return tuple(sorted(found, key=lambda usage: usage.worker))
+
+    def _looked_up(
+        self, stations: Sequence[Station], limit: int | None, connection: Connection
+    ) -> list[WorkerUsage]:
+        """Return what can be seen of workers from here."""
         found = [
             self._processes.look(station.info.name, station.newcomer.pid, limit)
             for station in stations
             if station.info.local
         ]
         if len(found) < len(stations):
-            told = floor.connection.workers_told(USAGE_LIMIT_S)
+            told = connection.workers_told(USAGE_LIMIT_S)
             found += [
                 parse_usage(station.info.name, told[station.newcomer.address])
                 for station in stations
                 if not station.info.local and station.newcomer.address in told
             ]
-        return tuple(sorted(found, key=lambda usage: usage.worker))
+        return found
 
     # ------------------------------------------------------------ opening
 
@@ -237,6 +263,7 @@ class DaskExecutor:
             workload=payload,
             memory_limit_bytes=self._house.memory_limit_bytes if self._house else None,
             folder=self._folder,
+            sample_hz=self._sample_hz,
         )
         return self._floor
 
@@ -260,6 +287,8 @@ class DaskExecutor:
             floor.supervisor = self._house.make_supervisor(
                 on_exit=floor.on_exit, on_failure=floor.fail
             )
+        if self._sample_hz:
+            floor.connection.hear_usage(floor.on_usage)
         floor.connection.listen(floor)
         if floor.supervisor is not None:
             floor.supervisor.start()

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from parbench_lab.core.block import Task
 from parbench_lab.core.ports import (
@@ -27,6 +28,7 @@ from parbench_lab.execution.connection import Connection, Newcomer
 from parbench_lab.execution.faults import Cause
 from parbench_lab.execution.flight import Activity, FlightReader, Marker, create_flight_file
 from parbench_lab.execution.processes import Supervisor, WorkerProcess
+from parbench_lab.execution.samples import NewestSamples
 from parbench_lab.execution.shipping import Payload
 from parbench_lab.execution.stations import (
     DEATH_LIMIT_S,
@@ -37,6 +39,7 @@ from parbench_lab.execution.stations import (
     shares_machine,
 )
 from parbench_lab.execution.wire import dump_order, load_reply
+from parbench_lab.monitoring.messages import load_usage
 
 MAX_CASE_DEATHS = 3
 
@@ -56,6 +59,8 @@ class Floor:
         What a worker may hold; None where that is not ours to say.
     folder
         For recorders of workers that are not ours but on this machine.
+    sample_hz
+        So often a second each worker tells how busy it is; 0 for never.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class Floor:
         workload: Payload,
         memory_limit_bytes: int | None,
         folder: Path,
+        sample_hz: float = 0.0,
     ) -> None:
         self.changed = threading.Condition(threading.RLock())
         self.stations: dict[str, Station] = {}
@@ -76,11 +82,13 @@ class Floor:
         self.reporting_failure = False
         self.connection: Connection | None = None
         self.supervisor: Supervisor | None = None
+        self.samples = NewestSamples()
         self._session = session
         self._sink = sink
         self._workload = workload
         self._memory_limit_bytes = memory_limit_bytes
         self._folder = folder
+        self._sample_hz = sample_hz
         self._recalled = -1
         self._orders = 0
         self._case_deaths = 0
@@ -203,7 +211,20 @@ class Floor:
             self.stations[station.info.name] = station
             self._recall_on(station)
             self._report(WorkerJoined(worker=station.info))
+            if self._sample_hz and self.connection is not None:
+                self.connection.sample(newcomer.address, self._sample_hz)
             self.changed.notify_all()
+
+    def on_usage(self, address: str, message: Any) -> None:
+        """A worker told how busy it is."""
+        with self.changed:
+            for station in self.stations.values():
+                if station.newcomer.address == address:
+                    name = station.info.name
+                    usage = load_usage(message, session=self._session, worker=name)
+                    if usage is not None:
+                        self.samples.take(name, usage, now_s())
+                    return
 
     def on_refused(self, address: str, why: str) -> None:
         """A worker cannot be used."""
@@ -281,6 +302,7 @@ class Floor:
             for ended in faults.autopsy(station.info.name, tasks, log, cause):
                 self._report(ended)
             del self.stations[station.info.name]
+            self.samples.forget(station.info.name)
             station.tasks.clear()
             station.close()
             self._report(WorkerLeft(worker=station.info.name, reason=cause.reason))

@@ -24,6 +24,7 @@ from parbench_lab.execution.measure import Rig
 from parbench_lab.execution.plans import GPU, VISIBLE
 from parbench_lab.execution.program import Program, TaskReport
 from parbench_lab.execution.wire import Order, Reply, dump_reply, load_order
+from parbench_lab.monitoring.events import at_work, end_sampling
 
 KEPT_PAYLOADS = 1024
 KEPT_SESSIONS = 4
@@ -49,7 +50,7 @@ _SESSIONS: OrderedDict[str, _Session] = OrderedDict()
 def run_order(data: bytes) -> bytes:
     """Run the task of an order and return the reply; the function that Dask is given."""
     order = load_order(data)
-    with _TURN:
+    with _TURN, at_work(order.session):
         return dump_reply(_run(order))
 
 
@@ -126,8 +127,9 @@ def look(session: str, pid: int) -> tuple[bytes, float]:
     return data, time.monotonic_ns() / 1e9
 
 
-def forget(session: str) -> None:
+def forget(session: str, dask_worker: Any = None) -> None:
     """Let go of everything a session left in this process and on this machine."""
+    end_sampling(session, dask_worker)
     if _TURN.acquire(timeout=FORGET_LIMIT_S):  # this is the worker's event loop: no long wait
         try:
             kept = _SESSIONS.pop(session, None)
