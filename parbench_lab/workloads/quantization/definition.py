@@ -57,6 +57,6 @@ def quantize_layer(weights: NDArray[np.generic], scheme: Scheme) -> Quantized:
 
 def scales_of(largest: Floats, scheme: Scheme) -> Floats:
     """Return the scales of groups with these largest magnitudes, 0 for what counts as all zero."""
-    scales = np.minimum(largest / np.float32(scheme.largest_code), scheme.largest_scale)
+    scales: Floats = np.minimum(largest / np.float32(scheme.largest_code), scheme.largest_scale)
     scales[scales < SMALLEST_SCALE] = 0
     return scales

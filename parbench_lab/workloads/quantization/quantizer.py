@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
 from parbench_lab.errors import UsageError
 from parbench_lab.workloads.quantization.blocked import quantize_blocks
+from parbench_lab.workloads.quantization.compiled import (
+    compiled_kernels,
+    is_available,
+    quantize_compiled,
+)
 from parbench_lab.workloads.quantization.packing import unpack
 from parbench_lab.workloads.quantization.schemes import (
     Codes,
@@ -87,7 +94,24 @@ def quantize_rows(
     matrix = as_matrix(weights)
     rows, columns = matrix.shape
     require_buffers(codes_out, scales_out, rows, columns, scheme)
-    quantize_blocks(matrix, scheme, codes_out, scales_out)
+    fill = quantize_compiled if is_compiled() else quantize_blocks
+    fill(matrix, scheme, codes_out, scales_out)
+
+
+@functools.cache
+def is_compiled() -> bool:
+    """Return whether `quantize` is compiled; False: it is numpy, some rows at a time.
+
+    The first call in a process imports numba and compiles or loads what was compiled before:
+    what times `quantize` calls this first.
+    """
+    if not is_available():
+        return False
+    try:
+        compiled_kernels()
+    except UsageError:  # installed, but not for this numpy or this Python
+        return False
+    return True
 
 
 def dequantize(quantized: Quantized, *, out: Floats | None = None) -> Floats:

@@ -7,9 +7,10 @@ columns (all other axes together), a row as groups of columns. For every group, 
     code  = w / scale, rounded half to even, from -qmax to qmax
 
 At the ends of float32 two things are settled so that the round trip is exact for every finite
-tensor (quantising what was dequantised gives the same codes and scales, bit by bit): a group whose
-scale would be under the smallest normal float32 (1.2e-38) counts as all zero, its scale is 0 and so
-are its codes; and no scale is so large that qmax times it were infinite, see `largest_scale`.
+tensor (quantising what was dequantised gives the same codes and scales, bit by bit): a group
+whose scale would be under the smallest normal float32 (1.2e-38) counts as all zero, its scale is 0
+and so are its codes; and no scale is so large that qmax times it were infinite, see
+`Scheme.largest_scale`.
 """
 
 from __future__ import annotations
