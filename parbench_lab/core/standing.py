@@ -105,6 +105,30 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GpuLoad:
+    """How busy a GPU is kept.
+
+    Parameters
+    ----------
+    gpu
+        Its UUID.
+    blocks, seats
+        Blocks in flight, of how many there could be.
+    utilization_percent, target_percent
+        Measured with this number of blocks (None where it is not), and wanted.
+    reason
+        Why the target is missed and no other number is tried; empty where it is held or sought.
+    """
+
+    gpu: str
+    blocks: int
+    seats: int
+    utilization_percent: float | None
+    target_percent: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scoreboard:
     """An immutable snapshot of a race.
 
@@ -112,7 +136,7 @@ class Scoreboard:
     count the whole race, `standings` speak of the present epoch. `workers` are there now,
     `measured_on` are all that ever measured. `time_left_s` is an estimate, None where there is
     nothing to extrapolate. `duty_cycle` is time inside candidates over
-    workers times wall time.
+    workers times wall time. `gpus` are those whose utilisation is regulated.
     """
 
     epoch: int
@@ -128,6 +152,7 @@ class Scoreboard:
     time_left_s: float | None = None
     trust: Trust = field(default_factory=Trust)
     measured_on: tuple[str, ...] = ()
+    gpus: tuple[GpuLoad, ...] = ()
 
     @property
     def leader(self) -> str | None:

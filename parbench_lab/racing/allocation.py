@@ -61,13 +61,54 @@ def usable_workers(
     max_concurrent
         At most so many, the first in order of name; None for all.
     """
+    return fitting_workers(offers, needs)[:max_concurrent]
+
+
+def fitting_workers(
+    offers: Mapping[str, Mapping[str, float]], needs: Iterable[Mapping[str, float]]
+) -> list[str]:
+    """Return the names of workers that offer all that is needed, in order."""
     total: dict[str, float] = {}
     for need in needs:
         for resource, amount in need.items():
             total[resource] = max(total.get(resource, 0.0), amount)
-    fitting = [
+    return [
         name
         for name in sorted(offers)
         if all(offers[name].get(resource, 0.0) >= amount for resource, amount in total.items())
     ]
-    return fitting[:max_concurrent]
+
+
+def seats_at_work(
+    gpus: Mapping[str, str], blocks: Mapping[str, int], max_concurrent: int | None
+) -> list[str]:
+    """Return the workers that get blocks where several share a GPU.
+
+    Every GPU's first seat comes before any second one, so that `max_concurrent` is shared fairly.
+
+    Parameters
+    ----------
+    gpus
+        Worker name to the UUID of its GPU.
+    blocks
+        UUID to how many of its workers get blocks; all of them where a GPU is not named.
+    max_concurrent
+        At most so many over all GPUs; None for no such bound.
+
+    Examples
+    --------
+    >>> gpus = {"gpu-0": "A", "gpu-0.1": "A", "gpu-0.2": "A", "gpu-1": "B", "gpu-1.1": "B"}
+    >>> seats_at_work(gpus, {"A": 2}, None)
+    ['gpu-0', 'gpu-1', 'gpu-0.1', 'gpu-1.1']
+    >>> seats_at_work(gpus, {"A": 2}, 3)
+    ['gpu-0', 'gpu-1', 'gpu-0.1']
+    """
+    taken: dict[str, int] = {}
+    seats: list[tuple[int, str, str]] = []
+    for name in sorted(gpus, key=lambda name: (len(name), name)):
+        gpu = gpus[name]
+        seat = taken.get(gpu, 0)
+        if gpu not in blocks or seat < blocks[gpu]:
+            seats.append((seat, gpu, name))
+            taken[gpu] = seat + 1
+    return [name for _, _, name in sorted(seats)][:max_concurrent]

@@ -18,6 +18,7 @@ from parbench_lab.core.ports import (
     EventRecord,
     Executor,
     ExecutorReport,
+    GpuSampled,
     RunStore,
     TaskEnded,
     WorkerLeft,
@@ -283,6 +284,8 @@ class RaceEngine:
     def _advance(
         self, event: events.Input, records: list[EventRecord]
     ) -> tuple[events.Command, ...]:
+        if isinstance(event, GpuSampled) and not self._state.listens_to(event.gpu):
+            return ()
         at_s = self.now_s()
         kind, payload, rows = journal.encode(event, self._state.dispatcher)
         self._recorder.measured(at_s, rows)

@@ -16,7 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parbench_lab.core.block import Task
-from parbench_lab.core.ports import ExecutorFailed, TaskEnded, WorkerJoined, WorkerLeft
+from parbench_lab.core.ports import (
+    ExecutorFailed,
+    GpuSampled,
+    TaskEnded,
+    WorkerJoined,
+    WorkerLeft,
+)
 
 # ---------------------------------------------------------------- inputs
 
@@ -99,6 +105,7 @@ Input = (
     WorkerJoined
     | WorkerLeft
     | TaskEnded
+    | GpuSampled
     | ExecutorFailed
     | SettingsChanged
     | CandidateAdded
@@ -193,6 +200,31 @@ class VerdictsSuspended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConcurrencyChanged:
+    """From now on so many blocks are in flight on a GPU (a UUID), and why.
+
+    `utilization_percent` is what the number before came to, None where it is not known.
+    """
+
+    gpu: str
+    blocks: int
+    utilization_percent: float | None
+    target_percent: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConcurrencyHeld:
+    """A GPU's utilisation misses the target, and why no other number of blocks is tried."""
+
+    gpu: str
+    blocks: int
+    utilization_percent: float | None
+    target_percent: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
     """Anything else a reader of the journal wants to know, in one sentence."""
 
@@ -217,6 +249,8 @@ Fact = (
     | Decided
     | Reopened
     | VerdictsSuspended
+    | ConcurrencyChanged
+    | ConcurrencyHeld
     | Noted
     | Ended
 )

@@ -18,6 +18,7 @@ from parbench_lab.core.measurement import BlockResult, Measurement, Outcome, Sus
 from parbench_lab.core.ports import (
     EventRecord,
     ExecutorFailed,
+    GpuSampled,
     MeasurementRow,
     TaskEnded,
     WorkerInfo,
@@ -34,6 +35,7 @@ _PLAIN_INPUTS = {
     for kind in (
         WorkerLeft,
         ExecutorFailed,
+        GpuSampled,
         events.SettingsChanged,
         events.CandidateAdded,
         events.CandidateDropped,
@@ -52,6 +54,8 @@ INPUT_KINDS = frozenset({*_PLAIN_INPUTS, "WorkerJoined", "TaskEnded"})
 
 def storable(event: events.Input) -> events.Input:
     """Return the event without values that are no finite numbers (a check may return any)."""
+    if isinstance(event, GpuSampled):
+        return _finite_sample(event)
     if not isinstance(event, TaskEnded):
         return event
     if all(_is_storable(m) for result in event.results for m in result.measurements):
@@ -61,6 +65,20 @@ def storable(event: events.Input) -> events.Input:
         for result in event.results
     )
     return dataclasses.replace(event, results=results)
+
+
+def _finite_sample(sample: GpuSampled) -> GpuSampled:
+    figures = (sample.utilization_percent, sample.memory_used_bytes, sample.memory_bytes)
+    utilization, used, total = (_finite_or_none(value) for value in figures)
+    if (utilization, used, total) == figures:
+        return sample
+    return dataclasses.replace(
+        sample, utilization_percent=utilization, memory_used_bytes=used, memory_bytes=total
+    )
+
+
+def _finite_or_none(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _is_storable(measurement: Measurement) -> bool:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.metric import Metric
-from parbench_lab.core.ports import ExecutorFailed, TaskEnded, WorkerJoined, WorkerLeft
-from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
+from parbench_lab.core.ports import (
+    ExecutorFailed,
+    GpuSampled,
+    TaskEnded,
+    WorkerJoined,
+    WorkerLeft,
+)
+from parbench_lab.core.standing import GpuLoad, Scoreboard, Standing, VerdictKind
 from parbench_lab.core.wording import odds
 from parbench_lab.racing import events
 
@@ -32,6 +38,10 @@ def sentence(event: events.Input | events.Fact) -> str | None:  # noqa: C901, PL
             return f"open again: {event.reason}"
         case events.VerdictsSuspended():
             return event.reason
+        case events.ConcurrencyChanged():
+            return _concurrency_changed(event)
+        case events.ConcurrencyHeld():
+            return target_missed(event)
         case events.Noted():
             return event.sentence
         case events.Ended():
@@ -53,6 +63,7 @@ def sentence(event: events.Input | events.Fact) -> str | None:  # noqa: C901, PL
         case (
             WorkerLeft()
             | TaskEnded()
+            | GpuSampled()
             | ExecutorFailed()
             | events.TaskSent()
             | events.LimitsSet()
@@ -62,6 +73,28 @@ def sentence(event: events.Input | events.Fact) -> str | None:  # noqa: C901, PL
             | events.CandidateBroughtBack()
         ):
             return None
+
+
+def _concurrency_changed(event: events.ConcurrencyChanged) -> str:
+    blocks = _count(event.blocks, "block")
+    return f"{_short(event.gpu)}: {blocks} in flight from now on{_busy(event)}: {event.reason}"
+
+
+def target_missed(told: events.ConcurrencyHeld | GpuLoad) -> str:
+    """Return why a GPU's utilisation misses its target and no other number of blocks is tried."""
+    blocks = _count(told.blocks, "block")
+    return f"{_short(told.gpu)} stays at {blocks} in flight{_busy(told)}: {told.reason}"
+
+
+def _busy(told: events.ConcurrencyChanged | events.ConcurrencyHeld | GpuLoad) -> str:
+    if told.utilization_percent is None:
+        return ""
+    return f" ({told.utilization_percent:.0f} % busy, target {told.target_percent:g} %)"
+
+
+def _short(uuid: str) -> str:
+    """Return ``GPU-4f7d0c3e`` for a whole UUID of that beginning."""
+    return "-".join(uuid.split("-")[:2])
 
 
 def conclusion(

@@ -19,6 +19,7 @@ from parbench_lab.core.metric import Metric
 from parbench_lab.core.ports import WorkerInfo
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.racing import allocation, events
+from parbench_lab.racing.concurrency import Controller, forgetful
 from parbench_lab.racing.dispatch import Dispatcher
 from parbench_lab.racing.ledger import Ledger
 from parbench_lab.racing.roster import Entrant, Roster
@@ -38,6 +39,14 @@ class Worker:
     tasks: set[int] = field(default_factory=set)
     practised: set[Practice] = field(default_factory=set)
     practising: set[Practice] = field(default_factory=set)
+
+
+@dataclass(slots=True, kw_only=True)
+class Device:
+    """A GPU that workers share; `heard_s` is the race time of its last sample."""
+
+    controller: Controller = field(default_factory=Controller)
+    heard_s: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,6 +89,7 @@ class Race:
         self.roster = Roster()
         self.dispatcher = Dispatcher(workload=workload, seed=seed, roster=self.roster)
         self.workers: dict[str, Worker] = {}
+        self.devices: dict[str, Device] = {}
         self.phase: Phase = "racing"
         self.at_s = 0.0
         self.epoch = 0
@@ -164,6 +174,8 @@ class Race:
         self.challenge = None
         self.noted_leader = None
         self.quiet = ""
+        for device in self.devices.values():
+            device.controller = forgetful(device.controller)
         self.facts.append(
             events.EpochOpened(
                 epoch=self.epoch, batch_size=self.settings.batch_size, why=why, resumed=resumed
@@ -220,12 +232,25 @@ class Race:
 
     def active_workers(self) -> list[str]:
         """Return the workers that may execute now."""
-        names = self.roster.fit()
-        return allocation.usable_workers(
+        seats = self.seats()
+        if not seats:
+            return self.fitting_workers()[: self.settings.max_concurrent]
+        blocks = {gpu: device.controller.blocks for gpu, device in self.devices.items()}
+        return allocation.seats_at_work(seats, blocks, self.settings.max_concurrent)
+
+    def fitting_workers(self) -> list[str]:
+        """Return the workers that offer what the candidates need."""
+        return allocation.fitting_workers(
             {name: worker.info.resources for name, worker in self.workers.items()},
-            [self.roster[name].resources for name in names],
-            self.settings.max_concurrent,
+            [self.roster[name].resources for name in self.roster.fit()],
         )
+
+    def seats(self) -> dict[str, str]:
+        """Return worker to GPU where every block runs on a GPU worker; else nothing."""
+        if not self.devices:
+            return {}
+        gpus = {name: self.workers[name].info.gpu for name in self.fitting_workers()}
+        return gpus if all(gpus.values()) else {}
 
     def ranked(self) -> list[str]:
         """Return those who may be in the next block, best first."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from parbench_lab.analysis.diagnosis import interference
 from parbench_lab.core.estimate import Estimate
-from parbench_lab.core.standing import Scoreboard, Standing, Trust, VerdictKind
+from parbench_lab.core.standing import GpuLoad, Scoreboard, Standing, Trust, VerdictKind
+from parbench_lab.racing import narration, regulation
 from parbench_lab.racing.history import SizeSummary
 from parbench_lab.racing.ledger import Samples
 from parbench_lab.racing.roster import Entrant
@@ -49,7 +50,28 @@ def snapshot(state: RaceState) -> Scoreboard:
         time_left_s=_time_left_s(state, blocks_per_s),
         trust=trust(state),
         measured_on=tuple(sorted(state.measured_on)),
+        gpus=gpu_loads(state),
     )
+
+
+def gpu_loads(state: RaceState) -> tuple[GpuLoad, ...]:
+    """Return how busy each GPU is kept, by UUID; nothing where none is regulated."""
+    if not state.devices:
+        return ()
+    found = []
+    for gpu, room in regulation.rooms(state).items():
+        controller = state.devices[gpu].controller
+        found.append(
+            GpuLoad(
+                gpu=gpu,
+                blocks=controller.blocks,
+                seats=room.seats,
+                utilization_percent=controller.percent,
+                target_percent=state.settings.target_gpu_utilization,
+                reason=controller.reason if controller.misses else "",
+            )
+        )
+    return tuple(found)
 
 
 def sizes(state: RaceState) -> tuple[SizeSummary, ...]:
@@ -177,6 +199,7 @@ def trust(state: RaceState) -> Trust:
         for name, slower in residuals.items()
         if slower > SLOW_WORKER
     ]
+    warnings += [narration.target_missed(load) for load in gpu_loads(state) if load.reason]
     disagreement = ledger.record.mean_disagrees()
     if disagreement:
         warnings.append(disagreement)

@@ -13,8 +13,14 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from parbench_lab.analysis.diagnosis import Canary
-from parbench_lab.core.ports import ExecutorFailed, TaskEnded, WorkerJoined, WorkerLeft
-from parbench_lab.racing import events, intake, judging, sending
+from parbench_lab.core.ports import (
+    ExecutorFailed,
+    GpuSampled,
+    TaskEnded,
+    WorkerJoined,
+    WorkerLeft,
+)
+from parbench_lab.racing import events, intake, judging, regulation, sending
 from parbench_lab.racing.race import Race, Worker
 from parbench_lab.racing.roster import Entrant
 
@@ -42,8 +48,14 @@ class RaceState(Race):
         if self.ended is None:
             self._conclude()
         if self.ended is None:
+            regulation.keep_within(self)
             sending.fill(self)
+            regulation.watch(self)
         return Step(facts=tuple(self.facts), commands=tuple(self.commands))
+
+    def listens_to(self, gpu: str) -> bool:
+        """Return whether samples of this GPU decide anything now; others are not journalled."""
+        return self.ended is None and regulation.listens_to(self, gpu)
 
     def next_tick_s(self) -> float | None:
         """Return the race time at which a `Ticked` is wanted, None where events suffice."""
@@ -58,6 +70,9 @@ class RaceState(Race):
         match event:
             case WorkerJoined():
                 self.workers[event.worker.name] = Worker(info=event.worker)
+                regulation.joined(self, event.worker)
+            case GpuSampled():
+                regulation.sampled(self, event)
             case WorkerLeft():
                 intake.worker_left(self, event)
             case TaskEnded():

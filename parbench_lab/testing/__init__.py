@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from parbench_lab.testing.elimination import check_elimination_policy
     from parbench_lab.testing.executor_check import check_executor
     from parbench_lab.testing.executors import Fault, ScriptedExecutor
+    from parbench_lab.testing.model_gpu import ModelGpu
     from parbench_lab.testing.store import check_store
     from parbench_lab.testing.workload import check_workload
 
 __all__ = [
     "Fault",
+    "ModelGpu",
     "ScriptedExecutor",
     "check_elimination_policy",
     "check_executor",
@@ -26,6 +28,7 @@ __all__ = [
 
 _HOMES = {
     "Fault": "executors",
+    "ModelGpu": "model_gpu",
     "ScriptedExecutor": "executors",
     "check_elimination_policy": "elimination",
     "check_executor": "executor_check",

@@ -6,7 +6,7 @@ import heapq
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from parbench_lab.core.ports import (
 )
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.errors import UsageError
+from parbench_lab.testing.model_gpu import GpuMeter, ModelGpu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,9 @@ class ScriptedExecutor:
         for all of them.
     n_workers
         Workers ``cpu-0``, ``cpu-1``, ... that join when it is opened.
+    gpus
+        Devices whose seats (``gpu-0``, ``gpu-0.1``, ..., each with ``{"GPU": 1}``) join too. Each
+        is read once per virtual second.
     seed
         Of the generator that the timings are given.
     auto
@@ -105,13 +109,16 @@ class ScriptedExecutor:
         timings: Mapping[str, Timing] | Callable[..., Any],
         *,
         n_workers: int = 2,
+        gpus: Sequence[ModelGpu] = (),
         seed: int = 0,
         auto: bool = True,
     ) -> None:
         self._timings = timings
         self._rng = np.random.default_rng(seed)
         self._auto = auto
-        self._names = [f"cpu-{index}" for index in range(n_workers)]
+        self._meters = [GpuMeter(gpu, seed=seed + i) for i, gpu in enumerate(gpus)]
+        self._uuids = {name: gpu.uuid for i, gpu in enumerate(gpus) for name in gpu.names(i)}
+        self._names = [*(f"cpu-{index}" for index in range(n_workers)), *self._uuids]
         self._workers: dict[str, _Worker] = {}
         self._ends: list[tuple[float, int, str, _Played]] = []
         self._count = itertools.count()
@@ -162,6 +169,7 @@ class ScriptedExecutor:
             worker.queue.append(task)
             if len(worker.queue) == 1:
                 self._begin(worker)
+                self._look_at_gpus()
             while self._auto and self.advance():
                 pass
 
@@ -189,8 +197,10 @@ class ScriptedExecutor:
                     continue
                 if worker.queue[0].number != played.ended.task:
                     continue  # it was lost with its worker
+                self._read_gpus(end_s)
                 self.now_s = max(self.now_s, end_s)
                 worker.queue.popleft()
+                self._look_at_gpus()
                 self._report(played.ended)
                 if played.death:
                     self.leave(name, played.death)
@@ -204,7 +214,14 @@ class ScriptedExecutor:
         """Let a worker join, or come back as another process."""
         with self._lock:
             generation = next(self._count)
-            info = WorkerInfo(name=name, process=f"{name}.{generation}", local=True)
+            uuid = self._uuids.get(name, "")
+            info = WorkerInfo(
+                name=name,
+                process=f"{name}.{generation}",
+                local=True,
+                resources={"GPU": 1.0} if uuid else {},
+                gpu=uuid,
+            )
             self._workers[name] = _Worker(info=info, generation=generation)
             self._report(WorkerJoined(worker=info))
 
@@ -212,6 +229,9 @@ class ScriptedExecutor:
         """Let a worker leave; its tasks end unrun."""
         with self._lock:
             worker = self._workers.pop(name)
+            for meter in self._meters:
+                meter.freed(name)
+            self._look_at_gpus()
             for task in worker.queue:
                 self._report(_unrun(task))
             self._report(WorkerLeft(worker=name, reason=reason))
@@ -221,6 +241,18 @@ class ScriptedExecutor:
         self._report(ExecutorFailed(reason=reason))
 
     # ------------------------------------------------------------ inside
+
+    def _read_gpus(self, until_s: float) -> None:
+        due = [reading for meter in self._meters for reading in meter.until(until_s)]
+        for at_s, sample in sorted(due, key=lambda reading: reading[0]):
+            self.now_s = max(self.now_s, at_s)
+            self._report(sample)
+
+    def _look_at_gpus(self) -> None:
+        busy = {name for name, worker in self._workers.items() if worker.queue}
+        for meter in self._meters:
+            uuid = meter.gpu.uuid
+            meter.seen(self.now_s, {name for name in busy if self._uuids.get(name) == uuid})
 
     def _begin(self, worker: _Worker) -> None:
         played = self._play(worker, worker.queue[0])

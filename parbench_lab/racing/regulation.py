@@ -1,0 +1,131 @@
+"""GPU utilisation in a race: when a sample counts, what bounds each GPU, what is told. Pure.
+
+The blocks in flight on a GPU are those of its workers (its seats) that get tasks. How many do is
+decided by `utilization`, for each GPU on its own, and only where every block runs on a GPU worker;
+in a race without GPU workers nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from parbench_lab.core.ports import GpuSampled, WorkerInfo
+from parbench_lab.racing import allocation, events
+from parbench_lab.racing.concurrency import Controller, Room, bounded, steadied
+from parbench_lab.racing.race import Device, Race
+from parbench_lab.racing.utilization import decide
+
+SILENCE_S = 10.0
+"""A GPU that is not heard of for so long is not measured."""
+
+
+def joined(race: Race, worker: WorkerInfo) -> None:
+    """Take note of a worker's GPU."""
+    if worker.gpu and worker.gpu not in race.devices:
+        race.devices[worker.gpu] = Device()
+
+
+def listens_to(race: Race, gpu: str) -> bool:
+    """Return whether samples of this GPU decide anything now."""
+    return race.phase == "racing" and gpu in race.devices and gpu in race.seats().values()
+
+
+def keep_within(race: Race) -> None:
+    """Keep every GPU within `max_concurrent`, at once."""
+    if race.devices and race.settings.max_concurrent is not None:
+        for gpu, room in rooms(race).items():
+            _set(race, gpu, bounded(race.devices[gpu].controller, room))
+
+
+def sampled(race: Race, sample: GpuSampled) -> None:
+    """Let a sample decide."""
+    room = rooms(race).get(sample.gpu)
+    if room is None or race.phase != "racing":
+        return
+    device = race.devices[sample.gpu]
+    device.heard_s = race.at_s
+    _decide(race, sample, device, room)
+
+
+def watch(race: Race) -> None:
+    """Note on which GPUs just the decided blocks are in flight, and which are silent."""
+    if not race.devices:
+        return
+    seats = race.seats()
+    active = frozenset(race.active_workers())
+    calm = race.phase == "racing" and not race.quiet and bool(seats)
+    for gpu, device in race.devices.items():
+        mine = [name for name, own in seats.items() if own == gpu]
+        steady = calm and all(_is_as_decided(race, name, name in active) for name in mine)
+        device.controller = steadied(device.controller, race.at_s, steady=steady and bool(mine))
+        if not calm or active.isdisjoint(mine) or device.heard_s is None:
+            device.heard_s = race.at_s
+        elif race.at_s - device.heard_s > SILENCE_S:
+            _fell_silent(race, gpu, device)
+
+
+def rooms(race: Race) -> dict[str, Room]:
+    """Return what bounds each GPU that gets blocks, by UUID."""
+    seats = race.seats()
+    most = race.settings.max_concurrent
+    shared = allocation.seats_at_work(seats, {}, most)
+    shares = Counter(seats[name] for name in shared)
+    holding = Counter(gpu for name, gpu in seats.items() if _holds_memory(race, name))
+    return {
+        gpu: Room(
+            seats=count,
+            share=shares[gpu] if len(shared) < len(seats) else None,
+            holding=holding[gpu],
+        )
+        for gpu, count in sorted(Counter(seats.values()).items())
+    }
+
+
+def _is_as_decided(race: Race, name: str, active: bool) -> bool:  # noqa: FBT001 - one of two
+    """Return whether a seat is at work on race blocks if it should be, and idle if not."""
+    worker = race.workers[name]
+    return bool(worker.tasks) == active and not worker.practising
+
+
+def _holds_memory(race: Race, name: str) -> bool:
+    worker = race.workers[name]
+    return bool(worker.practised or worker.practising)
+
+
+def _fell_silent(race: Race, gpu: str, device: Device) -> None:
+    reason = f"no sample came for {SILENCE_S:g} s"
+    silent = GpuSampled(gpu=gpu, utilization_percent=None, reason=reason)
+    _decide(race, silent, device, rooms(race)[gpu])
+
+
+def _decide(race: Race, sample: GpuSampled, device: Device, room: Room) -> None:
+    target = race.settings.target_gpu_utilization
+    _set(
+        race,
+        sample.gpu,
+        decide(device.controller, sample, race.at_s, target_percent=target, room=room),
+    )
+
+
+def _set(race: Race, gpu: str, after: Controller) -> None:
+    """Carry out a decision, and tell of it what was not told before."""
+    device = race.devices[gpu]
+    before, device.controller = device.controller, after
+    if after.blocks != before.blocks:
+        kind: type[events.ConcurrencyChanged | events.ConcurrencyHeld] = events.ConcurrencyChanged
+        percent = after.levels[before.blocks].percent if before.blocks in after.levels else None
+    elif after.misses and after.why not in after.told:
+        kind, percent = events.ConcurrencyHeld, after.percent
+        device.controller = replace(after, told=after.told | {after.why})
+    else:
+        return
+    race.facts.append(
+        kind(
+            gpu=gpu,
+            blocks=after.blocks,
+            utilization_percent=percent,
+            target_percent=race.settings.target_gpu_utilization,
+            reason=after.reason,
+        )
+    )
