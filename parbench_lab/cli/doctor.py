@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from parbench_lab.cli.config import file_layers, merged
+from parbench_lab.cli.devices import (
+    Devices,
+    device_lines,
+    devices_document,
+    look_at_devices,
+)
 from parbench_lab.cli.doors import Doors, Result
 from parbench_lab.cli.flags import as_flags
 from parbench_lab.cli.identical import IdenticalCode, copies
@@ -108,9 +114,9 @@ def doctor(
     path = checked_output(output)
     workers = _workers(ctx)
     condition = machine_condition()
-    sentences = advice(condition)
+    sentences, devices = advice(condition), look_at_devices()
     if not as_json:
-        _print_condition(condition, sentences)
+        _print_condition(condition, devices, sentences)
     found, roofs = None, None
     if not quick:
         roofs = _kept_roofs(ctx, as_json=as_json)
@@ -118,7 +124,7 @@ def doctor(
         with interrupts() as asked:
             found = _identical_race(ctx.ensure_object(Doors), seconds, workers, asked)
     passed = found is None or found.passed
-    document = doctor_document(condition, sentences, found, roofs)
+    document = doctor_document(condition, sentences, found, roofs, devices)
     deliver(document, as_json=as_json, output=path)
     if found is not None and not as_json:
         _print_identical(found, with_advice=bool(sentences))
@@ -130,11 +136,13 @@ def doctor_document(
     advice: tuple[str, ...],
     found: IdenticalRace | None,
     roofs: Roofline | None = None,
+    devices: Devices | None = None,
 ) -> dict[str, Any]:
     """Return the check as JSON values; `found` and `roofs` are None where they were left out."""
     return {
         "passed": found is None or found.passed,
         "condition": dataclasses.asdict(condition),
+        "devices": None if devices is None else devices_document(devices),
         "advice": list(advice),
         "identical_code": None if found is None else dataclasses.asdict(found),
         "roofline": None if roofs is None else dataclasses.asdict(roofs),
@@ -237,8 +245,8 @@ def _workers(ctx: click.Context) -> int | None:
     return values.get("workers")
 
 
-def _print_condition(condition: Condition, sentences: tuple[str, ...]) -> None:
-    for title, text in _condition_lines(condition):
+def _print_condition(condition: Condition, devices: Devices, sentences: tuple[str, ...]) -> None:
+    for title, text in (*_condition_lines(condition), *device_lines(devices)):
         click.echo(f"{title:<18}{printable(text)}")
     for sentence in sentences:
         click.echo(f"! {printable(as_flags(sentence))}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from parbench_lab.core.machine import Machine
+from parbench_lab.hardware.accelerators import detect_accelerators
 from parbench_lab.hardware.cgroup import read_text
 from parbench_lab.hardware.gpus import detect_gpus
 from parbench_lab.hardware.topology import parse_caches, parse_cpuinfo, read_caches
@@ -51,7 +52,7 @@ def detect_machine(libraries: Sequence[str] = ()) -> Machine:
         kernel=f"{platform.system()} {platform.release()} {platform.machine()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
         blas=parse_blas(np.show_config(mode="dicts") or {}),
-        gpus=detect_gpus(),
+        gpus=(*detect_gpus(), *(found.name for found in detect_accelerators())),
         libraries=library_versions(importlib.metadata.version, further=libraries),
     )
 
