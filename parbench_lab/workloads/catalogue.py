@@ -28,6 +28,7 @@ _BUILT_IN = {
     "text_search": "TextSearch",
     "model_selection": "ModelSelection",
     "portfolio_backtest": "PortfolioBacktest",
+    "quantization": "Quantization",
     "calibration": "Calibration",
 }
 

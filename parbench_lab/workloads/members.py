@@ -27,7 +27,8 @@ class Members(tuple[Candidate, ...]):  # noqa: SLOT001 - slots of a tuple cannot
 
 
 def members(
-    *functions: Callable[[Any], Any], needs: Mapping[Callable[[Any], Any], str] | None = None
+    *functions: Callable[[Any], Any],
+    needs: Mapping[Callable[[Any], Any], str | tuple[str, ...]] | None = None,
 ) -> Members:
     """Return functions as candidates under their own names, in order.
 
@@ -36,7 +37,7 @@ def members(
     functions
         Module-level functions ``fn(case)``.
     needs
-        The optional library that a function imports when it is called; where that library is
+        The optional library that a function imports when it is called, or several; where one is
         not installed the function is left out.
 
     Examples
@@ -46,7 +47,7 @@ def members(
     >>> [candidate.name for candidate in found], found.missing
     (['sqrt'], {'exp': 'no_such_library'})
     """
-    lacking = {f: library for f, library in (needs or {}).items() if not is_installed(library)}
+    lacking = {f: library for f, wanted in (needs or {}).items() for library in _missing(wanted)}
     found = Members(
         Candidate(name=function.__name__, function=function)
         for function in functions
@@ -54,6 +55,12 @@ def members(
     )
     found.missing = {function.__name__: library for function, library in lacking.items()}
     return found
+
+
+def _missing(libraries: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of some libraries that are not installed."""
+    wanted = (libraries,) if isinstance(libraries, str) else libraries
+    return tuple(library for library in wanted if not is_installed(library))
 
 
 def missing_candidates(workload: Any) -> Mapping[str, str]:

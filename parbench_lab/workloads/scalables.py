@@ -19,6 +19,7 @@ _ML = "parbench_lab.workloads.ml.scalables"
 _BUILT_IN = {
     "portfolio_backtest": "parbench_lab.workloads.portfolio_backtest:scalable",
     "prime_count": "parbench_lab.workloads.prime_count:scalable",
+    "quantization": "parbench_lab.workloads.quantization.workload:scalable",
 }
 
 

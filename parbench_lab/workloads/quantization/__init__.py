@@ -8,9 +8,11 @@ from parbench_lab.workloads.quantization.quality import (
 )
 from parbench_lab.workloads.quantization.quantizer import dequantize, quantize, quantize_rows
 from parbench_lab.workloads.quantization.schemes import Quantized, Scheme, empty
+from parbench_lab.workloads.quantization.workload import Quantization
 
 __all__ = [
     "ErrorSums",
+    "Quantization",
     "QuantizationError",
     "Quantized",
     "Scheme",
