@@ -60,13 +60,15 @@ class BlockResult:
     """What came back of one block; slots that were not reached are simply missing.
 
     `measurements` stand in the order in which they were run. `made_case_s` is the time spent
-    making the case, 0.0 where the worker had it already.
+    making the case, 0.0 where the worker had it already. `throttled` says why the worker's GPU
+    was slowed down meanwhile (``"thermal"``, ``"power cap"``), empty where it was not.
     """
 
     number: int
     worker: str
     measurements: tuple[Measurement, ...]
     made_case_s: float = 0.0
+    throttled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,8 +88,40 @@ CPU_TIME_S = Metric(name="cpu_time_s", unit="s", floor=1e-9)
 PEAK_RSS_GROWTH_BYTES = Metric(name="peak_rss_growth_bytes", unit="B", floor=1.0)
 PEAK_RSS_BYTES = Metric(name="peak_rss_bytes", unit="B", floor=1.0)
 
+PEAK_GPU_BYTES = Metric(name="peak_gpu_bytes", unit="B", floor=1.0)
+PEAK_GPU_GROWTH_BYTES = Metric(name="peak_gpu_growth_bytes", unit="B", floor=1.0)
+GPU_ENERGY_J = Metric(name="gpu_energy_j", unit="J", floor=1e-6)
+CPU_ENERGY_J = Metric(name="cpu_energy_j", unit="J", floor=1e-6)
+
+DEVICE_METRICS = {
+    metric.name: metric
+    for metric in (PEAK_GPU_BYTES, PEAK_GPU_GROWTH_BYTES, GPU_ENERGY_J, CPU_ENERGY_J)
+}
+"""What only some machines can measure, and only of some runs; absent elsewhere, never 0."""
+
 MEASURED_METRICS = {
     metric.name: metric
-    for metric in (WALL_TIME_S, CPU_TIME_S, PEAK_RSS_GROWTH_BYTES, PEAK_RSS_BYTES)
+    for metric in (
+        WALL_TIME_S, CPU_TIME_S, PEAK_RSS_GROWTH_BYTES, PEAK_RSS_BYTES, *DEVICE_METRICS.values(),
+    )
+}  # fmt: skip
+"""The metrics that are measured whatever the workload; the last four where they can be."""
+
+SOURCES = {
+    "wall_time_s": "the monotonic clock, read when the GPUs in use have done their work",
+    "cpu_time_s": "CPU time of the process, all its threads",
+    "peak_rss_growth_bytes": "the kernel's high-water mark, less what was resident before",
+    "peak_rss_bytes": "the kernel's high-water mark of the process",
+    "peak_gpu_bytes": (
+        "device memory of this process: the peak of PyTorch's allocator, and all that CuPy's pool "
+        "was ever given; other frameworks do not tell"
+    ),
+    "peak_gpu_growth_bytes": "the peak of PyTorch's allocator, less what it held before",
+    "gpu_energy_j": (
+        "NVML's counter of the whole device (ticks every 20 to 100 ms), of runs of 1 s or more"
+    ),
+    "cpu_energy_j": (
+        "RAPL, all processor packages together (ticks every 1 ms), of runs of 20 ms or more"
+    ),
 }
-"""The metrics every measurement has, whatever the workload."""
+"""Where each of them comes from, in a sentence."""

@@ -13,6 +13,8 @@ from time import perf_counter_ns, process_time_ns
 from typing import Any
 
 from parbench_lab.core.measurement import Outcome
+from parbench_lab.execution.devices import Devices
+from parbench_lab.execution.energy import RunEnergy
 from parbench_lab.execution.meters import PeakMeter
 
 MAX_MESSAGE = 300
@@ -37,6 +39,14 @@ class Called:
         return self.values.get("wall_time_s", 0.0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruments:
+    """What stands beside the clock in a process that measures."""
+
+    devices: Devices
+    energy: RunEnergy
+
+
 def call(
     resolve: Callable[[], Callable[[Any], Any]],
     case: Any,
@@ -46,6 +56,8 @@ def call(
     meter: PeakMeter,
     resident_bytes: int,
     thorough: bool,
+    expected_s: float,
+    instruments: Instruments,
 ) -> Called:
     """Run a candidate and return what came of it; never raises.
 
@@ -61,6 +73,10 @@ def call(
         What the process holds before.
     thorough
         Whether the time of this call does not count, so that the meter may slow it.
+    expected_s
+        How long all calls together probably last.
+    instruments
+        What waits for GPUs and reads energy.
     """
     collecting = gc.isenabled()
     try:
@@ -69,26 +85,37 @@ def call(
             function(case)
         meter.begin(resident_bytes, thorough=thorough)
         gc.disable()
-        result, wall_s, cpu_s = timed(function, case, repeats)
+        instruments.energy.begin(expected_s=expected_s)
+        result, wall_s, cpu_s = timed(function, case, repeats, devices=instruments.devices)
     except BaseException as error:  # noqa: BLE001 - a candidate may raise anything, even SystemExit
         meter.end()
         return failed(error)
     finally:
         (gc.enable if collecting else gc.disable)()
     values = {"wall_time_s": wall_s, "cpu_time_s": cpu_s, **meter.end()}
+    values.update(instruments.energy.end(run_s=wall_s * repeats, repeats=repeats))
     return Called(outcome=Outcome.OK, result=result, values=values)
 
 
-def timed(function: Callable[[Any], Any], case: Any, repeats: int) -> tuple[Any, float, float]:
+def timed(
+    function: Callable[[Any], Any], case: Any, repeats: int, *, devices: Devices
+) -> tuple[Any, float, float]:
     """Return the last result, and wall and CPU seconds per call.
 
     CPU time is the process's: a candidate's own threads count, and nothing else of a worker is
-    busy meanwhile.
+    busy meanwhile. Before each reading of the clock the GPUs that are in use are waited for.
     """
+    wait = devices.waiter()
+    devices.synchronise()
     cpu_ns = process_time_ns()
     wall_ns = perf_counter_ns()
-    for _ in itertools.repeat(None, repeats):
-        result = function(case)
+    if wait is None:
+        for _ in itertools.repeat(None, repeats):
+            result = function(case)
+    else:
+        for _ in itertools.repeat(None, repeats):
+            result = wait(function(case))
+    devices.synchronise()
     wall_ns = perf_counter_ns() - wall_ns
     cpu_ns = process_time_ns() - cpu_ns
     # a clock that stood still is at most its resolution away

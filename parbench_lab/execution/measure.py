@@ -12,16 +12,21 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import perf_counter_ns
 from typing import TextIO
 
 from parbench_lab.core.block import Block, Slot, Task
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
-from parbench_lab.execution import calls
+from parbench_lab.execution import calls, outcomes
+from parbench_lab.execution.calls import Instruments
 from parbench_lab.execution.cases import CaseShelf, KeptCase, digest_of
+from parbench_lab.execution.devices import DevicePeak, Devices
+from parbench_lab.execution.energy import RunEnergy, own_energy_meters
 from parbench_lab.execution.memory import Retention
 from parbench_lab.execution.meters import NO_PEAK, PeakMeter, peak_meter
 from parbench_lab.execution.program import Program, Progress, TaskReport
 from parbench_lab.execution.surroundings import LeftThreads, Surroundings
+from parbench_lab.monitoring.throttling import throttle_reasons_during
 
 FINGERPRINT_SHARE = 0.01
 METERED_S = 0.003
@@ -96,7 +101,9 @@ class Rig:
         meter: PeakMeter | None = None,
     ) -> None:
         self._alone = alone
-        self._meter = meter or peak_meter()
+        devices = Devices()
+        self._instruments = Instruments(devices=devices, energy=RunEnergy(own_energy_meters))
+        self._meter = meter or DevicePeak(peak_meter(), devices)
         self._retention = Retention(memory_limit_bytes, self._meter.resident_bytes)
         self._shelf = CaseShelf()
         self._surroundings = Surroundings()
@@ -157,13 +164,14 @@ class Rig:
     def _run_block(
         self, task: Task, block: Block, program: Program, progress: Progress
     ) -> tuple[BlockResult, str]:
+        began_ns = perf_counter_ns()
         progress.making(block.number)
         try:
             kept, made_s = self._shelf.get(program.token, program.workload, block.case)
         except Exception as error:  # noqa: BLE001 - the workload's own code; the race ends with its words
             case = block.case
             words = f"make_case(size={case.size}) of workload {case.workload!r} failed"
-            return _empty(task, block), f"{words}: {calls.one_line(error)}"
+            return outcomes.nothing_run(task, block), f"{words}: {calls.one_line(error)}"
         progress.made(block.number, made_s)
         self._retention.look()
         scene = _Scene(
@@ -192,6 +200,7 @@ class Rig:
                 worker=task.worker,
                 measurements=tuple(measurements),
                 made_case_s=made_s,
+                throttled=throttle_reasons_during(began_ns, perf_counter_ns()),
             ),
             "",
         )
@@ -216,12 +225,14 @@ class Rig:
         name, words = self._retention.condemn()
         for index, measurement in enumerate(measurements):
             if measurement.candidate == name:
-                measurements[index] = _failure(measurement, Outcome.OUT_OF_MEMORY, words)
+                measurements[index] = outcomes.failed_afterwards(
+                    measurement, Outcome.OUT_OF_MEMORY, words
+                )
                 scene.progress.measured(scene.block.number, measurements[index])
                 return
         for slot in scene.block.slots:
             if slot.candidate == name:
-                found = _measurement(slot, Outcome.OUT_OF_MEMORY, message=words)
+                found = outcomes.not_run(slot, Outcome.OUT_OF_MEMORY, message=words)
                 measurements.append(found)
                 scene.progress.measured(scene.block.number, found)
                 return
@@ -231,7 +242,9 @@ class Rig:
     def _run_slot(self, scene: _Scene, index: int, slot: Slot) -> Measurement | None:
         """Measure one slot; None where its candidate suffered from another's deed."""
         if slot.candidate in self._mutators:
-            return _measurement(slot, Outcome.WRONG, message=CHANGED_INPUT, checked=True)
+            return outcomes.not_run(slot, Outcome.WRONG, message=CHANGED_INPUT, checked=True)
+        if self._gpu_is_broken():
+            return None
         key = (slot.candidate, scene.block.case.size)
         first = key not in self._runs
         runs = self._runs[key] = self._runs.get(key, 0) + 1
@@ -248,6 +261,8 @@ class Rig:
             meter=self._meter if scene.metered else NO_PEAK,
             resident_bytes=self._retention.now_bytes,
             thorough=warm_up,
+            expected_s=self._lasted_s.get(key, math.inf),
+            instruments=self._instruments,
         )
         self._lasted_s[key] = called.seconds * slot.repeats or math.inf
         digest = ""
@@ -290,6 +305,18 @@ class Rig:
         called.values.update(further)
         return digest_of(called.result) if called.outcome is Outcome.OK else ""
 
+    def _gpu_is_broken(self) -> bool:
+        """Return whether an earlier run broke this process's CUDA context: nobody can run here.
+
+        Who broke it failed already, as its own run is waited for.
+        """
+        try:
+            self._instruments.devices.synchronise()
+        except Exception as error:  # noqa: BLE001 - every framework has exceptions of its own
+            self._retention.retire = f"its GPU cannot be used: {calls.one_line(error)}"
+            return True
+        return False
+
     def _judge_threads(self, called: calls.Called) -> str:
         if not self._alone:
             return ""
@@ -297,10 +324,10 @@ class Rig:
         if busy:
             called.outcome = Outcome.FAILED
             called.message = (
-                f"left {_threads(busy)} running that use CPU; join them before returning"
+                f"left {outcomes.threads(busy)} running that use CPU; join them before returning"
             )
             self._retention.retire = "a candidate left busy threads behind"
-        return f"left {_threads(left)} waiting; join them before returning" if left else ""
+        return f"left {outcomes.threads(left)} waiting; join them before returning" if left else ""
 
     # ------------------------------------------------------------ changes of the input
 
@@ -333,7 +360,7 @@ class Rig:
         suspects = sorted(scene.kept.unverified)
         scene.renew(self._shelf)
         for name in suspects:
-            scene.progress.running(scene.block.number, _slot_index(scene.block, name))
+            scene.progress.running(scene.block.number, outcomes.slot_index(scene.block, name))
             calls.call(
                 functools.partial(scene.program.resolve, name),
                 scene.kept.data,
@@ -342,6 +369,8 @@ class Rig:
                 meter=self._meter,
                 resident_bytes=self._retention.now_bytes,
                 thorough=True,
+                expected_s=0.0,
+                instruments=self._instruments,
             )
             if scene.kept.changed():
                 self._mutators.add(name)
@@ -355,40 +384,3 @@ class Rig:
             self._nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - kept
         with contextlib.redirect_stdout(self._nowhere), contextlib.redirect_stderr(self._nowhere):
             yield
-
-
-def _empty(task: Task, block: Block) -> BlockResult:
-    return BlockResult(number=block.number, worker=task.worker, measurements=())
-
-
-def _slot_index(block: Block, name: str) -> int:
-    """Return the slot in which a candidate runs, the first one where it is not in the block."""
-    names = [slot.candidate for slot in block.slots]
-    return names.index(name) if name in names else 0
-
-
-def _measurement(
-    slot: Slot, outcome: Outcome, *, message: str, checked: bool = False
-) -> Measurement:
-    return Measurement(
-        candidate=slot.candidate,
-        outcome=outcome,
-        copy=slot.copy,
-        repeats=slot.repeats,
-        checked=checked,
-        message=message,
-    )
-
-
-def _failure(measurement: Measurement, outcome: Outcome, message: str) -> Measurement:
-    return Measurement(
-        candidate=measurement.candidate,
-        outcome=outcome,
-        copy=measurement.copy,
-        repeats=measurement.repeats,
-        message=message,
-    )
-
-
-def _threads(count: int) -> str:
-    return "a thread" if count == 1 else f"{count} threads"

@@ -101,7 +101,13 @@ def dump_reply(reply: Reply) -> bytes:
     """Return a reply as bytes."""
     report = reply.report
     results = [
-        (r.number, r.worker, [measurement_tuple(m) for m in r.measurements], r.made_case_s)
+        (
+            r.number,
+            r.worker,
+            [measurement_tuple(m) for m in r.measurements],
+            r.made_case_s,
+            r.throttled,
+        )
         for r in report.results
     ]
     return pickle.dumps(
@@ -119,8 +125,9 @@ def load_reply(data: bytes) -> Reply:
                 worker=worker,
                 measurements=tuple(measurement_of(m) for m in measurements),
                 made_case_s=made_case_s,
+                throttled=throttled,
             )
-            for number, worker, measurements, made_case_s in results
+            for number, worker, measurements, made_case_s, throttled in results
         ),
         unrun=unrun,
         retire=retire,
