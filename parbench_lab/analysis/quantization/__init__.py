@@ -1,0 +1,1 @@
+"""What a quantisation study found: runs, points with their intervals, targets. Pure."""

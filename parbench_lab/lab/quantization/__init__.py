@@ -1,0 +1,1 @@
+"""The quantisation study: whole models, in memory and streamed, each run in a fresh process."""
