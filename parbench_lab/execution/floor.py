@@ -22,11 +22,13 @@ from parbench_lab.core.ports import (
     WorkerJoined,
     WorkerLeft,
 )
+from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.errors import UsageError
 from parbench_lab.execution import far, faults, remote
 from parbench_lab.execution.connection import Connection, Newcomer
 from parbench_lab.execution.faults import Cause
 from parbench_lab.execution.flight import Activity, FlightReader, Marker, create_flight_file
+from parbench_lab.execution.gpu_reports import GpuReports
 from parbench_lab.execution.processes import Supervisor, WorkerProcess
 from parbench_lab.execution.samples import NewestSamples
 from parbench_lab.execution.shipping import Payload
@@ -83,6 +85,7 @@ class Floor:
         self.connection: Connection | None = None
         self.supervisor: Supervisor | None = None
         self.samples = NewestSamples()
+        self._gpu_reports = GpuReports()
         self._session = session
         self._sink = sink
         self._workload = workload
@@ -223,8 +226,16 @@ class Floor:
                     name = station.info.name
                     usage = load_usage(message, session=self._session, worker=name)
                     if usage is not None:
-                        self.samples.take(name, usage, now_s())
+                        self._take_usage(station.info, usage)
                     return
+
+    def _take_usage(self, worker: WorkerInfo, usage: WorkerUsage) -> None:
+        now = now_s()
+        self.samples.take(worker.name, usage, now)
+        if worker.gpu:
+            report = self._gpu_reports.take(worker.gpu, usage, now)
+            if report is not None:
+                self._report(report)
 
     def on_refused(self, address: str, why: str) -> None:
         """A worker cannot be used."""

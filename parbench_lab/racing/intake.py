@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from parbench_lab.core.block import Task
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
+from parbench_lab.core.metric import DEVICE_METRICS, SOURCES
 from parbench_lab.core.ports import TaskEnded, WorkerLeft
 from parbench_lab.racing import events, judging, practice
 from parbench_lab.racing.constraints import broken_constraint
@@ -71,6 +72,9 @@ def _receive(race: Race, result: BlockResult) -> None:
     plan.ledger.made_case(result.made_case_s)
     race.blocks += 1
     race.measured_on.add(result.worker)
+    if result.throttled:
+        race.throttled_blocks += 1
+        race.throttle_reasons.update(dict.fromkeys(result.throttled))
     for measurement in result.measurements:
         _receive_one(race, plan, measurement, result.worker)
     race.dispatcher.arrive(result)
@@ -104,6 +108,21 @@ def _receive_one(race: Race, plan: Plan, measurement: Measurement, worker: str) 
     cost = plan.ledger.costs(measurement)
     if cost is not None:
         race.residuals.update(worker, name, cost[0])
+    else:
+        _note_unmeasured(race, plan, measurement)
+
+
+def _note_unmeasured(race: Race, plan: Plan, measurement: Measurement) -> None:
+    """Say, once a metric, that the race is about something that cannot be measured here."""
+    for metric in plan.ledger.objectives:
+        name = metric.name
+        if name in DEVICE_METRICS and name not in {*measurement.values, *race.unmeasured_noted}:
+            race.unmeasured_noted.add(name)
+            sentence = (
+                f"{name} of {measurement.candidate} was not measured, so nobody can be judged by "
+                f"it; it is read from {SOURCES[name]}"
+            )
+            race.facts.append(events.Noted(sentence=sentence))
 
 
 def _fault(race: Race, plan: Plan, measurement: Measurement) -> None:

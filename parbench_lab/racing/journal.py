@@ -110,6 +110,10 @@ def encode(
                 "unrun": list(event.unrun),
                 "suspicion": dataclasses.asdict(event.suspicion) if event.suspicion else None,
             }
+            if throttled := {
+                str(r.number): list(r.throttled) for r in event.results if r.throttled
+            }:
+                payload["throttled"] = throttled
             return kind, payload, tuple(_rows(event, dispatcher))
         case events.TaskSent():
             return kind, _task_payload(event.task), ()
@@ -219,6 +223,7 @@ def _task_ended(payload: Mapping[str, Any], rows: Sequence[MeasurementRow]) -> T
             )
         )
     suspicion = payload["suspicion"]
+    throttled = payload.get("throttled", {})
     return TaskEnded(
         task=payload["task"],
         worker=payload["worker"],
@@ -228,6 +233,7 @@ def _task_ended(payload: Mapping[str, Any], rows: Sequence[MeasurementRow]) -> T
                 worker=payload["worker"],
                 measurements=tuple(by_block[number]),
                 made_case_s=made_case_s,
+                throttled=tuple(throttled.get(str(number), ())),
             )
             for number, made_case_s in payload["blocks"]
         ),

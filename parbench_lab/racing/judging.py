@@ -53,7 +53,8 @@ def _judge(
     ledger.judged += 1
     race.rate.append((race.at_s, 1))
     if leader in costs:
-        kept = ledger.alone if plan.block.purpose == "alone" else ledger.together
+        company = ledger.company_on(race.gpu_of(result.worker))
+        kept = company.alone if plan.block.purpose == "alone" else company.together
         kept.append(costs[leader][0])
     challenge = race.challenge
     if challenge is not None and plan.challenger == challenge.name:

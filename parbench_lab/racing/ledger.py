@@ -53,6 +53,14 @@ class Samples:
         return self._medians[metric]
 
 
+@dataclass(slots=True)
+class Company:
+    """Recent costs of the leader while it ran alone, and while others were at work beside it."""
+
+    alone: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_VALUES))
+    together: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_VALUES))
+
+
 class Ledger:
     """Evidence and samples of one batch size with one set of objectives."""
 
@@ -77,8 +85,7 @@ class Ledger:
         self.first_limit_s = FIRST_LIMIT_S
         self.judged = 0
         self.race_blocks = 0
-        self.alone: deque[float] = deque(maxlen=KEPT_VALUES)
-        self.together: deque[float] = deque(maxlen=KEPT_VALUES)
+        self.company: dict[str, Company] = {}
         self.case_seed = 0
         self.case_left = 0
         self._made_case_s: deque[float] = deque(maxlen=KEPT_VALUES)
@@ -86,6 +93,10 @@ class Ledger:
     def sample(self, measurement: Measurement) -> None:
         """Keep what an ``ok`` measurement tells about typical values."""
         self.samples.setdefault(measurement.candidate, Samples()).add(measurement)
+
+    def company_on(self, gpu: str) -> Company:
+        """Return what is known of one GPU's workers, or with "" of all where GPUs do not matter."""
+        return self.company.setdefault(gpu, Company())
 
     def settle(self, name: str, measurement: Measurement, min_time_s: float) -> None:
         """Fix a candidate's repeats by warm runs; it takes part from the next block on.

@@ -96,6 +96,9 @@ class Race:
         self.blocks = 0
         self.measurements = 0
         self.measured_on: set[str] = set()
+        self.throttled_blocks = 0
+        self.throttle_reasons: dict[str, None] = {}
+        self.unmeasured_noted: set[str] = set()
         self.inside_s = 0.0
         self.worker_s = 0.0
         self.suspended = ""
@@ -251,6 +254,10 @@ class Race:
             return {}
         gpus = {name: self.workers[name].info.gpu for name in self.fitting_workers()}
         return gpus if all(gpus.values()) else {}
+
+    def gpu_of(self, worker: str) -> str:
+        """Return the GPU that a worker shares with others, empty where GPUs are not the matter."""
+        return self.seats().get(worker, "")
 
     def ranked(self) -> list[str]:
         """Return those who may be in the next block, best first."""

@@ -180,14 +180,16 @@ def _time_left_s(state: RaceState, blocks_per_s: float) -> float | None:
 def trust(state: RaceState) -> Trust:
     """Return how far to trust the machine, with sentences where it matters."""
     ledger = state.ledger
-    disturbed = interference(list(ledger.alone), list(ledger.together))
+    gpu, disturbed = _worst_interference(state)
     ratio = ledger.record.variance_ratio()
     residuals = state.residuals.residuals()
     warnings = [state.suspended] if state.suspended else []
     if disturbed is not None and disturbed.low > HIGH_INTERFERENCE:
+        warnings.append(_interference_words(state, gpu, disturbed))
+    if state.throttled_blocks:
         warnings.append(
-            f"candidates run {100 * disturbed.point:.0f} % slower while all workers are busy than "
-            "alone: lower max_concurrent"
+            f"{state.throttled_blocks} of {state.blocks} blocks ran while the GPU was throttled "
+            f"({', '.join(state.throttle_reasons)}): their times are those of a slower clock"
         )
     if ratio is not None and ratio > HIGH_VARIANCE_RATIO:
         warnings.append(
@@ -210,5 +212,27 @@ def trust(state: RaceState) -> Trust:
         interference=disturbed,
         variance_ratio=ratio,
         worker_residuals=residuals,
+        throttled_blocks=state.throttled_blocks,
         warnings=tuple(warnings),
+    )
+
+
+def _worst_interference(state: RaceState) -> tuple[str, Estimate | None]:
+    """Return the GPU whose blocks suffer most from company, and how much; "" for the CPU."""
+    known = [
+        (gpu, found)
+        for gpu, company in sorted(state.ledger.company.items())
+        if (found := interference(list(company.alone), list(company.together))) is not None
+    ]
+    return max(known, key=lambda pair: pair[1].low, default=("", None))
+
+
+def _interference_words(state: RaceState, gpu: str, disturbed: Estimate) -> str:
+    slower = f"candidates run {100 * disturbed.point:.0f} % slower while"
+    seats = [name for name, own in state.seats().items() if own == gpu]
+    if not gpu or len(seats) < 2:
+        return f"{slower} all workers are busy than alone: lower max_concurrent"
+    return (
+        f"{slower} its other seats are busy than alone on the GPU of {min(seats)}: lower "
+        "target_gpu_utilization or max_concurrent"
     )

@@ -45,7 +45,7 @@ def _fill_watch(race: Race, worker: str) -> None:
 
 
 def _hold_for_quiet(race: Race, active: list[str]) -> bool:
-    """Measure interference: drain every worker, then race on one alone."""
+    """Measure interference: drain every worker, then race on one alone; each GPU has its turn."""
     if race.quiet == "" and _alone_is_due(race, active):
         race.quiet = "draining"
     if race.quiet == "draining" and not race.in_flight():
@@ -53,8 +53,13 @@ def _hold_for_quiet(race: Race, active: list[str]) -> bool:
         plans = _race_plans(race, purpose="alone")
         race.quiet = "alone" if plans else ""
         if plans:
-            _send(race, active[0], plans)
+            _send(race, _least_heard_alone(race, active), plans)
     return race.quiet != ""
+
+
+def _least_heard_alone(race: Race, active: list[str]) -> str:
+    """Return the first of the workers on whose GPU the fewest blocks ran alone so far."""
+    return min(active, key=lambda name: len(race.ledger.company_on(race.gpu_of(name)).alone))
 
 
 def _alone_is_due(race: Race, active: list[str]) -> bool:
