@@ -85,12 +85,16 @@ class Trust:
     suspended
         Why verdicts are suspended, or the empty string.
     interference
-        How much slower the leader runs while all workers are busy than alone (0.1 is 10 %).
+        How much slower the leader runs while all workers are busy than alone (0.1 is 10 %); of
+        several GPUs, on the one where it matters most.
     variance_ratio
         Variance of 10-block means of duel outcomes over what independence predicts; above 1.5
         the blocks are autocorrelated.
     worker_residuals
         Worker name to how much slower it is than the typical worker (0.05 is 5 %).
+    throttled_blocks
+        Blocks of the whole race that ran while their worker's GPU was slowed down by heat or
+        power.
     warnings
         Sentences for the user, most important first.
     """
@@ -101,6 +105,7 @@ class Trust:
     interference: Estimate | None = None
     variance_ratio: float | None = None
     worker_residuals: Mapping[str, float] = field(default_factory=dict)
+    throttled_blocks: int = 0
     warnings: tuple[str, ...] = ()
 
 

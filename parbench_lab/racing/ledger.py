@@ -95,7 +95,7 @@ class Ledger:
         self.samples.setdefault(measurement.candidate, Samples()).add(measurement)
 
     def company_on(self, gpu: str) -> Company:
-        """Return what is known of one GPU's workers, or with "" of all where GPUs do not matter."""
+        """Return what is known of one GPU's workers; "": of all, where GPUs do not matter."""
         return self.company.setdefault(gpu, Company())
 
     def settle(self, name: str, measurement: Measurement, min_time_s: float) -> None:

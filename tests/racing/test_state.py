@@ -492,7 +492,7 @@ def test_a_canary_that_is_told_apart_suspends_the_verdicts_until_resumed():
 def test_interference_is_measured_with_all_other_workers_idle():
     world = race(n_workers=3, interference_every_s=1.0, policy="never")
 
-    world.run(until=lambda: len(world.state.ledger.alone) > 30)
+    world.run(until=lambda: len(world.state.ledger.company_on("").alone) > 30)
 
     alone = [t for t in world.sent if t.blocks[0].purpose == "alone"]
     assert alone
