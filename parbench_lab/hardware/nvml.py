@@ -32,7 +32,7 @@ _WORDS: Mapping[int, str] = {
     4: "no permission to ask the NVIDIA driver",
     NOT_FOUND: "no such device",
     9: "the NVIDIA driver is not loaded",
-    12: "no NVIDIA driver (its library libnvidia-ml is not installed)",
+    12: "no NVIDIA driver is installed",
     13: "the installed NVIDIA driver does not know this question",
     IS_LOST: "GPU is lost (it fell off the bus or was reset)",
     16: "the GPU needs a reset",

@@ -217,6 +217,7 @@ class ParallelBenchmarking(RaceVerbs):
                 self._store.finish_run(self._run_id, "failed", {"reason": str(error)})
             raise
         self._started = True
+        self._keeper.start()
 
     def play(
         self,
@@ -492,6 +493,7 @@ class ParallelBenchmarking(RaceVerbs):
         )
 
     def _keep_result(self) -> None:
+        self._keeper.close()
         error = self._engine.error
         ended = self._engine.ended or events.Ended(status="failed", reason=str(error))
         self._result = self._make_result(ended.status, ended.reason)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from parbench_lab.core.candidate import Candidate, as_candidate
-from parbench_lab.core.ports import RunStore
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.elimination.registry import policy_by_name
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -28,8 +27,6 @@ class RaceVerbs(RaceView):
 
     Safe to call from any thread; but for `wait`, `add` and `compare` everything returns at once.
     """
-
-    _store: RunStore
 
     def limit(
         self,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.metric import MEASURED_METRICS, Metric
-from parbench_lab.core.ports import Executor, Workload, workload_metrics, workload_name
+from parbench_lab.core.ports import Executor, RunStore, Workload, workload_metrics, workload_name
+from parbench_lab.core.runs import UsageRow
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.core.wording import odds
@@ -16,13 +16,14 @@ from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.elimination.registry import POLICIES
 from parbench_lab.hardware.cores import available_cores
 from parbench_lab.lab import live, parts
+from parbench_lab.lab.usage_keeping import UsageKeeper, no_gpu_here
+from parbench_lab.monitoring.wording import gpu_not_measured
 from parbench_lab.racing.engine import RaceEngine
 from parbench_lab.racing.history import (
     LogLine,
     RaceHistory,
     SizeSummary,
     TimedMeasurement,
-    TimedUsage,
 )
 from parbench_lab.racing.result import ranking_frame
 from parbench_lab.racing.scoreboard import sizes
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from parbench_lab.panel.race_panel import RacePanel
-
-GPU_NOT_MEASURED = "GPU utilisation is not measured: there are no GPU workers"
-KEPT_USAGE = 600
 
 
 class RaceView:
@@ -48,6 +46,7 @@ class RaceView:
     _own_policies: Mapping[str, EliminationPolicy]
     _executor: Executor
     _engine: RaceEngine
+    _store: RunStore
     _run_id: str
     _started: bool
     _closed: bool
@@ -55,7 +54,10 @@ class RaceView:
 
     def __init__(self) -> None:
         self._panel: RacePanel | None = None
-        self._usage: deque[TimedUsage] = deque(maxlen=KEPT_USAGE)
+        # asked through this object: a race that is taken up again has another engine
+        self._keeper = UsageKeeper(
+            look=self._asked_usage, keep=self._store_usage, clock=self._race_time_s
+        )
 
     @property
     def settings(self) -> Settings:
@@ -111,7 +113,14 @@ class RaceView:
     @property
     def not_measured(self) -> Mapping[str, str]:
         """What is not measured here, and why."""
-        return {"gpu_utilization": GPU_NOT_MEASURED}
+        seen = self._keeper.seen
+        why = gpu_not_measured(seen[-1].workers if seen else (), self.no_gpu)
+        return {"gpu_utilization": f"GPU utilisation is not measured: {why}"} if why else {}
+
+    @property
+    def no_gpu(self) -> str:
+        """Why this machine has no GPU, or that it has some."""
+        return no_gpu_here()
 
     @property
     def objective(self) -> Metric:
@@ -152,10 +161,7 @@ class RaceView:
 
     def usage(self) -> tuple[WorkerUsage, ...]:
         """Return how busy every worker is; what was asked is kept for `history`."""
-        busy = tuple(self._executor.usage())
-        if busy:
-            self._usage.append(TimedUsage(at_s=self._engine.now_s(), workers=busy))
-        return busy
+        return self._keeper.look()
 
     def history(self) -> RaceHistory:
         """Return the race over time: what the plots are drawn from."""
@@ -169,7 +175,7 @@ class RaceView:
             boards=(*self._engine.boards, self.scoreboard),
             sizes=self.sizes(),
             log=self.log_lines,
-            usage=tuple(self._usage),
+            usage=self._keeper.seen,
         )
 
     def ranking(self) -> pd.DataFrame:
@@ -190,6 +196,15 @@ class RaceView:
                 f"time limit of a measurement {parts.time_limit(settings)}",
             ]
         )
+
+    def _asked_usage(self) -> Sequence[WorkerUsage]:
+        return self._executor.usage()
+
+    def _store_usage(self, rows: Sequence[UsageRow]) -> None:
+        self._store.append_usage(self._run_id, rows)
+
+    def _race_time_s(self) -> float:
+        return self._engine.now_s()
 
     def _metrics(self) -> dict[str, Metric]:
         return {**MEASURED_METRICS, **{m.name: m for m in workload_metrics(self._workload)}}

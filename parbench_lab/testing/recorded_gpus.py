@@ -266,4 +266,4 @@ def failing_gpu() -> RecordedNvml:
 
 def no_driver() -> RecordedNvml:
     """Raise what a machine without a driver raises."""
-    raise GpuError("no NVIDIA driver (its library libnvidia-ml is not installed)", 12)
+    raise GpuError("no NVIDIA driver is installed", 12)
