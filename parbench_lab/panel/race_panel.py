@@ -7,10 +7,7 @@ seconds (starting, adding) is done by the panel's thread. Rule 3: closing it lea
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -20,6 +17,7 @@ from parbench_lab.errors import ParbenchError
 from parbench_lab.panel.building import close_tree, refused, verb_button
 from parbench_lab.panel.controls import Controls
 from parbench_lab.panel.curves import ALONE_S, Curves
+from parbench_lab.panel.heartbeat import Act, Heartbeat
 from parbench_lab.panel.presenter import board_state, code_of, table_as_csv
 from parbench_lab.panel.race_board import RaceBoard
 from parbench_lab.panel.static_page import RacePage, still_html
@@ -32,9 +30,6 @@ EAGER_TICKS = 60
 EAGER_S = 0.03
 BOARD_EVERY = 3
 """Every so-manieth fast tick redraws the board: three times a second can be read."""
-
-_Act = Callable[[], object]
-_log = logging.getLogger(__name__)
 
 
 class RacePanel:
@@ -55,16 +50,12 @@ class RacePanel:
     def __init__(self, control: RaceControl, *, headless: bool = False) -> None:
         self._control = control
         self._headless = headless
-        self._wake = threading.Condition()
-        self._jobs: deque[Callable[[], None]] = deque()
-        self._urgent = False
         self._eager = 0
-        self._stopping = False
         self._starting = False
         self._ticks = 0
         self._still: Any = None
         self._still_phase = ""
-        self._thread: threading.Thread | None = None
+        self._heart: Heartbeat | None = None
         if headless:
             return
         self.curves = Curves(control)
@@ -73,8 +64,8 @@ class RacePanel:
         self._make_controls()
         self.widget = self._lay_out()
         self._tick()
-        self._thread = threading.Thread(target=self._run, name="parbench-panel", daemon=True)
-        self._thread.start()
+        self._heart = Heartbeat(self._beat, self._pace_s)
+        self._heart.start()
 
     # ------------------------------------------------------------ the parts
 
@@ -136,7 +127,7 @@ class RacePanel:
     def _clicked(self, button: Any) -> None:
         self._try(button.act)
 
-    def _try(self, act: Callable[[], object]) -> None:
+    def _try(self, act: Act) -> None:
         """Do something a user asked for; what is refused is told below the buttons."""
         try:
             act()
@@ -218,40 +209,21 @@ class RacePanel:
 
     def refresh(self) -> None:
         """Look at the race now."""
-        with self._wake:
-            self._urgent = True
-            self._wake.notify_all()
+        heart = self._heart
+        if heart is not None:
+            heart.soon()
 
-    def _later(self, job: Callable[[], object]) -> None:
-        with self._wake:
-            self._jobs.append(lambda: self._try(job))
-            self._wake.notify_all()
+    def _later(self, job: Act) -> None:
+        heart = self._heart
+        if heart is not None:
+            heart.do(lambda: self._try(job))
 
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(
-                    lambda: self._stopping or self._urgent or self._jobs, self._pace_s()
-                )
-                if self._stopping:
-                    return
-                urgent, self._urgent = self._urgent, False
-                jobs, self._jobs = self._jobs, deque()
-            for act in self._round(jobs, urgent=urgent):
-                self._survive(act)
-
-    def _round(self, jobs: Sequence[_Act], *, urgent: bool) -> Iterator[_Act]:
+    def _beat(self, jobs: Sequence[Act], *, urgent: bool) -> Iterator[Act]:
         """Yield what is to be done now: what a user asked for, then a look at the race."""
         if jobs:
             yield lambda: self._show_board(self._control.scoreboard)
         yield from jobs
         yield lambda: self._tick(everything=urgent or bool(jobs))
-
-    def _survive(self, act: _Act) -> None:
-        try:
-            act()
-        except Exception:  # noqa: BLE001 - the picture may fail, the race must not
-            _log.exception("the panel could not be kept up to date")
 
     def _is_watched(self) -> bool:
         return self.board.watched or self.curves.figure.visible
@@ -321,14 +293,10 @@ class RacePanel:
 
     def close(self) -> None:
         """End the thread and the widgets; the race goes on. Idempotent."""
-        if self._thread is None:
+        heart, self._heart = self._heart, None
+        if heart is None:
             return
-        with self._wake:
-            self._stopping = True
-            self._wake.notify_all()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
-        self._thread = None
+        heart.close()
         if self._still is not None:
             self._update_still("closed")
         self.curves.figure.close()

@@ -9,11 +9,9 @@ the study alone.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib import resources
 from typing import Any
@@ -22,6 +20,7 @@ import ipywidgets as widgets
 
 from parbench_lab.errors import ParbenchError
 from parbench_lab.panel.building import close_tree, refused, verb_button
+from parbench_lab.panel.heartbeat import Act, Heartbeat, survive
 from parbench_lab.panel.study_board import StudyState, body_html, head_html, look_at, still_html
 from parbench_lab.panel.study_controls import StudyControls
 from parbench_lab.panel.study_curves import StudyCurves
@@ -36,8 +35,6 @@ LEAST_S, MOST_S = 0.3, 1.0
 """Between two pictures: ten times what one takes, within these."""
 OWED_S = 2.0
 """A picture that was put off is drawn after so long, even during a run."""
-
-_log = logging.getLogger(__name__)
 
 
 class StudyPanel:
@@ -58,16 +55,14 @@ class StudyPanel:
     def __init__(self, control: StudyControl, *, headless: bool = False) -> None:
         self._control = control
         self._headless = headless
-        self._wake = threading.Condition()
         self._drawing = threading.RLock()
-        self._jobs: deque[Callable[[], None]] = deque()
-        self._urgent = self._stopping = self._starting = False
+        self._starting = False
         self._ending = self._failure = ""
         self._owed_s: float | None = None
         self._next_s = float("-inf")
         self._still: Any = None
         self._still_of: tuple[str, int] = ("", 0)
-        self._thread: threading.Thread | None = None
+        self._heart: Heartbeat | None = None
         if headless:
             return
         self._state = look_at(control)
@@ -77,8 +72,8 @@ class StudyPanel:
         self.buttons = self._make_buttons()
         self.widget = self._lay_out()
         self._tick(urgent=True)
-        self._thread = threading.Thread(target=self._run, name="parbench-panel", daemon=True)
-        self._thread.start()
+        self._heart = Heartbeat(self._beat, self._pace_s)
+        self._heart.start()
 
     # ------------------------------------------------------------ the parts
 
@@ -111,7 +106,7 @@ class StudyPanel:
     def _clicked(self, button: Any) -> None:
         self._try(button.act)
 
-    def _try(self, act: Callable[[], object]) -> None:
+    def _try(self, act: Act) -> None:
         """Do something a user asked for; what is refused is told below the buttons."""
         try:
             act()
@@ -124,9 +119,9 @@ class StudyPanel:
     def _start(self) -> None:
         """Let the panel's thread start it: the store may take a while to answer."""
         self._starting = True
-        with self._wake:
-            self._jobs.append(self._do_start)
-            self._wake.notify_all()
+        heart = self._heart
+        if heart is not None:
+            heart.do(self._do_start)
 
     def _do_start(self) -> None:
         try:
@@ -151,42 +146,27 @@ class StudyPanel:
 
         Pictures take a tenth of the time at most; what is put off is drawn later.
         """
-        if self._headless or self._stopping:
+        heart = self._heart
+        if heart is None or heart.closing:
             return
         began_s = time.monotonic()
         if began_s < self._next_s:
             self._owed_s = self._owed_s or began_s
             return
-        self._survive(self._draw)
+        survive(self._draw)
         took_s = time.monotonic() - began_s
         least_s = LEAST_S if self.curves.figure.visible else UNSEEN_S
         self._next_s = began_s + max(least_s, min(10.0 * took_s, MOST_S))
 
     def refresh(self) -> None:
         """Look at the study now."""
-        with self._wake:
-            self._urgent = True
-            self._wake.notify_all()
+        heart = self._heart
+        if heart is not None:
+            heart.soon()
 
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(
-                    lambda: self._stopping or self._urgent or self._jobs, self._pace_s()
-                )
-                if self._stopping:
-                    return
-                urgent, self._urgent = self._urgent, False
-                jobs, self._jobs = self._jobs, deque()
-            for job in jobs:
-                self._survive(job)
-            self._survive(lambda: self._tick(urgent=urgent or bool(jobs)))  # noqa: B023 - at once
-
-    def _survive(self, act: Callable[[], object]) -> None:
-        try:
-            act()
-        except Exception:  # noqa: BLE001 - the picture may fail, the study must not
-            _log.exception("the panel could not be kept up to date")
+    def _beat(self, jobs: Sequence[Act], *, urgent: bool) -> Iterator[Act]:
+        yield from jobs
+        yield lambda: self._tick(urgent=urgent or bool(jobs))
 
     def _pace_s(self) -> float:
         if not self.curves.figure.visible:
@@ -255,7 +235,7 @@ class StudyPanel:
     @property
     def closed(self) -> bool:
         """Whether it has no thread and no widgets, or never had."""
-        return self._thread is None
+        return self._heart is None
 
     def page(self) -> StudyPage:
         """Return plots and table as they are now, for a report: no widgets, no network."""
@@ -264,14 +244,10 @@ class StudyPanel:
 
     def close(self) -> None:
         """End the thread and the widgets; the study goes on. Idempotent."""
-        if self._thread is None:
+        heart, self._heart = self._heart, None
+        if heart is None:
             return
-        with self._wake:
-            self._stopping = True
-            self._wake.notify_all()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
-        self._thread = None
+        heart.close()
         with self._drawing:  # a picture between two runs may be on its way
             self._state = self._look()
             self._update_still("closed")

@@ -1,0 +1,98 @@
+"""The one thread of a panel: it does what a user asked for, and looks again and again.
+
+It belongs to its panel, which starts and closes it. Nothing that goes wrong in it may end it, or
+reach what is shown: the picture may fail, the race or the study must not.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+Act = Callable[[], object]
+_log = logging.getLogger(__name__)
+
+
+class Beat(Protocol):
+    """What a panel does at each beat."""
+
+    def __call__(self, jobs: Sequence[Act], *, urgent: bool) -> Iterable[Act]:
+        """Return what to do now, in order.
+
+        `jobs` is what was asked for since the last beat; `urgent` says that somebody waits for a
+        look.
+        """
+
+
+class Heartbeat:
+    """Calls `beat` again and again, and at once where somebody waits for it.
+
+    Parameters
+    ----------
+    beat
+        Called in the thread.
+    pace_s
+        Returns for how long to rest when nobody waits, in seconds.
+    """
+
+    def __init__(self, beat: Beat, pace_s: Callable[[], float]) -> None:
+        self._beat = beat
+        self._pace_s = pace_s
+        self._wake = threading.Condition()
+        self._jobs: deque[Act] = deque()
+        self._urgent = False
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="parbench-panel", daemon=True)
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread.start()
+
+    def soon(self) -> None:
+        """Look at once."""
+        with self._wake:
+            self._urgent = True
+            self._wake.notify_all()
+
+    def do(self, job: Act) -> None:
+        """Let the thread do what may take a while."""
+        with self._wake:
+            self._jobs.append(job)
+            self._wake.notify_all()
+
+    @property
+    def closing(self) -> bool:
+        """Whether `close` was called."""
+        return self._closing
+
+    def close(self) -> None:
+        """End the thread; returns when it is gone, or at once in the thread itself. Idempotent."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify_all()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(
+                    lambda: self._closing or self._urgent or self._jobs, self._pace_s()
+                )
+                if self._closing:
+                    return
+                urgent, self._urgent = self._urgent, False
+                jobs, self._jobs = self._jobs, deque()
+            for act in self._beat(jobs, urgent=urgent):
+                survive(act)
+
+
+def survive(act: Act) -> None:
+    """Do something; what goes wrong is logged and goes no further."""
+    try:
+        act()
+    except Exception:  # noqa: BLE001 - the picture may fail, the race must not
+        _log.exception("the panel could not be kept up to date")
