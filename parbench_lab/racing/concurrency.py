@@ -142,7 +142,7 @@ def steadied(controller: Controller, at_s: float, *, steady: bool) -> Controller
 
 def forgetful(controller: Controller) -> Controller:
     """Forget what was learnt (the blocks are others now); the number stays for the time being."""
-    return Controller(blocks=controller.blocks)
+    return Controller(blocks=controller.blocks, told=controller.told & {Why.UNMEASURED})
 
 
 def bounded(controller: Controller, room: Room) -> Controller:
@@ -167,5 +167,5 @@ def moved(controller: Controller, blocks: int, why: Why, reason: str) -> Control
         usual_percent=None,
         peak_bytes=None,
         steady_since_s=None,
-        told=frozenset(),
+        told=frozenset({why}),
     )

@@ -53,7 +53,8 @@ def watch(race: Race) -> None:
     if not race.devices:
         return
     seats = race.seats()
-    active = frozenset(race.active_workers())
+    blocks = {gpu: device.controller.blocks for gpu, device in race.devices.items()}
+    active = frozenset(allocation.seats_at_work(seats, blocks, race.settings.max_concurrent))
     calm = race.phase == "racing" and not race.quiet and bool(seats)
     for gpu, device in race.devices.items():
         mine = [name for name, own in seats.items() if own == gpu]
