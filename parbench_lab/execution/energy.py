@@ -8,17 +8,15 @@ longer ``min_time_s`` makes a measurement of short calls long enough.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 
-from parbench_lab.execution.plans import VISIBLE
-from parbench_lab.hardware.gpu import GpuError, find_gpus, open_nvml
 from parbench_lab.monitoring.energy import (
     NVML_SOURCE,
     RAPL_SOURCE,
     EnergyMeters,
     open_energy_meters,
 )
+from parbench_lab.monitoring.sampling import gpu_at_hand
 
 MIN_RUN_S: Mapping[str, float] = {RAPL_SOURCE: 0.02, NVML_SOURCE: 1.0}
 """Shortest run per source: ten to twenty of its counter's ticks (about 1 ms; up to 100 ms)."""
@@ -79,10 +77,5 @@ class RunEnergy:
 
 def own_energy_meters() -> EnergyMeters:
     """Return the meters of this process: its packages', and its GPU's where it was given one."""
-    if not os.environ.get(VISIBLE):
-        return open_energy_meters()
-    try:
-        nvml = open_nvml()
-    except GpuError:
-        return open_energy_meters()
-    return open_energy_meters(nvml, find_gpus(nvml).gpus[:1])
+    at_hand = gpu_at_hand({})
+    return open_energy_meters(at_hand.nvml, () if at_hand.gpu is None else (at_hand.gpu,))

@@ -73,6 +73,8 @@ class Rig:
         nowhere, and threads they leave behind are noticed.
     meter
         Of memory; the best this system has by default.
+    devices
+        The GPUs in use here, found through the modules of this process by default.
 
     Examples
     --------
@@ -99,9 +101,10 @@ class Rig:
         memory_limit_bytes: int | None = None,
         alone: bool = True,
         meter: PeakMeter | None = None,
+        devices: Devices | None = None,
     ) -> None:
         self._alone = alone
-        devices = Devices()
+        devices = devices or Devices()
         self._instruments = Instruments(devices=devices, energy=RunEnergy(own_energy_meters))
         self._meter = meter or DevicePeak(peak_meter(), devices)
         self._retention = Retention(memory_limit_bytes, self._meter.resident_bytes)

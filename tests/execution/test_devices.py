@@ -1,0 +1,355 @@
+"""Waiting for GPUs: who is waited for, when, at what cost; memory and energy of a run."""
+
+import time
+import timeit
+from types import SimpleNamespace
+
+import pytest
+
+from parbench_lab.core.measurement import Outcome
+from parbench_lab.execution.calls import timed
+from parbench_lab.execution.devices import FRAMEWORKS, DevicePeak, Devices
+from parbench_lab.execution.energy import RunEnergy
+from parbench_lab.execution.measure import Rig
+from parbench_lab.execution.meters import NO_PEAK
+from parbench_lab.execution.program import Program, Silent
+from parbench_lab.monitoring.energy import EnergyMeters
+from parbench_lab.monitoring.throttling import forget_throttling, note_throttling
+from tests.execution.blocks import block, task
+
+MIB = 2.0**20
+
+
+class Torch:
+    """Plays PyTorch: a kernel runs until it is waited for; `broken` fails like a bad kernel."""
+
+    def __init__(self, *, initialised=True):
+        self.cuda = self
+        self.initialised = initialised
+        self.until_ns = 0
+        self.waits = 0
+        self.broken = ""
+        self.peak = self.allocated = 0.0
+
+    def is_initialized(self):
+        return self.initialised
+
+    def launch(self, seconds):
+        self.initialised = True
+        self.until_ns = max(self.until_ns, time.perf_counter_ns()) + int(1e9 * seconds)
+
+    def synchronize(self):
+        self.waits += 1
+        if self.broken:
+            raise RuntimeError(self.broken)
+        while time.perf_counter_ns() < self.until_ns:
+            pass
+
+    def reset_peak_memory_stats(self):
+        self.peak = self.allocated
+
+    def memory_allocated(self):
+        return self.allocated
+
+    def max_memory_allocated(self):
+        return self.peak
+
+    def allocate(self, n_bytes):
+        self.allocated += n_bytes
+        self.peak = max(self.peak, self.allocated)
+
+
+def numba_cuda(*, initialised, has_context):
+    class Driver:
+        is_initialized = initialised
+        asked = 0
+
+        def get_active_context(self):
+            self.asked += 1
+            return self
+
+        def __enter__(self):
+            return has_context
+
+        def __exit__(self, *exc):
+            pass
+
+    cuda = SimpleNamespace(waits=0, cudadrv=SimpleNamespace(driver=SimpleNamespace()))
+    cuda.cudadrv.driver.driver = Driver()
+
+    def synchronize():
+        cuda.waits += 1
+
+    cuda.synchronize = synchronize
+    return cuda
+
+
+def cupy(*, context, pool_bytes=0):
+    module = SimpleNamespace(waits=0)
+
+    class Device:
+        def synchronize(self):
+            module.waits += 1
+
+    module.cuda = SimpleNamespace(
+        driver=SimpleNamespace(ctxGetCurrent=lambda: context), Device=Device
+    )
+    module.get_default_memory_pool = lambda: SimpleNamespace(total_bytes=lambda: pool_bytes)
+    return module
+
+
+# ---------------------------------------------------------------- who is waited for
+
+
+@pytest.mark.parametrize(
+    ("module", "waits"),
+    [
+        pytest.param({"cupy": cupy(context=0)}, 0, id="cupy without a context"),
+        pytest.param({"cupy": cupy(context=1)}, 2, id="cupy with one"),
+        pytest.param({"torch": Torch(initialised=False)}, 0, id="torch on the CPU"),
+        pytest.param({"torch": Torch()}, 2, id="torch on a GPU"),
+        pytest.param(
+            {"numba.cuda": numba_cuda(initialised=True, has_context=False)},
+            0,
+            id="numba without a context",
+        ),
+        pytest.param(
+            {"numba.cuda": numba_cuda(initialised=True, has_context=True)},
+            2,
+            id="numba with one",
+        ),
+        pytest.param({"cupy": SimpleNamespace(waits=0)}, 0, id="half imported"),
+    ],
+)
+def test_a_framework_is_waited_for_once_it_uses_a_gpu(module, waits):
+    devices = Devices(module)
+
+    devices.synchronise()
+    devices.synchronise()
+
+    (played,) = module.values()
+    assert played.waits == waits
+
+
+def test_a_driver_that_is_not_initialised_is_not_asked_for_its_context():
+    cuda = numba_cuda(initialised=False, has_context=True)
+
+    Devices({"numba.cuda": cuda}).synchronise()
+
+    assert (cuda.waits, cuda.cudadrv.driver.driver.asked) == (0, 0)
+
+
+def test_a_framework_that_is_first_used_within_a_call_is_waited_for_after_it():
+    torch = Torch(initialised=False)
+    devices = Devices({"torch": torch})
+
+    _, wall_s, _ = timed(lambda _case: torch.launch(0.005), None, 1, devices=devices)
+
+    assert wall_s >= 0.005
+    assert torch.waits == 1
+
+
+def test_kernels_of_an_earlier_call_are_not_in_the_time_of_the_next():
+    torch = Torch()
+    torch.launch(0.02)
+
+    _, wall_s, _ = timed(abs, -1, 1, devices=Devices({"torch": torch}))
+
+    assert wall_s < 0.01
+
+
+def test_every_result_of_jax_is_waited_for_and_plain_ones_are_not():
+    class Array:
+        pass
+
+    waited = []
+    jax = SimpleNamespace(block_until_ready=waited.append)
+    devices = Devices({"jax": jax})
+    arrays = iter([Array(), Array(), (Array(),)])
+
+    timed(lambda _case: next(arrays), None, 3, devices=devices)
+    timed(lambda _case: 1.0, None, 3, devices=devices)
+
+    assert [type(result) for result in waited] == [Array, Array, tuple]
+
+
+def test_looking_costs_less_than_a_microsecond_where_nothing_is_there_to_wait_for():
+    devices = Devices()
+
+    n = 10_000
+    best_s = min(timeit.repeat(devices.synchronise, number=n, repeat=7)) / n
+
+    assert not set(FRAMEWORKS) & {"numpy"}
+    assert best_s < 1e-6
+
+
+# ---------------------------------------------------------------- faults
+
+
+class Anything:
+    def make_case(self, size, rng):
+        return size
+
+    def check(self, case, result):
+        pass
+
+
+def run(rig, functions, *blocks):
+    program = Program(token="t", workload=Anything(), resolve=lambda name: functions[name])
+    return rig.run_task(task(0, *blocks), program, Silent())
+
+
+@pytest.fixture
+def rig_on():
+    rigs = []
+
+    def make(torch):
+        rigs.append(Rig(devices=Devices({"torch": torch})))
+        return rigs[-1]
+
+    yield make
+    for rig in rigs:
+        rig.close()
+
+
+def test_a_kernel_that_fails_is_its_candidates_failure_and_the_process_is_replaced(rig_on):
+    torch = Torch()
+
+    def bad(case):
+        torch.broken = "an illegal memory access was encountered"
+
+    report = run(
+        rig_on(torch), {"bad": bad, "good": abs}, block(0, "bad", "good"), block(1, "good")
+    )
+
+    (result,) = report.results
+    (measurement,) = result.measurements
+    assert (measurement.candidate, measurement.outcome) == ("bad", Outcome.FAILED)
+    assert "illegal memory access" in measurement.message
+    assert report.unrun == (1,)
+    assert report.retire.startswith("its GPU cannot be used: RuntimeError: an illegal memory")
+
+
+# ---------------------------------------------------------------- memory
+
+
+def test_memory_of_torch_is_the_peak_of_its_allocator_and_its_growth():
+    torch = Torch()
+    torch.allocate(3 * MIB)
+    meter = DevicePeak(NO_PEAK, Devices({"torch": torch}))
+
+    meter.begin(0, thorough=False)
+    torch.allocate(5 * MIB)
+    torch.allocate(-5 * MIB)
+    values = meter.end()
+
+    assert values == {"peak_gpu_bytes": 8 * MIB, "peak_gpu_growth_bytes": 5 * MIB}
+
+
+def test_memory_of_cupy_is_what_its_pool_was_given_and_tells_no_growth():
+    meter = DevicePeak(NO_PEAK, Devices({"cupy": cupy(context=1, pool_bytes=2 * MIB)}))
+
+    meter.begin(0, thorough=False)
+
+    assert meter.end() == {"peak_gpu_bytes": 2 * MIB}
+
+
+def test_memory_of_a_gpu_is_absent_where_none_is_used():
+    meter = DevicePeak(NO_PEAK, Devices({"torch": Torch(initialised=False)}))
+
+    meter.begin(0, thorough=False)
+
+    assert meter.end() == {}
+
+
+# ---------------------------------------------------------------- energy
+
+
+class Counter:
+    """Counts a given number of joules between two readings."""
+
+    wraps_at_j = None
+
+    def __init__(self, source, step_j):
+        self.source = source
+        self._step_j = step_j
+        self._reading_j = 0.0
+
+    def read_j(self):
+        self._reading_j += self._step_j
+        return self._reading_j
+
+
+def energy_of(run_s, *counters, expected_s=10.0, repeats=1):
+    energy = RunEnergy(lambda: EnergyMeters(counters))
+    energy.begin(expected_s=expected_s)
+    return energy.end(run_s=run_s, repeats=repeats)
+
+
+def test_energy_is_per_call_and_named_by_what_was_read():
+    found = energy_of(
+        2.0,
+        Counter("NVML", 300.0),
+        Counter("RAPL package-0", 40.0),
+        Counter("RAPL package-1", 60.0),
+        repeats=10,
+    )
+
+    assert found == {"gpu_energy_j": 30.0, "cpu_energy_j": 10.0}
+
+
+@pytest.mark.parametrize(
+    ("run_s", "measured"),
+    [
+        pytest.param(0.019, set(), id="too short for both"),
+        pytest.param(0.02, {"cpu_energy_j"}, id="long enough for the processor's"),
+        pytest.param(1.0, {"cpu_energy_j", "gpu_energy_j"}, id="long enough for both"),
+    ],
+)
+def test_energy_of_a_short_run_is_not_measured(run_s, measured):
+    found = energy_of(run_s, Counter("NVML", 300.0), Counter("RAPL package-0", 40.0))
+
+    assert set(found) == measured
+
+
+def test_energy_is_absent_where_the_counter_stood_still():
+    assert energy_of(5.0, Counter("NVML", 0.0)) == {}
+
+
+def test_the_counters_are_not_opened_for_runs_that_are_expected_to_be_short():
+    opened = []
+    energy = RunEnergy(lambda: opened.append(1) or EnergyMeters(()))
+
+    energy.begin(expected_s=0.001)
+
+    assert energy.end(run_s=0.001, repeats=1) == {}
+    assert opened == []
+
+
+# ---------------------------------------------------------------- throttling
+
+
+@pytest.fixture
+def noted():
+    forget_throttling()
+    yield note_throttling
+    forget_throttling()
+
+
+def test_a_block_that_ran_while_its_gpu_was_throttled_is_marked(noted, rig_on):
+    def hot(case):
+        noted(time.perf_counter_ns(), ("thermal",))
+
+    def cool(case):
+        noted(time.perf_counter_ns(), ())
+
+    report = run(
+        rig_on(Torch()),
+        {"hot": hot, "cool": cool},
+        block(0, "hot"),
+        block(1, "cool"),
+        block(2, "cool"),
+    )
+
+    # the second begins while the last that is known is that it is hot
+    assert [result.throttled for result in report.results] == [("thermal",), ("thermal",), ()]
