@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from parbench_lab.core.candidate import Candidate
-from parbench_lab.core.metric import MEASURED_METRICS, Metric
+from parbench_lab.core.metric import DEVICE_METRICS, MEASURED_METRICS, Metric
 from parbench_lab.core.ports import Executor, RunStore, Workload, workload_metrics, workload_name
 from parbench_lab.core.runs import UsageRow
 from parbench_lab.core.standing import Scoreboard
@@ -114,6 +114,8 @@ class RaceView:
     def not_measured(self) -> Mapping[str, str]:
         """What is not measured here, and why."""
         seen = self._keeper.seen
+        if not seen and any(candidate.resources.get("GPU") for candidate in self._candidates):
+            return {}  # they run on GPU workers or not at all; nobody has looked yet
         why = gpu_not_measured(seen[-1].workers if seen else (), self.no_gpu)
         return {"gpu_utilization": f"GPU utilisation is not measured: {why}"} if why else {}
 
@@ -134,8 +136,11 @@ class RaceView:
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        """Metrics that may be objectives."""
-        return tuple(self._metrics())
+        """Metrics that may be objectives; those of devices once they have been measured."""
+        boards = (standing.values for standing in self.scoreboard.standings)  # noqa: PD011 - ours
+        seen = {name for values in boards for name in values}
+        offered = seen | set(self._objective_names()) | self._metrics().keys() - DEVICE_METRICS
+        return tuple(name for name in self._metrics() if name in offered)
 
     @property
     def policy_names(self) -> tuple[str, ...]:
