@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from parbench_lab.lab.comparing import compare
     from parbench_lab.lab.demo import demo
     from parbench_lab.lab.optimizer import ComprehensiveOptimizer, ParallelOptimizer
+    from parbench_lab.lab.quantization.study import QuantizationStudy, load_quantization
     from parbench_lab.lab.record import load_record
     from parbench_lab.lab.scaling_study import ScalingStudy
     from parbench_lab.lab.stored import load_curves, load_history
@@ -41,6 +42,7 @@ __all__ = [
     "Metric",
     "ParallelBenchmarking",
     "ParallelOptimizer",
+    "QuantizationStudy",
     "RaceResult",
     "Scalable",
     "ScalingCurve",
@@ -58,6 +60,7 @@ __all__ = [
     "laws",
     "load_curves",
     "load_history",
+    "load_quantization",
     "load_record",
     "ml",
     "plots",
@@ -80,6 +83,7 @@ _HOMES = {
     "ComprehensiveOptimizer": "parbench_lab.lab.optimizer",
     "ParallelBenchmarking": "parbench_lab.lab.bench",
     "ParallelOptimizer": "parbench_lab.lab.optimizer",
+    "QuantizationStudy": "parbench_lab.lab.quantization.study",
     "RaceResult": "parbench_lab.racing.result",
     "Scalable": "parbench_lab.core.scalable",
     "ScalingCurve": "parbench_lab.analysis.curve",
@@ -88,6 +92,7 @@ _HOMES = {
     "demo": "parbench_lab.lab.demo",
     "load_curves": "parbench_lab.lab.stored",
     "load_history": "parbench_lab.lab.stored",
+    "load_quantization": "parbench_lab.lab.quantization.study",
     "load_record": "parbench_lab.lab.record",
 }
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from parbench_lab.reports.parameters import Parameter
     from parbench_lab.reports.sources import Source
 
-_KINDS = {"race": "race", "scaling": "study"}
+_KINDS = {"race": "race", "scaling": "study", "quantize": "quantize"}
 """Of the runs that the shipped reports show again."""
 
 
@@ -29,13 +29,15 @@ _KINDS = {"race": "race", "scaling": "study"}
     epilog=examples(
         "parbench report race -p workload=sorting -p batch_size=2000 -o out/",
         "parbench report race --from latest -o out/          nothing is measured",
+        "parbench report quantize latest                     a stored study of quantisation",
         "parbench report scaling -p workers=1,2,4 -p 'targets=4-8x on 8 cores'",
         "parbench report history -p name=sorting",
         "parbench report my.ipynb --list                     its parameters",
     )
     + "\n\nExit codes: 0 done, 1 a cell failed (what came before it is left), 2 wrong use."
 )
-@click.argument("notebook", metavar="race|scaling|history|compare|NOTEBOOK.ipynb")
+@click.argument("notebook", metavar="race|scaling|quantize|history|compare|NOTEBOOK.ipynb")
+@click.argument("shown", required=False, metavar="[RUN]")
 @click.option(
     "-p",
     "--parameter",
@@ -70,12 +72,13 @@ _KINDS = {"race": "race", "scaling": "study"}
 @common_options
 @click.pass_context
 def report(
-    ctx: click.Context, /, notebook: str, *, listing: bool, as_json: bool, output: Path | None,
-    quiet: bool, **asked: Any,
+    ctx: click.Context, /, notebook: str, *, shown: str | None, listing: bool, as_json: bool,
+    output: Path | None, quiet: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """Execute a notebook with parameters and leave a page that opens without a network.
 
-    The notebook is one of those shipped, or any of yours with a cell tagged "parameters".
+    The notebook is one of those shipped, or any of yours with a cell tagged "parameters". With a
+    RUN (as --from) a stored run is shown.
     Parameters are values, never code; an unknown one is refused.
     """
     from parbench_lab.reports.sources import source_of  # noqa: PLC0415 - loads nbformat
@@ -85,6 +88,9 @@ def report(
         _list(source, as_json=as_json, output=output)
         return
     path = checked_output(output)
+    if shown is not None and asked["run"] is not None:
+        raise UsageError("--from: the run is given twice; leave one of them out")
+    asked["run"] = asked["run"] if shown is None else shown
     values = _values(ctx, source, asked)
     from parbench_lab.reports.rendering import render  # noqa: PLC0415 - slow to load
 

@@ -16,6 +16,7 @@ from parbench_lab.cli.config import file_layers, merged
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.options import common_options, examples, given_layers, store_option
 from parbench_lab.cli.output import checked_output, deliver, write_atomically
+from parbench_lab.cli.quantize import show_quantization
 from parbench_lab.cli.spectators import console_on, draw_table, print_sentence, print_table
 from parbench_lab.cli.stored import (
     UNFINISHED,
@@ -24,9 +25,11 @@ from parbench_lab.cli.stored import (
     scoreboard_from_json,
     show_document,
 )
+from parbench_lab.cli.usage import usage_lines
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunSummary
 from parbench_lab.core.wording import count, printable, resume_hint, span
 from parbench_lab.errors import UsageError
+from parbench_lab.monitoring.thinning import UsageSummary, summarize
 from parbench_lab.racing.settings import Settings
 
 PICTURE_CELLS = 110
@@ -79,13 +82,18 @@ def show(
             document = _show_study(summary, header, store.events(header.id), as_json=as_json)
             deliver(document, as_json=as_json, output=path)
             return
+        if header.kind == "quantize":
+            shown = show_quantization(summary, header, store.events(header.id), as_json=as_json)
+            deliver(shown, as_json=as_json, output=path)
+            return
         events = store.events(header.id) if summary.result is None else ()
-        document = show_document(header, summary, events)
+        used = summarize(store.usage(header.id))
+        document = show_document(header, summary, events, used)
     deliver(document, as_json=as_json, output=path)
     if picture is not None:
         write_atomically(picture, _picture(summary, document["result"]))
     if not as_json:
-        _print_run(summary, document)
+        _print_run(summary, document, used)
 
 
 def _show_study(
@@ -147,7 +155,9 @@ def _print_runs(found: Sequence[RunSummary]) -> None:
     console_on(sys.stdout).print(table)
 
 
-def _print_run(summary: RunSummary, document: Mapping[str, Any]) -> None:
+def _print_run(
+    summary: RunSummary, document: Mapping[str, Any], used: Sequence[UsageSummary]
+) -> None:
     status = run_status(summary)
     click.echo(
         printable(f"{summary.kind} {summary.id}: {summary.name}, {summary.started_utc}, {status}")
@@ -161,6 +171,8 @@ def _print_run(summary: RunSummary, document: Mapping[str, Any]) -> None:
         scoreboard = scoreboard_from_json(result["scoreboard"])
         print_table(sys.stdout, scoreboard, settings)
     print_sentence(sys.stdout, result.get("sentence", ""))
+    for line in usage_lines(used, result.get("not_measured") or {}):
+        print_sentence(sys.stdout, line)
     if status == INTERRUPTED:
         click.echo(resume_hint(summary.id))
 

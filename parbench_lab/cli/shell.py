@@ -24,6 +24,7 @@ from parbench_lab.cli.options import debug_option, examples
 from parbench_lab.cli.profile import profile
 from parbench_lab.cli.prove import prove
 from parbench_lab.cli.prune import prune
+from parbench_lab.cli.quantize import quantize
 from parbench_lab.cli.race import race
 from parbench_lab.cli.report import report
 from parbench_lab.cli.runs import runs, show
@@ -104,6 +105,7 @@ for _command in (
     race,
     scale,
     prove,
+    quantize,
     watch,
     bisect,
     compare,

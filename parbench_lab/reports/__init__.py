@@ -2,7 +2,7 @@
 
 >>> from parbench_lab import reports
 >>> reports.shipped()
-('compare', 'history', 'race', 'scaling')
+('compare', 'history', 'quantize', 'race', 'scaling')
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from parbench_lab.reports.measured import race_results, scaling_results
     from parbench_lab.reports.measuring import entrants
     from parbench_lab.reports.origin import about
+    from parbench_lab.reports.quantization import quantization_results, quantization_text
     from parbench_lab.reports.rendering import Failure, Report, render
     from parbench_lab.reports.sources import shipped
     from parbench_lab.reports.targets import SpeedupTarget, parse_target, target_line
@@ -43,6 +44,8 @@ _HOMES = {
     "history_text": "history",
     "keep": "kept",
     "parse_target": "targets",
+    "quantization_results": "quantization",
+    "quantization_text": "quantization",
     "race_results": "measured",
     "race_text": "text",
     "read_history": "history",
@@ -71,6 +74,8 @@ __all__ = [
     "history_text",
     "keep",
     "parse_target",
+    "quantization_results",
+    "quantization_text",
     "race_results",
     "race_text",
     "read_history",

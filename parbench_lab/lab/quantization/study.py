@@ -262,6 +262,7 @@ class QuantizationStudy:
             self._hints = journal.changes(self._store, self.results, run_id=self.run_id)
         self._record(journal.NOTED, {"notes": self._notes, "hints": list(self._hints)})
         found = self.results
+        self._tell(status)
         if found.curve is not None:
             size = found.curve.levels[0].size
             curves = {Series(backend="threads", size=size): found.curve}

@@ -1,0 +1,217 @@
+"""``parbench quantize``: whole models quantised over threads, sizes and modes."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from parbench_lab.cli.options import (
+    debug_option,
+    examples,
+    json_option,
+    output_option,
+    store_option,
+)
+from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.cli.scale import Counts
+from parbench_lab.core.wording import printable
+
+if TYPE_CHECKING:
+    from parbench_lab.core.ports import EventRecord, RunHeader, RunSummary
+    from parbench_lab.lab.quantization.study import Progress, QuantizationStudy
+
+ALL_CORES = (1, 2, 4, 8, 16)
+ALL_SIZES = ("100M", "600M", "7B")
+"""As the models were first called; the last holds 3.36 billion parameters."""
+
+
+@click.command(
+    epilog=examples(
+        "parbench quantize                                   100M over this machine's cores",
+        "parbench quantize --cores 1,2,4,8,16 --model-size 600M",
+        "parbench quantize --model-sizes 100M,600M,7B --threads 8",
+        "parbench quantize --streaming-comparison --bits 4 --group-size 128",
+        "parbench quantize --model model.safetensors --cores 1,2 --json --output found.json",
+        "parbench quantize --all",
+    )
+    + "\n\nExit codes: 0 done, 1 a run failed or a target that can be measured here is missed, "
+    "2 wrong use."
+)
+@click.option(
+    "--cores",
+    type=Counts(),
+    help="Threads of the core scaling.  [default: up to the cores, if nothing else is asked]",
+)
+@click.option(
+    "--model-size",
+    metavar="NAME",
+    help="Model of the core scaling: 100M (104.9 M parameters), 600M (629 M), 7B (holds 3.36 "
+    "billion), 7B-true (6.74 billion) or LAYERSxROWSxCOLUMNS.  [default: 100M; 600M with --all]",
+)
+@click.option(
+    "--model-sizes", metavar="NAME,NAME,...", help="Models to measure with --threads threads."
+)
+@click.option(
+    "--threads",
+    type=int,
+    default=8,
+    show_default=True,
+    help="Of --model-sizes and --streaming-comparison.",
+)
+@click.option(
+    "--streaming-comparison",
+    is_flag=True,
+    help="Compare batch and streaming on 100 layers of (1024, 4096), or on --model.",
+)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="All three: --cores 1,2,4,8,16, --model-sizes 100M,600M,7B (the last holds 3.36 billion "
+    "parameters), --streaming-comparison.",
+)
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Your own weights, .safetensors or .npz, instead of --model-size.",
+)
+@click.option("--bits", type=int, default=8, show_default=True, help="8, 4 or 2.")
+@click.option(
+    "--group-size",
+    type=int,
+    metavar="N",
+    help="So many columns share a scale.  [default: a whole row, that is a channel]",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "batch", "streaming"]),
+    default="auto",
+    show_default=True,
+    help="Whole model in memory, or some pieces at a time; auto: batch where it fits.",
+)
+@click.option(
+    "--repeats", type=int, default=5, show_default=True, help="How often each is measured."
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--scratch",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Where weights and results are kept meanwhile.  [default: the system's temporary folder]",
+)
+@click.option(
+    "--reports",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".benchmarks/parallel",
+    show_default=True,
+    metavar="FOLDER",
+    help="Where the text and the JSON report go.",
+)
+@store_option
+@json_option
+@output_option
+@debug_option
+def quantize(
+    *, everything: bool, folder: Path, as_json: bool, output: Path | None, **asked: Any
+) -> int:
+    """Quantise whole models to int8, int4 or int2 and measure time, memory and error.
+
+    Each run is made in a fresh process that reads a file of weights and writes a file of codes
+    and scales: with the whole model in memory (batch) or some pieces at a time (streaming).
+    Ctrl-C ends the study with what was measured.
+    """
+    checked_output(output)
+    screen = sys.stderr if as_json else sys.stdout
+    with _sigterm_is_ctrl_c(), _study(asked, everything=everything) as study:
+        _measure(study, screen)
+        results = study.results
+    from parbench_lab.analysis.quantization.targets import failed  # noqa: PLC0415 - loads numpy
+    from parbench_lab.reports import quantization  # noqa: PLC0415 - loads numpy
+
+    print(f"\n{quantization.quantization_text(results)}\n", file=screen)
+    for path in quantization.write_reports(results, folder):
+        print(printable(str(path)), file=screen)
+    if not results.complete:
+        print(f"{len(results.runs)} runs were measured and kept", file=screen)
+    document = {"run": study.run_id, **quantization.quantization_document(results)}
+    deliver(document, as_json=as_json, output=output)
+    return 1 if failed(results) or results.failures else 0
+
+
+def _study(asked: dict[str, Any], *, everything: bool) -> QuantizationStudy:
+    from parbench_lab.lab.quantization.study import (  # noqa: PLC0415 - loads numpy, SQL
+        QuantizationStudy,
+    )
+
+    sizes = asked.pop("model_sizes")
+    given = {
+        **asked,
+        "cores": asked["cores"] or (ALL_CORES if everything else None),
+        "model_size": asked["model_size"] or ("600M" if everything else "100M"),
+        "streaming_comparison": asked["streaming_comparison"] or everything,
+    }
+    default = ALL_SIZES if everything else ()
+    return QuantizationStudy(model_sizes=sizes.split(",") if sizes else default, **given)
+
+
+def _measure(study: QuantizationStudy, screen: TextIO) -> None:
+    """Measure with a progress bar."""
+    from rich.console import Console  # noqa: PLC0415 - slow to load
+    from rich.progress import Progress as Bar  # noqa: PLC0415 - slow to load
+
+    with Bar(console=Console(file=screen)) as bar:
+        task = bar.add_task("quantize", total=None)
+
+        def step(progress: Progress) -> None:
+            bar.update(
+                task,
+                completed=progress.done,
+                total=progress.planned,
+                description=printable(progress.what),
+            )
+
+        study.on_progress = step
+        study.run()
+
+
+@contextlib.contextmanager
+def _sigterm_is_ctrl_c() -> Iterator[None]:
+    """End as after Ctrl-C where the process is asked to end: gigabytes are to be cleaned up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def show_quantization(
+    summary: RunSummary, header: RunHeader, events: Iterator[EventRecord], *, as_json: bool
+) -> dict[str, Any]:
+    """Print a stored study unless JSON is asked for; return it as JSON values."""
+    from parbench_lab.lab.quantization.journal import read_results  # noqa: PLC0415 - loads numpy
+    from parbench_lab.reports import quantization  # noqa: PLC0415 - loads numpy
+
+    results = read_results(header, events)
+    if not as_json:
+        about = f"{summary.kind} {summary.id}: {summary.started_utc}, {summary.status_in_words}"
+        click.echo(f"{printable(about)}\n\n{quantization.quantization_text(results)}")
+    return {
+        "id": summary.id,
+        "kind": summary.kind,
+        "name": summary.name,
+        "started_utc": summary.started_utc,
+        "status": summary.status,
+        **quantization.quantization_document(results),
+    }
