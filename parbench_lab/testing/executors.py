@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import itertools
 import threading
@@ -136,8 +137,15 @@ class ScriptedExecutor:
             self.join(name)
 
     def usage(self) -> tuple[WorkerUsage, ...]:
-        """Return each worker with nothing measured."""
-        return tuple(WorkerUsage(worker=name) for name in sorted(self._workers))
+        """Return each worker with the last reading of its GPU; nothing else is measured."""
+        with self._lock:
+            read = {meter.gpu.uuid: meter.usage() for meter in self._meters}
+            names = sorted(self._workers)
+        bare = WorkerUsage(worker="")
+        return tuple(
+            dataclasses.replace(read.get(self._uuids.get(name, ""), bare), worker=name)
+            for name in names
+        )
 
     def publish(self, candidate: Candidate) -> None:
         """Check that the candidate is in the script.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from parbench_lab.core.ports import GpuSampled
+from parbench_lab.core.usage import WorkerUsage
 
 _CLOCK_SLACK_S = 1e-9
 
@@ -81,6 +82,9 @@ class GpuMeter:
         self._next_s = every_s
         self._busy: list[tuple[float, int]] = [(0.0, 0)]
         self._holding: set[str] = set()
+        self._last = GpuSampled(
+            gpu=gpu.uuid, utilization_percent=None, reason="nothing was read yet"
+        )
 
     def seen(self, at_s: float, busy: set[str]) -> None:
         """Note which of its seats are busy from this virtual second on."""
@@ -96,9 +100,22 @@ class GpuMeter:
         """Return the readings that are due up to this virtual second, with their times."""
         due = []
         while self._next_s <= at_s + _CLOCK_SLACK_S:
-            due.append((self._next_s, self._read(self._next_s)))
+            self._last = self._read(self._next_s)
+            due.append((self._next_s, self._last))
             self._next_s += self._every_s
         return due
+
+    def usage(self) -> WorkerUsage:
+        """Return the last reading as a worker on this device would tell it."""
+        last = self._last
+        return WorkerUsage(
+            worker="",
+            gpu_uuid=self.gpu.uuid,
+            gpu_percent=last.utilization_percent,
+            gpu_memory_bytes=last.memory_used_bytes,
+            gpu_memory_total_bytes=last.memory_bytes,
+            not_measured=(("gpu", last.reason),) if last.reason else (),
+        )
 
     def _read(self, at_s: float) -> GpuSampled:
         gpu = self.gpu

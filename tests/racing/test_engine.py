@@ -13,7 +13,7 @@ from parbench_lab.errors import ClusterError, StoreError
 from parbench_lab.racing import journal
 from parbench_lab.racing.result import jsonable
 from parbench_lab.store import open_store
-from parbench_lab.testing import ScriptedExecutor
+from parbench_lab.testing import ModelGpu, ScriptedExecutor
 from tests.chaos.candidates import Summing
 
 
@@ -201,3 +201,20 @@ def test_looking_from_many_threads_never_meets_a_half_made_state():
             thread.join()
 
     assert errors == []
+
+
+@pytest.mark.parametrize("needs", [{"GPU": 1.0}, {}], ids=["needs a GPU", "needs none"])
+def test_samples_of_a_gpu_are_journalled_where_they_decide_something(needs):
+    store = open_store(":memory:")
+    gpu = ModelGpu(uuid="GPU-0", seats=2, percent=lambda busy: 40.0 * busy)
+    timings = {"best": seconds(0.10), "slow": seconds(0.13)}
+    candidates = [pb.Candidate(name=n, function=abs, resources=needs) for n in timings]
+    executor = ScriptedExecutor(timings, n_workers=1, gpus=[gpu])
+
+    with pb.ParallelBenchmarking(candidates, Summing(), store=store, executor=executor) as bench:
+        result = bench.run_continuous_optimization()
+        kinds = {event.kind for event in store.events(bench.run_id)}
+
+    assert result.winner == "best"
+    assert ("GpuSampled" in kinds) is bool(needs)
+    assert [load.gpu for load in result.scoreboard.gpus] == (["GPU-0"] if needs else [])
