@@ -12,6 +12,7 @@ from parbench_lab.core.ports import RunStore, Workload
 from parbench_lab.core.roofline import Roofline
 from parbench_lab.core.series import Mode
 from parbench_lab.core.standing import Scoreboard
+from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.racing.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,6 +74,13 @@ class Bench(Protocol):
     @property
     def dashboard_link(self) -> str | None:
         """Address of the Dask dashboard, where there is one."""
+
+    @property
+    def no_gpu(self) -> str:
+        """Why this machine has no GPU, or that it has some."""
+
+    def usage(self) -> Sequence[WorkerUsage]:
+        """Return how busy every worker is."""
 
     def limit(
         self,

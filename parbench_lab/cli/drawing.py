@@ -114,6 +114,7 @@ def screen_lines(
     title: str = "",
     log: Sequence[str] = (),
     usage: HostUsage | None = None,
+    workers: str = "",
     budget_s: float | None = None,
 ) -> tuple[Line, ...]:
     """Return the whole live view, fewer lines than `height_lines` (but at least the leaders).
@@ -124,6 +125,7 @@ def screen_lines(
     foot = [
         Line(text=progress_line(scoreboard, settings, budget_s=budget_s)),
         Line(text=machine_line(scoreboard, usage), tone="aside"),
+        *([Line(text=workers, tone="aside")] if workers else []),
         *(Line(text=as_flags(warning), tone="warning") for warning in trust_lines(scoreboard)[:3]),
     ]
     if height_lines >= 16:

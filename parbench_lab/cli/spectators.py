@@ -17,6 +17,7 @@ from parbench_lab.cli.interrupts import Interrupts
 from parbench_lab.cli.usage import host_usage
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.core.wording import printable
+from parbench_lab.monitoring.wording import workers_line
 from parbench_lab.racing.leaderboard import (
     LeaderboardRow,
     leaderboard_rows,
@@ -119,6 +120,7 @@ class LiveView:
             title=title,
             log=bench.log[-4:],
             usage=host_usage(),
+            workers=workers_line(bench.usage(), bench.no_gpu),
             budget_s=self._budget_s,
         )
         self._live.update(segments(lines), refresh=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from parbench_lab.cli.usage import usage_document
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.ports import EventRecord, RunHeader, RunSummary
 from parbench_lab.core.standing import Scoreboard, Standing, Trust, VerdictKind
+from parbench_lab.monitoring.thinning import UsageSummary
 
 UNFINISHED = "running or interrupted"
 
@@ -35,17 +37,22 @@ def run_document(summary: RunSummary) -> dict[str, Any]:
 
 
 def show_document(
-    header: RunHeader, summary: RunSummary, events: Iterable[EventRecord]
+    header: RunHeader,
+    summary: RunSummary,
+    events: Iterable[EventRecord],
+    used: Sequence[UsageSummary] = (),
 ) -> dict[str, Any]:
     """Return everything a reader wants of one run as JSON values.
 
-    `progress` tells of an unfinished run how far its journal goes.
+    `progress` tells of an unfinished run how far its journal goes, `usage` how busy each worker
+    was (mean and maximum of each figure).
     """
     return {
         **run_document(summary),
         "header": dict(header.document),
         "result": summary.result,
         "progress": None if summary.result else _progress(events),
+        "usage": usage_document(used),
     }
 
 

@@ -1,11 +1,17 @@
-"""How busy this machine is, for one line of the live view."""
+"""How busy this machine and the workers are: lines of the live view and of a stored run."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.core.wording import amount, count, memory, percent
+
+if TYPE_CHECKING:
+    from parbench_lab.monitoring.thinning import UsageSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +49,62 @@ def machine_line(scoreboard: Scoreboard, usage: HostUsage | None) -> str:
         used, total = memory(usage.memory_used_bytes), memory(usage.memory_total_bytes)
         parts += [f"CPU {usage.cpu_percent:.0f} %", f"memory {used} of {total}"]
     return " · ".join(parts)
+
+
+def usage_document(summaries: Sequence[UsageSummary]) -> list[dict[str, Any]]:
+    """Return what the workers of a run did as JSON values."""
+    return [dataclasses.asdict(summary) for summary in summaries]
+
+
+def usage_lines(
+    summaries: Sequence[UsageSummary], not_measured: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return what the workers of a stored run did, in at most two lines; none where nothing is.
+
+    Means are over workers and time, maxima of any worker at any time.
+
+    Parameters
+    ----------
+    summaries
+        From `parbench_lab.monitoring.thinning.summarize`.
+    not_measured
+        Of the run's result: what was not measured, and why.
+    """
+    if not summaries:
+        return ()
+    cpu, rss = _spread(summaries, "cpu_percent"), _spread(summaries, "rss_bytes")
+    parts = []
+    if cpu is not None:
+        parts.append(f"CPU {cpu[0]:.0f} % of a core each (at most {cpu[1]:.0f} %)")
+    if rss is not None:
+        parts.append(f"memory {memory(rss[0])} each (at most {memory(rss[1])})")
+    workers = f"usage: {count(len(summaries), 'worker')}, {', '.join(parts)}"
+    return (workers, _gpu_line(summaries, not_measured))
+
+
+def _gpu_line(summaries: Sequence[UsageSummary], not_measured: Mapping[str, str]) -> str:
+    busy, used = _spread(summaries, "gpu_percent"), _spread(summaries, "gpu_memory_bytes")
+    power, heat = _spread(summaries, "gpu_power_w"), _spread(summaries, "gpu_temperature_c")
+    throttled = _spread(summaries, "gpu_throttled")
+    parts = []
+    if busy is not None:
+        parts.append(f"{busy[0]:.0f} % (at most {busy[1]:.0f} %)")
+    if used is not None:
+        parts.append(f"memory at most {memory(used[1])}")
+    if power is not None:
+        parts.append(f"{power[0]:.0f} W (at most {power[1]:.0f} W)")
+    if heat is not None:
+        parts.append(f"at most {heat[1]:.0f} °C")
+    if throttled is not None and throttled[0] > 0:
+        parts.append(f"throttled in {percent(throttled[0])} of the samples")
+    if parts:
+        return f"usage: GPU {', '.join(parts)}"
+    why = not_measured.get("gpu_utilization", "GPU utilisation is not measured")
+    return f"usage: {why}"
+
+
+def _spread(summaries: Sequence[UsageSummary], name: str) -> tuple[float, float] | None:
+    """Return mean over workers and maximum of a figure, None where no worker has it."""
+    means = [summary.means[name] for summary in summaries if name in summary.means]
+    maxima = [summary.maxima[name] for summary in summaries if name in summary.maxima]
+    return (sum(means) / len(means), max(maxima)) if means else None

@@ -11,6 +11,7 @@ from parbench_lab.core.ports import EventRecord, RunHeader, RunStore
 from parbench_lab.elimination.registry import policy_by_name
 from parbench_lab.errors import StoreError
 from parbench_lab.lab import parts
+from parbench_lab.lab.usage_keeping import timed_usage
 from parbench_lab.racing import events, journal
 from parbench_lab.racing.history import RaceHistory, Recorder
 from parbench_lab.racing.scoreboard import sizes, snapshot
@@ -100,6 +101,7 @@ def _replayed(header: RunHeader, store: RunStore) -> RaceHistory:
         boards=recorder.boards,
         sizes=sizes(state),
         log=recorder.log,
+        usage=timed_usage(store.usage(header.id)),
     )
 
 

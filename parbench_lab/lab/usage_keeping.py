@@ -13,7 +13,7 @@ from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.core.wording import count
 from parbench_lab.errors import StoreError
 from parbench_lab.hardware.gpu import find_gpus
-from parbench_lab.monitoring.thinning import EVERY_S, thin, usage_rows
+from parbench_lab.monitoring.thinning import EVERY_S, stored_usage, thin, usage_rows
 from parbench_lab.racing.history import TimedUsage
 
 LOOK_EVERY_S = 0.2
@@ -105,6 +105,27 @@ class UsageKeeper:
         if due:
             with contextlib.suppress(StoreError):
                 self._keep(thin(due))
+
+
+def timed_usage(rows: Sequence[UsageRow]) -> tuple[TimedUsage, ...]:
+    """Return stored rows as moments again, at most about `KEPT_USAGE` of them, oldest first.
+
+    Examples
+    --------
+    >>> rows = [UsageRow(at_s=t, source="w", values={"cpu_percent": 9.0}) for t in (0.5, 1.5)]
+    >>> [(moment.at_s, len(moment.workers)) for moment in timed_usage(rows)]
+    [(0.5, 1), (1.5, 1)]
+    """
+    if not rows:
+        return ()
+    every_s = max(EVERY_S, max(row.at_s for row in rows) / KEPT_USAGE)
+    moments: dict[int, list[UsageRow]] = {}
+    for row in thin(rows, every_s):
+        moments.setdefault(int(row.at_s // every_s), []).append(row)
+    return tuple(
+        TimedUsage(at_s=found[0].at_s, workers=tuple(stored_usage(row) for row in found))
+        for _, found in sorted(moments.items())
+    )
 
 
 @functools.cache

@@ -14,11 +14,11 @@ from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.errors import UsageError
 from parbench_lab.hardware.gpu import VISIBLE, Gpu, GpuError, Nvml, find_gpus, open_nvml, read_gpu
 from parbench_lab.monitoring.throttling import note_throttling
+from parbench_lab.monitoring.wording import NO_GPU_WORKER
 
 SAMPLE_HZ = 5.0
 """Samples a second, unless somebody asks for others."""
 MOST_HZ = 50.0
-NO_GPU_WORKER = "not a GPU worker"
 
 _CPU_NOT_BUSY = ("idle", "iowait")
 _CPU_COUNTED_TWICE = ("guest", "guest_nice")

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.core.wording import count, memory
-from parbench_lab.monitoring.sampling import NO_GPU_WORKER
+
+NO_GPU_WORKER = "not a GPU worker"
+"""What a worker that is given no GPU says of its GPU's figures."""
 
 
 def gpu_not_measured(workers: Sequence[WorkerUsage], no_gpu: str = "") -> str:

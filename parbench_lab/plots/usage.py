@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.racing.history import TimedUsage
 
 if TYPE_CHECKING:
@@ -14,29 +15,79 @@ Series = dict[str, list[Any]]
 
 ROLLOVER = 600
 
+_ALWAYS = (
+    ("cpu_percent", "CPU of the workers", "% of a core", "0"),
+    ("rss_mb", "Memory of the workers", "MB", "0,0"),
+)
+_WHERE_MEASURED = (
+    ("gpu_percent", "GPU of the workers (▼: throttled)", "%", "0"),
+    ("gpu_memory_mb", "Memory of the GPU", "MB", "0,0"),
+    ("gpu_power_w", "Power of the GPU", "W", "0"),
+    ("gpu_temperature_c", "Temperature of the GPU", "°C", "0"),
+)
+_MARKED = "gpu_percent"
+"""Throttled samples are marked on this figure, by the column ``throttled_percent``."""
+
 
 def usage_data(usage: Iterable[TimedUsage]) -> dict[str, Series]:
-    """Return worker to columns ``at_s, cpu_percent, rss_mb, gpu_percent``.
+    """Return worker to columns over time; what was not measured is NaN.
 
-    Seconds of race time, percent of one core, megabytes, percent; what was not measured is NaN.
+    ``at_s`` (seconds of race time), ``cpu_percent`` (of one core), ``rss_mb``, ``gpu_percent``,
+    ``gpu_memory_mb``, ``gpu_power_w``, ``gpu_temperature_c``; ``throttled_percent`` is the GPU's
+    utilisation where it was held back by heat or power and NaN elsewhere, ``throttled`` says why.
     """
     series: dict[str, Series] = {}
     for timed in usage:
         for worker in timed.workers:
-            columns = series.setdefault(worker.worker, _empty())
-            columns["at_s"].append(timed.at_s)
-            columns["cpu_percent"].append(_number(worker.cpu_percent))
-            columns["rss_mb"].append(_number(worker.rss_bytes) / 1e6)
-            columns["gpu_percent"].append(_number(worker.gpu_percent))
+            columns = series.setdefault(worker.worker, {name: [] for name in _columns()})
+            for name, value in _columns(timed.at_s, worker).items():
+                columns[name].append(value)
     return dict(sorted(series.items()))
 
 
-def _empty() -> Series:
-    return {"at_s": [], "cpu_percent": [], "rss_mb": [], "gpu_percent": []}
+def _columns(at_s: float = 0.0, usage: WorkerUsage | None = None) -> Mapping[str, Any]:
+    usage = usage or WorkerUsage(worker="")
+    held_back = usage.gpu_throttle or ()
+    return {
+        "at_s": at_s,
+        "cpu_percent": _number(usage.cpu_percent),
+        "rss_mb": _number(usage.rss_bytes) / 1e6,
+        "gpu_percent": _number(usage.gpu_percent),
+        "gpu_memory_mb": _number(usage.gpu_memory_bytes) / 1e6,
+        "gpu_power_w": _number(usage.gpu_power_w),
+        "gpu_temperature_c": _number(usage.gpu_temperature_c),
+        "throttled_percent": _number(usage.gpu_percent if held_back else None),
+        "throttled": ", ".join(held_back),
+    }
 
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)
+
+
+def _measured(data: Mapping[str, Series], name: str) -> bool:
+    return any(v == v for columns in data.values() for v in columns[name])  # noqa: PLR0124 - NaN
+
+
+def drawn_figures(
+    data: Mapping[str, Series], *, gpu: bool | None = None
+) -> tuple[tuple[str, str, str, str], ...]:
+    """Return column, title, unit and number format of each figure that is worth drawing.
+
+    Parameters
+    ----------
+    data
+        From `usage_data`.
+    gpu
+        Whether to draw the GPU's utilisation; None where any was measured. Its other figures are
+        drawn where they were measured.
+    """
+    wanted = [
+        figure
+        for figure in _WHERE_MEASURED
+        if gpu is not False and (_measured(data, figure[0]) or (gpu and figure[0] == _MARKED))
+    ]
+    return (*_ALWAYS, *wanted)
 
 
 def usage_figure(data: dict[str, Series], *, gpu: bool | None = None) -> Column:
@@ -47,48 +98,69 @@ def usage_figure(data: dict[str, Series], *, gpu: bool | None = None) -> Column:
     data
         From `usage_data`.
     gpu
-        Whether to draw the GPU's utilisation; None where any was measured.
+        As for `drawn_figures`.
     """
     from bokeh.layouts import column  # noqa: PLC0415 - slow to load
     from bokeh.models import ColumnDataSource  # noqa: PLC0415 - slow to load
-
-    from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
 
     sources = {
         worker: ColumnDataSource({**columns}, name=f"usage:{worker}")
         for worker, columns in data.items()
     }
-    drawn = [
-        ("cpu_percent", "CPU of the workers", "% of a core", "0"),
-        ("rss_mb", "Memory of the workers", "MB", "0,0"),
-    ]
-    measured = any(v == v for c in data.values() for v in c["gpu_percent"])  # noqa: PLR0124 - NaN
-    if gpu or (gpu is None and measured):
-        drawn.append(("gpu_percent", "GPU of the workers", "%", "0"))
-    figures = []
-    for key, title, unit, form in drawn:
-        made = theme.new_figure(title, "race time in s", unit, height=170, name=f"usage-{key}")
-        made.y_range.start = 0
-        lines = []
-        for index, (worker, source) in enumerate(sources.items()):
-            line = made.line(
-                "at_s",
-                key,
-                source=source,
-                width=1.5,
-                color=theme.colour_of(index),
-                dash=theme.dash_of(index),
-                muted_alpha=0.12,
-            )
-            line.name = theme.as_hover_label(worker)
-            lines.append(line)
-        if not lines:
-            made.line([], [])  # or Bokeh warns of a figure without anything in it
-        hover = {"worker": "$name", "time": "@at_s{0.0} s", title: f"@{key}{{{form}}} {unit}"}
-        theme.add_hover(made, lines, hover)
-        if key == drawn[-1][0]:
-            entries = zip(sources, lines, strict=True)
-            theme.add_legend(made, [(theme.as_label(worker), [line]) for worker, line in entries])
-            made.height += 30
-        figures.append(made)
+    drawn = drawn_figures(data, gpu=gpu)
+    figures = [_figure(figure, sources, with_legend=figure == drawn[-1]) for figure in drawn]
     return column(figures, sizing_mode="stretch_width")
+
+
+def _figure(
+    drawn: tuple[str, str, str, str], sources: Mapping[str, Any], *, with_legend: bool
+) -> Any:
+    from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
+
+    key, title, unit, form = drawn
+    made = theme.new_figure(title, "race time in s", unit, height=170, name=f"usage-{key}")
+    made.y_range.start = 0
+    lines = []
+    for index, (worker, source) in enumerate(sources.items()):
+        line = made.line(
+            "at_s",
+            key,
+            source=source,
+            width=1.5,
+            color=theme.colour_of(index),
+            dash=theme.dash_of(index),
+            muted_alpha=0.12,
+        )
+        line.name = theme.as_hover_label(worker)
+        lines.append(line)
+    if not lines:
+        made.line([], [])  # or Bokeh warns of a figure without anything in it
+    hover = {"worker": "$name", "time": "@at_s{0.0} s", title: f"@{key}{{{form}}} {unit}"}
+    theme.add_hover(made, lines, hover)
+    if key == _MARKED:
+        _mark_throttled(made, sources)
+    if with_legend:
+        entries = zip(sources, lines, strict=True)
+        theme.add_legend(made, [(theme.as_label(worker), [line]) for worker, line in entries])
+        made.height += 30
+    return made
+
+
+def _mark_throttled(made: Any, sources: Mapping[str, Any]) -> None:
+    """Mark the samples in which heat or power held a GPU back."""
+    from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
+
+    marks = []
+    for index, (worker, source) in enumerate(sources.items()):
+        mark = made.scatter(
+            "at_s",
+            "throttled_percent",
+            source=source,
+            marker="inverted_triangle",
+            size=7,
+            color=theme.colour_of(index),
+        )
+        mark.name = theme.as_hover_label(worker)
+        marks.append(mark)
+    if marks:
+        theme.add_hover(made, marks, {"worker": "$name", "throttled": "@throttled"})

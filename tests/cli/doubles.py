@@ -11,8 +11,10 @@ from parbench_lab.cli.doors import Doors
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.ports import EventRecord, RunHeader, RunSummary
+from parbench_lab.core.runs import UsageRow
 from parbench_lab.core.series import Mode
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
+from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.errors import RaceError, StoreError, UnknownNameError
 from parbench_lab.racing.result import RaceResult
 from parbench_lab.racing.settings import Settings, knobs
@@ -88,12 +90,17 @@ class ScriptedBench:
     settings: Settings = field(default_factory=Settings)
     run_id: str = "20260102-abcd"
     dashboard_link: str | None = None
+    no_gpu: str = "no NVIDIA driver is installed"
+    busy: tuple[WorkerUsage, ...] = ()
     calls: list[tuple[str, Any]] = field(default_factory=list)
     turn: int = -1
 
     @property
     def scoreboard(self) -> Scoreboard:
         return self.boards[min(max(self.turn, 0), len(self.boards) - 1)]
+
+    def usage(self):
+        return self.busy
 
     def limit(self, max_seconds=None, max_measurements=None, *, stop_when_decided=False):
         self.calls.append(("limit", (max_seconds, max_measurements, stop_when_decided)))
@@ -151,12 +158,21 @@ class ScriptedBench:
 class ListStore:
     """A store in a list."""
 
-    def __init__(self, summaries: Sequence[RunSummary] = (), events: Sequence[EventRecord] = ()):
+    def __init__(
+        self,
+        summaries: Sequence[RunSummary] = (),
+        events: Sequence[EventRecord] = (),
+        usage: Sequence[UsageRow] = (),
+    ):
         self._summaries = list(summaries)
+        self._usage = list(usage)
         self._events = list(events)
 
     def runs(self, *, kind=None):
         return self._summaries
+
+    def usage(self, run_id):
+        return self._usage
 
     def summary(self, run_id):
         if run_id == "latest" and self._summaries:
