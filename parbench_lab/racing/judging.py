@@ -53,14 +53,22 @@ def _judge(
     ledger.judged += 1
     race.rate.append((race.at_s, 1))
     if leader in costs:
-        company = ledger.company_on(race.gpu_of(result.worker))
-        kept = company.alone if plan.block.purpose == "alone" else company.together
-        kept.append(costs[leader][0])
+        _note_company(race, plan, result.worker, costs[leader][0])
     challenge = race.challenge
     if challenge is not None and plan.challenger == challenge.name:
         challenge.record.judge(costs)
         challenge.blocks += 1
     return costs
+
+
+def _note_company(race: Race, plan: Plan, worker: str, cost: float) -> None:
+    """Keep a cost of the leader, with whether others were at work meanwhile."""
+    gpu = race.gpu_of(worker)
+    company = plan.ledger.company_on(gpu)
+    if plan.block.purpose == "alone":
+        company.alone.append(cost)
+    elif not gpu or len(race.active_workers()) > 1:  # one block in flight has no company
+        company.together.append(cost)
 
 
 def _judged_cost(race: Race, ledger: Ledger, measurement: Measurement) -> tuple[float, ...] | None:
