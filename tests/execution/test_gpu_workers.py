@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.ports import GpuSampled
 from parbench_lab.errors import UsageError
 from parbench_lab.execution import plans, remote
 from parbench_lab.execution.cluster import HouseCluster
@@ -265,6 +266,15 @@ def test_the_same_workers_are_known_to_an_executor_that_is_given_the_cluster(des
         other.close()
 
     assert gpus == ["", FIRST, FIRST]
+
+
+def test_samples_of_its_seats_are_reported_as_one_device_once_a_second(desk):
+    sampled = desk.wait_for(lambda: len(desk.of(GpuSampled)) >= 3 and desk.of(GpuSampled))
+
+    assert {report.gpu for report in sampled} == {FIRST}
+    assert all(report.span_s >= 1.0 for report in sampled)
+    assert any(0 < (report.utilization_percent or 0) <= 100 for report in sampled)
+    assert any(report.memory_bytes for report in sampled)
 
 
 def test_a_gpu_worker_that_dies_comes_back_on_its_device(desk):
