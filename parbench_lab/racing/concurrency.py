@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -150,6 +151,13 @@ def bounded(controller: Controller, room: Room) -> Controller:
     if room.share is None or controller.blocks <= max(1, room.share):
         return controller
     return moved(controller, max(1, room.share), Why.WORKERS, f"max_concurrent is {room.share}")
+
+
+def eased(controller: Controller, reason: str) -> Controller:
+    """Return the controller at half of its blocks: memory ran out, never so many again."""
+    blocks = controller.blocks
+    after = moved(controller, math.ceil(blocks / 2), Why.MEMORY, reason)
+    return replace(after, most_by_memory=blocks - 1)
 
 
 def held(controller: Controller, why: Why, reason: str) -> Controller:

@@ -8,7 +8,7 @@ from parbench_lab.core.block import Task
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
 from parbench_lab.core.metric import DEVICE_METRICS, SOURCES
 from parbench_lab.core.ports import TaskEnded, WorkerLeft
-from parbench_lab.racing import events, judging, practice
+from parbench_lab.racing import events, judging, practice, regulation
 from parbench_lab.racing.constraints import broken_constraint
 from parbench_lab.racing.dispatch import Plan
 from parbench_lab.racing.race import Race
@@ -92,7 +92,7 @@ def _receive_one(race: Race, plan: Plan, measurement: Measurement, worker: str) 
     if name == plan.challenger and race.challenge is not None:
         race.challenge_s += seconds
     if measurement.outcome is not Outcome.OK:
-        _fault(race, plan, measurement)
+        _fault(race, plan, measurement, worker)
         return
     broken = broken_constraint(race.settings.constraints, measurement.values)
     if broken:
@@ -125,8 +125,12 @@ def _note_unmeasured(race: Race, plan: Plan, measurement: Measurement) -> None:
             race.facts.append(events.Noted(sentence=sentence))
 
 
-def _fault(race: Race, plan: Plan, measurement: Measurement) -> None:
+def _fault(race: Race, plan: Plan, measurement: Measurement, worker: str) -> None:
     entrant = race.roster[measurement.candidate]
+    if measurement.outcome is Outcome.OUT_OF_MEMORY and regulation.ran_out(
+        race, worker, entrant.name, plan.block.number
+    ):
+        return
     if measurement.outcome is Outcome.TIMED_OUT and _was_hasty(race, plan, entrant):
         return
     _fail(race, entrant, measurement.outcome, measurement.message)

@@ -43,10 +43,15 @@ class Worker:
 
 @dataclass(slots=True, kw_only=True)
 class Device:
-    """A GPU that workers share; `heard_s` is the race time of its last sample."""
+    """A GPU that workers share.
+
+    `heard_s` is the race time of its last sample; blocks before `eased_block` were sent before
+    the last time when its memory ran out.
+    """
 
     controller: Controller = field(default_factory=Controller)
     heard_s: float | None = None
+    eased_block: int = 0
 
 
 @dataclass(slots=True, kw_only=True)

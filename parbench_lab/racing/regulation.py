@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from parbench_lab.core.ports import GpuSampled, WorkerInfo
 from parbench_lab.racing import allocation, events
-from parbench_lab.racing.concurrency import Controller, Room, bounded, steadied
+from parbench_lab.racing.concurrency import Controller, Room, bounded, eased, steadied
 from parbench_lab.racing.race import Device, Race
 from parbench_lab.racing.utilization import decide
 
@@ -46,6 +46,24 @@ def sampled(race: Race, sample: GpuSampled) -> None:
     device = race.devices[sample.gpu]
     device.heard_s = race.at_s
     _decide(race, sample, device, room)
+
+
+def ran_out(race: Race, worker: str, candidate: str, block: int) -> bool:
+    """Return whether memory ran out because blocks share a GPU: then fewer do from now on.
+
+    Nobody is blamed for that; who runs out of memory alone on the device is.
+    """
+    gpu = race.seats().get(worker)
+    if gpu is None:
+        return False
+    device = race.devices[gpu]
+    if block < device.eased_block:
+        return True
+    if device.controller.blocks == 1:
+        return False
+    device.eased_block = race.dispatcher.next_block
+    _set(race, gpu, eased(device.controller, f"{candidate} ran out of memory beside others"))
+    return True
 
 
 def watch(race: Race) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.ports import GpuSampled
 from parbench_lab.racing import events, journal
 from parbench_lab.racing.narration import sentence
 from parbench_lab.racing.scoreboard import snapshot
-from parbench_lab.testing import ModelGpu
+from parbench_lab.testing import Fault, ModelGpu
 from tests.racing.gpu_model import linear, steps
-from tests.racing.gpu_race import GpuRace
+from tests.racing.gpu_race import TIMINGS, GpuRace
 from tests.racing.simulation import Simulation, timed
 
 
@@ -137,6 +138,40 @@ def test_memory_bounds_the_blocks_and_the_scoreboard_says_so():
     assert (load.blocks, load.seats, round(load.utilization_percent)) == (3, 6, 30)
     (warning,) = [w for w in snapshot(world.state).trust.warnings if "GPU" in w]
     assert warning.endswith("another block does not fit: 60 of 80 GB used by 3")
+
+
+def out_of_memory_beyond(blocks, world_of):
+    """A candidate that runs out of memory where more blocks are in flight."""
+
+    def run(rng, case, block):
+        if world_of[0].blocks() > blocks:
+            return Fault(outcome=Outcome.OUT_OF_MEMORY, seconds=0.1)
+        return 0.2
+
+    return run
+
+
+def test_memory_that_runs_out_because_blocks_share_it_is_nobodys_fault():
+    worlds = []
+    timings = {**TIMINGS, "greedy": out_of_memory_beyond(2, worlds)}
+    worlds.append(GpuRace(gpu(linear(10)), timings=timings, target_gpu_utilization=80.0))
+    (world,) = worlds
+
+    world.run(40)
+
+    assert world.blocks() == 2
+    assert world.state.roster["greedy"].failures == 0
+    eased = [f for f in world.of(events.ConcurrencyChanged) if "ran out" in f.reason]
+    assert [f.reason for f in eased] == ["greedy ran out of memory beside others"]
+
+
+def test_who_runs_out_of_memory_alone_on_the_gpu_is_to_blame():
+    timings = {**TIMINGS, "greedy": lambda *_: Fault(outcome=Outcome.OUT_OF_MEMORY)}
+    world = GpuRace(gpu(linear(10)), timings=timings)
+
+    world.run(15)
+
+    assert world.state.roster["greedy"].out == "fault"
 
 
 def test_where_the_cpu_feeds_too_slowly_the_race_says_so():
