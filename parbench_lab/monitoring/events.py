@@ -36,15 +36,25 @@ class WorkerSampling:
         Where the samples are sent, and whose they are.
     sample_hz
         So many a second.
+    rest_after_s
+        It rests after so long without a task.
     """
 
     def __init__(
-        self, worker: Any, sampler: Sampler, *, topic: str, session: str, sample_hz: float
+        self,
+        worker: Any,
+        sampler: Sampler,
+        *,
+        topic: str,
+        session: str,
+        sample_hz: float,
+        rest_after_s: float = REST_AFTER_S,
     ) -> None:
         self._worker = worker
         self._sampler = sampler
         self._topic = topic
         self._session = session
+        self._rest_after_s = rest_after_s
         self._callback = PeriodicCallback(self.tick, 1000.0 / sample_hz)
         sampler.sample()  # the first one only begins to count CPU time
         self._lock = threading.Lock()
@@ -71,7 +81,7 @@ class WorkerSampling:
         """Send one sample, or rest where nothing was to do for long."""
         with self._lock:
             idle_s = 0.0 if self._tasks else time.monotonic() - self._idle_since_s
-        if idle_s > REST_AFTER_S:
+        if not self._tasks and idle_s > self._rest_after_s:
             self._callback.stop()
             return
         message = dump_usage(self._sampler.sample(), self._session)
