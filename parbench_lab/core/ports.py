@@ -166,7 +166,8 @@ class Executor(Protocol):
     reported ended exactly once (unless the executor failed or was closed); reports reach `sink`
     one at a time, from any thread; `close` is idempotent and leaves no thread, process, file or
     socket behind. A candidate that overruns its slot's `timeout_s` is stopped by killing its
-    worker where that is possible.
+    worker where that is possible. One that can read GPUs reports `GpuSampled` at most once a
+    second and device.
     """
 
     def open(self, sink: Callable[[ExecutorReport], None], workload: Workload) -> None:

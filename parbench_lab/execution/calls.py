@@ -141,11 +141,18 @@ def checked(
 def failed(error: BaseException) -> Called:
     """Return what a raised exception amounts to."""
     message = one_line(error)
-    if isinstance(error, MemoryError):
+    if _is_out_of_memory(error, message):
         return Called(outcome=Outcome.OUT_OF_MEMORY, message=message)
     if isinstance(error, ValueError) and "read-only" in message:
         message = f"{message}: it changes its input in place; copy it first"[:MAX_MESSAGE]
     return Called(outcome=Outcome.FAILED, message=message)
+
+
+def _is_out_of_memory(error: BaseException, message: str) -> bool:
+    """Return whether memory ran out; PyTorch, CUDA and XLA say so in words of theirs."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return "CUDA_ERROR_OUT_OF_MEMORY" in message or "RESOURCE_EXHAUSTED" in message
 
 
 def one_line(error: BaseException) -> str:
