@@ -115,9 +115,8 @@ def beside_gguf(weights) -> None:
     made = empty(weights.shape, Scheme(group_size=32))
     calls = [partial(quantize, weights, made.scheme, out=made), lambda: Q8_0.quantize(weights)]
     seconds = in_turns(calls, FEW)
-    print(
-        f"{'gguf Q8_0':>24}   times our seconds (int8 per 32) {spread(seconds[:, 1] / seconds[:, 0])}"
-    )
+    times = spread(seconds[:, 1] / seconds[:, 0])
+    print(f"{'gguf Q8_0':>24}   times our seconds (int8 per 32) {times}")
 
 
 def second_thread(weights) -> None:

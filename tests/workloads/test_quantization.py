@@ -234,10 +234,22 @@ def test_type_and_layout_do_not_matter(layout, bits):
     assert given_as.tobytes() == before
 
 
-def test_halves_are_quantised_as_the_numbers_they_are():
-    halves = normal(100, 777).astype(np.float16)
+def test_every_half_is_quantised_as_the_number_it_is():
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    halves = np.where(np.isfinite(halves), halves, 0)[:, np.newaxis]
 
-    assert quantize(halves).equals(quantize_layer(halves.astype(np.float32), Scheme()))
+    made = quantize(halves)
+
+    assert made.equals(quantize(halves.astype(np.float32)))
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+def test_a_half_that_is_not_finite_is_refused(bad):
+    halves = normal(10, 10).astype(np.float16)
+    halves[3, 4] = bad
+
+    with pytest.raises(UsageError, match=f"row 3, column 4 is {bad}"):
+        quantize(halves)
 
 
 def test_the_type_of_ml_dtypes_is_known():

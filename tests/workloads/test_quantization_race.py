@@ -106,12 +106,14 @@ importlib.util.find_spec = lambda name, *a: None if name in ("numba", "onnx", "o
     else found(name, *a)
 import numpy as np
 from parbench_lab.workloads.members import missing_candidates
-from parbench_lab.workloads.quantization import Quantization, quantize
+from parbench_lab.workloads.quantization import Quantization, quantization_error, quantize
 from parbench_lab.workloads.quantization.quantizer import is_compiled
 from parbench_lab.workloads.registry import resolve
 job = Quantization()
 case = job.make_case(5000, np.random.default_rng(0))
-print(is_compiled(), quantize(case.weights).equals(case.expected))
+made = quantize(case.weights)
+print(is_compiled(), made.equals(case.expected))
+print(quantization_error(case.weights, made).relative_l2)
 print([candidate.name for candidate in job.candidates], missing_candidates(job))
 try:
     resolve(["numba_fused"], "quantization")
@@ -121,14 +123,19 @@ except Exception as error:
 
 
 def test_without_the_optional_libraries_numpy_does_it_and_the_missing_are_named():
+    case = Quantization().make_case(5000, np.random.default_rng(0))
+
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", WITHOUT], capture_output=True, text=True, check=True
     )
 
     lines = ran.stdout.splitlines()
     assert lines[0] == "False True"
-    assert lines[1].startswith("['numpy_layer', 'numpy_blocked'] {'numba_fused': 'numba', ")
-    assert "needs the library numba, which is not installed" in lines[2]
+    assert float(lines[1]) == pytest.approx(
+        Quantization().check(case, quantize(case.weights))["relative_l2"], rel=1e-12
+    )
+    assert lines[2].startswith("['numpy_layer', 'numpy_blocked'] {'numba_fused': 'numba', ")
+    assert "needs the library numba, which is not installed" in lines[3]
 
 
 COLD = """

@@ -30,10 +30,11 @@ _compiling = threading.Lock()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernels:
-    """Compiled functions of `kernels`: encode, and pack by the number of bits."""
+    """Compiled functions of `kernels`: encode, pack by the number of bits, sum errors."""
 
     encode: Any
     pack: dict[int, Any]
+    sum_errors: Any
 
 
 def is_available() -> bool:
@@ -123,7 +124,7 @@ def _compiled() -> Kernels:
             "pip install 'parbench_lab[workloads]'"
         ) from error
     try:
-        encode, pairs, quads = module.compile_kernels(cache=True)
+        encode, pairs, quads, sums = module.compile_kernels(cache=True)
     except (RuntimeError, OSError):  # no folder to keep it in, or a full disk
-        encode, pairs, quads = module.compile_kernels(cache=False)
-    return Kernels(encode=encode, pack={4: pairs, 2: quads})
+        encode, pairs, quads, sums = module.compile_kernels(cache=False)
+    return Kernels(encode=encode, pack={4: pairs, 2: quads}, sum_errors=sums)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parbench_lab.errors import UsageError
-from parbench_lab.workloads.quantization.quantizer import dequantize_rows
-from parbench_lab.workloads.quantization.schemes import Quantized
+from parbench_lab.workloads.quantization.compiled import compiled_kernels
+from parbench_lab.workloads.quantization.quantizer import dequantize_rows, is_compiled
+from parbench_lab.workloads.quantization.schemes import Floats, Quantized
 from parbench_lab.workloads.quantization.weights import as_matrix, float32_blocks
 
 
@@ -99,7 +100,8 @@ def quantization_error(weights: NDArray[np.generic], quantized: Quantized) -> Qu
 def error_sums(weights: NDArray[np.generic], quantized: Quantized) -> ErrorSums:
     """Return the sums behind `quantization_error`, for a model of several tensors.
 
-    Computed some rows at a time, in float64; nothing of the tensor's size is allocated.
+    Computed in float64, some rows at a time (so a tensor of one axis: at once). The order of
+    summation, and with it the last digits, depends on whether numba is installed.
 
     Raises
     ------
@@ -110,15 +112,29 @@ def error_sums(weights: NDArray[np.generic], quantized: Quantized) -> ErrorSums:
         raise UsageError(
             f"quantized must be of the weights' shape {weights.shape} but is of {quantized.shape}"
         )
+    sums = compiled_kernels().sum_errors if is_compiled() else _sums
     total = ErrorSums()
     for first, stop, rows in float32_blocks(as_matrix(weights)):
-        before = rows.astype(np.float64).ravel()
-        after = dequantize_rows(quantized, first, stop).astype(np.float64).ravel()
-        apart = before - after
+        restored = dequantize_rows(quantized, first, stop)
+        found = sums(rows.reshape(-1), restored.reshape(-1))
         total += ErrorSums(
-            weights_squared=float(before @ before),
-            restored_squared=float(after @ after),
-            product=float(before @ after),
-            difference_squared=float(apart @ apart),
+            weights_squared=found[0],
+            restored_squared=found[1],
+            product=found[2],
+            difference_squared=found[3],
         )
     return total
+
+
+def _sums(before: Floats, after: Floats) -> tuple[float, float, float, float]:
+    """Do what `kernels.sum_errors` does, in numpy.
+
+    Not with `numpy.dot`, whose threads wait for each other where the cores are busy.
+    """
+    one, other = before.astype(np.float64), after.astype(np.float64)
+    apart = one - other
+    return _dot(one, one), _dot(other, other), _dot(one, other), _dot(apart, apart)
+
+
+def _dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+    return float(np.einsum("i,i->", left, right))

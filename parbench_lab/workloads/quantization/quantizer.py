@@ -75,7 +75,8 @@ def quantize_rows(
 ) -> None:
     """Quantise a matrix into given buffers; for threads and streams.
 
-    Allocates nothing of the matrix's size: some 256 KiB where weights must be converted first.
+    Allocates nothing of the matrix's size: 256 KiB or one row, whichever is more, where weights
+    must be converted first or codes are packed.
 
     Parameters
     ----------
@@ -170,23 +171,12 @@ def dequantize_rows(
         out = np.empty((stop - first, columns), dtype=np.float32)
     codes = quantized.codes[first:stop]
     plain = codes if scheme.bits == 8 else unpack(codes, scheme.bits, columns)
+    np.copyto(out, plain)
     scales = quantized.scales[first:stop]
     width = scheme.group_columns(columns)
-    whole = columns // width * width
-    shape = (stop - first, columns // width, width)
-    np.multiply(
-        plain[:, :whole].reshape(shape),
-        scales[:, : columns // width, np.newaxis],
-        out=out[:, :whole].reshape(shape),
-        dtype=np.float32,
-        casting="unsafe",
-    )
-    if whole < columns:
-        np.multiply(
-            plain[:, whole:],
-            scales[:, -1:],
-            out=out[:, whole:],
-            dtype=np.float32,
-            casting="unsafe",
-        )
+    count = columns // width  # the last group may be shorter
+    groups = out[:, : count * width].reshape(stop - first, count, width)
+    np.multiply(groups, scales[:, :count, np.newaxis], out=groups)
+    if count < scales.shape[1]:
+        out[:, count * width :] *= scales[:, -1:]
     return out

@@ -17,6 +17,7 @@ from parbench_lab.workloads.quantization.schemes import Floats, rows_and_columns
 
 BLOCK_BYTES = 256 * 1024  # of float32: half of a small level-2 cache
 
+_BEYOND_HALF = np.float32(65536)
 _KNOWN = ("float32", "float16", "float64", "bfloat16", "uint16")
 
 
@@ -64,8 +65,29 @@ def convert(matrix: NDArray[np.generic], out: Floats) -> None:
         bits[...] = matrix.view(np.uint16)
         np.left_shift(bits, 16, out=bits)
         return
+    if matrix.dtype == np.float16 and _convert_halves(matrix.view(np.uint16), out):
+        return
     with np.errstate(over="ignore"):
         np.copyto(out, matrix, casting="unsafe")
+
+
+def _convert_halves(halves: NDArray[np.uint16], out: Floats) -> bool:
+    """Write float16 as float32, unless one is infinite or not a number; return whether it is done.
+
+    Exponent and mantissa go where float32 has them, which makes a number too small by exactly
+    2**112, subnormal ones included. More than twice as quick as numpy's own conversion.
+    """
+    bits = out.view(np.uint32)
+    bits[...] = halves
+    signs = bits & np.uint32(0x8000)
+    np.left_shift(signs, 16, out=signs)
+    np.bitwise_and(bits, 0x7FFF, out=bits)
+    np.left_shift(bits, 13, out=bits)
+    np.multiply(out, np.float32(2.0**112), out=out)
+    if out.max() >= _BEYOND_HALF:
+        return False
+    np.bitwise_or(bits, signs, out=bits)
+    return True
 
 
 def float32_blocks(
