@@ -96,17 +96,9 @@ class Quantization:
         )
 
     def make_case(self, size: int, rng: np.random.Generator) -> Layer:
-        """Return at least `size` weights in equal rows of at most 4096 columns.
-
-        Normally distributed, rows of different spread, one weight in a thousand ten times as
-        large, as in trained layers. Rows are made equal by less than one weight more in each.
-        """
-        rows = -(-size // LONGEST_ROW)
-        columns = -(-size // rows)
-        weights = rng.standard_normal((rows, columns), dtype=np.float32)
-        weights *= np.exp(rng.standard_normal((rows, 1), dtype=np.float32) / 2)
-        weights.reshape(-1)[rng.integers(0, weights.size, weights.size // 1000)] *= 10
-        return Layer(weights=read_only(weights), expected=quantize_layer(weights, Scheme()))
+        """Return at least `size` weights in equal rows; see `made_weights`."""
+        weights = made_weights(size, rng)
+        return Layer(weights=weights, expected=quantize_layer(weights, Scheme()))
 
     def check(self, case: Layer, result: Any) -> dict[str, float]:
         """Raise unless codes and scales are the definition's bit by bit; return the error.
@@ -157,15 +149,32 @@ def onnxruntime_operators(case: Layer) -> Pair:
     return quantize_with_operators(case.weights)
 
 
-def run(case: Layer, *, map: Map) -> Pair:
-    """Return codes and scales of a layer, quantised about a million weights at a time."""
-    rows = len(case.weights)
-    step = max(1, PART_WEIGHTS // case.weights.shape[1])
+def made_weights(size: int, rng: np.random.Generator) -> Floats:
+    """Return at least `size` weights in equal rows of at most 4096 columns, read-only.
+
+    Normally distributed, rows of different spread, one weight in a thousand ten times as large,
+    as in trained layers. Rows are made equal by less than one weight more in each.
+
+    Examples
+    --------
+    >>> made_weights(1_000_000, np.random.default_rng(0)).shape
+    (245, 4082)
+    """
+    rows = -(-size // LONGEST_ROW)
+    columns = -(-size // rows)
+    weights = rng.standard_normal((rows, columns), dtype=np.float32)
+    weights *= np.exp(rng.standard_normal((rows, 1), dtype=np.float32) / 2)
+    weights.reshape(-1)[rng.integers(0, weights.size, weights.size // 1000)] *= 10
+    return read_only(weights)
+
+
+def run(weights: Floats, *, map: Map) -> list[Pair]:
+    """Return codes and scales of a layer, part by part, about a million weights each."""
+    rows = len(weights)
+    step = max(1, PART_WEIGHTS // weights.shape[1])
     firsts = list(range(0, rows, step))
     stops = [min(first + step, rows) for first in firsts]
-    parts = list(map(partial(_part, case.weights, case.scheme), firsts, stops))
-    codes, scales = zip(*parts, strict=True)
-    return np.concatenate(codes), np.concatenate(scales)
+    return list(map(partial(_part, weights), firsts, stops))
 
 
 def scalable() -> Scalable:
@@ -176,14 +185,14 @@ def scalable() -> Scalable:
     return Scalable(
         name="quantization",
         run=run,
-        make_case=Quantization().make_case,
-        default_size=16 * PART_WEIGHTS,
+        make_case=made_weights,
+        default_size=64 * PART_WEIGHTS,
         unit="weights",
     )
 
 
-def _part(weights: Floats, scheme: Scheme, first: int, stop: int) -> Pair:
-    made = quantize(weights[first:stop], scheme)
+def _part(weights: Floats, first: int, stop: int) -> Pair:
+    made = quantize(weights[first:stop])
     return made.codes, made.scales
 
 
