@@ -28,6 +28,7 @@ TEXT_FILE = "parallel_benchmark_report.txt"
 JSON_FILE = "parallel_benchmark_results.json"
 
 _MB = 1e6
+_FAR = 1e6
 _LEGEND = (
     "time: from the first byte read to the last one written; memory: peak of a fresh process less",
     "what it holds with its libraries loaded, before a weight is read (1 MB is 10^6 bytes);",
@@ -250,9 +251,9 @@ def _threads(point: Point, results: QuantizationResults) -> str:
 def _told(found: Estimate | None, form: str, *, factor: float = 1.0, unit: str = "") -> str:
     if found is None:
         return NOTHING
-    point, low, high = (
-        format(factor * value, form) for value in (found.point, found.low, found.high)
-    )
+    values = [factor * value for value in (found.point, found.low, found.high)]
+    # of two repetitions an end may be beyond all that can be
+    point, low, high = (format(one, form if one < _FAR else ".1g") for one in values)
     return f"{point}{unit}" + (f" [{low}, {high}]" if low != high else "")
 
 

@@ -23,6 +23,12 @@ SMALL: dict[str, dict[str, Any]] = {
     "08_parallel_ml": {"repeats": 2, "size_factor": 0.05, "operations": ["preprocess"]},
     "09_portfolio": {**STUDY, "configurations": 60, "timeframe": "1d"},
     "10_draw_plots": {"seconds": 4.5, "batch_sizes": [100, 1000]},
+    "11_quantize_a_model": {
+        "model_size": "4x64x256",
+        "cores": [1, 2],
+        "streamed": "4x64x256",
+        "repeats": 2,
+    },
     "teaching_guide": {},
 }
 CLOSING = {
@@ -32,6 +38,7 @@ CLOSING = {
     "06_history_and_regressions": "your own record:",
     "08_parallel_ml": "all with the same bits: True",
     "09_portfolio": "serial and parallel identical: True",
+    "11_quantize_a_model": "the files are identical: True",
     "teaching_guide": "exercises with answers",
 }
 """What the last cell says; that of a race names its measurements."""

@@ -7,7 +7,6 @@ was measured before in another process does not hide a peak, nor does a heap tha
 from __future__ import annotations
 
 import errno
-import gc
 import json
 import signal
 import sys
@@ -82,7 +81,6 @@ def _warm_up(model: ModelFile, scheme: Scheme) -> None:
     for dtype in {one.dtype for one in model.weights}:
         width = 4 * (scheme.group_size or 16)
         quantize(np.ones((8, min(width, 4096)), dtype=FLOATS[dtype]), scheme)
-    gc.collect()
 
 
 class _Peak:
