@@ -17,6 +17,7 @@ from parbench_lab.plots import (
 )
 from parbench_lab.plots.evidence import MOST_ODDS
 from parbench_lab.plots.theme import PALETTE, colour_of, dash_of, marker_of
+from parbench_lab.plots.usage import drawn_figures
 from parbench_lab.racing.history import LogLine, SizeSummary, TimedUsage
 from tests.plots.histories import board, measured, ratio
 
@@ -154,6 +155,29 @@ def test_usage_that_was_not_measured_is_a_gap_and_never_zero():
     assert data["w"]["cpu_percent"][1] == 50.0
     assert data["w"]["rss_mb"][1] == 2.0
     assert math.isnan(data["w"]["gpu_percent"][1])
+
+
+def test_samples_of_a_throttled_gpu_are_marked_where_they_are():
+    cool = WorkerUsage(worker="w", gpu_percent=90.0, gpu_power_w=300.0, gpu_throttle=())
+    hot = WorkerUsage(worker="w", gpu_percent=80.0, gpu_throttle=("thermal", "power cap"))
+    data = usage_data(
+        [TimedUsage(at_s=1.0, workers=(cool,)), TimedUsage(at_s=2.0, workers=(hot,))]
+    )
+
+    assert math.isnan(data["w"]["throttled_percent"][0])
+    assert data["w"]["throttled_percent"][1] == 80.0
+    assert data["w"]["throttled"] == ["", "thermal, power cap"]
+
+
+def test_figures_of_a_gpu_are_drawn_where_they_were_measured():
+    cpu = WorkerUsage(worker="w", cpu_percent=9.0)
+    gpu = WorkerUsage(worker="w", gpu_percent=9.0, gpu_temperature_c=50.0)
+    without, measured = (usage_data([TimedUsage(at_s=1.0, workers=(u,))]) for u in (cpu, gpu))
+
+    assert [key for key, *_ in drawn_figures(without)] == ["cpu_percent", "rss_mb"]
+    assert [key for key, *_ in drawn_figures(measured)][2:] == ["gpu_percent", "gpu_temperature_c"]
+    assert len(drawn_figures(without, gpu=True)) == 3
+    assert len(drawn_figures(measured, gpu=False)) == 2
 
 
 def test_many_candidates_differ_in_colour_dash_or_marker():
