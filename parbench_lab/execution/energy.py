@@ -21,6 +21,8 @@ from parbench_lab.monitoring.sampling import gpu_at_hand
 MIN_RUN_S: Mapping[str, float] = {RAPL_SOURCE: 0.02, NVML_SOURCE: 1.0}
 """Shortest run per source: ten to twenty of its counter's ticks (about 1 ms; up to 100 ms)."""
 
+_SHORTEST_S = min(MIN_RUN_S.values())
+
 METRICS: Mapping[str, str] = {RAPL_SOURCE: "cpu_energy_j", NVML_SOURCE: "gpu_energy_j"}
 
 
@@ -47,7 +49,7 @@ class RunEnergy:
 
     def begin(self, *, expected_s: float) -> None:
         """Note the counters where a run will probably last so long that they can tell."""
-        self._reading = expected_s >= min(MIN_RUN_S.values())
+        self._reading = expected_s >= _SHORTEST_S
         if not self._reading:
             return
         if self._meters is None:

@@ -71,8 +71,9 @@ def gpu_plans(
 ) -> tuple[WorkerPlan, ...]:
     """Return the workers of every GPU: ``gpu-0, gpu-1, ..., gpu-0.1, gpu-1.1, ...``.
 
-    They have no limit of memory: the kernel's (``RLIMIT_DATA``) counts private writable mappings,
-    and CUDA makes them by the gigabyte for addresses that it only reserves.
+    They have no limit of memory: the kernel's (``RLIMIT_DATA``) counts every private writable
+    mapping, the CUDA driver's too, used or not, and a driver that meets it fails with an error of
+    its own instead of a `MemoryError`. The watch over what is resident stays.
 
     Parameters
     ----------

@@ -176,8 +176,9 @@ def test_every_result_of_jax_is_waited_for_and_plain_ones_are_not():
 def test_looking_costs_less_than_a_microsecond_where_nothing_is_there_to_wait_for():
     devices = Devices()
 
-    n = 10_000
-    best_s = min(timeit.repeat(devices.synchronise, number=n, repeat=7)) / n
+    n = 2000
+    timer = time.process_time  # others may be at work on these cores
+    best_s = min(timeit.repeat(devices.synchronise, number=n, repeat=30, timer=timer)) / n
 
     assert not set(FRAMEWORKS) & {"numpy"}
     assert best_s < 1e-6
