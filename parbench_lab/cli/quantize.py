@@ -21,7 +21,7 @@ from parbench_lab.cli.options import (
 )
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.scale import Counts
-from parbench_lab.core.wording import printable
+from parbench_lab.core.wording import count, printable
 
 if TYPE_CHECKING:
     from parbench_lab.core.ports import EventRecord, RunHeader, RunSummary
@@ -138,10 +138,12 @@ def quantize(
     from parbench_lab.reports import quantization  # noqa: PLC0415 - loads numpy
 
     print(f"\n{quantization.quantization_text(results)}\n", file=screen)
-    for path in quantization.write_reports(results, folder):
-        print(printable(str(path)), file=screen)
+    if results.runs:  # an older report is worth more than none
+        for path in quantization.write_reports(results, folder):
+            print(printable(str(path)), file=screen)
     if not results.complete:
-        print(f"{len(results.runs)} runs were measured and kept", file=screen)
+        kept = count(len(results.runs), "run")
+        print(f"ended early: {kept} measured, and kept as {study.run_id}", file=screen)
     document = {"run": study.run_id, **quantization.quantization_document(results)}
     deliver(document, as_json=as_json, output=output)
     return 1 if failed(results) or results.failures else 0
