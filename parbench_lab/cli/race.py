@@ -220,16 +220,17 @@ def _entrants(doors: Doors, request: Request) -> tuple[Sequence[Any] | None, Any
         return list(candidates), workload
     known = {candidate.name: candidate for candidate in candidates}
     for algorithm in wanted:
-        if algorithm not in {*known, *_missing(workload)} and ":" not in algorithm:
+        if algorithm not in {*known, *_further(workload)} and ":" not in algorithm:
             _refuse_algorithm(algorithm, name, list(known))
     return [known.get(algorithm, algorithm) for algorithm in wanted], workload
 
 
-def _missing(workload: Any) -> Mapping[str, str]:
-    """Return the candidates that the race itself will refuse, with the library they need."""
-    from parbench_lab.workloads.members import missing_candidates  # noqa: PLC0415 - loads numpy
+def _further(workload: Any) -> set[str]:
+    """Return the candidates that cannot run on this machine: the race itself says why, or runs."""
+    from parbench_lab.workloads import members  # noqa: PLC0415 - loads numpy
 
-    return missing_candidates(workload)
+    elsewhere = {candidate.name for candidate in members.candidates_elsewhere(workload)}
+    return elsewhere | set(members.missing_candidates(workload))
 
 
 def _refuse_algorithm(algorithm: str, workload: str, known: list[str]) -> None:

@@ -34,9 +34,10 @@ def workloads(*, as_json: bool, output: Path | None, config: Path | None) -> Non
 def workload_document(workload: Workload) -> dict[str, Any]:
     """Return a workload as JSON values: name, summary, candidates, objectives, batch size.
 
-    `missing` are its candidates whose library is not installed, with the library's name.
+    `missing` are its candidates whose library is not installed, with the library's name;
+    `elsewhere` those that need a GPU where this machine has none.
     """
-    from parbench_lab.workloads.members import missing_candidates  # noqa: PLC0415 - loads numpy
+    from parbench_lab.workloads import members  # noqa: PLC0415 - loads numpy
 
     kind = workload if inspect.isclass(workload) else type(workload)
     summary = (inspect.getdoc(kind) or "").partition("\n")[0]
@@ -44,7 +45,8 @@ def workload_document(workload: Workload) -> dict[str, Any]:
         "name": workload_name(workload),
         "summary": summary,
         "candidates": [candidate.name for candidate in getattr(workload, "candidates", ())],
-        "missing": dict(missing_candidates(workload)),
+        "missing": dict(members.missing_candidates(workload)),
+        "elsewhere": [candidate.name for candidate in members.candidates_elsewhere(workload)],
         "objectives": list(getattr(workload, "objectives", ("wall_time_s",))),
         "default_batch_size": int(getattr(workload, "default_batch_size", 1000)),
     }
@@ -60,6 +62,18 @@ def _print_workload(document: Mapping[str, Any]) -> None:
     names = ", ".join(document["candidates"])
     if names:
         click.echo(f"  {printable(names)}")
-    if document["missing"]:
-        missing = ", ".join(f"{name} ({library})" for name, library in document["missing"].items())
-        click.echo(f"  not installed, in the extra [workloads]: {printable(missing)}")
+    for words, missing in _missing_by_source(document["missing"]).items():
+        click.echo(f"  not installed, {words}: {printable(missing)}")
+    if document["elsewhere"]:
+        click.echo(f"  need a GPU, none is visible: {printable(', '.join(document['elsewhere']))}")
+
+
+def _missing_by_source(missing: Mapping[str, str]) -> dict[str, str]:
+    """Return the missing candidates with their libraries, apart by where those come from."""
+    from parbench_lab.workloads.members import NOT_IN_THE_EXTRA  # noqa: PLC0415 - loads numpy
+
+    found: dict[str, list[str]] = {}
+    for name, library in missing.items():
+        words = "in no extra" if library in NOT_IN_THE_EXTRA else "in the extra [workloads]"
+        found.setdefault(words, []).append(f"{name} ({library})")
+    return {words: ", ".join(names) for words, names in found.items()}

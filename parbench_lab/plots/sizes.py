@@ -23,8 +23,9 @@ class SizesData:
     Parameters
     ----------
     series
-        Candidate to columns ``size, throughput, ratio``: items, items per second, and the median
-        ratio to that size's leader (NaN where they did not meet).
+        Candidate to columns ``size, throughput, low, high, ratio``: items, items per second with
+        the 95 % interval (NaN where it is not known), and the median ratio to that size's leader
+        (NaN where they did not meet).
     crossovers
         Columns ``size, what``: where the lead changes between two sizes that were measured.
     """
@@ -49,7 +50,10 @@ def sizes_data(sizes: Sequence[SizeSummary], *, candidates: Sequence[str] = ()) 
             columns["size"].append(summary.batch_size)
             columns["throughput"].append(summary.batch_size / seconds)
             ratio = summary.ratios.get(name)
-            columns["ratio"].append(ratio.point if ratio else float("nan"))
+            columns["ratio"].append(ratio.point if ratio else math.nan)
+            slowest, quickest = _interval(summary, name)
+            columns["low"].append(slowest)
+            columns["high"].append(quickest)
     crossovers: Series = {"size": [], "what": []}
     for small, large in pairwise(ordered):
         if small.leader and large.leader and small.leader != large.leader:
@@ -58,8 +62,16 @@ def sizes_data(sizes: Sequence[SizeSummary], *, candidates: Sequence[str] = ()) 
     return SizesData(series=series, crossovers=crossovers)
 
 
+def _interval(summary: SizeSummary, name: str) -> tuple[float, float]:
+    """Return the ends of the throughput's interval, NaN where it is not known."""
+    time_s = summary.times_s.get(name)
+    if time_s is None or time_s.low <= 0:
+        return math.nan, math.nan
+    return summary.batch_size / time_s.high, summary.batch_size / time_s.low
+
+
 def _empty() -> Series:
-    return {"size": [], "throughput": [], "ratio": []}
+    return {"size": [], "throughput": [], "low": [], "high": [], "ratio": []}
 
 
 def _crossing(small: SizeSummary, large: SizeSummary, first: str, second: str) -> float:
@@ -109,6 +121,8 @@ def sizes_figure(data: SizesData, *, candidates: Sequence[str] = ()) -> figure:
         dot = made.scatter(
             "size", "throughput", source=source, size=7, marker=theme.marker_of(index), **look
         )
+        interval = made.segment("size", "low", "size", "high", source=source, width=2, **look)
+        interval.tags = [theme.muted_with(line)]
         dot.name = theme.as_hover_label(name)
         legend.append((theme.as_label(name), [line, dot]))
         dots.append(dot)
@@ -123,7 +137,7 @@ def sizes_figure(data: SizesData, *, candidates: Sequence[str] = ()) -> figure:
         {
             "candidate": "$name",
             "batch size": "@size{0,0} items",
-            "throughput": "@throughput{0.00 a} items/s",
+            "throughput": "@throughput{0.00 a} items/s (@low{0.00 a} to @high{0.00 a})",
             "ratio to the leader": "@ratio{0.000}",
         },
     )

@@ -65,6 +65,8 @@ class SizeSummary:
         Items in a case.
     median_s
         Candidate to its median seconds per call.
+    times_s
+        Candidate to that median with its 95 % interval, from its latest runs at this size.
     ratios
         Candidate to the median ratio of its cost to the leader's at this size.
     leader
@@ -75,6 +77,7 @@ class SizeSummary:
 
     batch_size: int
     median_s: Mapping[str, float] = field(default_factory=dict)
+    times_s: Mapping[str, Estimate] = field(default_factory=dict)
     ratios: Mapping[str, Estimate] = field(default_factory=dict)
     leader: str | None = None
     current: bool = False

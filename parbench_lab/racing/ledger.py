@@ -11,6 +11,7 @@ from parbench_lab.analysis.record import EpochRecord
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.measurement import Measurement
 from parbench_lab.core.metric import Metric
+from parbench_lab.core.quantiles import median_estimate
 from parbench_lab.racing import allocation
 from parbench_lab.racing.settings import Settings
 
@@ -33,10 +34,12 @@ class Samples:
     peak_rss_bytes: float | None = None
     repeats: int = 1
     _medians: dict[str, float] = field(default_factory=dict)
+    _intervals: dict[str, Estimate] = field(default_factory=dict)
 
     def add(self, measurement: Measurement) -> None:
         """Keep a measurement's values."""
         self._medians.clear()
+        self._intervals.clear()
         for name, value in measurement.values.items():
             self.values.setdefault(name, deque(maxlen=KEPT_VALUES)).append(value)
         peak = measurement.values.get("peak_rss_bytes")
@@ -51,6 +54,15 @@ class Samples:
                 return None
             self._medians[metric] = middle(kept)
         return self._medians[metric]
+
+    def interval(self, metric: str) -> Estimate | None:
+        """Return the median of a metric's kept values with its interval, None without any."""
+        if metric not in self._intervals:
+            kept = self.values.get(metric)
+            if not kept:
+                return None
+            self._intervals[metric] = median_estimate(list(kept))
+        return self._intervals[metric]
 
 
 @dataclass(slots=True)

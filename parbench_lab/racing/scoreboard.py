@@ -84,6 +84,9 @@ def sizes(state: RaceState) -> tuple[SizeSummary, ...]:
                 for name, samples in ledger.samples.items()
                 if (median_s := samples.median("wall_time_s")) is not None
             },
+            times_s=_measured(
+                {name: samples.interval("wall_time_s") for name, samples in ledger.samples.items()}
+            ),
             ratios={**ledger.final_ratios, **_measured(ledger.record.ratios())},
             leader=ledger.record.leader,
             current=ledger is state.ledger,
@@ -92,8 +95,8 @@ def sizes(state: RaceState) -> tuple[SizeSummary, ...]:
     )
 
 
-def _measured(ratios: Mapping[str, Estimate | None]) -> dict[str, Estimate]:
-    return {name: ratio for name, ratio in ratios.items() if ratio is not None}
+def _measured(estimates: Mapping[str, Estimate | None]) -> dict[str, Estimate]:
+    return {name: estimate for name, estimate in estimates.items() if estimate is not None}
 
 
 def _distance(state: RaceState, name: str, ratios: Mapping[str, Estimate]) -> tuple[bool, float]:

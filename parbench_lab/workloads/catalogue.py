@@ -28,6 +28,8 @@ _BUILT_IN = {
     "text_search": "TextSearch",
     "model_selection": "ModelSelection",
     "portfolio_backtest": "PortfolioBacktest",
+    "matrix_product": "MatrixProduct",
+    "row_norms": "RowNorms",
     "quantization": "Quantization",
     "calibration": "Calibration",
 }

@@ -19,7 +19,11 @@ from parbench_lab.workloads.catalogue import (
     workload_names,
 )
 from parbench_lab.workloads.function_workload import as_workload
-from parbench_lab.workloads.members import missing_candidates
+from parbench_lab.workloads.members import (
+    candidates_elsewhere,
+    how_to_get,
+    missing_candidates,
+)
 from parbench_lab.workloads.modules import (
     import_file,
     import_named,
@@ -79,6 +83,7 @@ def resolve(
         if not own:
             raise UsageError(_nothing_to_race(found))
         return found, list(own.values())
+    own.update((candidate.name, candidate) for candidate in candidates_elsewhere(found))
     chosen = [_candidate(thing, found, own) for thing in wanted]
     _refuse_same_names(chosen)
     return found, chosen
@@ -177,7 +182,7 @@ def _workload_of(wanted: list[Algorithm] | None) -> Workload:
             f"{', '.join(workload_names())}"
         )
     known = {
-        name: (job, [candidate.name for candidate in candidates_of(job)])
+        name: (job, [c.name for c in (*candidates_of(job), *candidates_elsewhere(job))])
         for name, job in loadable_workloads()
     }
     fitting = [name for name, (_, has) in known.items() if set(names) <= set(has)]
@@ -214,7 +219,7 @@ def _candidate(thing: Algorithm, workload: Workload, own: Mapping[str, Candidate
     if library is not None:
         raise UsageError(
             f"candidate {thing!r} of {workload_name(workload)} needs the library {library}, "
-            "which is not installed (it is in the extra: pip install 'parbench_lab[workloads]')"
+            f"which is not installed ({how_to_get(library)})"
         )
     raise not_found(f"candidate of {workload_name(workload)}", thing, own, _CANDIDATE_ADVICE)
 
