@@ -127,6 +127,7 @@ class Race:
         self.quiet: Literal["", "draining", "alone"] = ""
         self.next_alone_s: float | None = None
         self.next_watch_s = 0.0
+        self.missing_since_s: float | None = None
         self.missing_noted = False
         self.wake_s: float | None = None
         self.facts: list[events.Fact] = []

@@ -14,16 +14,15 @@ from parbench_lab.racing.race import Challenge, Race
 QUEUED_TASKS = 2
 ALONE_AFTER_BLOCKS = 20
 CHALLENGE_SHARE = 0.1
+JOINING_S = 2.0
+"""Workers of a cluster that starts join one after the other."""
 
 
 def fill(race: Race) -> None:
     """Give every worker that may execute its next task, and one more to wait."""
     active = race.active_workers()
-    if race.workers and not active and not race.missing_noted:
-        race.missing_noted = True
-        needs = {r for e in race.roster if e.fit for r in e.resources}
-        sentence = f"no worker offers what the candidates need ({', '.join(sorted(needs))})"
-        race.facts.append(events.Noted(sentence=sentence))
+    if race.workers and not race.missing_noted:
+        _note_missing(race, active)
     if race.phase == "paused" or not active or _hold_for_quiet(race, active):
         return
     if race.phase == "watching":
@@ -33,6 +32,22 @@ def fill(race: Race) -> None:
         for name in active:
             if len(race.workers[name].tasks) < depth:
                 _send_next(race, name)
+
+
+def _note_missing(race: Race, active: list[str]) -> None:
+    """Say that nobody can run what is in the race, once those who join had time to come."""
+    if active:
+        race.missing_since_s = None
+        return
+    if race.missing_since_s is None:
+        race.missing_since_s = race.at_s
+    race.wake_s = race.missing_since_s + JOINING_S
+    if race.at_s < race.wake_s:
+        return
+    race.missing_noted = True
+    needs = {r for e in race.roster if e.fit for r in e.resources}
+    sentence = f"no worker offers what the candidates need ({', '.join(sorted(needs))})"
+    race.facts.append(events.Noted(sentence=sentence))
 
 
 def _fill_watch(race: Race, worker: str) -> None:

@@ -74,6 +74,20 @@ def test_where_nobody_needs_a_gpu_all_workers_run():
     assert {task.worker for task in world.sent} == {"cpu-0", "cpu-1", "gpu-0", "gpu-0.1"}
 
 
+def test_that_nobody_offers_a_gpu_is_said_once_and_not_while_workers_still_join():
+    world = SharedGpus({}, n_workers=2)
+    said = [fact.sentence for fact in world.of(events.Noted)]
+
+    while world.now_s < 5 and world.state.next_tick_s() is not None:
+        world.step()
+
+    assert said == []
+    assert [fact.sentence for fact in world.of(events.Noted)] == [
+        "no worker offers what the candidates need (GPU)"
+    ]
+    assert world.now_s == 2.0
+
+
 def test_a_candidate_first_seen_on_a_seat_practises_there():
     world = SharedGpus({"GPU-a": 1.0})
     hold_all_seats(world)
