@@ -200,9 +200,9 @@ class DaskExecutor:
         return floor.connection.dashboard_link
 
     def usage(self) -> tuple[WorkerUsage, ...]:
-        """Return how busy each worker is: its newest sample.
+        """Return how busy each worker is: the mean of its newest samples (1 s; a GPU's newest).
 
-        Of a worker that has told nothing for 2 s it is what this machine's system tells since
+        Of a worker that has told nothing for 3 s it is what this machine's system tells since
         the last call, or the last heartbeat of a worker elsewhere.
         """
         floor = self._floor

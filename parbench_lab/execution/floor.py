@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from parbench_lab.execution.stations import (
     shares_machine,
 )
 from parbench_lab.execution.wire import dump_order, load_reply
-from parbench_lab.monitoring.messages import load_usage
+from parbench_lab.monitoring.messages import load_usages
 
 MAX_CASE_DEATHS = 3
 
@@ -224,15 +224,15 @@ class Floor:
             for station in self.stations.values():
                 if station.newcomer.address == address:
                     name = station.info.name
-                    usage = load_usage(message, session=self._session, worker=name)
-                    if usage is not None:
-                        self._take_usage(station.info, usage)
+                    usages = load_usages(message, session=self._session, worker=name)
+                    if usages:
+                        self._take_usages(station.info, usages)
                     return
 
-    def _take_usage(self, worker: WorkerInfo, usage: WorkerUsage) -> None:
+    def _take_usages(self, worker: WorkerInfo, usages: Sequence[WorkerUsage]) -> None:
         now = now_s()
-        self.samples.take(worker.name, usage, now)
-        if worker.gpu:
+        self.samples.take(worker.name, usages, now)
+        for usage in usages if worker.gpu else ():
             report = self._gpu_reports.take(worker.gpu, usage, now)
             if report is not None:
                 self._report(report)

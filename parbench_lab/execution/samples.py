@@ -1,11 +1,14 @@
-"""The newest sample of every worker, as it was heard."""
+"""What every worker told last of itself."""
 
 from __future__ import annotations
 
-from parbench_lab.core.usage import WorkerUsage
+from collections.abc import Sequence
 
-FRESH_S = 2.0
-"""An older sample says nothing of now: its worker is held up, or rests."""
+from parbench_lab.core.usage import WorkerUsage
+from parbench_lab.monitoring.thinning import mean_usage
+
+FRESH_S = 3.0
+"""What is older says nothing of now: its worker is held up, or rests."""
 
 
 class NewestSamples:
@@ -14,17 +17,18 @@ class NewestSamples:
     Examples
     --------
     >>> samples = NewestSamples()
-    >>> samples.take("w0", WorkerUsage(worker="w0", cpu_percent=99.0), now_s=5.0)
+    >>> told = [WorkerUsage(worker="w0", cpu_percent=percent) for percent in (90.0, 100.0)]
+    >>> samples.take("w0", told, now_s=5.0)
     >>> samples.of("w0", now_s=6.0).cpu_percent, samples.of("w0", now_s=9.0)
-    (99.0, None)
+    (95.0, None)
     """
 
     def __init__(self) -> None:
         self._newest: dict[str, tuple[float, WorkerUsage]] = {}
 
-    def take(self, worker: str, usage: WorkerUsage, now_s: float) -> None:
-        """Keep a sample that came at a moment."""
-        self._newest[worker] = now_s, usage
+    def take(self, worker: str, usages: Sequence[WorkerUsage], now_s: float) -> None:
+        """Keep the mean of the samples that came together at a moment; at least one."""
+        self._newest[worker] = now_s, mean_usage(usages)
 
     def of(self, worker: str, now_s: float) -> WorkerUsage | None:
         """Return a worker's newest sample, None where none is fresh."""

@@ -16,7 +16,7 @@ from parbench_lab.hardware.gpu import find_gpus
 from parbench_lab.monitoring.thinning import EVERY_S, stored_usage, thin, usage_rows
 from parbench_lab.racing.history import TimedUsage
 
-LOOK_EVERY_S = 0.2
+LOOK_EVERY_S = 0.5
 KEEP_EVERY_S = 10.0
 KEPT_USAGE = 600
 

@@ -17,10 +17,14 @@ from typing import Any
 
 from tornado.ioloop import PeriodicCallback
 
-from parbench_lab.monitoring.messages import dump_usage
+from parbench_lab.core.usage import WorkerUsage
+from parbench_lab.monitoring.messages import dump_usages
 from parbench_lab.monitoring.sampling import Sampler, gpu_at_hand
 
 REST_AFTER_S = 60.0
+SEND_EVERY_S = 1.0
+"""A worker without a GPU gathers its samples for so long: a message costs ten times a sample. What
+a GPU does is sent at once: it decides how many blocks the GPU gets."""
 
 
 class WorkerSampling:
@@ -38,6 +42,8 @@ class WorkerSampling:
         So many a second.
     rest_after_s
         It rests after so long without a task.
+    send_every_s
+        It gathers samples without a GPU for so long.
     """
 
     def __init__(
@@ -49,15 +55,19 @@ class WorkerSampling:
         session: str,
         sample_hz: float,
         rest_after_s: float = REST_AFTER_S,
+        send_every_s: float = SEND_EVERY_S,
     ) -> None:
         self._worker = worker
         self._sampler = sampler
         self._topic = topic
         self._session = session
         self._rest_after_s = rest_after_s
+        self._send_every_s = send_every_s
         self._callback = PeriodicCallback(self.tick, 1000.0 / sample_hz)
         sampler.sample()  # the first one only begins to count CPU time
         self._lock = threading.Lock()
+        self._gathered: list[WorkerUsage] = []
+        self._sent_s = time.monotonic()
         self._tasks = 0
         self._idle_since_s = time.monotonic()
         self._ended = False
@@ -78,14 +88,18 @@ class WorkerSampling:
         self._callback.stop()
 
     def tick(self) -> None:
-        """Send one sample, or rest where nothing was to do for long."""
+        """Take one sample and send what is due, or rest where nothing was to do for long."""
         with self._lock:
             idle_s = 0.0 if self._tasks else time.monotonic() - self._idle_since_s
         if not self._tasks and idle_s > self._rest_after_s:
             self._callback.stop()
             return
-        message = dump_usage(self._sampler.sample(), self._session)
-        self._worker.log_event(self._topic, message)
+        self._gathered.append(self._sampler.sample())
+        now_s = time.monotonic()
+        if self._sampler.has_gpu or now_s - self._sent_s >= self._send_every_s:
+            message = dump_usages(self._gathered, self._session)
+            self._gathered, self._sent_s = [], now_s
+            self._worker.log_event(self._topic, message)
 
     def begin_task(self) -> None:
         """Note that a task begins; from the task's thread."""

@@ -1,4 +1,4 @@
-"""A sample on its way from a worker to its executor: a flat dict of plain values."""
+"""Samples on their way from a worker to its executor: dicts of plain values."""
 
 from __future__ import annotations
 
@@ -19,25 +19,19 @@ _NUMBERS = tuple(
 )
 
 
-def dump_usage(usage: WorkerUsage, session: str) -> dict[str, Any]:
-    """Return a sample as a message; what was not measured is not in it.
+def dump_usages(usages: Sequence[WorkerUsage], session: str) -> dict[str, Any]:
+    """Return a worker's samples, oldest first, as one message; what was not measured is not in it.
 
     The worker's name is under ``name``: Dask writes the worker's address over ``worker``.
     """
-    message: dict[str, Any] = {KIND: session, "name": usage.worker}
-    for name in (*_NUMBERS, *_TEXTS):
-        value = getattr(usage, name)
-        if value is not None and value != "":
-            message[name] = value
-    if usage.gpu_throttle is not None:
-        message["gpu_throttle"] = list(usage.gpu_throttle)
-    if usage.not_measured:
-        message["not_measured"] = [list(pair) for pair in usage.not_measured]
-    return message
+    name = usages[-1].worker if usages else ""
+    return {KIND: session, "name": name, "samples": [_dump(usage) for usage in usages]}
 
 
-def load_usage(message: Any, *, session: str, worker: str | None = None) -> WorkerUsage | None:
-    """Return the sample in a message, None if there is none of this session.
+def load_usages(
+    message: Any, *, session: str, worker: str | None = None
+) -> tuple[WorkerUsage, ...]:
+    """Return the samples in a message, oldest first; none if it is not of this session.
 
     Whatever is no number, or missing, is "not measured": the other side may be of another
     version.
@@ -45,31 +39,50 @@ def load_usage(message: Any, *, session: str, worker: str | None = None) -> Work
     Parameters
     ----------
     message
-        From `dump_usage`, or anything else.
+        From `dump_usages`, or anything else.
     session
         Of the executor.
     worker
-        Name to give it, instead of the one it carries.
+        Name to give them, instead of the one they carry.
 
     Examples
     --------
     >>> usage = WorkerUsage(worker="w0", cpu_percent=99.5, gpu_throttle=("thermal",))
-    >>> load_usage(dump_usage(usage, "s"), session="s") == usage
+    >>> load_usages(dump_usages([usage], "s"), session="s") == (usage,)
     True
-    >>> load_usage({"action": "add-client"}, session="s") is None
-    True
+    >>> load_usages({"action": "add-client"}, session="s")
+    ()
     """
     if not isinstance(message, Mapping) or message.get(KIND) != session:
-        return None
-    throttle = message.get("gpu_throttle")
-    numbers: dict[str, Any] = {name: _number(message.get(name)) for name in _NUMBERS}
+        return ()
+    name = worker or str(message.get("name", ""))
+    told = _sequence(message.get("samples"))
+    return tuple(_load(name, sample) for sample in told if isinstance(sample, Mapping))
+
+
+def _dump(usage: WorkerUsage) -> dict[str, Any]:
+    sample: dict[str, Any] = {}
+    for name in (*_NUMBERS, *_TEXTS):
+        value = getattr(usage, name)
+        if value is not None and value != "":
+            sample[name] = value
+    if usage.gpu_throttle is not None:
+        sample["gpu_throttle"] = list(usage.gpu_throttle)
+    if usage.not_measured:
+        sample["not_measured"] = [list(pair) for pair in usage.not_measured]
+    return sample
+
+
+def _load(worker: str, sample: Mapping[str, Any]) -> WorkerUsage:
+    throttle = sample.get("gpu_throttle")
+    numbers: dict[str, Any] = {name: _number(sample.get(name)) for name in _NUMBERS}
     return WorkerUsage(
-        worker=worker or str(message.get("name", "")),
-        gpu_uuid=str(message.get("gpu_uuid", "")),
+        worker=worker,
+        gpu_uuid=str(sample.get("gpu_uuid", "")),
         gpu_throttle=None if throttle is None else tuple(map(str, _sequence(throttle))),
         not_measured=tuple(
             (str(pair[0]), str(pair[1]))
-            for pair in _sequence(message.get("not_measured"))
+            for pair in _sequence(sample.get("not_measured"))
             if len(_sequence(pair)) == 2
         ),
         **numbers,

@@ -62,6 +62,11 @@ class Sampler:
         self._own = Rate()
         self._host = Rate()
 
+    @property
+    def has_gpu(self) -> bool:
+        """Whether it tells of a GPU."""
+        return self._at_hand.gpu is not None
+
     def sample(self) -> WorkerUsage:
         """Return the usage of this moment; what cannot be read is None, with its reason."""
         now_ns = time.perf_counter_ns()

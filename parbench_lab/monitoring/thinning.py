@@ -15,11 +15,12 @@ EVERY_S = 1.0
 THROTTLED = "gpu_throttled"
 """Name of the share of samples in which a GPU was held back; ``gpu_throttled_<why>`` by reason."""
 
-# totals that do not change are in the machine's description, or with the limit
-_NOT_STORED = ("worker", "gpu_uuid", "gpu_throttle", "not_measured", "host_memory_total_bytes")
-_STORED = tuple(
-    field.name for field in dataclasses.fields(WorkerUsage) if field.name not in _NOT_STORED
+_NO_NUMBERS = ("worker", "gpu_uuid", "gpu_throttle", "not_measured")
+_NUMBERS = tuple(
+    field.name for field in dataclasses.fields(WorkerUsage) if field.name not in _NO_NUMBERS
 )
+# how much memory the host has is in the machine's description
+_STORED = tuple(name for name in _NUMBERS if name != "host_memory_total_bytes")
 
 
 def usage_rows(at_s: float, workers: Iterable[WorkerUsage]) -> list[UsageRow]:
@@ -87,6 +88,34 @@ def thin(rows: Iterable[UsageRow], every_s: float = EVERY_S) -> list[UsageRow]:
     for row in rows:
         stretches.setdefault((int(row.at_s // every_s), row.source), []).append(row)
     return [_mean(found) for _, found in sorted(stretches.items())]
+
+
+def mean_usage(usages: Sequence[WorkerUsage]) -> WorkerUsage:
+    """Return the mean of one worker's samples of a short time; at least one.
+
+    Numbers are means over the samples that have them, reasons of throttling those of any sample;
+    what is not measured is as in the last one.
+
+    Examples
+    --------
+    >>> usages = [WorkerUsage(worker="w", cpu_percent=percent) for percent in (80.0, 100.0)]
+    >>> mean_usage([*usages, WorkerUsage(worker="w")]).cpu_percent
+    90.0
+    """
+    last = usages[-1]
+    if len(usages) == 1:
+        return last
+    told = [usage.gpu_throttle for usage in usages if usage.gpu_throttle is not None]
+    reasons = tuple(dict.fromkeys(why for found in told for why in found))
+    numbers: dict[str, Any] = {
+        name: _known_mean([getattr(usage, name) for usage in usages]) for name in _NUMBERS
+    }
+    return dataclasses.replace(last, gpu_throttle=reasons if told else None, **numbers)
+
+
+def _known_mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _mean(rows: Sequence[UsageRow]) -> UsageRow:

@@ -13,9 +13,11 @@ from distributed import Client, LocalCluster
 import parbench_lab as pb
 from parbench_lab.core.ports import WorkerLeft
 from parbench_lab.execution.dask_executor import DaskExecutor
+from parbench_lab.hardware.gpu import find_gpus
 from parbench_lab.monitoring import events
 from parbench_lab.monitoring.events import WorkerSampling
-from parbench_lab.monitoring.sampling import Sampler
+from parbench_lab.monitoring.sampling import GpuAtHand, Sampler
+from parbench_lab.testing.recorded_gpus import two_gpus
 from tests.execution import misdeeds
 from tests.execution.desk import Desk, outcomes
 
@@ -166,16 +168,16 @@ class Worker:
         self.sent.append((topic, message))
 
 
-def sampling_of(worker, **options):
+def sampling_of(worker, sampler=None, **options):
     return WorkerSampling(
-        worker, Sampler("w"), topic="topic", session="session", sample_hz=5.0, **options
+        worker, sampler or Sampler("w"), topic="topic", session="session", sample_hz=5.0, **options
     )
 
 
 def test_a_sampler_whose_client_vanished_rests_until_the_next_task():
     async def course():
         worker = Worker()
-        sampling = sampling_of(worker, rest_after_s=-1.0)
+        sampling = sampling_of(worker, rest_after_s=-1.0, send_every_s=0.0)
         sampling.start()
         sampling.tick()
         rested = sampling.running
@@ -200,12 +202,31 @@ def test_a_sampler_that_was_ended_does_not_begin_again():
     assert asyncio.run(course()) is False
 
 
-def test_each_sample_goes_to_the_clients_own_topic():
-    worker = Worker()
+def test_samples_are_gathered_and_sent_to_the_clients_own_topic():
+    async def course():
+        worker = Worker()
+        sampling = sampling_of(worker, send_every_s=3600.0)
+        sampling.tick()
+        sampling.tick()
+        held_back = len(worker.sent)
+        sampling._send_every_s = 0.0
+        sampling.tick()
+        return held_back, worker.sent
 
-    sampling_of(worker).tick()
+    held_back, sent = asyncio.run(course())
 
-    ((topic, message),) = worker.sent
-    assert topic == "topic"
-    assert message["name"] == "w"
+    ((topic, message),) = sent
+    assert (held_back, topic) == (0, "topic")
+    assert (message["name"], len(message["samples"])) == ("w", 3)
     assert "worker" not in message  # Dask writes the address there
+
+
+def test_what_a_gpu_does_is_sent_at_once():
+    async def course():
+        worker = Worker()
+        nvml = two_gpus()
+        at_hand = GpuAtHand(nvml=nvml, gpu=find_gpus(nvml, visible="0").gpus[0])
+        sampling_of(worker, sampler=Sampler("w", at_hand=at_hand), send_every_s=3600.0).tick()
+        return worker.sent
+
+    assert len(asyncio.run(course())) == 1

@@ -8,7 +8,7 @@ from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.errors import UsageError
 from parbench_lab.hardware.gpu import find_gpus
 from parbench_lab.monitoring import throttling
-from parbench_lab.monitoring.messages import KIND, dump_usage, load_usage
+from parbench_lab.monitoring.messages import KIND, dump_usages, load_usages
 from parbench_lab.monitoring.sampling import (
     GpuAtHand,
     Sampler,
@@ -136,25 +136,28 @@ def test_a_sample_arrives_as_it_was_sent():
         not_measured=(("gpu power_w", "this device does not tell it"),),
     )
 
-    message = dump_usage(usage, "session")
+    message = dump_usages([usage, WorkerUsage(worker="gpu-0")], "session")
 
-    assert load_usage(message, session="session") == usage
-    assert load_usage(message, session="another") is None
-    assert (
-        load_usage({**message, "worker": "tcp://x"}, session="session", worker="w").worker == "w"
-    )
-    assert "gpu_power_w" not in message
+    assert load_usages(message, session="session") == (usage, WorkerUsage(worker="gpu-0"))
+    assert load_usages(message, session="another") == ()
+    assert load_usages({**message, "worker": "x"}, session="session", worker="w")[0].worker == "w"
+    assert "gpu_power_w" not in message["samples"][0]
 
 
 @pytest.mark.parametrize(
     "message",
-    [None, 7, [], {"action": "add-client"}, {KIND: "s"}, {KIND: "s", "cpu_percent": "much"},
-     {KIND: "s", "cpu_percent": math.nan, "gpu_throttle": 3, "not_measured": [["a"], 5]}],
+    [
+        None, 7, [], {"action": "add-client"}, {KIND: "s"}, {KIND: "s", "samples": 7},
+        {KIND: "s", "samples": [7]}, {KIND: "s", "samples": [{"cpu_percent": "much"}]},
+        {KIND: "s", "samples": [
+            {"cpu_percent": math.nan, "gpu_throttle": 3, "not_measured": [["a"], 5]}
+        ]},
+    ],
 )  # fmt: skip
 def test_whatever_arrives_is_no_sample_or_not_measured(message):
-    usage = load_usage(message, session="s")
+    told = load_usages(message, session="s")
 
-    assert usage is None or (usage.cpu_percent is None and usage.not_measured == ())
+    assert all(usage.cpu_percent is None and usage.not_measured == () for usage in told)
 
 
 def test_a_throttled_block_is_known_by_its_time():
