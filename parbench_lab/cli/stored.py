@@ -11,7 +11,7 @@ from parbench_lab.cli.usage import usage_document
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.ports import EventRecord, RunHeader, RunSummary
-from parbench_lab.core.standing import Scoreboard, Standing, Trust, VerdictKind
+from parbench_lab.core.standing import GpuLoad, Scoreboard, Standing, Trust, VerdictKind
 from parbench_lab.monitoring.thinning import UsageSummary
 
 UNFINISHED = "running or interrupted"
@@ -62,6 +62,7 @@ def scoreboard_from_json(document: Mapping[str, Any]) -> Scoreboard:
     fields["standings"] = tuple(_standing(inner) for inner in document["standings"])
     fields["workers"] = tuple(document.get("workers", ()))
     fields["measured_on"] = tuple(document.get("measured_on", ()))
+    fields["gpus"] = tuple(GpuLoad(**_known(GpuLoad, gpu)) for gpu in document.get("gpus", ()))
     fields["trust"] = _trust(document.get("trust", {}))
     return Scoreboard(**fields)
 
