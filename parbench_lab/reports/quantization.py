@@ -17,7 +17,7 @@ from parbench_lab.analysis.quantization.runs import ModelError
 from parbench_lab.analysis.quantization.targets import sentence, targets
 from parbench_lab.analysis.reading import read_curve
 from parbench_lab.core.estimate import Estimate
-from parbench_lab.core.wording import NOTHING, count, printable
+from parbench_lab.core.wording import NOTHING, count, printable, ratio
 from parbench_lab.errors import UsageError
 from parbench_lab.racing.result import jsonable
 from parbench_lab.reports.kept import Kept, keep
@@ -194,7 +194,7 @@ def _comparison_part(
         ["mode", "time (s)", "memory (MB)"],
         [[one.configuration.mode, *_time_and_memory(one)] for one in points],
     )
-    time, memory = (_told(one, ".2f") for one in (found.time_ratio, found.memory_ratio))
+    time, memory = (ratio(one) for one in (found.time_ratio, found.memory_ratio))
     same = {
         True: "identical bit by bit",
         False: "DIFFERENT",

@@ -20,6 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "04_amdahl_gustafson_usl": {**STUDY, "headless": True},
     "05_why_projections_fail": {**STUDY, "size": 500_000},
     "06_history_and_regressions": {"n_runs": 20, "change_at": 12},
+    "07_gpu_race": {"seconds": 6.0, "batch_sizes": [1, 128], "company_seconds": 4.0},
     "08_parallel_ml": {"repeats": 2, "size_factor": 0.05, "operations": ["preprocess"]},
     "09_portfolio": {**STUDY, "configurations": 60, "timeframe": "1d"},
     "10_draw_plots": {"seconds": 4.5, "batch_sizes": [100, 1000]},
@@ -27,7 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "model_size": "4x64x256",
         "cores": [1, 2],
         "streamed": "4x64x256",
-        "repeats": 2,
+        "repeats": 1,
     },
     "teaching_guide": {},
 }

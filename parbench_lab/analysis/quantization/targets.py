@@ -107,7 +107,7 @@ def _time_targets(results: QuantizationResults) -> Iterator[Target]:
             yield Target(name=name, verdict=TargetVerdict.NOT_MEASURED, found="")
             continue
         verdict = _below(point.time_s, limit_s)
-        if verdict is not TargetVerdict.PASSED and point.oversubscribed:
+        if verdict is TargetVerdict.FAILED and point.oversubscribed:
             # the limit was set for as many cores as threads
             verdict = TargetVerdict.NOT_MEASURABLE
         one = point.configuration
