@@ -45,6 +45,7 @@ class Curves:
         self._names = history.candidates
         self._objective = history.objectives[0].name
         self._workers = {u.worker for timed in history.usage for u in timed.workers}
+        self._drawn = usage.drawn_figures(usage.usage_data(history.usage))
         self._seq = history.measurements[-1].seq + 1 if history.measurements else 0
         self._heard = history.log[-1] if history.log else None
         self._heights: dict[str, float] = {}
@@ -159,7 +160,9 @@ class Curves:
         if board.phase == "ended" or not self._control.started:
             return
         busy = self._control.usage()
-        if {known.worker for known in busy} - self._workers:
+        shown = usage.drawn_figures(usage.usage_data([TimedUsage(at_s=0.0, workers=busy)]))
+        # a GPU worker tells of its GPU only a moment after it joined
+        if {known.worker for known in busy} - self._workers or set(shown) - set(self._drawn):
             self.figure.rebuild(self._draw())
             return
         self._stream_usage(busy, board.elapsed_s)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from parbench_lab.core.ports import MeasurementRow
+from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.panel.curves import Curves, lines_after
-from parbench_lab.racing.history import LogLine, TimedMeasurement
+from parbench_lab.racing.history import LogLine, TimedMeasurement, TimedUsage
 from tests.panel.races import RememberingRace, scoreboard
 
 
@@ -57,4 +60,33 @@ def test_only_the_first_measurement_at_a_new_size_is_hurried_to_the_page():
 
     assert (before, hurried) == ([], [("throughput:",)])
     assert curves.shown_size == 500
+    curves.figure.close()
+
+
+class WatchedRace(RememberingRace):
+    """Workers that tell what they are told to."""
+
+    busy = ()
+
+    def usage(self):
+        return self.busy
+
+    def history(self):
+        seen = (TimedUsage(at_s=1.0, workers=self.busy),) if self.busy else ()
+        return dataclasses.replace(super().history(), usage=seen)
+
+
+def test_a_gpu_that_is_told_of_later_gets_its_figures():
+    race = WatchedRace()
+    race.started = True
+    race.busy = (WorkerUsage(worker="gpu-0", cpu_percent=9.0),)
+    curves = Curves(race)
+    before = curves.figure.static().select_one({"name": "usage-gpu_power_w"})
+
+    race.busy = (WorkerUsage(worker="gpu-0", cpu_percent=9.0, gpu_power_w=300.0),)
+    curves.tick(scoreboard())
+
+    after = curves.figure.static().select_one({"name": "usage-gpu_power_w"})
+    assert before is None
+    assert after is not None
     curves.figure.close()
