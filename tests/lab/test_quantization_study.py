@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -378,6 +379,22 @@ def test_a_fresh_process_tells_time_and_memory_of_both_modes(large, tmp_path):
     assert grown[False] > 40e6
     assert grown[True] < grown[False] / 2
     assert (tmp_path / "True").read_bytes() == (tmp_path / "False").read_bytes()
+
+
+def test_a_full_disk_is_an_answer_of_its_own(model, tmp_path, monkeypatch):
+    def full(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+
+    answer = run_here(
+        Request(
+            model=model.path, target=tmp_path / "out", bits=8, group_size=None, threads=1,
+            streaming=True,
+        )
+    )  # fmt: skip
+
+    assert answer == Answer(outcome="full", message="No space left on device")
 
 
 def test_errors_of_a_process_are_answers(tmp_path):

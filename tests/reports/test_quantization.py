@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from parbench_lab.analysis.quantization.results import Asked, QuantizationResults
+from parbench_lab.analysis.quantization.runs import Configuration, QuantizationRun
 from parbench_lab.lab.quantization.fresh import run_here
 from parbench_lab.lab.quantization.study import QuantizationStudy
 from parbench_lab.reports import render
@@ -30,6 +32,43 @@ def test_a_report_of_a_stored_study_has_its_tables_and_measures_nothing(tmp_path
     assert report.failure is None
     assert content["quantization"]["all_results"] == quantization_document(results)["all_results"]
     assert "Streaming against batch: 4x64x256" in report.text.read_text()
+
+
+def runs_of(threads, pace):
+    one = Configuration(
+        model="100M", title="100M (104.9 M parameters)", n_weights=104_857_600,
+        scheme="int8 per channel", threads=threads,
+    )  # fmt: skip
+    return [
+        QuantizationRun(
+            configuration=one, repetition=number, outcome="ok", time_s=8.0 * slow / pace,
+            compute_s=6.0 * slow / threads, baseline_memory_bytes=10**8,
+            peak_memory_bytes=6 * 10**8, digest="same",
+        )
+        for number, slow in enumerate((1.0, 1.01, 0.99))
+    ]  # fmt: skip
+
+
+def test_laws_are_fitted_to_a_curve_with_four_levels_within_the_cores():
+    paces = {1: 1.0, 2: 1.9, 4: 3.5, 8: 6.0}
+    runs = [run for threads, pace in paces.items() for run in runs_of(threads, pace)]
+    results = QuantizationResults(
+        asked=Asked(scaling_model="100M", cores=tuple(paces)),
+        planned=tuple(dict.fromkeys(run.configuration for run in runs)),
+        repeats=3,
+        runs=tuple(runs),
+        cores=8,
+    )
+
+    text = quantization_text(results)
+    document = quantization_document(results)
+
+    assert "amdahl: " in text
+    assert "usl: " in text
+    assert "quantising alone, without reading and writing: 8.00 times as fast" in text
+    assert "4-8x at 8 cores: passed (6.00x)" in text
+    assert document["reports"]["core_scaling"]["laws"]["amdahl"]["alpha"]["point"] > 0.02
+    assert [row["quantization_memory_mb"] for row in document["all_results"]] == [500.0] * 4
 
 
 def test_the_text_marks_what_has_more_threads_than_cores(tmp_path):

@@ -9,6 +9,7 @@ a zip archive may be compressed and cannot be read at an offset.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -37,6 +38,8 @@ _NUMPY_NAMES = {
 _LENGTH = struct.Struct("<Q")
 LARGEST_HEADER_BYTES = 100_000_000
 METADATA = "__metadata__"
+_CANNOT_RESERVE = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
+"""Of file systems that know nothing of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,10 +208,14 @@ def reserve(descriptor: int, n_bytes: int) -> None:
     OSError
         If there is no room (``ENOSPC``).
     """
-    if hasattr(os, "posix_fallocate") and n_bytes > 0:
-        os.posix_fallocate(descriptor, 0, n_bytes)
-    else:
-        os.ftruncate(descriptor, n_bytes)
+    try:
+        if hasattr(os, "posix_fallocate") and n_bytes > 0:
+            os.posix_fallocate(descriptor, 0, n_bytes)
+            return
+    except OSError as error:
+        if error.errno not in _CANNOT_RESERVE:
+            raise
+    os.ftruncate(descriptor, n_bytes)
 
 
 def write_at(descriptor: int, values: Any, offset: int) -> None:
