@@ -67,10 +67,12 @@ def test_the_parameters_of_a_notebook_are_listed_with_types_and_help(shell):
         (("race", "-p", "batch_size=many"), "must be a whole number but got 'many'; known are"),
         (("race", "-p", "batch_size"), "NAME=VALUE"),
         (("race", "-p", "seed=1", "-p", "seed=2"), "given twice"),
-        (("nothing",), "there are compare, history, race, scaling"),
+        (("nothing",), "there are compare, history, quantize, race, scaling"),
         (("history", "--from", "r1"), "has no parameter 'run'"),
         (("race", "--from", "r1", "-p", "run=r1"), "given twice"),
         (("race", "--from", "s1"), "is no race but a study"),
+        (("race", "s1"), "is no race but a study"),
+        (("race", "r1", "--from", "r1"), "given twice"),
         (("race", "--output", "no/such/folder.json"), "there is no folder"),
     ],
 )

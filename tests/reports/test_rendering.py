@@ -235,7 +235,7 @@ def test_a_kernel_that_dies_is_told_with_its_cell(tmp_path):
 
 
 def test_an_unknown_report_is_refused_with_those_there_are(tmp_path):
-    with pytest.raises(UnknownNameError, match="compare, history, race, scaling"):
+    with pytest.raises(UnknownNameError, match="compare, history, quantize, race, scaling"):
         render(tmp_path / "nothing.ipynb", out=tmp_path)
 
 
