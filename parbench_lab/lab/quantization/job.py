@@ -114,7 +114,7 @@ def quantize_file(
         with target.open("xb") as file:
             reserve(file.fileno(), layout.n_bytes)
             job = _Job(
-                model=model,
+                weights=model.weights,
                 layout=layout,
                 scheme=scheme,
                 threads=threads,
@@ -139,7 +139,7 @@ def pieces_of(weights: Sequence[Tensor], piece_bytes: int) -> Iterator[Piece]:
 class _Job:
     """Open files, and how to work on them; `source` and `target` are descriptors."""
 
-    model: ModelFile
+    weights: tuple[Tensor, ...]
     layout: Layout
     scheme: Scheme
     threads: int
@@ -150,7 +150,7 @@ class _Job:
     # ------------------------------------------------------------ batch
 
     def batch(self) -> Phases:
-        weights = self.model.weights
+        weights = self.weights
         start_ns = time.perf_counter_ns()
         raw = [np.empty((one.rows, one.columns * one.item_bytes), np.uint8) for one in weights]
         codes = [np.empty(one.shape, self.scheme.code_type) for one in self.layout.codes]
@@ -190,7 +190,7 @@ class _Job:
 
     def _streamer(self) -> Work:
         """Return what one thread does with a piece; its buffers fit the largest one."""
-        weights = self.model.weights
+        weights = self.weights
         sizes = [(piece.n_rows, weights[piece.tensor]) for piece in self.pieces]
         scheme = self.scheme
         buffers: tuple[NDArray[Any], ...] = (
@@ -229,8 +229,8 @@ class _Job:
         left = _Shared(self.pieces)
 
         def thread() -> None:
-            work = make_work()
             try:
+                work = make_work()
                 for piece in left:
                     work(piece)
             except BaseException:
@@ -242,14 +242,14 @@ class _Job:
                 done.result()
 
     def _read(self, piece: Piece, raw: NDArray[Any]) -> None:
-        tensor = self.model.weights[piece.tensor]
+        tensor = self.weights[piece.tensor]
         place = tensor.offset + piece.first * tensor.columns * tensor.item_bytes
         read_into(self.source, raw, place)
 
     def _quantize(
         self, piece: Piece, raw: NDArray[Any], codes: NDArray[Any], scales: NDArray[Any]
     ) -> None:
-        tensor = self.model.weights[piece.tensor]
+        tensor = self.weights[piece.tensor]
         weights = raw.view(FLOATS[tensor.dtype])
         try:
             quantize_rows(weights, self.scheme, codes, scales)
