@@ -97,7 +97,7 @@ class Controls:
             "policy": widgets.Dropdown(options=list(policy_names), value=settings.policy),
             "target_gpu_utilization": widgets.FloatSlider(
                 value=settings.target_gpu_utilization, min=1.0, max=100.0, step=1.0,
-                readout_format=".0f", disabled=bool(gpu_reason),
+                readout_format=".0f",
             ),
         }  # fmt: skip
         self.adaptive = widgets.Checkbox(
@@ -108,8 +108,8 @@ class Controls:
         )
         self.controls["timeout_s"].disabled = self.adaptive.value
         self.messages = {name: widgets.HTML() for name in self.controls}
-        if gpu_reason:
-            self.messages["target_gpu_utilization"].value = _soft(gpu_reason)
+        self._gpu_reason = ""
+        self.tell_gpu(gpu_reason)
         self.odds = widgets.HTML(odds(settings.elimination_threshold), layout=_BESIDE)
         self._dress()
 
@@ -151,6 +151,15 @@ class Controls:
             for name in self.controls:
                 if now_s - self._touched_s.get(name, float("-inf")) > SETTLE_S:
                     self._return(name)
+
+    def tell_gpu(self, reason: str) -> None:
+        """Say why there is no GPU target; "": there is one."""
+        with self._lock:
+            if reason == self._gpu_reason:
+                return
+            self._gpu_reason = reason
+            self.controls["target_gpu_utilization"].disabled = bool(reason)
+            self.messages["target_gpu_utilization"].value = _soft(reason) if reason else ""
 
     # ------------------------------------------------------------ what a user does
 

@@ -251,6 +251,7 @@ class RacePanel:
         started, phase = self._control.started, board.phase
         self.board.show(self._state(board))
         self.controls.follow(self._control.settings)
+        self.controls.tell_gpu(self._control.not_measured.get("gpu_utilization", ""))
         running = started and phase != "ended"
         self.buttons["start"].disabled = started or self._starting
         self.buttons["pause"].disabled = not running or phase == "paused"

@@ -160,6 +160,15 @@ def test_the_time_limit_is_adaptive_until_it_is_set():
     assert found.controls["timeout_s"].disabled
 
 
+def test_a_gpu_that_is_measured_after_all_gets_its_target_back():
+    found = controls_of(RememberingRace(), gpu_reason="there are no GPU workers")
+
+    found.tell_gpu("")
+
+    assert not found.controls["target_gpu_utilization"].disabled
+    assert found.messages["target_gpu_utilization"].value == ""
+
+
 def test_without_a_gpu_its_target_is_disabled_with_the_reason():
     found = controls_of(RememberingRace(), gpu_reason=f"no GPU {EVIL}")
 
