@@ -74,7 +74,7 @@ class RaceVerbs(RaceView):
         self._refuse_unstarted()
         predicates: dict[str, Callable[[RaceState], bool]] = {
             "first_rows": lambda state: state.measurements > 0,
-            "decided": lambda state: state.phase == "watching" or parts.ended_as(state, "decided"),
+            "decided": self._is_decided,
             "finished": lambda state: state.phase == "ended",
         }
         if what not in predicates:
@@ -186,6 +186,11 @@ class RaceVerbs(RaceView):
         """
         self._check_settings(changes)
         return self._engine.change(changes)
+
+    def _is_decided(self, state: RaceState) -> bool:
+        """Return whether there is a decision: one of the size before the last change is none."""
+        current = state.settings.batch_size == self.settings.batch_size
+        return (state.phase == "watching" and current) or parts.ended_as(state, "decided")
 
     # ------------------------------------------------------------ refusing
 

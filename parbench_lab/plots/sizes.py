@@ -27,7 +27,9 @@ class SizesData:
         the 95 % interval (NaN where it is not known), and the median ratio to that size's leader
         (NaN where they did not meet).
     crossovers
-        Columns ``size, what``: where the lead changes between two sizes that were measured.
+        Columns ``size, what, shown``: where the lead changes between two sizes that were
+        measured, and whether it is shown: at both, the interval of the ratio of the two lies
+        above 1.
     """
 
     series: dict[str, Series]
@@ -54,12 +56,21 @@ def sizes_data(sizes: Sequence[SizeSummary], *, candidates: Sequence[str] = ()) 
             slowest, quickest = _interval(summary, name)
             columns["low"].append(slowest)
             columns["high"].append(quickest)
-    crossovers: Series = {"size": [], "what": []}
+    crossovers: Series = {"size": [], "what": [], "shown": []}
     for small, large in pairwise(ordered):
         if small.leader and large.leader and small.leader != large.leader:
             crossovers["size"].append(_crossing(small, large, small.leader, large.leader))
             crossovers["what"].append(f"{large.leader} overtakes {small.leader}")
+            crossovers["shown"].append(
+                _is_behind(small, large.leader) and _is_behind(large, small.leader)
+            )
     return SizesData(series=series, crossovers=crossovers)
+
+
+def _is_behind(summary: SizeSummary, name: str) -> bool:
+    """Return whether the interval of a candidate's ratio to the leader lies above 1."""
+    ratio = summary.ratios.get(name)
+    return ratio is not None and ratio.low > 1
 
 
 def _interval(summary: SizeSummary, name: str) -> tuple[float, float]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from parbench_lab.testing.executor_check import check_executor
     from parbench_lab.testing.executors import Fault, ScriptedExecutor
     from parbench_lab.testing.model_gpu import ModelGpu
+    from parbench_lab.testing.regulated_gpu import regulate
     from parbench_lab.testing.store import check_store
     from parbench_lab.testing.workload import check_workload
 
@@ -24,6 +25,7 @@ __all__ = [
     "check_executor",
     "check_store",
     "check_workload",
+    "regulate",
 ]
 
 _HOMES = {
@@ -34,6 +36,7 @@ _HOMES = {
     "check_executor": "executor_check",
     "check_store": "store",
     "check_workload": "workload",
+    "regulate": "regulated_gpu",
 }
 
 

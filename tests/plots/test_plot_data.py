@@ -131,6 +131,37 @@ def test_a_crossover_is_where_two_straight_lines_in_logarithms_meet():
     assert data.series["a"]["throughput"] == [pytest.approx(100.0), pytest.approx(25.0)]
 
 
+def test_throughput_comes_with_the_interval_of_its_median():
+    time_s = ratio(2.0, 1.0, 4.0)
+    size = SizeSummary(batch_size=8, median_s={"a": 2.0, "b": 1.0}, times_s={"a": time_s})
+
+    series = sizes_data([size]).series
+
+    assert (series["a"]["low"], series["a"]["high"]) == ([2.0], [8.0])
+    assert math.isnan(series["b"]["low"][0])
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "shown"),
+    [
+        pytest.param((1.1, 1.3), (1.2, 1.4), True, id="both intervals above 1"),
+        pytest.param((0.9, 1.3), (1.2, 1.4), False, id="one holds 1"),
+        pytest.param((1.0, 1.3), (1.2, 1.4), False, id="one begins at 1"),
+        pytest.param((1.1, 1.3), None, False, id="they did not meet"),
+    ],
+)
+def test_a_crossover_is_shown_where_both_leads_are(small, large, shown):
+    def behind(name, ends):
+        return {} if ends is None else {name: ratio(1.25, *ends)}
+
+    sizes = [
+        SizeSummary(batch_size=10, leader="a", ratios=behind("b", small)),
+        SizeSummary(batch_size=99, leader="b", ratios=behind("a", large)),
+    ]
+
+    assert sizes_data(sizes).crossovers["shown"] == [shown]
+
+
 def test_a_leader_the_other_size_does_not_know_crosses_in_the_middle():
     small = SizeSummary(batch_size=100, median_s={"a": 1.0}, leader="a")
     large = SizeSummary(batch_size=10_000, median_s={"b": 1.0}, leader="b")
