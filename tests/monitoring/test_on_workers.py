@@ -5,7 +5,6 @@ import contextlib
 import os
 import signal
 import threading
-import time
 
 import pytest
 from distributed import Client, LocalCluster
@@ -13,6 +12,7 @@ from distributed import Client, LocalCluster
 import parbench_lab as pb
 from parbench_lab.core.ports import WorkerLeft
 from parbench_lab.execution.dask_executor import DaskExecutor
+from parbench_lab.execution.floor import Floor
 from parbench_lab.hardware.gpu import find_gpus
 from parbench_lab.monitoring import events
 from parbench_lab.monitoring.events import WorkerSampling
@@ -25,14 +25,28 @@ LIMIT_S = 30.0
 DOOR = "parbench_lab.testing.recorded_gpus:"
 
 
-def eventually(found, limit_s=LIMIT_S):
-    """Ask again and again until something is found; return it."""
-    until_s = time.monotonic() + limit_s
-    while time.monotonic() < until_s:
-        if answer := found():
-            return answer
-        threading.Event().wait(0.01)
-    pytest.fail(f"waited {limit_s} s in vain")
+HEARD = threading.Condition()
+
+
+class HearingFloor(Floor):
+    """Tells whoever waits that a worker told something."""
+
+    def on_usage(self, address, message):
+        super().on_usage(address, message)
+        with HEARD:
+            HEARD.notify_all()
+
+
+class HearingExecutor(DaskExecutor):
+    floor_type = HearingFloor
+
+
+def eventually(found):
+    """Wait until something is found, looking again whenever a worker told something."""
+    with HEARD:
+        answer = HEARD.wait_for(found, LIMIT_S)
+    assert answer, f"waited {LIMIT_S} s in vain"
+    return answer
 
 
 @contextlib.contextmanager
@@ -46,7 +60,7 @@ def recorded(name):
 @pytest.fixture(scope="module")
 def desk():
     with recorded("throttled_gpu"):
-        executor = DaskExecutor(n_workers=1, gpus=1, gpu_seats=1, sample_hz=25.0)
+        executor = HearingExecutor(n_workers=1, gpus=1, gpu_seats=1, sample_hz=25.0)
         made = Desk(executor, misdeeds.Summing())
         made.wait_for(lambda: len(made.workers()) == 2)
         yield made
@@ -104,7 +118,7 @@ def test_workers_of_others_are_sampled_and_left_alone_afterwards():
         ) as cluster,
         Client(cluster),
     ):
-        desk = Desk(DaskExecutor(cluster, sample_hz=25.0), misdeeds.Summing())
+        desk = Desk(HearingExecutor(cluster, sample_hz=25.0), misdeeds.Summing())
         worker = desk.worker()
         assert outcomes(desk.run(misdeeds.good)) == {"good": ("ok", "")}
         usage = sampled(desk, worker)
@@ -128,7 +142,7 @@ def test_nobody_samples_where_that_is_not_wanted():
 
 def test_a_gpu_lost_in_the_middle_does_not_end_a_race():
     with recorded("lost_gpu"):
-        executor = DaskExecutor(n_workers=1, gpus=1, gpu_seats=1, sample_hz=50.0)
+        executor = HearingExecutor(n_workers=1, gpus=1, gpu_seats=1, sample_hz=50.0)
         bench = pb.ParallelBenchmarking(
             ["cumsum", "convolve"], batch_size=500, store=":memory:", executor=executor
         )
