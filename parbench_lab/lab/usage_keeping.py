@@ -12,7 +12,8 @@ from parbench_lab.core.runs import UsageRow
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.core.wording import count
 from parbench_lab.errors import StoreError
-from parbench_lab.hardware.gpu import find_gpus
+from parbench_lab.hardware.accelerators import NOT_MEASURED, Accelerator, detect_accelerators
+from parbench_lab.hardware.gpu import GpuInventory, find_gpus
 from parbench_lab.monitoring.thinning import EVERY_S, stored_usage, thin, usage_rows
 from parbench_lab.racing.history import TimedUsage
 
@@ -130,6 +131,25 @@ def timed_usage(rows: Sequence[UsageRow]) -> tuple[TimedUsage, ...]:
 
 @functools.cache
 def no_gpu_here() -> str:
-    """Return why this machine has no GPU that can be used, or how many it has; asked once."""
+    """Return why this machine has no GPU that is measured, or how many it has; asked once."""
     found = find_gpus()
-    return found.reason or f"this machine has {count(len(found.gpus), 'GPU')}"
+    return no_gpu_words(found, detect_accelerators())
+
+
+def no_gpu_words(found: GpuInventory, others: Sequence[Accelerator]) -> str:
+    """Return what is said of a machine on which no GPU is measured.
+
+    Examples
+    --------
+    >>> no_gpu_words(GpuInventory(reason="no NVIDIA driver is installed"), ())
+    'no NVIDIA driver is installed'
+    >>> amd = Accelerator(maker="AMD", name="AMD Instinct MI300X")
+    >>> no_gpu_words(GpuInventory(reason="no NVIDIA driver is installed"), [amd])
+    "AMD Instinct MI300X: usage is not measured: only NVIDIA's NVML is asked"
+    """
+    if found.gpus:
+        return f"this machine has {count(len(found.gpus), 'GPU')}"
+    if others:
+        names = ", ".join(dict.fromkeys(other.name for other in others))
+        return f"{names}: {NOT_MEASURED}"
+    return found.reason
