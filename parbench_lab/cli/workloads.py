@@ -74,6 +74,8 @@ def _missing_by_source(missing: Mapping[str, str]) -> dict[str, str]:
 
     found: dict[str, list[str]] = {}
     for name, library in missing.items():
-        words = "in no extra" if library in NOT_IN_THE_EXTRA else "in the extra [workloads]"
+        words = (
+            "too large for an extra" if library in NOT_IN_THE_EXTRA else "in the extra [workloads]"
+        )
         found.setdefault(words, []).append(f"{name} ({library})")
     return {words: ", ".join(names) for words, names in found.items()}

@@ -18,6 +18,7 @@ from parbench_lab.core.standing import Trust
 from parbench_lab.errors import UsageError
 from parbench_lab.racing.result import jsonable
 from tests.cli.doubles import FINAL, ListStore, ScriptedBench, Visitors, board, measured
+from tests.workloads.played import LIBRARIES
 
 
 def run(run_id="20260102-abcd", status="decided", *, finished=True, name="moving_average"):
@@ -168,6 +169,21 @@ def test_candidates_whose_library_is_missing_are_named_with_it(shell, monkeypatc
 
     assert documents["json_parsing"]["missing"] == {"orjson_loads": "orjson"}
     assert "orjson_loads (orjson)" in shell("workloads").stdout
+
+
+def test_candidates_that_need_a_gpu_where_there_is_none_are_named_apart(shell, monkeypatch):
+    monkeypatch.setenv("PARBENCH_NVML", "parbench_lab.testing.recorded_gpus:no_driver")
+    monkeypatch.syspath_prepend(LIBRARIES)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+
+    documents = {d["name"]: d for d in json.loads(shell("workloads", "--json").stdout)}
+    listed = shell("workloads").stdout
+
+    assert documents["row_norms"]["elsewhere"] == ["torch_cuda_norm", "torch_cuda_norm_resident"]
+    assert "torch_norm" in documents["row_norms"]["candidates"]
+    assert "need a GPU, none is visible: torch_cuda_norm, torch_cuda_norm_resident\n" in listed
+    assert "not installed, too large for an extra: cupy_norm (cupy), cupy_norm_r" in listed
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path):
