@@ -11,7 +11,7 @@ NOTHING = "-"
 _EXPONENTS_FROM = 1e6
 _TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _SI_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
-_BYTE_UNITS = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+_BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 # Cc would move the cursor, Cf hides or reverses text, Zl and Zp break the line
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
@@ -83,17 +83,17 @@ def amount(number: float | None) -> str:
 
 
 def memory(n_bytes: float | None) -> str:
-    """Return an amount of memory with its binary unit.
+    """Return an amount of memory with its decimal unit: 1 MB is a million bytes.
 
     Examples
     --------
-    >>> memory(3 * 2**20), memory(100), memory(None)
-    ('3.00 MiB', '100 B', '-')
+    >>> memory(3_150_000), memory(100), memory(None)
+    ('3.15 MB', '100 B', '-')
     """
     if n_bytes is None or not math.isfinite(n_bytes):
         return NOTHING
     for scale, unit in _BYTE_UNITS:
-        if n_bytes >= scale:
+        if n_bytes >= 0.9995 * scale:
             return f"{_three_digits(n_bytes / scale)} {unit}"
     return f"{n_bytes:.0f} B"
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from parbench_lab.core.wording import memory
 from parbench_lab.hardware.cgroup import memory_room_bytes, quota_cores, read_text
 from parbench_lab.hardware.cores import affinity_cores, usable_cores
 from parbench_lab.hardware.topology import parse_cpuinfo
@@ -212,7 +213,7 @@ def _on_memory(condition: Condition) -> str | None:
     if free_bytes >= LITTLE_MEMORY_BYTES:
         return None
     return (
-        f"only {free_bytes / _GIB:.2f} GiB of memory are free: close what needs it, or race "
+        f"only {memory(free_bytes)} of memory are free: close what needs it, or race "
         "smaller batches with fewer workers"
     )
 

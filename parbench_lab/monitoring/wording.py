@@ -48,7 +48,7 @@ def workers_line(workers: Sequence[WorkerUsage], no_gpu: str = "") -> str:
     --------
     >>> busy = [WorkerUsage(worker=f"cpu-{n}", cpu_percent=98.0, rss_bytes=2e8) for n in (0, 1)]
     >>> workers_line(busy)
-    'workers: CPU 196 %, memory 381 MiB · GPU not measured: there are no GPU workers'
+    'workers: CPU 196 %, memory 400 MB · GPU not measured: there are no GPU workers'
     """
     if not workers:
         return ""

@@ -196,8 +196,8 @@ def figure_words(metric: str, value: float) -> str:
 
     Examples
     --------
-    >>> figure_words("wall_time_s", 0.0125), figure_words("peak_rss_bytes", 2**20)
-    ('12.5 ms', '1.00 MiB')
+    >>> figure_words("wall_time_s", 0.0125), figure_words("peak_rss_bytes", 1e6)
+    ('12.5 ms', '1.00 MB')
     >>> figure_words("abs_error", 0.25)
     '0.25'
     """

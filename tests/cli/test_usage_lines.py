@@ -41,7 +41,7 @@ def test_a_run_on_a_gpu_says_how_busy_hot_and_throttled_it_was():
     (_, gpu) = usage_lines(summarize([*BUSY, *HOT]), {})
 
     assert gpu == (
-        "usage: GPU 85 % (at most 90 %), memory at most 1.00 GiB, 300 W (at most 300 W), "
+        "usage: GPU 85 % (at most 90 %), memory at most 1.07 GB, 300 W (at most 300 W), "
         "at most 61 °C, throttled in 50 % of the samples"
     )
 
@@ -69,7 +69,7 @@ def test_the_doctor_tells_of_gpus_and_of_energy(shell, monkeypatch):
     text = shell("doctor", "--quick").stdout
     document = json.loads(shell("doctor", "--quick", "--json").stdout)["devices"]
 
-    assert "Recorded GPU, 80.0 GiB, driver 000.00 (recorded)" in text
+    assert "Recorded GPU, 85.9 GB, driver 000.00 (recorded)" in text
     assert "a part of GPU-33333333-recorded" in text
     assert [gpu["uuid"] for gpu in document["gpus"]] == [
         "GPU-11111111-recorded", "MIG-1-recorded", "MIG-2-recorded",

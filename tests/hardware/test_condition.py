@@ -50,7 +50,7 @@ def test_a_calm_machine_needs_no_advice():
         pytest.param({"timer_step_ns": 15_625_000.0}, "min_time_s to at least 15.625", id="timer"),
         pytest.param({"timer_step_ns": 0.0}, "the timer did not move", id="no timer"),
         pytest.param({"blas_threads": 64}, "start 64 threads on 8 available", id="blas"),
-        pytest.param({"memory_available_bytes": 2**29}, "only 0.50 GiB of memory", id="memory"),
+        pytest.param({"memory_available_bytes": 2**29}, "only 537 MB of memory", id="memory"),
     ],
 )
 def test_each_trouble_has_one_sentence_that_says_what_to_change(change, words):

@@ -113,7 +113,7 @@ def test_seats_of_one_gpu_are_told_of_once():
         for seat in range(3)
     ]  # fmt: skip
 
-    assert workers_line(seats) == "workers: CPU 150 %, memory 3.00 MiB · GPU 90 %, 300 W"
+    assert workers_line(seats) == "workers: CPU 150 %, memory 3.15 MB · GPU 90 %, 300 W"
 
 
 def test_two_gpus_share_a_line():
@@ -143,7 +143,7 @@ def test_an_instance_shows_its_memory_and_why_it_has_no_utilisation():
         not_measured=(("gpu utilization_percent", "shared"),),
     )  # fmt: skip
 
-    assert workers_line([part]).endswith("GPU utilisation not measured (shared), 1.00 GiB")
+    assert workers_line([part]).endswith("GPU utilisation not measured (shared), 1.07 GB")
 
 
 def test_nobody_is_nothing():

@@ -42,7 +42,7 @@ def test_a_row_says_in_words_what_is_known_of_a_candidate():
     quick, fair, slow = state_of()["rows"]
 
     assert quick["throughput"].startswith("2.00 M")
-    assert (fair["evidence"], fair["memory"], fair["blocks"]) == ("30 : 1", "3.00 MiB", "40")
+    assert (fair["evidence"], fair["memory"], fair["blocks"]) == ("30 : 1", "3.15 MB", "40")
     assert (fair["ratio"], fair["verdict"]) == ("1.20 (1.10-1.30)", "undecided")
     assert (slow["tone"], slow["reason"]) == ("out", "30 % slower")
 

@@ -69,7 +69,7 @@ def test_a_hover_tells_numbers_with_intervals_and_units():
 
     assert points["time_s_told"][1].count(" ms") == 3
     assert " % [" in points["efficiency_told"][1]
-    assert points["memory"][0] == "1.00 MiB"
+    assert points["memory"][0] == "1.05 MB"
     assert points["throughput"][0].endswith("items/s")
     assert points["serial_fraction_told"][0] == "-"  # one worker has none
 

@@ -65,7 +65,7 @@ def test_a_row_says_everything_with_its_unit():
     assert row.throughput == "542 k"
     assert row.evidence == "1,230 : 1"
     assert row.blocks == "40"
-    assert row.memory == "3.00 MiB"
+    assert row.memory == "3.15 MB"
     assert row.tone == "racing"
 
 
