@@ -92,6 +92,12 @@ class WorkerCounts(Counts):
     "--repeats", type=int, default=5, show_default=True, help="How often each level is measured."
 )
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--make-case",
+    metavar="MODULE:FUNCTION",
+    help="make_case(size, rng) of a job of your own.  [default: the job's attribute make_case, "
+    "or the function make_case of its module]",
+)
 @click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler, for --backend dask.")
 @click.option(
     "--law",
@@ -123,6 +129,10 @@ def scale(job: str, *, listing: bool, as_json: bool, output: Path | None, **aske
 
     Every level is measured in random order within each repetition, after a warm-up, and every
     result is compared with the serial one.
+
+    MODULE:FUNCTION is a function job(case, *, map) that sends its parallel work through that map;
+    make_case(size, rng) in the same module makes its case. Modules of the current folder are
+    found too.
     """
     from parbench_lab.workloads.scalables import scalable_names  # noqa: PLC0415 - loads numpy
 
@@ -164,7 +174,11 @@ def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:
     if asked["resume"]:
         given = None if job == FIRST_JOB else job
         return ScalingStudy.resume_run(
-            asked["resume"], given, store=asked["store"], cluster=asked["cluster"]
+            asked["resume"],
+            given,
+            store=asked["store"],
+            cluster=asked["cluster"],
+            make_case=asked["make_case"],
         )
     chosen = {name: asked[name] for name in OF_THE_JOB if asked[name] is not None}
     workers = asked["workers"]
@@ -176,6 +190,7 @@ def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:
     return ScalingStudy(
         job,
         options=chosen,
+        make_case=asked["make_case"],
         workers=workers,
         mode=asked["mode"],
         backend=backends[0] if len(backends) == 1 else backends,

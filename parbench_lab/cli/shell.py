@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -99,6 +100,10 @@ def _message(error: BaseException) -> str:
 @debug_option
 def parbench() -> None:
     """Race implementations in parallel, with evidence that holds."""
+    here = str(Path.cwd())  # as python -m does: "module:function" means a file of this folder too
+    if here not in sys.path:
+        # at the end: a user's file must not hide an installed package that is imported later
+        sys.path.append(here)
 
 
 for _command in (

@@ -103,7 +103,7 @@ class ScalingStudy(StudyView):
         sizes: Sequence[int] | None = None,
         batch_sizes: Sequence[int] | None = None,
         repeats: int = 5,
-        make_case: Callable[..., Any] | None = None,
+        make_case: str | Callable[..., Any] | None = None,
         tolerance: float | None = None,
         options: Mapping[str, Any] | None = None,
         cluster: Any = None,

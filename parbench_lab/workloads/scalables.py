@@ -72,7 +72,7 @@ def _refuse_foreign(name: str, make: Callable[..., Scalable], options: Mapping[s
 def as_scalable(
     thing: str | Scalable | Callable[..., Any],
     *,
-    make_case: Callable[..., Any] | None = None,
+    make_case: str | Callable[..., Any] | None = None,
     name: str = "",
     tolerance: float | None = None,
     options: Mapping[str, Any] | None = None,
@@ -85,9 +85,11 @@ def as_scalable(
         A built-in job's name, ``"package.module:function"``, a `Scalable`, a function without
         arguments that returns one, or a function ``fn(case, *, map)`` with `make_case`.
     make_case
-        ``make_case(size, rng)``, as in `Scalable`.
+        ``make_case(size, rng)``, as in `Scalable`, or its ``"package.module:function"``. A
+        function's own is its attribute ``make_case``; that of ``"package.module:function"`` may
+        also be the function ``make_case`` of that module.
     name
-        Of the job; the function's own by default.
+        Of the job; by default its import string, else the function's own.
     tolerance
         As in `Scalable`; what the job says itself by default.
     options
@@ -100,8 +102,12 @@ def as_scalable(
     UsageError
         If it is none of these, or does not take a map.
     """
+    make = import_function(make_case) if isinstance(make_case, str) else make_case
     if isinstance(thing, str) and ":" in thing and not thing.startswith("ml:"):
-        thing = import_function(thing)
+        path, thing = thing, import_function(thing)
+        if takes_map(thing):  # named so that jobs of two files are two jobs
+            name = name or path
+            make = make or getattr(thing, "make_case", None) or _beside(path)
     if isinstance(thing, str):
         thing = scalable_by_name(thing, **(options or {}))
     elif options:
@@ -111,9 +117,14 @@ def as_scalable(
     if callable(thing) and not takes_map(thing):
         thing = _made(thing)
     try:
-        return _scalable(thing, make_case, name, tolerance)
+        return _scalable(thing, make, name, tolerance)
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _beside(path: str) -> Callable[..., Any] | None:
+    """Return the function ``make_case`` of the module that an import string names, if any."""
+    return getattr(importlib.import_module(path.partition(":")[0]), "make_case", None)
 
 
 def _made(maker: Callable[..., Any]) -> Any:
@@ -143,11 +154,14 @@ def _scalable(
         given = getattr(thing, "__name__", type(thing).__name__)
         raise UsageError(
             f"cannot scale {given}: give a job's name, a Scalable, or a function "
-            "fn(case, *, map) with make_case=make_case(size, rng)"
+            "fn(case, *, map) with a function make_case(size, rng)"
         )
-    own = name or getattr(thing, "__name__", "job")
-    if make_case is None:
+    own = name or getattr(thing, "__name__", type(thing).__name__)
+    make = make_case or getattr(thing, "make_case", None)
+    if make is None:
         raise UsageError(
-            f"{own!r}: give make_case=, a function make_case(size, rng) that makes its problem"
+            f"{own!r} has no make_case(size, rng) that makes its problem: define that function in "
+            "the job's module, or as its attribute make_case, or give --make-case module:function "
+            "(in Python make_case=)"
         )
-    return Scalable(name=own, run=thing, make_case=make_case, tolerance=tolerance or 0.0)
+    return Scalable(name=own, run=thing, make_case=make, tolerance=tolerance or 0.0)

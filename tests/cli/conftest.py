@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -16,6 +18,7 @@ def visitors():
 def shell(visitors, tmp_path, monkeypatch):
     """Run a command line in an empty folder, over doubles."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
     monkeypatch.delenv("PARBENCH_STORE", raising=False)
 
     def run(*words, env=None):

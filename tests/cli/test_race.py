@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -257,3 +258,9 @@ def test_every_help_shows_an_example(shell, command):
     assert f"  parbench {command}" in text or command == "workloads"
     for flag in ("--json", "--output", "--config", "--debug"):
         assert flag in text
+
+
+def test_functions_of_files_in_the_current_folder_can_be_imported(shell, tmp_path):
+    shell("race", "sorting", "-a", "mymodule:mine")
+
+    assert sys.path[-1] == str(tmp_path)

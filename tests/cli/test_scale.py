@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -167,3 +168,27 @@ def test_a_proof_with_one_worker_is_refused(shell):
 
     assert found.exit_code == 2
     assert "workers must be at least 2" in found.stderr
+
+
+def test_a_job_of_a_module_in_the_current_folder_is_measured_with_its_make_case(shell):
+    Path("users_scaled_job.py").write_text(
+        "def job(case, *, map):\n"
+        "    return list(map(abs, case))\n"
+        "def make_case(size, rng):\n"
+        "    return list(range(4))\n"
+    )
+
+    found = shell("scale", "users_scaled_job:job", "--workers", "1", "--repeats", "1",
+                  "--backend", "serial", "--json")  # fmt: skip
+
+    assert found.exit_code == 0
+    assert "users_scaled_job:job: strong scaling" in found.stderr
+
+
+def test_a_job_without_a_case_is_refused_in_the_words_of_the_shell(shell):
+    Path("users_job_without_case.py").write_text("def job(case, *, map): ...\n")
+
+    found = shell("scale", "users_job_without_case:job")
+
+    assert found.exit_code == 2
+    assert "give --make-case module:function" in found.stderr

@@ -126,7 +126,7 @@ def test_a_race_is_no_study(tmp_path):
     ("job", "options", "words"),
     [
         ("prime_cont", {}, "did you mean 'prime_count'"),
-        (squares, {}, "give make_case="),
+        (squares, {}, "has no make_case"),
         (sum, {}, "cannot scale sum"),
         ("prime_count", {"backend": "gpu"}, "known names are serial, threads"),
         ("prime_count", {"workers": [0]}, "from 1 to 4,096"),
