@@ -6,6 +6,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 MAX_BLOCKS_PER_TASK = 64
+CALM_SHARE = 0.05
+"""A task lasts this share of the time since anybody touched the race..."""
+
+CALM_FACTOR = 4.0
+"""... but at most so many times what it lasts at first."""
 
 
 def members(allocation: str, ranked: Sequence[str], block_index: int) -> list[str]:
@@ -25,6 +30,20 @@ def members(allocation: str, ranked: Sequence[str], block_index: int) -> list[st
     if allocation == "all_survivors" or block_index % 2 == 1 or len(ranked) <= 2:
         return list(ranked)
     return list(ranked[: math.ceil(len(ranked) / 2)])
+
+
+def task_time_s(first_s: float, calm_s: float) -> float:
+    """Return how long a task shall last when nobody has touched the race for `calm_s` seconds.
+
+    Between two tasks a worker waits some milliseconds, so long tasks waste less; but what is
+    measured is seen when its task ends, and who just changed something waits for it.
+
+    Examples
+    --------
+    >>> [task_time_s(0.1, calm_s) for calm_s in (0.0, 4.0, 60.0)]
+    [0.1, 0.2, 0.4]
+    """
+    return min(max(first_s, CALM_SHARE * calm_s), CALM_FACTOR * first_s)
 
 
 def blocks_per_task(task_time_s: float, block_s: float | None) -> int:

@@ -97,6 +97,7 @@ class Race:
         self.devices: dict[str, Device] = {}
         self.phase: Phase = "racing"
         self.at_s = 0.0
+        self.touched_s = 0.0
         self.epoch = 0
         self.blocks = 0
         self.measurements = 0
@@ -151,6 +152,7 @@ class Race:
         self.challenge = None
         if self.phase == "watching":
             self.phase = "racing"
+            self.touched_s = self.at_s
             self.facts.append(events.Reopened(reason=reason))
 
     def objectives(self) -> tuple[str, ...]:
@@ -179,6 +181,7 @@ class Race:
         if old is not None:
             self._inherit(old, set(out))
         self.epoch += 1
+        self.touched_s = self.at_s
         self.suspended = ""
         self.challenge = None
         self.noted_leader = None
@@ -275,9 +278,15 @@ class Race:
         """Return about how long the next block lasts, None where somebody never ran."""
         return self.ledger.block_s(self.ranked())
 
+    def task_time_s(self) -> float:
+        """Return how long the next task shall last; a decided race rests between short ones."""
+        if self.phase != "racing":
+            return self.settings.task_time_s
+        return allocation.task_time_s(self.settings.task_time_s, self.at_s - self.touched_s)
+
     def task_blocks(self) -> int:
         """Return how many blocks the next task carries."""
-        return allocation.blocks_per_task(self.settings.task_time_s, self.block_s())
+        return allocation.blocks_per_task(self.task_time_s(), self.block_s())
 
     def recall(self) -> None:
         """Ask for the tasks that are out."""

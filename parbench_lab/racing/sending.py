@@ -55,7 +55,7 @@ def _fill_watch(race: Race, worker: str) -> None:
     if race.in_flight() or race.at_s < race.next_watch_s:
         return
     _send_next(race, worker)
-    busy_s = max(race.settings.task_time_s, race.block_s() or 0.0)
+    busy_s = max(race.task_time_s(), race.block_s() or 0.0)
     race.next_watch_s = race.at_s + busy_s / race.settings.watch_duty
 
 

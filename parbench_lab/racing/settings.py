@@ -96,8 +96,11 @@ class Settings:
         min=0.0, max=60.0, log=True,
     )  # fmt: skip
     task_time_s: float = _knob(
-        0.1, "seconds of blocks sent to a worker at once", min=0.001, max=60.0, log=True
-    )
+        0.1,
+        "seconds of blocks sent to a worker at once; up to 4 times as many while nobody touches "
+        "the race",
+        min=0.001, max=60.0, log=True,
+    )  # fmt: skip
     prime: bool = _knob(False, "run each candidate once untimed before it is timed")
     epoch_blocks: int = _knob(
         1,

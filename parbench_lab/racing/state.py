@@ -25,6 +25,15 @@ from parbench_lab.racing.race import Race, Worker
 from parbench_lab.racing.roster import Entrant
 
 RATE_WINDOW_S = 5.0
+_TOUCHES = (
+    WorkerJoined,
+    events.SettingsChanged,
+    events.CandidateAdded,
+    events.CandidateBroughtBack,
+    events.Resumed,
+    events.TakenUp,
+)
+"""Inputs after which somebody waits for the next measurements."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +53,8 @@ class RaceState(Race):
             return Step()
         self._pass_time(at_s)
         self.facts, self.commands = [], []
+        if isinstance(event, _TOUCHES):
+            self.touched_s = self.at_s
         self._take(event)
         if self.ended is None:
             self._conclude()

@@ -39,6 +39,14 @@ def test_a_task_carries_as_many_blocks_as_fill_its_time(block_s, expected):
     assert allocation.blocks_per_task(0.1, block_s) == expected
 
 
+@given(st.floats(1e-3, 60), st.floats(0, 1e6), st.floats(0, 1e6))
+def test_tasks_grow_with_calm_and_never_beyond_four_times_the_first(first_s, calm_s, later_s):
+    now_s = allocation.task_time_s(first_s, calm_s)
+
+    assert allocation.task_time_s(first_s, 0.0) == first_s <= now_s <= 4 * first_s
+    assert allocation.task_time_s(first_s, calm_s + later_s) >= now_s
+
+
 @given(st.floats(1e-6, 10), st.floats(1e-4, 1))
 def test_repeats_fill_the_minimal_time_and_at_most_twice_that(typical_s, min_time_s):
     n = allocation.repeats(min_time_s, typical_s)

@@ -447,6 +447,27 @@ def test_a_decided_race_goes_on_at_low_duty():
 # ---------------------------------------------------------------- allocation
 
 
+def blocks_of_last_tasks(world, n=4):
+    return [len(task.blocks) for task in world.sent[-n:]]
+
+
+def test_tasks_grow_while_nobody_touches_the_race_and_are_short_again_after_a_change():
+    runs = {"a": timed(0.005), "b": timed(0.005)}
+    world = Simulation(runs, policy="never", canary_every=0, tolerance=0.0)
+
+    world.run(until=lambda: world.now_s > 1)
+    early = blocks_of_last_tasks(world)
+    world.run(until=lambda: world.now_s > 12)
+    late = blocks_of_last_tasks(world)
+    world.tell(events.SettingsChanged(changes={"elimination_threshold": 50.0}))
+    world.run(until=lambda: world.now_s > 13)
+    touched = blocks_of_last_tasks(world)
+
+    assert max(early) <= 12
+    assert min(late) >= 36
+    assert max(touched) <= 12
+
+
 @pytest.mark.parametrize("allocation", ["all_survivors", "leaders_first"])
 def test_after_an_elimination_the_survivors_run_as_often_as_the_freed_share_predicts(allocation):
     runs = {name: timed(0.01, 0.02) for name in ("a", "b", "c", "d")}
