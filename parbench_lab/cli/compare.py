@@ -14,7 +14,7 @@ from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.options import common_options, examples, store_option
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.runs import store_of
-from parbench_lab.cli.tables_for_ci import CheckRow, CheckTable
+from parbench_lab.cli.tables_for_ci import CheckRow, CheckTable, passed_or_undecided
 from parbench_lab.core.wording import NOTHING, printable
 from parbench_lab.core.wording import ratio as ratio_words
 
@@ -94,7 +94,7 @@ def comparison_table(found: Comparison) -> CheckTable:
         CheckRow(
             name=f"{pair.candidate} at {pair.size}",
             verdict=pair.verdict.of(found.metric),
-            outcome="failed" if id(pair) in worse else "passed",
+            outcome="failed" if id(pair) in worse else passed_or_undecided(pair.verdict.value),
             ratio=None if pair.judgement is None else pair.judgement.ratio,
             message=_message(pair, found),
         )

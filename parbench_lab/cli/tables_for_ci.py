@@ -18,15 +18,17 @@ from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.standing import VerdictKind
 
 if TYPE_CHECKING:
-    from parbench_lab.analysis.regression.report import WatchReport
+    from parbench_lab.analysis.regression.report import SeriesReport, WatchReport
     from parbench_lab.cli.doors import Result
 
-Outcome3 = Literal["passed", "failed", "skipped"]
+Outcome4 = Literal["passed", "failed", "undecided", "skipped"]
 
 PICTURE_CELLS = 41
 _NAME_CELLS = 28
 _MARKDOWN = re.compile(r"([\\`*_\[\]#|~]|^[-+.])")
-_MARKS: dict[Outcome3, str] = {"passed": "✅", "failed": "❌", "skipped": "⚠️"}
+# green is read as "equal": what is not known yet has a sign of its own
+_MARKS: dict[Outcome4, str] = {"passed": "✅", "failed": "❌", "undecided": "❔", "skipped": "⚠️"}
+_UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ class CheckRow:
     verdict
         In a word.
     outcome
-        Whether it passed, made the check fail, or was kept from doing so.
+        Whether it passed, made the check fail, is not known yet, or was kept from failing.
     ratio
         Times worse than what it is compared with; None where not measured.
     message
@@ -49,7 +51,7 @@ class CheckRow:
 
     name: str
     verdict: str
-    outcome: Outcome3 = "passed"
+    outcome: Outcome4 = "passed"
     ratio: Estimate | None = None
     message: str = ""
 
@@ -89,7 +91,7 @@ def watch_table(report: WatchReport) -> CheckTable:
         CheckRow(
             name=f"{one.candidate} ({one.metric})",
             verdict=one.verdict.value,
-            outcome="failed" if one.blocking else "skipped" if one.quarantined else "passed",
+            outcome=_outcome_of(one),
             ratio=one.ratio,
             message=one.sentence,
         )
@@ -104,6 +106,19 @@ def watch_table(report: WatchReport) -> CheckTable:
     )
 
 
+def _outcome_of(one: SeriesReport) -> Outcome4:
+    if one.blocking:
+        return "failed"
+    if one.quarantined:
+        return "skipped"
+    return passed_or_undecided(one.verdict.value)
+
+
+def passed_or_undecided(verdict: str) -> Outcome4:
+    """Return the outcome of what did not fail, by its verdict's word."""
+    return "undecided" if verdict == _UNDECIDED else "passed"
+
+
 def race_table(result: Result) -> CheckTable:
     """Return a race's result as a table; who is out for a failure has failed."""
     bad = {outcome for outcome in Outcome if outcome is not Outcome.OK}
@@ -113,7 +128,7 @@ def race_table(result: Result) -> CheckTable:
             verdict=one.verdict.value,
             outcome="failed"
             if one.verdict is VerdictKind.ELIMINATED and one.outcome in bad
-            else "passed",
+            else passed_or_undecided(one.verdict.value),
             ratio=one.ratio,
             message=one.reason,
         )
@@ -171,6 +186,7 @@ def _test_case(title: str, row: CheckRow, seconds: str) -> list[str]:
         "failed": f'<failure message="{verdict}" type="{verdict}">{message}</failure>',
         "skipped": f'<skipped message="{message}"/>',
         "passed": f"<system-out>{message}</system-out>",
+        "undecided": f"<system-out>{message}</system-out>",  # the format has no word for it
     }
     return [head, inner[row.outcome], "</testcase>"]
 
@@ -199,9 +215,8 @@ def markdown(table: CheckTable) -> str:
     | ✅ | `a\|b` | equal | \- |
     <BLANKLINE>
     """
-    failed = any(row.outcome == "failed" for row in table.rows)
     lines = [
-        f"### {_MARKS['failed' if failed else 'passed']} {_plain(table.title)}",
+        f"### {_MARKS[_outcome_of_all(table)]} {_plain(table.title)}",
         "",
         _plain(table.sentence),
         "",
@@ -222,6 +237,12 @@ def markdown(table: CheckTable) -> str:
             lines.append(f"- {_MARKS[row.outcome]} {_plain(row.message)}")
     lines += [f"- {_plain(note)}" for note in table.notes]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _outcome_of_all(table: CheckTable) -> Outcome4:
+    outcomes = {row.outcome for row in table.rows}
+    worst: tuple[Outcome4, ...] = ("failed", "undecided")
+    return next((outcome for outcome in worst if outcome in outcomes), "passed")
 
 
 def interval_picture(table: CheckTable) -> list[str]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from parbench_lab.analysis.regression.bisection import Trial
 from parbench_lab.analysis.regression.changes import ChangeHint
+from parbench_lab.analysis.regression.outlook import Outlook
 from parbench_lab.analysis.regression.report import SeriesReport, WatchReport
 from parbench_lab.analysis.regression.series import WatchVerdict
 from parbench_lab.cli import parbench
@@ -300,6 +301,35 @@ def test_any_name_makes_well_formed_xml_and_one_line_of_the_table(name):
 
     assert len(list(root.iter("testcase"))) == 1
     assert sum(line.startswith("| ✅") for line in text.splitlines()) == 1
+
+
+def test_what_is_undecided_has_a_sign_of_its_own_and_says_how_much_is_missing(shell, tmp_path):
+    short = report_of("undecided", blocks=60, outlook=Outlook(finding="regression", blocks=110))
+    words = ("--junit", "w.xml", "--markdown", "w.md")
+
+    done = shell("watch", "job", *words, watch=ScriptedWatch(short))
+
+    table, missing = (tmp_path / "w.md").read_text(), "about 110 more blocks"
+    (case,) = ET.parse(tmp_path / "w.xml").getroot().iter("testcase")
+    assert done.exit_code == 0
+    assert "no regression shown, but undecided in 1 of 1 series" in done.output
+    assert "✅" not in table
+    assert table.startswith("### ❔ watch of job")
+    assert all(missing in text for text in (done.output, table, case.find("system-out").text))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "sign"),
+    [
+        (("passed", "skipped"), "✅"),
+        (("passed", "undecided"), "❔"),
+        (("undecided", "failed"), "❌"),
+    ],
+)
+def test_the_head_of_a_table_has_the_sign_of_the_worst_row(outcomes, sign):
+    rows = tuple(CheckRow(name=one, verdict="equal", outcome=one) for one in outcomes)
+
+    assert markdown(CheckTable(title="t", sentence="s", rows=rows)).startswith(f"### {sign} t")
 
 
 def test_a_race_writes_its_tables_too(tmp_path, monkeypatch):

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from parbench_lab.analysis.regression.outlook import Finding, Outlook
 from parbench_lab.analysis.regression.series import WatchVerdict
 from parbench_lab.core import wording
 from parbench_lab.core.estimate import Estimate
+
+_GOALS: Mapping[Finding, str] = {
+    "regression": "a regression",
+    "improvement": "an improvement",
+    "equal": "that both are equal",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +40,9 @@ class SeriesReport:
         Why it must not block, "" where it may.
     reason
         What went wrong, "" for nothing.
+    outlook
+        Of an undecided series: what about how many more blocks would show; None where nobody
+        can say, and for a decided one.
     """
 
     workload: str
@@ -44,6 +55,7 @@ class SeriesReport:
     blocks: int = 0
     quarantined: str = ""
     reason: str = ""
+    outlook: Outlook | None = None
 
     @property
     def name(self) -> str:
@@ -69,11 +81,22 @@ class SeriesReport:
         measured = f"{wording.ratio(self.ratio)} times the baseline's cost"
         evidence = f"evidence {self.evidence:,.3g} of {self.needed:,.3g}"
         if self.verdict is WatchVerdict.UNDECIDED:
-            why = self.reason or "neither a change nor equality is shown by now"
-            return f"undecided, {measured}, {evidence}: {why}"
+            return f"undecided, {measured}, {evidence}: {self.reason or self._missing}"
         if self.verdict is WatchVerdict.EQUAL:
             return f"equal within the tolerance, {measured}"
         return f"{self.verdict}, {measured}, {evidence}"
+
+    @property
+    def _missing(self) -> str:
+        """What an undecided series lacks."""
+        shown = "neither a change nor equality is shown by now"
+        if self.outlook is None:
+            return f"{shown}; how many blocks would show one cannot be told from these"
+        more, night = self.outlook.blocks, self.blocks + self.outlook.blocks
+        goal = _GOALS[self.outlook.finding]
+        return (
+            f"{shown}; about {more:,} more blocks like these would show {goal} (--blocks {night})"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +156,14 @@ class WatchReport:
             if (number := sum(one.verdict is verdict for one in self.series))
         ]
         blocking = [one.sentence for one in self.series if one.blocking]
-        found = "; ".join(blocking) if blocking else "no regression shown"
+        found = "; ".join(blocking) if blocking else f"no regression shown{self._but}"
         return f"{self.workload}, {pair}: {found} ({', '.join(counts) or 'nothing watched'})"
+
+    @property
+    def _but(self) -> str:
+        """Say beside a check that passed what it leaves open."""
+        undecided = sum(one.verdict is WatchVerdict.UNDECIDED for one in self.series)
+        return f", but undecided in {undecided} of {len(self.series)} series" if undecided else ""
 
     def __str__(self) -> str:
         return self.sentence

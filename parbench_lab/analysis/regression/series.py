@@ -18,6 +18,12 @@ from parbench_lab.analysis.accounts import Accounts, Floats
 from parbench_lab.analysis.margins import MARGINS, snap_down, snap_up
 from parbench_lab.analysis.regression.detector import Detector, score
 from parbench_lab.analysis.regression.intervals import CONFIDENCE, around_median
+from parbench_lab.analysis.regression.outlook import (
+    Finding,
+    Outlook,
+    bets_to_alarm,
+    bets_to_equal,
+)
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.metric import Metric
 
@@ -155,6 +161,8 @@ class WatchedSeries:
         self._margins = Margins.of(metric, tolerance)
         self._equal = Accounts((2,))
         self._effects: list[float] = []
+        self._changes: list[tuple[float, float]] = []
+        self._insides: list[tuple[float, float]] = []
 
     def observe(self, new: Sequence[float], baseline: Sequence[float]) -> tuple[float, float]:
         """Take the blocks of one round, one bet; return its scores for worse and for better.
@@ -173,6 +181,8 @@ class WatchedSeries:
             [score(here, there, -self._margins.equal), score(there, here, -self._margins.equal)]
         )
         self._equal.settle(inside)
+        self._changes.append((worse, better))
+        self._insides.append((float(inside[0]), float(inside[1])))
         measured = np.isfinite(there) & np.isfinite(here)
         if measured.any():
             self._effects.append(float(np.median((there - here)[measured])))
@@ -185,6 +195,11 @@ class WatchedSeries:
     def rounds(self) -> int:
         """How many rounds of tonight were measured on both sides."""
         return len(self._effects)
+
+    @property
+    def bets(self) -> int:
+        """How many bets were made tonight."""
+        return len(self._changes)
 
     @property
     def verdict(self) -> WatchVerdict:
@@ -206,6 +221,28 @@ class WatchedSeries:
     def equal_evidence(self) -> float:
         """Odds that both are equal within the tolerance: the weaker of the two directions."""
         return math.exp(min(700.0, float(self._equal.log_peak.min())))
+
+    def outlook(self, blocks_per_bet: float) -> Outlook | None:
+        """Return what would be shown first if it went on as tonight; None where nobody can say.
+
+        Parameters
+        ----------
+        blocks_per_bet
+            How many blocks a bet takes, for the answer is in blocks.
+        """
+        worse, better = ([change[way] for change in self._changes] for way in (0, 1))
+        insides = self._insides if self._margins.equal > 0 else []
+        found: dict[Finding, int | None] = {
+            "regression": bets_to_alarm(self.memory.regression, worse, self.run_length),
+            "improvement": bets_to_alarm(self.memory.improvement, better, self.run_length),
+            "equal": bets_to_equal(self._equal, insides, EQUAL_ODDS),
+        }
+        outlooks = [
+            Outlook(finding=finding, blocks=math.ceil(bets * blocks_per_bet))
+            for finding, bets in found.items()
+            if bets is not None
+        ]
+        return min(outlooks, key=lambda one: one.blocks, default=None)
 
     @property
     def ratio(self) -> Estimate | None:

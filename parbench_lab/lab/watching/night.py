@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from parbench_lab.analysis.regression.outlook import Outlook
 from parbench_lab.analysis.regression.report import SeriesReport
 from parbench_lab.analysis.regression.series import Memory, WatchedSeries, WatchVerdict
 from parbench_lab.core.measurement import Measurement, Outcome
@@ -172,10 +173,17 @@ class Night:
             blocks=entrant.blocks,
             quarantined=why_not(self._name(name, metric)),
             reason=entrant.failed or entrant.aside,
+            outlook=_outlook(series, entrant) if verdict is WatchVerdict.UNDECIDED else None,
         )
 
     def _name(self, candidate: str, metric: str) -> str:
         return f"{self._workload}/{candidate}/{metric}"
+
+
+def _outlook(series: WatchedSeries, entrant: _Entrant) -> Outlook | None:
+    if entrant.aside or not series.bets:
+        return None
+    return series.outlook(entrant.blocks / series.bets)
 
 
 def _charge(entrant: _Entrant, duel: Duel) -> None:

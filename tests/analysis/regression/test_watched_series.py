@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parbench_lab.analysis.regression.detector import Detector, bet, score, wanted_run_length
+from parbench_lab.analysis.regression.outlook import Outlook
 from parbench_lab.analysis.regression.report import SeriesReport, WatchReport
 from parbench_lab.analysis.regression.series import Margins, Memory, WatchedSeries, WatchVerdict
 from parbench_lab.core.metric import WALL_TIME_S, Metric
@@ -113,6 +114,57 @@ def test_runs_that_failed_on_both_sides_are_ties():
 def test_a_tolerance_beyond_the_grid_is_refused():
     with pytest.raises(UsageError, match="tolerance"):
         Margins.of(WALL_TIME_S, 100.0)
+
+
+# ---------------------------------------------------------------- how much is missing
+
+
+@pytest.mark.parametrize(
+    ("new", "sd", "finding"),
+    [
+        pytest.param(1.10, 0.03, "regression", id="slower"),
+        pytest.param(0.90, 0.03, "improvement", id="faster"),
+        pytest.param(1.00, 0.005, "equal", id="equal"),
+    ],
+)
+def test_an_undecided_series_foretells_what_so_many_more_blocks_show(new, sd, finding):
+    rounds, per_round = 3, RUN_LENGTH / 30
+    series = after(watched(run_length=rounds * per_round), new, 1.0, rounds=rounds, sd=sd)
+
+    outlook = series.outlook(10.0)
+
+    longer = rounds + math.ceil(1.3 * outlook.blocks / 10)
+    shown = after(watched(run_length=longer * per_round), new, 1.0, rounds=longer, sd=sd)
+    assert series.verdict is WatchVerdict.UNDECIDED
+    assert outlook.finding == finding
+    assert shown.verdict.value == finding
+
+
+def test_nothing_is_foretold_of_scores_that_lead_nowhere():
+    series = after(watched(), 1.02, 1.0, rounds=6, sd=0.03)
+
+    assert series.verdict is WatchVerdict.UNDECIDED
+    assert series.outlook(10.0) is None
+    assert watched().outlook(10.0) is None
+
+
+def test_at_tolerance_0_equality_is_not_foretold():
+    series = after(watched(tolerance=0.0), 1.0, 1.0, rounds=6)
+
+    assert series.outlook(10.0) is None
+
+
+def test_an_undecided_report_says_how_many_blocks_are_missing():
+    fields = {"workload": "job", "candidate": "a", "metric": "wall_time_s", "blocks": 60}
+    told = SeriesReport(
+        verdict=WatchVerdict.UNDECIDED, outlook=Outlook(finding="regression", blocks=110), **fields
+    )
+    untold = SeriesReport(verdict=WatchVerdict.UNDECIDED, **fields)
+
+    assert told.sentence.endswith(
+        "about 110 more blocks like these would show a regression (--blocks 170)"
+    )
+    assert untold.sentence.endswith("cannot be told from these")
 
 
 # ---------------------------------------------------------------- over the nights
