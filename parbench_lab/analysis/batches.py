@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.analysis.student import t_quantile
 from parbench_lab.core.estimate import Estimate
-from parbench_lab.core.wording import duration
+from parbench_lab.core.wording import duration, listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,36 @@ def read_batches(levels: Sequence[BatchLevel], *, unit: str = "items") -> tuple[
         What a batch size counts, in the plural.
     """
     return tuple(_sentence(level, unit) for level in levels)
+
+
+def read_parts(curves: Mapping[int, ScalingCurve], *, unit: str = "items") -> tuple[str, ...]:
+    """Return which batch sizes leave workers without a batch, a sentence each.
+
+    Parameters
+    ----------
+    curves
+        Batch size to the curve that was measured with it, of jobs whose batches are of their
+        items.
+    unit
+        What a batch size counts, in the plural.
+    """
+    alone, few = [], []
+    for batch_size, curve in sorted(curves.items()):
+        last = curve.levels[-1] if curve.levels else None
+        parts = math.ceil(last.size / batch_size) if last else 0
+        if last is None or parts >= last.workers:
+            continue
+        if parts == 1:
+            alone.append(f"{batch_size:,}")
+        else:
+            few.append(
+                f"batches of {batch_size:,} {unit} make {parts} parts: of {last.workers} workers "
+                f"{last.workers - parts} had none"
+            )
+    whole = f"batches of {listed(alone)} {unit} hold the whole case: one worker has it all"
+    noise = "what looks like a speedup there is noise"
+    same = ", they are the same, and" if len(alone) > 1 else ", and"
+    return (*few, *([f"{whole}{same} {noise}"] if alone else []))
 
 
 def _level(curves: Mapping[int, ScalingCurve], workers: int) -> BatchLevel | None:

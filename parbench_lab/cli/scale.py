@@ -146,8 +146,8 @@ def scale(job: str, *, listing: bool, as_json: bool, output: Path | None, **aske
         return _ml_operations(asked, as_json=as_json, output=output, screen=screen)
     law, include = asked["law"], asked["include_oversubscribed"]
     with _study(job, asked) as study:
-        if study.backend_reason:
-            print(study.backend_reason, file=screen)
+        for reason in filter(None, (study.backend_reason, study.batch_reason)):
+            print(reason, file=screen)
         _measure(study, screen)
         curves = study.curves
         done, planned = study.progress

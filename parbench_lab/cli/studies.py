@@ -118,12 +118,14 @@ def _row(level: BatchLevel, sized: Mapping[int, ScalingCurve]) -> Iterator[str]:
 def _words(
     levels: tuple[BatchLevel, ...], sized: Mapping[int, ScalingCurve], unit: str
 ) -> Iterator[str]:
-    from parbench_lab.analysis.batches import read_batches  # noqa: PLC0415 - loads numpy
+    from parbench_lab.analysis.batches import read_batches, read_parts  # noqa: PLC0415 - numpy
 
     for batch_size, curve in sized.items():
         if not curve.agrees:
             yield f"batches of {batch_size:,} {unit}: {curve.agreement}"
     yield from read_batches(levels, unit=unit)
+    if all(curve.unit == unit for curve in sized.values()):  # and not parts, a number unknown
+        yield from read_parts(sized, unit=unit)
 
 
 def _batch_document(group: Group, sized: Mapping[int, ScalingCurve], unit: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Sequence
 
 from parbench_lab.core.estimate import Estimate
 
@@ -165,6 +166,17 @@ def count(n: int, noun: str) -> str:
     ('1 worker', '3 workers')
     """
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return several words as a person lists them.
+
+    Examples
+    --------
+    >>> listed(["1"]), listed(["1", "2", "3"])
+    ('1', '1, 2 and 3')
+    """
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
 def _three_digits(number: float) -> str:

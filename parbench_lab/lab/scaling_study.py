@@ -25,6 +25,7 @@ from parbench_lab.lab.study_parts import (
     BACKENDS,
     Workers,
     adaptive_map,
+    merged_words,
     one_blas_thread,
     study_plan,
     workers_of,
@@ -122,6 +123,8 @@ class ScalingStudy(StudyView):
         self._cluster = cluster
         self.backend_reason = ""
         """Why ``backend="auto"`` took the one it took; "" where it was given."""
+        self.batch_reason = ""
+        """Which batch sizes are one and the same, so that one is measured; "" where none are."""
         plan = study_plan(
             self.scalable,
             workers=workers,
@@ -133,6 +136,7 @@ class ScalingStudy(StudyView):
             batch_sizes=batch_sizes,
             cores=self.cores,
         )
+        self.batch_reason = merged_words(self.scalable, plan, batch_sizes)
         if plan.adaptive and cluster is not None:
             raise UsageError("adaptive workers follow the load of this machine: leave cluster out")
         self._machine = detect_machine()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -10,9 +11,10 @@ from typing import Any, Literal, cast
 from parbench_lab.analysis.curve import Mode
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.scalable import Scalable
+from parbench_lab.core.wording import listed
 from parbench_lab.errors import UsageError
 from parbench_lab.scaling.adapting import AdaptiveMap, AdjustablePool
-from parbench_lab.scaling.plan import Plan
+from parbench_lab.scaling.plan import Plan, without_repeats
 
 BACKENDS = ("serial", "threads", "processes", "dask")
 
@@ -51,7 +53,7 @@ def study_plan(
         counts = (cores,)
     else:
         counts = default_workers(cores) if workers is None else cast("Sequence[int]", workers)
-    return Plan(
+    plan = Plan(
         workers=tuple(counts),
         sizes=tuple(sizes) if sizes is not None else (scalable.default_size,),
         mode=mode,
@@ -60,6 +62,35 @@ def study_plan(
         seed=seed,
         batch_sizes=tuple(batch_sizes or ()),
         adaptive=adaptive,
+    )
+    if scalable.cut is None:  # how many parts such a job has is not known before it runs
+        return plan
+    return dataclasses.replace(plan, batch_sizes=without_repeats(plan.batch_sizes, _whole(plan)))
+
+
+def _whole(plan: Plan) -> int:
+    """Return how many items the largest case of a plan has."""
+    return max(plan.sizes) * (max(plan.workers) if plan.mode == "weak" else 1)
+
+
+def merged_words(scalable: Scalable, plan: Plan, batch_sizes: Sequence[int] | None) -> str:
+    """Return which batch sizes that were asked for are one and the same; "" where none are.
+
+    Parameters
+    ----------
+    scalable, plan
+        Of the study.
+    batch_sizes
+        As they were asked for.
+    """
+    whole = _whole(plan)
+    same = sorted(size for size in batch_sizes or () if size >= whole)
+    if set(batch_sizes or ()) == set(plan.batch_sizes) or not same:
+        return ""
+    told = listed([f"{size:,}" for size in same])
+    return (
+        f"batches of {told} {scalable.unit} are the same, all {whole:,} at once: they are "
+        f"measured once, as batches of {same[0]:,}"
     )
 
 

@@ -166,6 +166,27 @@ class Plan:
         )
 
 
+def without_repeats(batch_sizes: Sequence[int], whole: int) -> tuple[int, ...]:
+    """Return batch sizes less those that cut the work as a smaller one does.
+
+    Parameters
+    ----------
+    batch_sizes
+        As they were asked for; their order stays.
+    whole
+        Items of the largest case: batches of that many or more are all of it at once.
+
+    Examples
+    --------
+    >>> without_repeats([10, 50, 100, 200, 500], 100)
+    (10, 50, 100)
+    >>> without_repeats([10, 500], 100)
+    (10, 500)
+    """
+    smallest_of_all = min((size for size in batch_sizes if size >= whole), default=whole)
+    return tuple(size for size in batch_sizes if size < whole or size == smallest_of_all)
+
+
 def _refuse_outside(name: str, values: Sequence[int], most: int) -> None:
     if not values:
         raise UsageError(f"{name} must have at least one number")

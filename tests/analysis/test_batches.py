@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parbench_lab.analysis.batches import compare_batches, read_batches
+from parbench_lab.analysis.batches import compare_batches, read_batches, read_parts
 from parbench_lab.analysis.curve import ScalingCurve
 
 WORKERS = (1, 4)
@@ -65,3 +65,25 @@ def test_equal_sizes_are_told_apart_in_at_most_5_percent_of_studies():
     wrong = np.mean([len(level.tied) < 3 for level in found])
 
     assert wrong <= 0.10
+
+
+@pytest.mark.parametrize(
+    ("batch_sizes", "told"),
+    [
+        pytest.param((10, 25), [], id="a batch for each"),
+        pytest.param((50,), ["50 rows make 2 parts: of 4 workers 2 had none"], id="too few"),
+        pytest.param((100,), ["100 rows hold the whole case: one worker has it all"], id="one"),
+        pytest.param(
+            (99, 100, 500),
+            ["99 rows make 2 parts", "100 and 500 rows hold the whole case"],
+            id="the same twice",
+        ),
+    ],
+)
+def test_batches_that_leave_workers_without_one_are_named(batch_sizes, told):
+    made = ScalingCurve.from_times(WORKERS, [1.0, 0.5], size=100)
+
+    found = read_parts(dict.fromkeys(batch_sizes, made), unit="rows")
+
+    assert len(found) == len(told)
+    assert all(words in sentence for words, sentence in zip(told, found, strict=True))

@@ -60,6 +60,23 @@ def test_batch_sizes_stand_side_by_side_and_are_resumed(tmp_path):
     assert [series.batch_size for series in pb.load_curves("latest", store)] == [3, 10]
 
 
+def test_batch_sizes_of_the_whole_case_and_more_are_measured_once():
+    options = {"workers": [1, 2], "batch_sizes": [10, 100, 500], "repeats": 1, "store": ":memory:"}
+    fast = {"configurations": "quick", "timeframe": "1d", "window_days": 200, "test_windows": 1}
+    with pb.ScalingStudy("portfolio_backtest", options=fast, **options) as study:
+        planned, told = study.plan.batch_sizes, study.batch_reason
+    with pb.ScalingStudy(squares, make_case=numbers, **options) as parts:
+        as_asked = parts.plan.batch_sizes
+
+    assert planned == (10, 100)
+    assert told == (
+        "batches of 100 and 500 configurations are the same, all 100 at once: they are measured "
+        "once, as batches of 100"
+    )
+    assert as_asked == (10, 100, 500)  # of parts, and how many there are is not known before
+    assert parts.batch_reason == ""
+
+
 def test_adaptive_workers_are_a_curve_without_speedups(tmp_path):
     options = {**OPTIONS, "workers": "adaptive"}
     with pb.ScalingStudy(squares, store=tmp_path / "runs.db", **options) as study:
