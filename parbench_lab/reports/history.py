@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from parbench_lab.store import open_store
 WATCH = "watch"
 _ALARMS = {"regression": True, "improvement": False}
 _MACHINE_DIGITS = 6
+_FILE = re.compile(r"(?:.*[/\\])?(?P<stem>[^/\\]+)\.py(?:/(?P<candidate>.+))?$")
+"""A file's name in the place of a workload's: its module's name, and a candidate behind it."""
 
 FindHints = Callable[[RunStore, str | None, str | None, str], Iterable[ChangeHint]]
 """Looks for change points: store, workload, candidate (None: all), metric."""
@@ -155,10 +158,33 @@ def _asked(
     if not name:
         return None, None, store.series(**wanted)
     found = store.series(workload=name, **wanted)
-    workload, slash, candidate = name.partition("/")
-    if found or not slash:
+    if found:
         return name, None, found
+    file = _FILE.match(name)
+    workload, _, behind = name.partition("/")
+    if file is not None:
+        workload, behind = file["stem"], file["candidate"] or ""
+    workload, candidate = _full_name(store, workload), behind or None
     return workload, candidate, store.series(workload=workload, candidate=candidate, **wanted)
+
+
+def _full_name(store: RunStore, name: str) -> str:
+    """Return the one workload that is meant: ``mymodule`` and ``Class`` for ``mymodule:Class``.
+
+    Raises
+    ------
+    UnknownNameError
+        If several are.
+    """
+    known = {cell.workload for cell in store.matrix()}
+    if name in known:
+        return name
+    meant = sorted(w for w in known if name in (w.partition(":")[0], w.rpartition(":")[2]))
+    if len(meant) > 1:
+        raise UnknownNameError(
+            f"{name!r} may be each of {printable(', '.join(meant))}: give one of these"
+        )
+    return meant[0] if meant else name
 
 
 def _nothing(store: RunStore, name: str, metric: str, machine: str) -> UnknownNameError:

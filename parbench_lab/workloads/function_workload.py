@@ -20,6 +20,9 @@ _ACCEPTED = (
     "or the pair (make_case, check)"
 )
 
+UNNAMED = "workload"
+"""What a workload made of functions is called where nobody gave it a name."""
+
 
 class FunctionWorkload:
     """A workload made of functions, e.g. of a notebook cell.
@@ -72,7 +75,7 @@ class FunctionWorkload:
         reference: Callable[[Any], Any] | None = None,
         rtol: float = 1e-9,
         atol: float = 1e-12,
-        name: str = "workload",
+        name: str = UNNAMED,
         candidates: Sequence[Candidate | Callable[..., Any]] = (),
         metrics: Sequence[Metric] = (),
         objectives: Sequence[str] = ("wall_time_s",),
@@ -164,7 +167,7 @@ def module_functions(module: ModuleType) -> FunctionWorkload:
         module.make_case,
         getattr(module, "check", None),
         reference=getattr(module, "reference", None),
-        name=module.__name__.rpartition(".")[-1],
+        name=module.__name__,
     )
 
 

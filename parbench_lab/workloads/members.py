@@ -46,12 +46,13 @@ def how_to_get(library: str) -> str:
 class Members(tuple[Candidate, ...]):  # noqa: SLOT001 - slots of a tuple cannot hold anything
     """Candidates that can run here.
 
-    `missing` has those whose library is not installed: name to library. `elsewhere` are those
-    that need a GPU where this machine has none: they race where they are named, on a cluster
-    that has one.
+    `missing` has those whose library is not installed: name to library; `needs` what those use
+    that can run. `elsewhere` are those that need a GPU where this machine has none: they race
+    where they are named, on a cluster that has one.
     """
 
     missing: Mapping[str, str]
+    needs: Mapping[str, tuple[str, ...]]
     elsewhere: tuple[Candidate, ...]
 
 
@@ -82,14 +83,22 @@ def members(
     elsewhere = tuple(candidate for candidate in installed if not _can_run_here(candidate))
     found = Members(candidate for candidate in installed if candidate not in elsewhere)
     found.missing = {function.__name__: library for function, library in lacking.items()}
+    found.needs = {
+        function.__name__: _all_of(wanted)
+        for function, wanted in (needs or {}).items()
+        if function not in lacking
+    }
     found.elsewhere = elsewhere
     return found
 
 
 def _missing(libraries: str | tuple[str, ...]) -> tuple[str, ...]:
     """Return those of some libraries that are not installed."""
-    wanted = (libraries,) if isinstance(libraries, str) else libraries
-    return tuple(library for library in wanted if not is_installed(library))
+    return tuple(library for library in _all_of(libraries) if not is_installed(library))
+
+
+def _all_of(libraries: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (libraries,) if isinstance(libraries, str) else libraries
 
 
 def missing_candidates(workload: Any) -> Mapping[str, str]:

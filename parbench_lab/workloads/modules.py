@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
 import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,11 +19,20 @@ from parbench_lab.core.ports import Workload
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.workloads.catalogue import workload_by_name, workload_names
 from parbench_lab.workloads.function_workload import (
+    UNNAMED,
     FunctionWorkload,
     as_workload,
     module_functions,
 )
 from parbench_lab.workloads.naming import not_found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A file that a race is made of: as it was named, and a digest of its content then."""
+
+    given: str
+    sha256: str
 
 
 def is_file_name(name: str) -> bool:
@@ -44,7 +55,7 @@ def import_file(path: Path) -> ModuleType:
         raise UnknownNameError(f"there is no file {str(path)!r}")
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise UsageError(f"{str(path)!r} cannot be imported: give a file like 'my_module.py'")
-    _make_importable(path.resolve().parent)
+    make_importable(path.resolve().parent)
     module = _run(lambda: importlib.import_module(path.stem), str(path))
     origin = getattr(module, "__file__", None)
     if origin is None or Path(origin).resolve() != path.resolve():
@@ -65,7 +76,7 @@ def import_named(name: str) -> ModuleType:
     UsageError
         If running it fails.
     """
-    _make_importable(Path.cwd())
+    make_importable(Path.cwd())
     try:
         known = all(part.isidentifier() for part in name.split(".")) and (
             name in sys.modules or importlib.util.find_spec(name) is not None
@@ -78,7 +89,7 @@ def import_named(name: str) -> ModuleType:
 
 
 def module_workload(module: ModuleType) -> Workload:
-    """Return the one workload of a module.
+    """Return the one workload of a module, under a name that tells it from other modules'.
 
     ``WORKLOAD`` says which: a name, or anything that stands for a workload. Without it: an object
     with make_case and check, a class of such objects, or functions ``make_case`` and ``check``
@@ -92,7 +103,9 @@ def module_workload(module: ModuleType) -> Workload:
     """
     given = getattr(module, "WORKLOAD", None)
     if given is not None:
-        return workload_by_name(given) if isinstance(given, str) else as_workload(given)
+        if isinstance(given, str):
+            return workload_by_name(given)
+        return named_after(module, as_workload(given))
     found = _workloads_in(module)
     if not found:
         raise UsageError(
@@ -106,7 +119,53 @@ def module_workload(module: ModuleType) -> Workload:
             f"say which with WORKLOAD = {next(iter(found))}"
         )
     (make,) = found.values()
-    return make()
+    return named_after(module, make())
+
+
+def named_after(module: ModuleType, workload: Workload) -> Workload:
+    """Return a workload of a module; one without a name of its own gets ``module:Class``.
+
+    Figures are kept under a workload's name: those of two files must not be one series, nor those
+    of a file ``sorting.py`` one with the built-in workload's. No path is in the name, so that it
+    is the same on every machine.
+    """
+    if isinstance(workload, FunctionWorkload):
+        if workload.name in (UNNAMED, module.__name__):
+            taken = module.__name__ in workload_names()
+            workload.name = f"{module.__name__}:make_case" if taken else module.__name__
+    elif not getattr(workload, "name", None):
+        name = f"{module.__name__}:{type(workload).__name__}"
+        try:
+            object.__setattr__(workload, "name", name)  # a frozen dataclass takes it too
+        except AttributeError:  # it has slots: then its class has the name
+            type(workload).name = name  # type: ignore[attr-defined]
+    return workload
+
+
+def source_of(name: str) -> Source | None:
+    """Return where a workload comes from that is no known name, None where that has no file.
+
+    Parameters
+    ----------
+    name
+        As for ``parbench race``: a file, a module, or ``module:Class``.
+    """
+    if not is_file_name(name) and name in workload_names():
+        return None
+    try:
+        origin = name if is_file_name(name) else _origin(name.partition(":")[0])
+        content = Path(origin).read_bytes()
+    except (OSError, ImportError, ValueError):
+        return None
+    return Source(given=name, sha256=hashlib.sha256(content).hexdigest())
+
+
+def _origin(module: str) -> str:
+    make_importable(Path.cwd())
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ImportError(module)
+    return spec.origin
 
 
 def module_candidates(module: ModuleType) -> list[Candidate]:
@@ -163,7 +222,8 @@ def _has_verbs(thing: Any) -> bool:
     )
 
 
-def _make_importable(folder: Path) -> None:
+def make_importable(folder: Path) -> None:
+    """Let modules of a folder be imported, after all others."""
     # at the end: a user's file must not hide an installed package that is imported later
     if str(folder) not in sys.path:
         sys.path.append(str(folder))

@@ -30,6 +30,7 @@ from parbench_lab.workloads.modules import (
     is_file_name,
     module_candidates,
     module_workload,
+    named_after,
 )
 from parbench_lab.workloads.naming import not_found
 
@@ -117,8 +118,11 @@ def targets(name_or_module: str) -> tuple[Workload, list[Candidate]]:
     elif name_or_module in workload_names():
         return resolve(None, name_or_module)
     else:
-        module = import_named(name_or_module)
-    workload = module_workload(module)
+        module = import_named(name_or_module.partition(":")[0])
+    if ":" in name_or_module and not is_file_name(name_or_module):
+        workload = _given_workload(name_or_module)
+    else:
+        workload = module_workload(module)
     found = module_candidates(module)
     if not found and not candidates_of(workload):
         raise UsageError(
@@ -162,12 +166,13 @@ def _given_workload(workload: Any) -> Workload:
         return workload_by_name(workload)
     module_name, _, path = workload.partition(":")
     try:
-        thing: Any = importlib.import_module(module_name)
+        module = importlib.import_module(module_name)
+        thing: Any = module
         for part in path.split("."):
             thing = getattr(thing, part)
     except (ImportError, AttributeError, ValueError) as error:
         raise UnknownNameError(f"workload {workload!r}: {error}") from error
-    return as_workload(thing)
+    return named_after(module, as_workload(thing))
 
 
 def _workload_of(wanted: list[Algorithm] | None) -> Workload:

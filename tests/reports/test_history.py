@@ -151,3 +151,34 @@ def test_nothing_measured_is_a_page_that_says_so():
     (only,) = history_figures(history_data([])).children
 
     assert "Nothing" in only.text
+
+
+@pytest.fixture(scope="module")
+def own_files(tmp_path_factory):
+    path = tmp_path_factory.mktemp("own_files") / "runs.db"
+    record_runs(path, 2, workload="mymodule:Doubling", machines=("aaaa",))
+    record_runs(path, 2, workload="other:Doubling", machines=("bbbb",))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "candidates"),
+    [
+        ("mymodule:Doubling", {"loop", "windows"}),
+        ("mymodule.py", {"loop", "windows"}),
+        ("./bench/mymodule.py", {"loop", "windows"}),
+        ("mymodule", {"loop", "windows"}),
+        ("mymodule.py/loop", {"loop"}),
+        ("mymodule/loop", {"loop"}),
+    ],
+)
+def test_a_file_or_module_finds_its_workload_and_no_other(own_files, name, candidates):
+    found = load_record(name, own_files)
+
+    assert {row.key.workload for row in found.rows} == {"mymodule:Doubling"}
+    assert {row.key.candidate for row in found.rows} == candidates
+
+
+def test_a_class_of_two_files_is_refused_with_both_names(own_files):
+    with pytest.raises(UnknownNameError, match="mymodule:Doubling, other:Doubling"):
+        load_record("Doubling", own_files)

@@ -56,7 +56,7 @@ def test_a_module_with_both_functions_is_a_workload_of_its_name():
     module = types.ModuleType("package.doubling")
     module.make_case, module.check = make_case, check
 
-    assert as_workload(module).name == "doubling"
+    assert as_workload(module).name == "package.doubling"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from parbench_lab.errors import UnknownNameError, UsageError
+from parbench_lab.workloads.modules import source_of
 from parbench_lab.workloads.registry import targets
 
 FUNCTIONS = """
@@ -87,20 +88,20 @@ def test_a_file_elsewhere_may_import_its_neighbours(write, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("source", "job"),
     [
-        pytest.param(CLASS, "Doubling", id="a class"),
-        pytest.param(CLASS + "job = Doubling()", "Doubling", id="an instance and its class"),
+        pytest.param(CLASS, "{}:Doubling", id="a class"),
+        pytest.param(CLASS + "job = Doubling()", "{}:Doubling", id="an instance and its class"),
+        pytest.param(CLASS + "    name = 'mine'", "mine", id="a class with a name of its own"),
+        pytest.param(CLASS + "    __slots__ = ()", "{}:Doubling", id="a class with slots"),
         pytest.param('WORKLOAD = "sorting"', "sorting", id="a name"),
-        pytest.param(CLASS + FUNCTIONS + "WORKLOAD = Doubling", "Doubling", id="one of two"),
+        pytest.param(CLASS + FUNCTIONS + "WORKLOAD = Doubling", "{}:Doubling", id="one of two"),
         pytest.param(CLASS + 'WORKLOAD = "sorting"', "sorting", id="a name beside a class"),
-        pytest.param(
-            FUNCTIONS + "WORKLOAD = (make_case, check)", "workload", id="a pair of functions"
-        ),
+        pytest.param(FUNCTIONS + "WORKLOAD = (make_case, check)", None, id="a pair of functions"),
         pytest.param(
             "from parbench_lab.workloads.sorting import Sorting", "sorting", id="imported class"
         ),
         pytest.param(
             "from parbench_lab.core.ports import Workload\n" + CLASS.replace("g:", "g(Workload):"),
-            "Doubling",
+            "{}:Doubling",
             id="a class beside the protocol",
         ),
         pytest.param(
@@ -120,7 +121,7 @@ def test_the_workload_of_a_module_is_found(write, source, job):
 
     found = targets(name)
 
-    assert job_name(found) == (job or name)
+    assert job_name(found) == (job or "{}").format(name)
     assert names(found) == ["slow", "quick"]
 
 
@@ -151,6 +152,34 @@ def test_the_name_of_a_workload_goes_before_a_module(write):
 
     assert names(targets("sorting"))[0] == "list_sort"
     assert names(targets("sorting.py"))[0] == "slow"
+    assert job_name(targets("sorting.py")) == "sorting:make_case"
+
+
+def test_classes_of_one_name_in_two_files_are_two_workloads(write):
+    first, second = write(CLASS, CANDIDATES), write(CLASS, CANDIDATES)
+
+    assert job_name(targets(f"{first}.py")) != job_name(targets(f"{second}.py"))
+
+
+def test_one_of_several_workloads_of_a_module_is_raced_by_its_full_name(write):
+    name = write(CLASS, CLASS.replace("Doubling", "Tripling"), CANDIDATES)
+
+    found = targets(f"{name}:Tripling")
+
+    assert job_name(found) == f"{name}:Tripling"
+    assert names(found) == ["slow", "quick"]
+
+
+def test_a_source_is_a_digest_of_the_file_under_the_name_that_was_given(write):
+    name = write(FUNCTIONS, CANDIDATES)
+
+    found = source_of(f"./{name}.py")
+    Path(f"{name}.py").write_text("changed")
+
+    assert found.given == f"./{name}.py"
+    assert source_of(name).sha256 != found.sha256
+    assert source_of("sorting") is None
+    assert source_of("gone.py") is None
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A user's own job to scale, by its import string: where its case comes from, what it is called."""
+"""A user's own job to scale, by its import string: who makes its case, what it is called."""
 
 import itertools
 import sys

@@ -76,7 +76,6 @@ class Quantization:
     name = "quantization"
     default_batch_size = 1_000_000
     metrics = (RELATIVE_L2,)
-    libraries = ("numba", "onnx", "onnxruntime")
 
     @property
     def candidates(self) -> Sequence[Candidate]:
