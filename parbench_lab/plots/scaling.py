@@ -5,37 +5,48 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from parbench_lab.analysis.curve import Level, ScalingCurve
-from parbench_lab.analysis.laws.curve import Band
+from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.analysis.laws.fitting import Fit
-from parbench_lab.analysis.laws.formulas import karp_flatt
-from parbench_lab.analysis.laws.projection import TRUSTED_RANGES
-from parbench_lab.analysis.laws.ranges import Floats
-from parbench_lab.core.estimate import Estimate
-from parbench_lab.core.wording import NOTHING, amount, duration, memory
 from parbench_lab.errors import UsageError
+from parbench_lab.plots.scaling_columns import (
+    QUANTITIES,
+    Columns,
+    Quantity,
+    add_drawn_ends,
+    measured_columns,
+    told,
+)
+from parbench_lab.plots.scaling_laws import LINE_POINTS, law_columns
 from parbench_lab.scaling.plan import Series
 
 if TYPE_CHECKING:
     from bokeh.models import Column
     from bokeh.plotting import figure
 
-Columns = dict[str, list[Any]]
-Quantity = Literal["time_s", "speedup", "efficiency", "serial_fraction"]
-"""What a figure shows over the number of workers."""
+__all__ = [
+    "LAW_NAMES",
+    "QUANTITIES",
+    "Columns",
+    "Oversubscribed",
+    "Quantity",
+    "ScalingData",
+    "fitted_laws",
+    "scaling_data",
+    "scaling_figure",
+    "scaling_figures",
+    "series_labels",
+    "told",
+]
+
 Oversubscribed = Literal["exclude", "include"]
 
-QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 LAW_NAMES = {"usl": "USL", "amdahl": "Amdahl", "gustafson": "Gustafson"}
 
 _LAWS = {"strong": ("usl", "amdahl"), "weak": ("gustafson",)}
-_LINE_POINTS = 49
-_OUT_OF_SIGHT = 1e3
-"""An end of a band so many times off its line is not drawn further away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +57,9 @@ class ScalingData:
     ----------
     points
         Series to columns ``workers, fitted_workers, runs, throughput, memory, note`` and, for
-        each of `QUANTITIES`, the value, ``_low``, ``_high`` and ``_told`` (as a person reads it,
-        with its unit). NaN where not measured; `fitted_workers` is NaN where no law saw the level.
+        each of `QUANTITIES`, the value, ``_low``, ``_high``, ``_told`` (as a person reads it,
+        with its unit) and how far the interval is drawn (see `add_drawn_ends`). NaN where not
+        measured; `fitted_workers` is NaN where no law saw the level.
     laws
         Series to law to the columns ``workers, note`` and the same four for each quantity.
     refusals
@@ -87,12 +99,18 @@ class ScalingData:
         """Return whether some level has this quantity."""
         return any(math.isfinite(v) for c in self.points.values() for v in c[quantity])
 
+    def any_cut(self, quantity: Quantity) -> bool:
+        """Return whether some interval goes on beyond where it is drawn to."""
+        ends = (f"{quantity}_cut_low", f"{quantity}_cut_high")
+        return any(math.isfinite(v) for c in self.points.values() for end in ends for v in c[end])
+
     @property
     def shape(self) -> tuple[object, ...]:
         """What figures are built for: data of the same shape only need new columns."""
         laws = tuple((label, tuple(lines)) for label, lines in self.laws.items())
         there = tuple(self.has(quantity) for quantity in QUANTITIES)
-        return laws, there, self.largest, self.any_hollow, self.cores, self.weak
+        cut = tuple(self.any_cut(quantity) for quantity in QUANTITIES)
+        return laws, there, cut, self.largest, self.any_hollow, self.cores, self.weak
 
 
 def scaling_data(
@@ -149,10 +167,11 @@ def scaling_data(
             if own is None
             else (own, "")
         )
-        points[label] = _points(curve, drawn)
-        laws[label] = {LAW_NAMES[fit.law]: _law(fit, curve, upto) for fit in drawn}
+        points[label] = measured_columns(curve, drawn)
+        laws[label] = {LAW_NAMES[fit.law]: law_columns(fit, curve, upto) for fit in drawn}
         if why:
             refusals[label] = why
+    add_drawn_ends(points)
     known = [curve for curve, _ in given.values()]
     return ScalingData(
         points=points,
@@ -276,153 +295,11 @@ def series_labels(keys: Iterable[Any]) -> dict[Any, str]:
     }
 
 
-# ---------------------------------------------------------------- what was measured
-
-
-def _points(curve: ScalingCurve, fits: Sequence[Fit]) -> Columns:
-    levels = [level for level in curve.levels if level.time_s is not None]
-    seen = {float(count) for fit in fits for count in fit.data.workers}
-    hollow = [bool(fits) and level.workers not in seen for level in levels]
-    columns: Columns = {
-        "workers": [float(level.workers) for level in levels],
-        "fitted_workers": [
-            math.nan if apart else float(level.workers)
-            for level, apart in zip(levels, hollow, strict=True)
-        ],
-        "runs": [level.time_s.n if level.time_s else 0 for level in levels],
-        "throughput": [_throughput_told(level, curve.unit) for level in levels],
-        "memory": [memory(_point(level.peak_memory_bytes)) for level in levels],
-        "note": [_note(level, apart) for level, apart in zip(levels, hollow, strict=True)],
-    }
-    for quantity in QUANTITIES:
-        estimates = [getattr(level, quantity) for level in levels]
-        columns[quantity] = [math.nan if e is None else e.point for e in estimates]
-        columns[f"{quantity}_low"] = [math.nan if e is None else e.low for e in estimates]
-        columns[f"{quantity}_high"] = [math.nan if e is None else e.high for e in estimates]
-        columns[f"{quantity}_told"] = [told(e, quantity) for e in estimates]
-    return columns
-
-
-def _note(level: Level, hollow: bool) -> str:  # noqa: FBT001 - a column beside another
-    notes = ["not seen by the laws"] if hollow else []
-    return "; ".join([*notes, *(["more workers than cores"] if level.oversubscribed else [])])
-
-
-def _throughput_told(level: Level, unit: str) -> str:
-    return f"{amount(_point(level.throughput))} {unit}/s"
-
-
-def _point(estimate: Estimate | None) -> float | None:
-    return None if estimate is None else estimate.point
-
-
-def told(estimate: Estimate | None, quantity: Quantity) -> str:
-    """Return an estimate as a person reads it: with its unit, and its interval where it has one.
-
-    Examples
-    --------
-    >>> half = Estimate(point=0.5, low=0.45, high=0.52, confidence=0.95, n=5)
-    >>> told(half, "efficiency"), told(half, "time_s"), told(None, "speedup")
-    ('50 % [45, 52]', '500 ms [450 ms, 520 ms]', '-')
-    """
-    if estimate is None:
-        return NOTHING
-    return _told(estimate.point, estimate.low, estimate.high, quantity)
-
-
-def _told(point: float, low: float, high: float, quantity: Quantity) -> str:
-    if math.isnan(point):
-        return NOTHING
-    if quantity == "time_s":
-        ends = f"{duration(low)}, {duration(high)}" if math.isfinite(high) else "no bound"
-        return duration(point) + (f" [{ends}]" if low < high else "")
-    factor, unit = (1.0, "") if quantity == "speedup" else (100.0, " %")
-    interval = f" [{factor * low:.3g}, {factor * high:.3g}]" if low < high else ""
-    return f"{factor * point:.3g}{unit}{interval}"
-
-
-# ---------------------------------------------------------------- what the laws say
-
-
-def _law(fit: Fit, curve: ScalingCurve, upto: float | None) -> Columns:
-    n = _line_workers(fit, curve, upto)
-    columns: Columns = {"workers": n.tolist(), "note": [_trust(fit, count) for count in n]}
-    for quantity, ends in _law_bands(fit, curve, n).items():
-        point, low, high = ends
-        columns[quantity] = point.tolist()
-        columns[f"{quantity}_low"] = np.fmax(low, point / _OUT_OF_SIGHT).tolist()
-        columns[f"{quantity}_high"] = np.fmin(high, point * _OUT_OF_SIGHT).tolist()
-        columns[f"{quantity}_told"] = [
-            _told(*values, quantity) for values in zip(point, low, high, strict=True)
-        ]
-    return columns
-
-
-def _line_workers(fit: Fit, curve: ScalingCurve, upto: float | None) -> Floats:
-    """Return the counts at which a line is drawn; the levels are among them."""
-    levels = [float(level.workers) for level in curve.levels if level.time_s is not None]
-    end = max(upto or TRUSTED_RANGES * fit.data.largest, *levels)
-    spread = np.geomspace(min(1.0, levels[0]), end, _LINE_POINTS)
-    found: Floats = np.unique(np.concatenate([spread.round(6), levels]))
-    return found
-
-
-def _law_bands(
-    fit: Fit, curve: ScalingCurve, n: Floats
-) -> dict[Quantity, tuple[Floats, Floats, Floats]]:
-    """Return point, low and high of each quantity, in the terms of the measured ones."""
-    speedup, base = fit.band(n, shown="speedup"), float(curve.base or 1)
-    # measured speedups are over the base level, taken as if it had scaled
-    over = base / float(fit.predict([base], shown="speedup")[0])
-    bands: dict[Quantity, tuple[Floats, Floats, Floats]] = {
-        "time_s": _ends(fit.band(n, shown="time_s"), _work(fit, curve, n)),
-        "speedup": _ends(speedup, over),
-        "efficiency": _ends(speedup, over / n),
-    }
-    if curve.mode == "strong" and base == 1:
-        bands["serial_fraction"] = _serial_fractions(speedup)
-    else:
-        nothing = np.full_like(n, math.nan)
-        bands["serial_fraction"] = nothing, nothing, nothing
-    return bands
-
-
-def _work(fit: Fit, curve: ScalingCurve, n: Floats) -> Floats | float:
-    """Return what a fitted time is multiplied by: a weak curve's is that of one share of work."""
-    if curve.mode == "weak" and fit.data.mode == "strong":
-        grown: Floats = n / float(curve.levels[0].workers)
-        return grown
-    return 1.0
-
-
-def _ends(band: Band, factor: Floats | float) -> tuple[Floats, Floats, Floats]:
-    return band.point * factor, band.low * factor, band.high * factor
-
-
-def _serial_fractions(speedup: Band) -> tuple[Floats, Floats, Floats]:
-    """Return Karp and Flatt's fraction of a law from two workers on, as it is measured."""
-    n = speedup.workers
-    from_two = n >= 2
-    found = []
-    for ends in (speedup.point, speedup.high, speedup.low):
-        fraction = np.full_like(n, math.nan)
-        possible = np.clip(ends[from_two], n[from_two] / _OUT_OF_SIGHT, n[from_two])
-        fraction[from_two] = karp_flatt(speedup=possible, workers=n[from_two])
-        found.append(fraction)
-    return found[0], found[1], found[2]
-
-
-def _trust(fit: Fit, workers: float) -> str:
-    if workers > TRUSTED_RANGES * fit.data.largest:
-        return "beyond twice the fitted range: no promise"
-    return "beyond the fitted range" if workers > fit.data.largest else ""
-
-
 def _ideal(
     points: Mapping[str, Columns], laws: Mapping[str, Mapping[str, Columns]], also: Sequence[int]
 ) -> Columns:
     ends = [count for columns in points.values() for count in columns["workers"]]
     ends += [line["workers"][-1] for lines in laws.values() for line in lines.values()]
     end = max([*ends, *map(float, also)], default=1.0)
-    counts = np.unique(np.append(np.geomspace(1.0, end, _LINE_POINTS), ends).round(6)).tolist()
+    counts = np.unique(np.append(np.geomspace(1.0, end, LINE_POINTS), ends).round(6)).tolist()
     return {"workers": counts, "speedup": counts, "efficiency": [1.0] * len(counts)}

@@ -26,6 +26,7 @@ from parbench_lab.plots.scaling import QUANTITIES, Columns, Quantity, ScalingDat
 
 IDEAL_COLOUR = "#8C8C8C"
 LAW_DASHES = {"USL": "solid", "Amdahl": "dashed", "Gustafson": "dotdash"}
+_CUT_MARKERS = {"low": "inverted_triangle", "high": "triangle"}
 _MUTED = 0.08
 _LEGEND_ROW_PX = 24
 _GRID = {
@@ -156,9 +157,11 @@ def _draw(
         for law, line in sources.laws.get(label, {}).items():
             _add_law(drawn, line, quantity, law if alone else f"{label}: {law}", index)
     if data.any_hollow:
-        drawn.legend.append(("not seen by the laws", [_hollow(made)]))
+        drawn.legend.append(("not seen by the laws", [_without_data(made, "circle")]))
+    if data.any_cut(quantity):
+        drawn.legend.append(("interval goes on", [_without_data(made, _CUT_MARKERS["high"])]))
     if drawn.framed and isinstance(made.y_range, DataRange1d):
-        # intervals of two runs, bands and the ideal may leave the frame
+        # bands and the ideal may leave the frame
         made.y_range.renderers = drawn.framed
     _shade(made, data)
     theme.add_legend(made, drawn.legend)
@@ -229,17 +232,21 @@ def _add_points(
     made = drawn.made
     look = {"source": source, "color": theme.colour_of(index), "muted_alpha": _MUTED}
     intervals = made.segment(
-        "workers", f"{quantity}_low", "workers", f"{quantity}_high", line_width=1.5, **look
+        "workers", f"{quantity}_from", "workers", f"{quantity}_to", line_width=1.5, **look
     )
+    cuts = [
+        made.scatter("workers", f"{quantity}_cut_{end}", size=7, marker=marker, **look)
+        for end, marker in _CUT_MARKERS.items()
+    ]
     mark = {"size": 8, "line_width": 1.5, "marker": theme.marker_of(index)}
     every = made.scatter("workers", quantity, fill_alpha=0.0, **mark, **look)
     # and filled where a law was fitted to it
     fitted = made.scatter("fitted_workers", quantity, **mark, **look)
     every.name = theme.as_hover_label(label)
     drawn.legend.append((theme.as_label(label), [fitted]))
-    drawn.followers += [(intervals, fitted), (every, fitted)]
+    drawn.followers += [(one, fitted) for one in (intervals, every, *cuts)]
     drawn.measured.append(every)
-    drawn.framed.append(every)
+    drawn.framed += [intervals, every]
 
 
 def _add_law(
@@ -262,9 +269,11 @@ def _add_law(
     drawn.framed.append(line)
 
 
-def _hollow(made: figure) -> Any:
-    """Return a renderer without data that looks as a level that no law has seen."""
-    return made.scatter([], [], size=8, line_width=1.5, color=IDEAL_COLOUR, fill_alpha=0.0)
+def _without_data(made: figure, marker: str) -> Any:
+    """Return a renderer for the legend alone: a mark whose colour says nothing."""
+    return made.scatter(
+        [], [], size=8, line_width=1.5, marker=marker, color=IDEAL_COLOUR, fill_alpha=0.0
+    )
 
 
 def _shade(made: figure, data: ScalingData) -> None:

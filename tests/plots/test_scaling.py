@@ -20,6 +20,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 import parbench_lab as pb
+from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.errors import UsageError
 from parbench_lab.plots import (
     scaling_data,
@@ -185,6 +186,35 @@ def test_series_are_named_by_what_they_do_not_share():
     assert list(scaling_data({keys[0]: strong(), keys[1]: strong()}).points) == [
         "10 items", "2,000 items",
     ]  # fmt: skip
+
+
+def spread_over(times, **about):
+    return ScalingCurve.from_times([1, 2, 4], times, cores=4, **about)
+
+
+def test_intervals_are_drawn_whole_and_only_what_leaves_every_frame_is_cut():
+    usual = only(scaling_data(spread_over([[8.0, 8.4], [4.5, 4.1], [2.5, 2.4]])).points)
+    wild = scaling_data(spread_over([[8.0, 8.1], [4.0, 4.1], [0.4, 9.0]]))
+    points = only(wild.points)
+
+    for quantity in QUANTITIES:
+        assert usual[f"{quantity}_to"] == pytest.approx(usual[f"{quantity}_high"], nan_ok=True)
+        assert usual[f"{quantity}_from"] == pytest.approx(usual[f"{quantity}_low"], nan_ok=True)
+    assert points["speedup_high"][2] > 100 * points["speedup"][2]
+    assert points["speedup_to"][2] == points["speedup_cut_high"][2] == 10 * points["speedup"][2]
+    assert [math.isnan(end) for end in points["speedup_cut_high"]] == [True, True, False]
+    assert wild.any_cut("speedup")
+    assert not scaling_data(spread_over([8.0, 4.0, 2.0])).any_cut("speedup")
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_the_axis_follows_the_intervals_and_not_only_the_points(quantity):
+    made = scaling_figure(strong(noise=0.3, repeats=3), quantity)
+    segments = [r for r in made.renderers if isinstance(r.glyph, Segment)]
+
+    assert len(segments) == 1
+    assert set(segments) < set(made.y_range.renderers)
+    assert (segments[0].glyph.y0, segments[0].glyph.y1) == (f"{quantity}_from", f"{quantity}_to")
 
 
 # ---------------------------------------------------------------- the figures
