@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from parbench_lab.lab.optimizer import ComprehensiveOptimizer, ParallelOptimizer
     from parbench_lab.lab.quantization.study import QuantizationStudy, load_quantization
     from parbench_lab.lab.record import load_record
+    from parbench_lab.lab.running import running_races
     from parbench_lab.lab.scaling_study import ScalingStudy
     from parbench_lab.lab.stored import load_curves, load_history
     from parbench_lab.lab.watch import watch
@@ -65,6 +66,7 @@ __all__ = [
     "ml",
     "plots",
     "reports",
+    "running_races",
     "testing",
     "watch",
 ]
@@ -94,6 +96,7 @@ _HOMES = {
     "load_history": "parbench_lab.lab.stored",
     "load_quantization": "parbench_lab.lab.quantization.study",
     "load_record": "parbench_lab.lab.record",
+    "running_races": "parbench_lab.lab.running",
 }
 
 

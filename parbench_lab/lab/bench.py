@@ -28,7 +28,7 @@ from parbench_lab.core.series import Mode
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.errors import ParbenchError, RaceError, UsageError
 from parbench_lab.hardware.detect import detect_machine
-from parbench_lab.lab import parts
+from parbench_lab.lab import parts, running
 from parbench_lab.lab.provenance import checked_mode, provenance
 from parbench_lab.lab.verbs import RaceVerbs
 from parbench_lab.racing import events, journal, narration
@@ -154,6 +154,7 @@ class ParallelBenchmarking(RaceVerbs):
             gpus=gpus,
             security=security,
         )
+        self._on_local_workers = cluster is None and executor is None
         self._configuration = dict(configuration or {})
         self._settings_at_start = start
         self._n_workers = n_workers
@@ -217,6 +218,9 @@ class ParallelBenchmarking(RaceVerbs):
                 self._store.finish_run(self._run_id, "failed", {"reason": str(error)})
             raise
         self._started = True
+        running.remember(self)
+        if company := running.company_words(self):
+            self._engine.post(events.NotePinned(text=company))
         self._keeper.start()
 
     def play(
@@ -469,7 +473,10 @@ class ParallelBenchmarking(RaceVerbs):
                 "objectives": list(parts.default_objectives(self._workload)),
                 "seed": self._seed,
                 "configuration": self._configuration,
-                **provenance(detect_machine(parts.own_libraries(self._workload)), mode=self._mode),
+                **provenance(
+                    detect_machine(parts.own_libraries(self._workload, self._candidates)),
+                    mode=self._mode,
+                ),
             },
         )
 

@@ -11,7 +11,7 @@ from parbench_lab.core.ports import Executor, RunStore, Workload, workload_metri
 from parbench_lab.core.runs import UsageRow
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.core.usage import WorkerUsage
-from parbench_lab.core.wording import odds
+from parbench_lab.core.wording import odds, printable
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.elimination.registry import POLICIES
 from parbench_lab.hardware.cores import available_cores
@@ -51,6 +51,7 @@ class RaceView:
     _started: bool
     _closed: bool
     _n_workers: int | None
+    _on_local_workers: bool
 
     def __init__(self) -> None:
         self._panel: RacePanel | None = None
@@ -78,6 +79,16 @@ class RaceView:
     def started(self) -> bool:
         """Whether the race was started."""
         return self._started
+
+    @property
+    def running(self) -> bool:
+        """Whether the race goes on: it was started (it may be paused) and has not ended."""
+        return self._started and self._engine.ended is None and self._engine.error is None
+
+    @property
+    def on_local_workers(self) -> bool:
+        """Whether it runs on worker processes of its own on this machine."""
+        return self._on_local_workers
 
     @property
     def scoreboard(self) -> Scoreboard:
@@ -201,6 +212,12 @@ class RaceView:
                 f"time limit of a measurement {parts.time_limit(settings)}",
             ]
         )
+
+    def __repr__(self) -> str:
+        phase = self.scoreboard.phase if self._started else "not started"
+        run = f", run {self._run_id}" if self._run_id else ""
+        names = ", ".join(printable(candidate.name) for candidate in self._candidates)
+        return f"ParallelBenchmarking: {self.workload_name} ({phase}{run}), candidates {names}"
 
     def _asked_usage(self) -> Sequence[WorkerUsage]:
         return self._executor.usage()

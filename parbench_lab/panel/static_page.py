@@ -103,5 +103,11 @@ class RacePage:
         """
         return saved(self.html(), path)
 
+    def __repr__(self) -> str:
+        """Return one sentence: what a notebook keeps beside the page itself."""
+        state = self.state
+        run = f", run {state['run']}" if state["run"] else ""
+        return f"Plots and table of the race {state['title']!r} ({state['phase_words']}{run})"
+
     def _repr_html_(self) -> str:
         return frame(self.html(), title="plots and table of a race", height_px=FRAME_PX)

@@ -46,5 +46,9 @@ class StudyPage:
         """
         return saved(self.html(), path)
 
+    def __repr__(self) -> str:
+        """Return one sentence: what a notebook keeps beside the page itself."""
+        return f"Plots and table of the scaling study {self.state.run_id or '(not started)'}"
+
     def _repr_html_(self) -> str:
         return frame(self.html(), title="plots and table of a study", height_px=FRAME_PX)

@@ -11,6 +11,7 @@ from parbench_lab.core.metric import Metric
 from parbench_lab.core.ports import MeasurementRow
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.core.usage import WorkerUsage
+from parbench_lab.core.wording import count
 from parbench_lab.racing import events, narration
 
 KEPT_MEASUREMENTS = 10_000
@@ -106,6 +107,15 @@ class RaceHistory:
     sizes: tuple[SizeSummary, ...] = ()
     log: tuple[LogLine, ...] = ()
     usage: tuple[TimedUsage, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return one sentence: the values themselves are thousands."""
+        span_s = self.boards[-1].elapsed_s if self.boards else 0.0
+        return (
+            f"RaceHistory of {count(len(self.candidates), 'candidate')} over {span_s:.1f} s: "
+            f"{count(len(self.measurements), 'measurement')}, "
+            f"{count(len(self.boards), 'snapshot')}, {count(len(self.sizes), 'batch size')}"
+        )
 
 
 class Recorder:

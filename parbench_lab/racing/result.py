@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
+from parbench_lab.racing.result_table import table_lines, wrapped
 from parbench_lab.racing.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,7 +75,13 @@ class RaceResult:
         }
 
     def __str__(self) -> str:
-        return self.sentence
+        """Return table and sentence in lines of at most 100 characters."""
+        run = f" (run {self.run_id})" if self.run_id else ""
+        head = wrapped(f"{self.workload}: {self.status}{run}")
+        table = table_lines(self.scoreboard, self.settings)
+        return "\n".join([*head, *table, *wrapped(self.sentence)])
+
+    __repr__ = __str__  # a cell that ends with a result shows what `print` does
 
 
 def winner_of(scoreboard: Scoreboard, *, n_objectives: int) -> tuple[str | None, tuple[str, ...]]:
