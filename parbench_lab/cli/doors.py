@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from parbench_lab.cli.resuming import Source
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import RunStore, Workload
@@ -145,6 +146,12 @@ def _targets(name: str) -> tuple[Workload, Sequence[Candidate]]:
     return targets(name)
 
 
+def _source(name: str) -> Source | None:
+    from parbench_lab.workloads.modules import source_of  # noqa: PLC0415 - loads numpy
+
+    return source_of(name)
+
+
 def _git(folder: Any) -> Mapping[str, Any] | None:
     from parbench_lab.hardware.provenance import git_state  # noqa: PLC0415 - only a race asks
 
@@ -176,10 +183,10 @@ def _own_modes() -> Mapping[str, Mode]:
     return own_modes()
 
 
-def _fingerprints() -> tuple[str, ...]:
-    from parbench_lab.lab.reach import own_fingerprints  # noqa: PLC0415 - loads the lab
+def _machine() -> Machine:
+    from parbench_lab.hardware.detect import detect_machine  # noqa: PLC0415 - loads numpy
 
-    return own_fingerprints()
+    return detect_machine()
 
 
 def _roofline() -> tuple[Machine, Roofline]:
@@ -199,11 +206,12 @@ class Doors:
     resumed_bench: Callable[..., Bench] = _resumed_bench
     open_store: Callable[[str | None], RunStore] = _open_store
     targets: Callable[[str], tuple[Workload, Sequence[Candidate]]] = _targets
+    source: Callable[[str], Source | None] = _source
     git: Callable[[Any], Mapping[str, Any] | None] = _git
     watch: Callable[..., WatchReport] = _watch
     change_hints: Callable[..., HintReport] = _change_hints
     bisect: Callable[..., BisectReport] = _bisect
     modes: Callable[[], Mapping[str, Mode]] = _own_modes
-    fingerprints: Callable[[], tuple[str, ...]] = _fingerprints
+    machine: Callable[[], Machine] = _machine
     roofline: Callable[[], tuple[Machine, Roofline]] = _roofline
     debug: bool = False

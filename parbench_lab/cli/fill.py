@@ -100,6 +100,7 @@ def matrix_document(found: Matrix) -> dict[str, Any]:
 
     return {
         "here": found.here,
+        "machines": {machine: found.words(machine) for machine in found.machines},
         "covered": found.share,
         "target": TARGET,
         "cells": [_cell_document(cell) for cell in found.cells],
@@ -127,6 +128,8 @@ def print_matrix(found: Matrix, file: IO[str]) -> None:
         row = [*place, *(_runs(cells.get(machine)) for machine in found.machines)]
         table.add_row(*(Text(printable(text)) for text in row))
     console_on(file).print(table)
+    for machine in found.machines if len(found.machines) > 1 else ():
+        click.echo(printable(f"{machine}: {found.words(machine)}"), file=file)
     click.echo(_share_words(found), file=file)
     here, missing = len(found.missing_here), len(found.missing)
     if here:
@@ -169,9 +172,12 @@ def _matrix(doors: Doors, store: RunStore) -> Matrix:
     from parbench_lab.analysis.comparison.coverage import (  # noqa: PLC0415 - loads numpy
         matrix as matrix_of,
     )
+    from parbench_lab.lab.reach import machines_of  # noqa: PLC0415 - loads the lab
 
-    here, *further = doors.fingerprints()
-    return matrix_of(store.matrix(), doors.modes(), here=here, also_here=further)
+    found, here = store.matrix(), doors.machine().host
+    hosts = machines_of(store, {cell.machine for cell in found})
+    hosts[here.fingerprint] = here
+    return matrix_of(found, doors.modes(), here=here.fingerprint, hosts=hosts)
 
 
 def _chosen(found: Matrix, only: tuple[str, ...]) -> list[Cell]:

@@ -11,6 +11,8 @@ from typing import Any
 
 _GIB = 2**30
 FINGERPRINT_DIGITS = 12
+BASE_LIBRARIES = ("numpy", "pandas", "scipy")
+"""Those that are always there, and that everything here rests on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ class Machine:
     blas
         Name and version of numpy's linear algebra library; ``""`` where not known.
     libraries
-        Version of every installed library whose code is raced.
+        Version of every library that the run's code uses and that is installed.
 
     Raises
     ------
@@ -91,9 +93,44 @@ class Machine:
         Memory counts in half GiB: the kernel's own share differs a little from boot to boot.
         """
         document = self.as_json()
-        document["memory_bytes"] = round(2 * self.memory_bytes / _GIB)
+        document["memory_bytes"] = round(2 * self.memory_bytes / _GIB)  # half GiB
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_DIGITS]
+
+    @property
+    def counted_memory_bytes(self) -> int:
+        """Main memory as it counts in the fingerprint: in whole halves of a GiB."""
+        return round(2 * self.memory_bytes / _GIB) * _GIB // 2
+
+    @property
+    def host(self) -> Machine:
+        """The machine whatever is raced on it: of the libraries only `BASE_LIBRARIES` count.
+
+        Examples
+        --------
+        >>> machine = Machine(
+        ...     cpu_model="Abacus 3", physical_cores=2, logical_cores=2, smt=False,
+        ...     memory_bytes=2**30, os="Debian", kernel="Linux 6.1", python="CPython 3.11.7",
+        ...     libraries={"numpy": "2.4.6", "scikit-learn": "1.9.1"},
+        ... )
+        >>> dict(machine.host.libraries)
+        {'numpy': '2.4.6'}
+        """
+        base = {n: version for n, version in self.libraries.items() if n in BASE_LIBRARIES}
+        return dataclasses.replace(self, libraries=base)
+
+    def is_alike(self, other: Machine) -> bool:
+        """Return whether figures of both may be set against each other.
+
+        They differ in nothing but libraries that only one of them names: whatever was measured
+        on both does not use them.
+        """
+        common = self.libraries.keys() & other.libraries.keys()
+        mine, theirs = (
+            dataclasses.replace(machine, libraries={n: machine.libraries[n] for n in common})
+            for machine in (self, other)
+        )
+        return mine.fingerprint == theirs.fingerprint
 
     def as_json(self) -> dict[str, Any]:
         """Return the machine as JSON values, without the fingerprint."""

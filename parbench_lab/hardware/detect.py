@@ -9,15 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from parbench_lab.core.machine import Machine
+from parbench_lab.core.machine import BASE_LIBRARIES, Machine
 from parbench_lab.hardware.accelerators import detect_accelerators
 from parbench_lab.hardware.cgroup import read_text
 from parbench_lab.hardware.gpus import detect_gpus
 from parbench_lab.hardware.topology import parse_caches, parse_cpuinfo, read_caches
 
-RACED_LIBRARIES = (
-    "msgspec", "numpy", "orjson", "pandas", "pyahocorasick", "scikit-learn", "scipy",
-)  # fmt: skip
+DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
+    "ahocorasick": ("pyahocorasick",),
+    "cupy": ("cupy", "cupy-cuda13x", "cupy-cuda12x"),
+    "sklearn": ("scikit-learn",),
+}
+"""Under which names packages are installed whose modules are called otherwise."""
 
 
 def detect_machine(libraries: Sequence[str] = ()) -> Machine:
@@ -26,8 +29,9 @@ def detect_machine(libraries: Sequence[str] = ()) -> Machine:
     Parameters
     ----------
     libraries
-        Names of packages whose versions tell machines apart, beside those that the built-in
-        candidates use.
+        Names of packages whose versions tell machines apart, beside those that are always
+        there: what a run's workload and candidates use (`core.libraries.libraries_of`). What
+        else is installed does not count.
 
     Examples
     --------
@@ -76,17 +80,18 @@ def parse_blas(config: Mapping[str, Any]) -> str:
 def library_versions(
     version_of: Callable[[str], str], *, further: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Return the version of every raced library that is installed.
+    """Return the version of every library that is installed, of those that count.
 
     Parameters
     ----------
     version_of
         As `importlib.metadata.version`.
     further
-        Names of packages to ask for too.
+        Names of packages or modules to ask for, beside those that are always there.
     """
     found = {}
-    for name in sorted({*RACED_LIBRARIES, *further}):
+    asked = (*BASE_LIBRARIES, *(n for name in further for n in DISTRIBUTIONS.get(name, (name,))))
+    for name in sorted(set(asked)):
         try:
             found[name] = version_of(name)
         except importlib.metadata.PackageNotFoundError:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.libraries import libraries_of
 from parbench_lab.core.ports import Executor, RunStore, Workload, workload_name
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.errors import UsageError
@@ -114,9 +115,9 @@ def default_objectives(workload: Workload) -> tuple[str, ...]:
     return tuple(getattr(workload, "objectives", ("wall_time_s",)))
 
 
-def own_libraries(workload: Workload) -> tuple[str, ...]:
-    """Return the libraries whose versions the workload says matter, beside the usual ones."""
-    return tuple(map(str, getattr(workload, "libraries", ())))
+def own_libraries(workload: Workload, candidates: Iterable[Candidate]) -> tuple[str, ...]:
+    """Return the libraries whose versions matter to a race, beside those that are always there."""
+    return libraries_of(workload, [candidate.name for candidate in candidates])
 
 
 def time_limit(settings: Settings) -> str:
@@ -155,7 +156,8 @@ def found_again(document: Mapping[str, Any], known: Mapping[str, Candidate]) -> 
         return known[document["name"]]
     if document["import_string"] is None:
         raise UsageError(
-            f"candidate {document['name']!r} cannot be imported again; give it in algorithms="
+            f"candidate {document['name']!r} cannot be imported again; give it again "
+            "(in Python algorithms=[...], in a shell the file that has it)"
         )
     return Candidate(
         name=document["name"],

@@ -1,10 +1,13 @@
-"""What can be measured here: the workloads with their modes, and what this machine is called."""
+"""What can be measured where: the workloads with their modes, and the machines of a store."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from parbench_lab.core.machine import Machine
+from parbench_lab.core.ports import RunStore
 from parbench_lab.core.series import Mode
-from parbench_lab.hardware.detect import detect_machine
-from parbench_lab.lab import parts
+from parbench_lab.lab.roofs import described_machine
 from parbench_lab.workloads.catalogue import loadable_workloads
 
 
@@ -17,9 +20,18 @@ def own_modes() -> dict[str, Mode]:
     }
 
 
-def own_fingerprints() -> tuple[str, ...]:
-    """Return the fingerprint of this machine, then those it has beside workloads' libraries."""
-    libraries = {parts.own_libraries(workload) for _, workload in loadable_workloads()}
-    further = {detect_machine(names).fingerprint for names in libraries if names}
-    here = detect_machine().fingerprint
-    return (here, *sorted(further - {here}))
+def machines_of(store: RunStore, fingerprints: Iterable[str]) -> dict[str, Machine]:
+    """Return the machines behind fingerprints, where a stored run describes them.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be read.
+    """
+    found = {}
+    for fingerprint in {*fingerprints} - {""}:
+        for summary in store.runs(machine=fingerprint, last=1):
+            machine = described_machine(store.header(summary.id))
+            if machine is not None:
+                found[fingerprint] = machine
+    return found

@@ -10,6 +10,7 @@ from typing import Any
 from parbench_lab.cli.doors import Doors
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import EventRecord, RunHeader, RunSummary
 from parbench_lab.core.runs import UsageRow
 from parbench_lab.core.series import Mode
@@ -224,7 +225,7 @@ class Visitors:
     resumed: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     stores: list[str | None] = field(default_factory=list)
     modes: dict[str, Mode] = field(default_factory=dict)
-    fingerprints: tuple[str, ...] = ("here",)
+    machine: Machine = HERE
 
     def doors(self) -> Doors:
         return Doors(
@@ -234,7 +235,7 @@ class Visitors:
             targets=self._targets,
             git=lambda folder: {"commit": "1a2b", "dirty": True},
             modes=lambda: self.modes,
-            fingerprints=lambda: self.fingerprints,
+            machine=lambda: self.machine,
             roofline=lambda: (HERE, ROOFS),
         )
 

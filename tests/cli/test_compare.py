@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,6 @@ def test_a_profile_of_nothing_is_refused_with_what_there_is(shell, two_runs, wor
 @pytest.fixture
 def reach(visitors):
     visitors.modes = {"sorting": Mode.BATCH, "nothing": Mode.BATCH}
-    visitors.fingerprints = (HERE.fingerprint,)
 
 
 def test_the_matrix_shows_percent_and_what_is_missing(shell, two_runs, reach):
@@ -151,6 +151,27 @@ def test_the_matrix_shows_percent_and_what_is_missing(shell, two_runs, reach):
     assert "covered: 50 % (target 90 %, not reached)" in result.stdout
     assert "parbench fill" in result.stdout
     assert [cell["workload"] for cell in document["missing"]] == ["nothing"]
+
+
+def test_another_machine_of_the_matrix_is_named_with_its_difference(shell, store, reach):
+    newer = replace(HERE, libraries={"numpy": "2.4.7"})
+    stored(store, "elsewhere", {"quick": 1e-3}, newer)
+
+    result = shell("matrix")
+    document = json.loads(shell("matrix", "--json").stdout)
+
+    words = "Abacus 3, as here but for numpy 2.4.7 (here: not there)"
+    assert f"{newer.fingerprint}: {words}" in result.stdout
+    assert document["machines"][newer.fingerprint] == words
+
+
+def test_a_run_with_a_library_of_its_workload_is_of_this_machine(shell, store, reach):
+    stored(store, "with-library", {"quick": 1e-3}, replace(HERE, libraries={"orjson": "3.11"}))
+
+    document = json.loads(shell("matrix", "--json").stdout)
+
+    assert [cell["workload"] for cell in document["missing"]] == ["nothing"]
+    assert list(document["machines"]) == [HERE.fingerprint]
 
 
 def test_fill_says_what_it_would_do(shell, visitors, two_runs, reach):

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import json
 import subprocess
 import sys
 
 import pytest
 
-from parbench_lab.core.machine import Cache, Machine
+from parbench_lab.core.libraries import libraries_of
+from parbench_lab.core.machine import BASE_LIBRARIES, Cache, Machine
 from parbench_lab.hardware.detect import detect_machine, library_versions, parse_blas
 from parbench_lab.hardware.gpus import detect_gpus
 
@@ -110,6 +112,46 @@ def test_the_detected_machine_says_nothing_of_host_or_load():
     assert document["logical_cores"] >= 1
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        pytest.param({"numpy": "2"}, {"numpy": "2", "orjson": "3"}, True, id="only one has it"),
+        pytest.param({"numpy": "2"}, {"numpy": "3"}, False, id="another version"),
+        pytest.param({"a": "1"}, {"b": "1"}, True, id="each has one of its own"),
+    ],
+)
+def test_machines_are_alike_where_they_differ_in_what_only_one_of_them_names(one, other, alike):
+    one, other = (dataclasses.replace(MACHINE, libraries=found) for found in (one, other))
+
+    assert one.is_alike(other) is other.is_alike(one) is alike
+
+
+def test_machines_with_other_hardware_are_not_alike():
+    assert not MACHINE.is_alike(dataclasses.replace(MACHINE, cpu_model="Abacus 4"))
+
+
+def test_a_module_is_found_under_the_name_it_is_installed_by():
+    def version_of(name):
+        if name in {"sklearn", "ahocorasick"}:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "1.0"
+
+    found = library_versions(version_of, further=["sklearn", "ahocorasick"])
+
+    assert found.keys() == {*BASE_LIBRARIES, "scikit-learn", "pyahocorasick"}
+
+
+def test_an_installed_library_that_no_candidate_of_the_race_uses_changes_nothing():
+    from parbench_lab.workloads.nearest_neighbours import NearestNeighbours
+
+    job = NearestNeighbours()
+    by_all = libraries_of(job, [candidate.name for candidate in job.candidates])
+
+    assert libraries_of(job, ["brute_force"]) == ()
+    assert by_all == ("sklearn",)
+    assert libraries_of(object(), ["anything"]) == ()
+
+
 def test_the_libraries_of_a_workload_are_told_beside_the_usual_ones():
     usual, further = detect_machine(), detect_machine(["pytest", "not-installed-anywhere"])
 
@@ -150,8 +192,6 @@ def test_the_tool_is_asked_where_the_driver_has_no_files(tmp_path, monkeypatch):
 
 
 def test_a_library_that_is_not_installed_is_left_out():
-    import importlib.metadata
-
     def version_of(name):
         if name != "numpy":
             raise importlib.metadata.PackageNotFoundError(name)

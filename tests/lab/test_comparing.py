@@ -10,7 +10,7 @@ import pytest
 import parbench_lab as pb
 from parbench_lab.core.runs import ROOFLINE, EventRecord, MeasurementRow, RunHeader
 from parbench_lab.errors import StoreError, UnknownNameError, UsageError
-from parbench_lab.lab.reach import own_fingerprints, own_modes
+from parbench_lab.lab.reach import machines_of, own_modes
 from parbench_lab.lab.roofs import keep_roofline, latest_roofline
 from parbench_lab.racing.result import jsonable
 from parbench_lab.store import open_store
@@ -184,4 +184,31 @@ def test_what_can_be_raced_here_has_its_own_modes():
 
     assert modes["calibration"] == "micro"
     assert modes["sorting"] == "batch"
-    assert len(own_fingerprints()[0]) == 12
+
+
+def test_the_machines_of_a_store_are_found_by_their_fingerprints(store):
+    stored(store, "first", {"quick": 1e-3})
+
+    assert machines_of(store, [HERE.fingerprint, "foreign", ""]) == {HERE.fingerprint: HERE}
+
+
+def test_a_library_that_only_one_run_used_does_not_make_two_machines_of_one(store):
+    base = replace(HERE, libraries={"numpy": "2.4.6"})
+    with_library = replace(base, libraries={"numpy": "2.4.6", "scikit-learn": "1.9.1"})
+    for day, machine in enumerate((base, with_library), 1):
+        stored(store, f"run-{day}", {"quick": 1e-3}, machine, day=day)
+
+    found = pb.compare("run-1", "run-2", store=store)
+
+    assert found.machine_differences == ()
+    assert "one machine, but for scikit-learn: not there and 1.9.1" in found.notes[0]
+
+
+def test_another_version_of_a_library_that_both_used_makes_two_machines(store):
+    for day in (1, 2):
+        machine = replace(HERE, libraries={"scikit-learn": f"1.{day}"})
+        stored(store, f"run-{day}", {"quick": 1e-3}, machine, day=day)
+
+    found = pb.compare("run-1", "run-2", store=store)
+
+    assert found.machine_differences == ("scikit-learn: 1.1 and 1.2",)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from parbench_lab.analysis.comparison.machines import beside
+from parbench_lab.core.machine import Machine
 from parbench_lab.core.series import Coverage, Mode, covered
 
 TARGET = 0.9
@@ -41,10 +44,13 @@ class Matrix:
         By workload, mode and machine.
     here
         Fingerprint of this machine.
+    described
+        What the machines are, by fingerprint, where it is known.
     """
 
     cells: tuple[Cell, ...]
     here: str
+    described: Mapping[str, Machine] = field(default_factory=dict)
 
     @property
     def share(self) -> float:
@@ -68,13 +74,23 @@ class Matrix:
         others = sorted({cell.machine for cell in self.cells} - {self.here})
         return (self.here, *others)
 
+    def words(self, machine: str) -> str:
+        """Return what a machine is: its processor, and in what it is not as this one."""
+        told, here = self.described.get(machine), self.described.get(self.here)
+        if told is None:
+            return "not described by its runs"
+        model = told.cpu_model or "a machine"
+        if machine == self.here:
+            return f"{model}, here"
+        return model if here is None else f"{model}, {beside(told, here, called='here')}"
+
 
 def matrix(
     found: Iterable[Coverage],
     modes: Mapping[str, Mode],
     *,
     here: str,
-    also_here: Collection[str] = (),
+    hosts: Mapping[str, Machine] = MappingProxyType({}),
 ) -> Matrix:
     """Return the matrix of what is there and what is missing.
 
@@ -89,8 +105,9 @@ def matrix(
         Workloads that can be raced, with their own mode.
     here
         Fingerprint of this machine.
-    also_here
-        What else it is called: workloads that name libraries of their own give it others.
+    hosts
+        Fingerprint to the machine, where it is known. `Machine.host` counts: the libraries of
+        single workloads part their series, and no machines.
 
     Examples
     --------
@@ -98,9 +115,10 @@ def matrix(
     >>> empty.share, [cell.workload for cell in empty.missing_here]
     (0.0, ['sorting'])
     """
+    names = {name: machine.host.fingerprint for name, machine in hosts.items()}
     runs: Counter[tuple[str, Mode, str]] = Counter()
     for cell in covered(found):
-        machine = here if cell.machine in also_here else cell.machine
+        machine = names.get(cell.machine, cell.machine)
         if machine:
             runs[cell.workload, cell.mode, machine] += cell.runs
     raced = {(workload, mode) for workload, mode, _ in runs if workload in modes}
@@ -112,6 +130,7 @@ def matrix(
     }
     return Matrix(
         here=here,
+        described={machine.host.fingerprint: machine.host for machine in hosts.values()},
         cells=tuple(
             Cell(
                 workload=workload,

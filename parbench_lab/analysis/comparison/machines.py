@@ -14,6 +14,7 @@ from parbench_lab.analysis.student import t_quantile
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.series import SeriesPoint
+from parbench_lab.core.wording import memory
 
 CALIBRATION = "calibration"
 """Name of the workload that tells machines apart by their speed."""
@@ -61,10 +62,40 @@ def machine_differences(baseline: Machine | None, new: Machine | None) -> tuple[
     if baseline is None or new is None:
         return (UNKNOWN_MACHINE,)
     return tuple(
-        f"{field.name}: {_shown(before)} and {_shown(after)}"
-        for field in dataclasses.fields(Machine)
-        if (before := getattr(baseline, field.name)) != (after := getattr(new, field.name))
+        f"{name}: {before} and {after}" for name, before, after in _differing(baseline, new)
     )
+
+
+def beside(machine: Machine, other: Machine, *, called: str) -> str:
+    """Return in what a machine differs from another one that is called so, in words.
+
+    Examples
+    --------
+    >>> here = Machine(
+    ...     cpu_model="Abacus 3", physical_cores=2, logical_cores=2, smt=False,
+    ...     memory_bytes=2**30, os="Debian", kernel="Linux 6.1", python="CPython 3.11.7",
+    ... )
+    >>> there = dataclasses.replace(here, libraries={"scikit-learn": "1.9.1"})
+    >>> beside(there, here, called="here")
+    'as here but for scikit-learn 1.9.1 (here: not there)'
+    >>> beside(dataclasses.replace(here, logical_cores=4, smt=True), here, called="here")
+    'as here but for logical cores 4 (here: 2), smt True (here: False)'
+    """
+    told = [
+        f"{name.replace('_', ' ')} {mine} ({called}: {theirs})"
+        for name, mine, theirs in _differing(machine, other)
+    ]
+    return f"as {called} but for {', '.join(told)}" if told else f"as {called}"
+
+
+def _differing(one: Machine, other: Machine) -> list[tuple[str, str, str]]:
+    """Return name, value and other value of whatever differs, the libraries one by one."""
+    names = [field.name for field in dataclasses.fields(Machine) if field.name != "libraries"]
+    pairs = [(name, _shown(one, name), _shown(other, name)) for name in names]
+    for name in sorted({*one.libraries, *other.libraries}):
+        mine, theirs = (machine.libraries.get(name, "not there") for machine in (one, other))
+        pairs.append((name, mine, theirs))
+    return [pair for pair in pairs if pair[1] != pair[2]]
 
 
 def speed_ratio(baseline: Iterable[SeriesPoint], new: Iterable[SeriesPoint]) -> SpeedRatio | None:
@@ -161,9 +192,13 @@ def _overall(ratios: Sequence[float]) -> Estimate:
     )
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {version}" for name, version in value.items()) or "nothing"
+def _shown(machine: Machine, name: str) -> str:
+    value = getattr(machine, name)
+    if name == "caches":
+        told = (f"{c.instances} x {c.name} of {memory(c.size_bytes)}" for c in machine.caches)
+        return ", ".join(told) or "not known"
+    if name == "memory_bytes":
+        return memory(machine.counted_memory_bytes)
     if isinstance(value, tuple):
-        return ", ".join(str(getattr(one, "name", one)) for one in value) or "nothing"
+        return ", ".join(map(str, value)) or "nothing"
     return "not known" if value in (None, "") else str(value)

@@ -102,14 +102,31 @@ def compare_figures(
         speed=speed if differing else None,
         run_to_run=run_to_run,
         opportunities=_opportunities(new, pairs, same_machine=not differing, metric=metric),
-        notes=_notes(pairs, differing, speed, run_to_run, tolerance),
+        notes=(
+            *_one_sided(baseline, new),
+            *_notes(pairs, differing, speed, run_to_run, tolerance),
+        ),
     )
 
 
 def _differing(baseline: RunFigures, new: RunFigures) -> tuple[str, ...]:
     if baseline.fingerprint and baseline.fingerprint == new.fingerprint:
         return ()
-    return machine_differences(baseline.machine, new.machine) or (UNKNOWN_MACHINE,)
+    before, after = baseline.machine, new.machine
+    if before is not None and after is not None and before.is_alike(after):
+        return ()
+    return machine_differences(before, after) or (UNKNOWN_MACHINE,)
+
+
+def _one_sided(baseline: RunFigures, new: RunFigures) -> tuple[str, ...]:
+    """Say in what machines differ whose figures may be set against each other."""
+    before, after = baseline.machine, new.machine
+    if before is None or after is None or not before.is_alike(after):
+        return ()
+    return tuple(
+        f"one machine, but for {differing}: what both runs measured does not use it"
+        for differing in machine_differences(before, after)
+    )
 
 
 def _refuse_unlike(baseline: RunFigures, new: RunFigures) -> None:

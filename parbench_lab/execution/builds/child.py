@@ -21,6 +21,7 @@ import numpy as np
 
 from parbench_lab.core.block import Block, Case, Slot, Task
 from parbench_lab.core.candidate import Candidate, import_function
+from parbench_lab.core.libraries import libraries_of
 from parbench_lab.core.measurement import Measurement, Outcome
 from parbench_lab.core.ports import Workload, workload_metrics, workload_name
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -162,7 +163,7 @@ class _Desk:
             default_batch_size=int(getattr(job, "default_batch_size", 1000)),
             software=f"Python {platform.python_version()}, numpy {np.__version__}",
             mode=str(getattr(job, "mode", "batch")),
-            libraries=tuple(map(str, getattr(job, "libraries", ()))),
+            libraries=libraries_of(job, self._candidates),
         )
 
     def fingerprint(self, *, size: int, seed: int) -> dict[str, Any]:

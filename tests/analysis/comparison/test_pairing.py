@@ -1,6 +1,7 @@
 """Two runs against each other: like with like, across machines only beside the calibration."""
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -174,6 +175,8 @@ def test_a_run_that_does_not_describe_its_machine_is_not_on_the_same_one():
 
     assert not found.same_machine
     assert machine_differences(HERE, HERE) == ()
+    boot = replace(HERE, memory_bytes=HERE.memory_bytes - 2**20)
+    assert machine_differences(HERE, boot) == ()
 
 
 # ---------------------------------------------------------------- how far to trust it

@@ -1,12 +1,14 @@
 """Profiles never mix what is unlike; the matrix says what is missing and who can measure it."""
 
+from dataclasses import replace
+
 import pytest
 
 from parbench_lab.analysis.comparison.coverage import matrix
 from parbench_lab.analysis.comparison.profile import profile_rows
 from parbench_lab.core.series import Coverage, Mode
 from parbench_lab.errors import UsageError
-from tests.analysis.comparison.figures import DAY, point
+from tests.analysis.comparison.figures import DAY, HERE, point
 
 MODES = {"sorting": Mode.BATCH, "training": Mode.TRAINING}
 
@@ -98,12 +100,34 @@ def test_figures_from_elsewhere_are_shown_and_not_wanted():
     assert found.machines == ("here", "their machine")
 
 
-def test_other_names_of_this_machine_are_this_machine():
+def test_the_libraries_of_single_workloads_part_no_machines():
+    base = {"numpy": "2.4.6"}
+    one, other = (replace(HERE, libraries=base | more) for more in ({}, {"scikit-learn": "1.9.1"}))
+
     found = matrix(
-        [cell("sorting", "with libraries")],
-        {"sorting": Mode.BATCH},
-        here="here",
-        also_here=("with libraries",),
+        [cell("sorting", one.fingerprint), cell("training", other.fingerprint, Mode.TRAINING)],
+        MODES,
+        here=one.host.fingerprint,
+        hosts={machine.fingerprint: machine for machine in (one, other)},
     )
 
-    assert (found.share, found.machines) == (1.0, ("here",))
+    assert (found.share, found.machines) == (1.0, (one.fingerprint,))
+
+
+def test_another_machine_is_told_by_what_it_differs_in():
+    other = replace(HERE, libraries={"numpy": "2.4.7"})
+    machines = {machine.fingerprint: machine for machine in (HERE, other)}
+
+    found = matrix(
+        [cell("sorting", other.fingerprint), cell("sorting", "foreign")],
+        MODES,
+        here=HERE.fingerprint,
+        hosts=machines,
+    )
+
+    told = {found.words(machine) for machine in found.machines}
+    assert told == {
+        "Abacus 3, here",
+        "Abacus 3, as here but for numpy 2.4.7 (here: not there)",
+        "not described by its runs",
+    }
