@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,17 @@ from parbench_lab.errors import UnknownNameError
 from parbench_lab.plots.history import Mark, commit_words, figure_words
 from parbench_lab.racing.result import jsonable
 from parbench_lab.reports.kept import Kept, keep
+from parbench_lab.reports.machines import (
+    MACHINE_DIGITS,
+    machine_differences,
+    machine_documents,
+    machine_names,
+)
 from parbench_lab.reports.text import SPARKS, plain_table, sparkline
 from parbench_lab.store import open_store
 
 WATCH = "watch"
 _ALARMS = {"regression": True, "improvement": False}
-_MACHINE_DIGITS = 6
 _FILE = re.compile(r"(?:.*[/\\])?(?P<stem>[^/\\]+)\.py(?:/(?P<candidate>.+))?$")
 """A file's name in the place of a workload's: its module's name, and a candidate behind it."""
 
@@ -56,11 +61,14 @@ class RecordedHistory:
         A series each, by workload, size, mode and machine; in it the order of first measurement.
     machines
         Fingerprint to the model of its processor, where known.
+    differences
+        Fingerprint to what else tells a machine from the first one of that model.
     """
 
     name: str
     rows: tuple[HistoryRow, ...]
     machines: Mapping[str, str]
+    differences: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def points(self) -> list[SeriesPoint]:
@@ -93,6 +101,7 @@ class RecordedHistory:
             "name": self.name,
             "sentence": self.sentence,
             "machines": dict(self.machines),
+            "machine_differences": dict(self.differences),
             "series": [_row_document(row) for row in self.rows],
         }
 
@@ -139,11 +148,16 @@ def read_history(
         hints = () if find_hints is None else find_hints(opened, workload, candidate, metric)
         watches = opened.runs(kind=WATCH, workload=workload)
         marks = [*map(_hint_mark, hints), *_alarm_marks(watches, points)]
-        machines = _machine_names(opened, points)
+        documents = machine_documents(opened, points)
     finally:
         if _is_place(store):
             opened.close()
-    return RecordedHistory(name=name, rows=_rows(points, marks), machines=machines)
+    return RecordedHistory(
+        name=name,
+        rows=_rows(points, marks),
+        machines=machine_names(documents),
+        differences=machine_differences(documents),
+    )
 
 
 def _is_place(store: object) -> bool:
@@ -262,18 +276,6 @@ def _series_of(summary: RunSummary) -> list[Mapping[str, Any]]:
     return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
 
 
-def _machine_names(store: RunStore, points: Sequence[SeriesPoint]) -> dict[str, str]:
-    """Return what the machines are; one header each is read."""
-    newest = {point.key.machine: point.run_id for point in points if point.key.machine}
-    names = {}
-    for fingerprint, run_id in newest.items():
-        machine = store.header(run_id).document.get("machine")
-        model = machine.get("cpu_model") if isinstance(machine, Mapping) else None
-        if model:
-            names[fingerprint] = printable(str(model))
-    return names
-
-
 # ---------------------------------------------------------------- told
 
 
@@ -302,11 +304,12 @@ def history_text(history: RecordedHistory, *, width: int = 24, sparks: str = SPA
     several = len({row.key.machine for row in history.rows}) > 1
     marks = [
         f"{_symbol(mark)} {mark.told}"
-        + (f", machine {mark.key.machine[:_MACHINE_DIGITS]}" if several else "")
+        + (f", machine {mark.key.machine[:MACHINE_DIGITS]}" if several else "")
         for mark in history.marks
     ]
     machines = [
-        f"machine {fingerprint[:_MACHINE_DIGITS]}: {model}"
+        f"machine {fingerprint[:MACHINE_DIGITS]}: "
+        + ", ".join(filter(None, [model, history.differences.get(fingerprint, "")]))
         for fingerprint, model in sorted(history.machines.items())
     ]
     for block in (marks, machines, [history.sentence]):
@@ -323,7 +326,7 @@ def _told(row: HistoryRow, width: int, sparks: str) -> list[str]:
         key.candidate,
         f"{key.size:,}",
         key.mode.value,
-        key.machine[:_MACHINE_DIGITS] or "-",
+        key.machine[:MACHINE_DIGITS] or "-",
         str(len(row.points)),
         sparkline([p.median.point for p in row.points], width=width, sparks=sparks),
         f"{point} [{low}, {high}]",

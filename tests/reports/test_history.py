@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
+
 import pytest
 
 from parbench_lab.errors import UnknownNameError
@@ -9,6 +12,9 @@ from parbench_lab.lab.record import load_record
 from parbench_lab.plots import history_data, history_figure, history_figures
 from parbench_lab.plots.history import PANELS_AT_MOST
 from parbench_lab.reports import history_text
+from parbench_lab.store import open_store
+from tests.analysis.comparison.figures import HERE
+from tests.lab.test_comparing import stored
 from tests.reports.recorded import EVIL, record_alarm, record_runs
 
 
@@ -98,6 +104,20 @@ def test_as_json_there_is_every_point_with_its_interval(record):
 
 
 # ---------------------------------------------------------------- drawn
+
+
+def test_machines_of_one_model_are_told_apart_by_what_they_differ_in(tmp_path):
+    other = replace(HERE, libraries={"scikit-learn": "1.9.1"})
+    with contextlib.closing(open_store(tmp_path / "runs.db")) as store:
+        for day, machine in enumerate((HERE, other), 1):
+            stored(store, f"run-{day}", {"quick": 1e-3}, machine, day=day)
+
+    text = history_text(load_record("sorting", tmp_path / "runs.db"))
+
+    first, second = HERE.fingerprint[:6], other.fingerprint[:6]
+    assert f"machine {first}: Abacus 3\n" in text
+    difference = f"as {first} but for scikit-learn 1.9.1 ({first}: not there)"
+    assert f"machine {second}: Abacus 3, {difference}" in text
 
 
 def test_a_figure_is_of_one_machine_and_has_its_marks(record):

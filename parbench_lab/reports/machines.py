@@ -1,0 +1,49 @@
+"""What the machines of a history are, and what tells two of one model apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from parbench_lab.analysis.comparison.machines import beside
+from parbench_lab.core.machine import Machine
+from parbench_lab.core.ports import RunStore
+from parbench_lab.core.series import SeriesPoint
+from parbench_lab.core.wording import printable
+
+MACHINE_DIGITS = 6
+"""Of a fingerprint, where it is told."""
+
+Documents = Mapping[str, Mapping[str, Any]]
+"""Fingerprint to what runs say of the machine."""
+
+
+def machine_documents(store: RunStore, points: Sequence[SeriesPoint]) -> Documents:
+    """Return what runs say of the machines of some figures; one header each is read."""
+    newest = {point.key.machine: point.run_id for point in points if point.key.machine}
+    found = {name: store.header(run).document.get("machine") for name, run in newest.items()}
+    return {name: told for name, told in found.items() if isinstance(told, Mapping)}
+
+
+def machine_names(documents: Documents) -> dict[str, str]:
+    """Return fingerprint to the model of the processor, where it is known."""
+    models = {name: told.get("cpu_model") for name, told in documents.items()}
+    return {name: printable(str(model)) for name, model in models.items() if model}
+
+
+def machine_differences(documents: Documents) -> dict[str, str]:
+    """Return fingerprint to what tells a machine from the first one of its model.
+
+    Where runs describe both of them wholly.
+    """
+    first: dict[str, tuple[str, Machine]] = {}
+    found = {}
+    for name, told in documents.items():
+        try:
+            machine = Machine.from_json(told)
+        except (TypeError, ValueError):
+            continue
+        called, other = first.setdefault(machine.cpu_model, (name, machine))
+        if called != name:
+            found[name] = printable(beside(machine, other, called=called[:MACHINE_DIGITS]))
+    return found
