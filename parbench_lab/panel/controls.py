@@ -20,8 +20,15 @@ from parbench_lab.errors import ParbenchError
 from parbench_lab.panel.building import refused
 from parbench_lab.racing.settings import Settings, knobs
 
+MOST_ITEMS = 10**12
+LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 1e-3, 1e6
+"""What fits a box; what a race takes is the race's to say."""
+
 SETTLE_S = 1.0
 """A control that was touched so recently is its user's: it follows nothing."""
+
+STEP = 0.05
+"""Of the logarithmic sliders, in powers of ten."""
 
 _LABELS = {
     "batch_size": "batch size",
@@ -106,7 +113,16 @@ class Controls:
             indent=False,
             tooltip=knobs()["cap_factor"]["help"],
         )
-        self.controls["timeout_s"].disabled = self.adaptive.value
+        self.boxes = {
+            "batch_size": widgets.BoundedIntText(value=settings.batch_size, min=1, max=MOST_ITEMS),
+            "timeout_s": widgets.BoundedFloatText(
+                value=settings.timeout_s or 10.0, min=LEAST_TIMEOUT_S, max=MOST_TIMEOUT_S
+            ),
+        }
+        """Beside the sliders of steps: the value in force, and any value typed in, as it is."""
+        self.controls["timeout_s"].disabled = self.boxes["timeout_s"].disabled = (
+            self.adaptive.value
+        )
         self.messages = {name: widgets.HTML() for name in self.controls}
         self._gpu_reason = ""
         self.tell_gpu(gpu_reason)
@@ -125,6 +141,13 @@ class Controls:
             control.style.description_width = _DESCRIPTION_WIDTH
             control.layout.width = "auto"
             control.observe(lambda change, name=name: self._moved(name, change["new"]), "value")
+        for name, box in self.boxes.items():
+            self.controls[name].readout = False  # it shows the step beside the value in force
+            self.controls[name].layout.flex = "1 1 auto"
+            box.tooltip = knobs()[name]["help"]
+            box.layout = widgets.Layout(width="84px", flex="0 0 auto")
+            box.add_class("parbench-exact")
+            box.observe(lambda change, name=name: self._typed(name, change["new"]), "value")
         self.adaptive.observe(lambda change: self._set_adaptive(on=change["new"]), "value")
 
     @property
@@ -138,6 +161,8 @@ class Controls:
                 control.readout = False  # odds are written as everywhere else
                 control.layout.flex = "1 1 auto"
                 rows.append(widgets.HBox([control, self.odds], layout=_ROW))
+            elif name in self.boxes:
+                rows.append(widgets.HBox([control, self.boxes[name]], layout=_ROW))
             else:
                 rows.append(control)
             rows.append(self.messages[name])
@@ -159,7 +184,10 @@ class Controls:
                 return
             self._gpu_reason = reason
             self.controls["target_gpu_utilization"].disabled = bool(reason)
-            self.messages["target_gpu_utilization"].value = _soft(reason) if reason else ""
+            self.controls["target_gpu_utilization"].layout.display = "none" if reason else None
+            self.messages["target_gpu_utilization"].value = (
+                _soft("GPU target: no GPU is measured here", why=reason) if reason else ""
+            )
 
     # ------------------------------------------------------------ what a user does
 
@@ -167,8 +195,8 @@ class Controls:
         with self._lock:
             if self._following:
                 return
-            wanted = _setting(name, value)
-            if wanted == self._value(name):
+            wanted, in_force = _setting(name, value), self._value(name)
+            if wanted == in_force or _is_echo(self.controls[name], value, in_force):
                 return  # a page that only says what it shows
             self._touched_s[name] = time.monotonic()
             self._send(name, wanted)
@@ -177,8 +205,17 @@ class Controls:
         with self._lock:
             if self._following:
                 return
-            self.controls["timeout_s"].disabled = on
-            self._send("timeout_s", None if on else float(self.controls["timeout_s"].value))
+            self.controls["timeout_s"].disabled = self.boxes["timeout_s"].disabled = on
+            self._send("timeout_s", None if on else float(self.boxes["timeout_s"].value))
+
+    def _typed(self, name: str, value: Any) -> None:
+        """Take a value as it was typed, and move the slider to it."""
+        with self._lock:
+            if self._following or value == self._value(name):
+                return
+            self._touched_s[name] = time.monotonic()
+            self._send(name, value)
+            self._return(name)
 
     def _send(self, name: str, value: Any) -> None:
         try:
@@ -188,6 +225,7 @@ class Controls:
             self._return(name)
             return
         self.messages[name].value = ""
+        self._show_exactly(name)
         if name == "elimination_threshold":
             self.odds.value = odds(self._in_force.elimination_threshold)
         self._on_change(name)
@@ -205,7 +243,8 @@ class Controls:
         try:
             if name == "timeout_s":
                 self.adaptive.value = value is None
-                control.disabled = value is None
+                control.disabled = self.boxes[name].disabled = value is None
+            self._show_exactly(name)
             if name == "max_concurrent" and value is None:
                 value = control.max  # all there are
             if value is None or control.value == value or _same(name, control.value, value):
@@ -221,6 +260,17 @@ class Controls:
         finally:
             self._following = False
 
+    def _show_exactly(self, name: str) -> None:
+        """Show the value in force in the box beside a slider."""
+        value = self._value(name)
+        if name not in self.boxes or value is None or self.boxes[name].value == value:
+            return
+        was, self._following = self._following, True
+        try:
+            self.boxes[name].value = value
+        finally:
+            self._following = was
+
 
 def _log_slider(name: str, value: float, high: float, *, low: float | None = None) -> Any:
     meta = knobs()[name]
@@ -230,9 +280,16 @@ def _log_slider(name: str, value: float, high: float, *, low: float | None = Non
         base=10,
         min=min(start, _exponent(value)),
         max=max(high, _exponent(value)),
-        step=0.05,
+        step=STEP,
         readout_format=",.0f" if name == "batch_size" else ".3g",
     )
+
+
+def _is_echo(control: Any, shown: Any, in_force: Any) -> bool:
+    """Return whether a slider only says the step beside which the value in force stands."""
+    if not hasattr(control, "base") or in_force is None:
+        return False
+    return abs(_exponent(shown) - _exponent(in_force)) <= 0.51 * STEP
 
 
 def _exponent(value: float) -> float:
@@ -257,8 +314,12 @@ def _same(name: str, shown: Any, value: Any) -> bool:
     return name not in ("objectives", "policy") and bool(_setting(name, shown) == value)
 
 
-def _soft(text: str) -> str:
-    return f'<span style="color: var(--jp-ui-font-color2, #666)">{html.escape(text)}</span>'
+def _soft(text: str, *, why: str) -> str:
+    """Return a remark; the reason is its tooltip."""
+    return (
+        f'<span style="color: var(--jp-ui-font-color2, #666)" title="{html.escape(why)}">'
+        f"{html.escape(text)}</span>"
+    )
 
 
 def help_words() -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.metric import WALL_TIME_S, Metric
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
 from parbench_lab.core.wording import amount, count, odds, percent, span
@@ -27,6 +28,9 @@ from parbench_lab.racing.settings import Settings
 MOST_ROWS = 60
 MOST_SENTENCES = 60
 MOST_TIMES = 1000.0
+UNREMARKABLE_ODDS = 10.0
+"""Up to these odds identical code looks identical: chance alone passes them in 1 of 10 races."""
+
 _OUT = (VerdictKind.ELIMINATED, VerdictKind.DROPPED)
 
 _PHASES = {
@@ -95,7 +99,8 @@ def board_state(
             _row(row, standing, places, scale)
             for row, standing in zip(rows, standings, strict=True)
         ],
-        "trust": list(scoreboard.trust.warnings) or [trust_words(scoreboard)],
+        "trust": list(scoreboard.trust.warnings)
+        or [trust_words(scoreboard, settings.elimination_threshold)],
         "warned": bool(scoreboard.trust.warnings),
         "log": [f"{line.at_s:.1f} s  {line.sentence}" for line in reversed(log[-MOST_SENTENCES:])],
     }
@@ -188,27 +193,67 @@ def _facts(scoreboard: Scoreboard, *, started: bool) -> str:
         [
             f"{amount(scoreboard.blocks_per_s)} blocks/s",
             count(len(scoreboard.workers), "worker"),
-            f"duty cycle {percent(scoreboard.duty_cycle)}",
+            _duty_words(scoreboard),
             f"batch size {scoreboard.batch_size:,}",
             f"{scoreboard.measurements:,} measurements",
         ]
     )
 
 
-def trust_words(scoreboard: Scoreboard) -> str:
-    """Return how far to trust this machine, in one line."""
+def _duty_words(scoreboard: Scoreboard) -> str:
+    """Return how busy the race keeps the workers; who only watches the leader keeps them idle."""
+    if scoreboard.phase == "watching":
+        return "low duty: the leader is watched"
+    return f"duty cycle {percent(scoreboard.duty_cycle)}"
+
+
+def trust_words(scoreboard: Scoreboard, elimination_threshold: float) -> str:
+    """Return how far to trust this machine: every figure with what it means.
+
+    Parameters
+    ----------
+    scoreboard
+        The snapshot.
+    elimination_threshold
+        At these odds (to 1) of the canary verdicts are suspended.
+    """
     trust = scoreboard.trust
-    parts = [f"A/A canary {odds(trust.canary_evidence)} over {trust.canary_blocks} blocks"]
-    if trust.interference is not None:
-        parts.append(f"interference {percent(trust.interference.point)}")
-    else:
-        parts.append("interference not measured yet")
+    parts = [
+        _canary_words(trust.canary_evidence, trust.canary_blocks, elimination_threshold),
+        _interference_words(trust.interference),
+    ]
     if trust.variance_ratio is not None:
-        parts.append(f"autocorrelation {trust.variance_ratio:.2f} (variance ratio)")
+        parts.append(f"autocorrelation {trust.variance_ratio:.2f} (variance ratio; 1: none)")
     if trust.worker_residuals:
         name = max(trust.worker_residuals, key=lambda worker: trust.worker_residuals[worker])
         parts.append(f"slowest worker {name}: {percent(trust.worker_residuals[name])} behind")
     return " · ".join(parts)
+
+
+def _canary_words(evidence: float, blocks: int, elimination_threshold: float) -> str:
+    """Return what it means that the leader raced against itself."""
+    if blocks == 0:
+        return "A/A canary: identical code has not raced against itself yet"
+    found = (
+        f"identical code told apart at odds {odds(evidence)}"
+        if evidence > UNREMARKABLE_ODDS
+        else f"identical code is not told apart ({odds(evidence)}), as it should be"
+    )
+    suspended = f"verdicts are suspended at {odds(elimination_threshold)}"
+    return f"A/A canary over {count(blocks, 'block')}: {found}; {suspended}"
+
+
+def _interference_words(found: Estimate | None) -> str:
+    """Return what all workers being busy does to a candidate's time."""
+    if found is None:
+        return "interference not measured yet"
+    if found.low > 0:
+        meaning = "all workers busy make it slower"
+    elif found.point < 0:
+        meaning = "all workers busy made it no slower"
+    else:
+        meaning = "all workers busy made it not certainly slower"
+    return f"interference {percent(found.point)}: {meaning}"
 
 
 def safe_link(link: str | None) -> str | None:

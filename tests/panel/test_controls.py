@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from parbench_lab.errors import SettingError
@@ -166,12 +168,50 @@ def test_a_gpu_that_is_measured_after_all_gets_its_target_back():
     found.tell_gpu("")
 
     assert not found.controls["target_gpu_utilization"].disabled
+    assert found.controls["target_gpu_utilization"].layout.display is None
     assert found.messages["target_gpu_utilization"].value == ""
 
 
-def test_without_a_gpu_its_target_is_disabled_with_the_reason():
+def test_without_a_gpu_its_target_is_folded_and_the_reason_is_a_tooltip():
     found = controls_of(RememberingRace(), gpu_reason=f"no GPU {EVIL}")
 
     assert found.controls["target_gpu_utilization"].disabled
-    assert "no GPU" in found.messages["target_gpu_utilization"].value
+    assert found.controls["target_gpu_utilization"].layout.display == "none"
+    assert 'title="no GPU &lt;img' in found.messages["target_gpu_utilization"].value
     assert "<img" not in found.messages["target_gpu_utilization"].value
+
+
+@pytest.mark.parametrize(("name", "typed"), [("batch_size", 5000), ("batch_size", 1234)])
+def test_a_typed_number_is_taken_and_shown_as_it_is(name, typed):
+    race = RememberingRace()
+    found = controls_of(race)
+
+    found.boxes[name].value = typed
+    found.controls[name].value = 10 ** (round(20 * math.log10(typed)) / 20)  # the page's own step
+
+    assert race.told == [("change", {name: typed})]
+    assert found.boxes[name].value == typed
+
+
+def test_the_box_beside_a_slider_shows_the_value_in_force():
+    race = RememberingRace()
+    found = controls_of(race)
+
+    found.controls["batch_size"].value = 5011.87
+    after_a_move = found.boxes["batch_size"].value
+    found.follow(Settings(batch_size=77, timeout_s=2.5))
+
+    assert after_a_move == 5000
+    assert found.boxes["timeout_s"].value == 2.5
+    assert not found.boxes["timeout_s"].disabled
+
+
+def test_a_typed_number_that_is_refused_goes_back():
+    race = RememberingRace()
+    race.refusal = SettingError("batch_size must be small")
+    found = controls_of(race)
+
+    found.boxes["batch_size"].value = 10**9
+
+    assert found.boxes["batch_size"].value == 1000
+    assert "must be small" in found.messages["batch_size"].value

@@ -172,9 +172,12 @@ def test_trust_is_told_and_warnings_come_instead_of_figures():
     alarmed = state_of(scoreboard(trust=Trust(warnings=("worker cpu-1 is slow",))))
 
     assert " · ".join(calm["trust"]).split(" · ") == [
-        "A/A canary 1 : 1 over 12 blocks",
-        "interference 4 %",
-        "autocorrelation 1.25 (variance ratio)",
+        (
+            "A/A canary over 12 blocks: identical code is not told apart (1 : 1), as it should "
+            "be; verdicts are suspended at 1,000 : 1"
+        ),
+        "interference 4 %: all workers busy made it not certainly slower",
+        "autocorrelation 1.25 (variance ratio; 1: none)",
         "slowest worker cpu-1: 6 % behind",
     ]
     assert (calm["warned"], alarmed["warned"]) == (False, True)
@@ -182,7 +185,42 @@ def test_trust_is_told_and_warnings_come_instead_of_figures():
 
 
 def test_what_was_not_measured_is_said_to_be_so():
-    assert "interference not measured yet" in trust_words(scoreboard())
+    found = trust_words(scoreboard(), 1000.0)
+
+    assert "identical code has not raced against itself yet" in found
+    assert "interference not measured yet" in found
+
+
+def test_odds_of_the_canary_say_what_they_mean():
+    found = trust_words(scoreboard(trust=Trust(canary_blocks=40, canary_evidence=41.0)), 1000.0)
+
+    assert found.startswith(
+        "A/A canary over 40 blocks: identical code told apart at odds 41 : 1; "
+        "verdicts are suspended at 1,000 : 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("point", "words"),
+    [
+        pytest.param(-0.13, "interference -13 %: all workers busy made it no slower", id="less"),
+        pytest.param(0.05, "made it not certainly slower", id="interval holds nothing"),
+        pytest.param(0.4, "interference 40 %: all workers busy make it slower", id="certain"),
+    ],
+)
+def test_interference_says_what_it_means(point, words):
+    measured = Estimate(point=point, low=point - 0.1, high=point + 0.1, confidence=0.95, n=9)
+
+    found = trust_words(scoreboard(trust=Trust(interference=measured)), 1000.0)
+
+    assert words in found
+
+
+def test_who_only_watches_is_not_said_to_be_busy():
+    watching = state_of(scoreboard(phase="watching", duty_cycle=1.0))["facts"]
+
+    assert "low duty: the leader is watched" in watching
+    assert "100 %" not in watching
 
 
 @pytest.mark.parametrize(
