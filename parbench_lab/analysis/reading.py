@@ -10,9 +10,25 @@ from collections.abc import Sequence
 from parbench_lab.analysis.curve import Level, ScalingCurve
 from parbench_lab.analysis.trial import TimeShares
 from parbench_lab.core.estimate import Estimate
-from parbench_lab.core.wording import count
+from parbench_lab.core.wording import count, listed
 
 USEFUL_EFFICIENCY = 0.5
+_VISIBLE = 0.005
+"""A smaller difference from 1 is not seen in three digits."""
+
+
+def is_any_share(fraction: Estimate) -> bool:
+    """Return whether an interval holds all from 0 to 1: then the fraction may be anything.
+
+    Examples
+    --------
+    >>> about = {"point": 0.7, "confidence": 0.95, "n": 5}
+    >>> is_any_share(Estimate(low=-0.43, high=1.87, **about))
+    True
+    >>> is_any_share(Estimate(low=0.5, high=1.87, **about))
+    False
+    """
+    return fraction.low <= 0.0 and fraction.high >= 1.0
 
 
 def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
@@ -45,6 +61,7 @@ def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
         _decomposition(levels[-1]),
         _oversubscription(levels, curve.cores),
         _next(ours, curve),
+        "" if weak else _two_medians(levels),
     )
     return tuple(sentence for sentence in sentences if sentence)
 
@@ -86,20 +103,19 @@ def _usefulness(levels: Sequence[Level]) -> str:
         if level.efficiency and _holds_half(level.efficiency):
             return (
                 f"whether {level.workers} workers are worth it is not certain: efficiency "
-                f"{_percent(level.efficiency)}, and below one half a worker does less than half "
-                "of its work for you"
+                f"{_percent(level.efficiency)}; at 50 % half of each worker's time is lost"
             )
     told = f"efficiency {_percent(last.efficiency)}" if last.efficiency else "no efficiency"
     if last is levels[-1]:
         return f"scaling is useful over the whole range: {told} at {last.workers} workers"
     if last is levels[0]:
         return (
-            f"more workers are not worth it here: already at {levels[1].workers} each does less "
-            "than half of its work for you"
+            f"more workers are not worth it here: already at {levels[1].workers} more than half "
+            "of each one's time is lost"
         )
     return (
-        f"scaling is useful up to {last.workers} workers ({told}); beyond that a worker does less "
-        "than half of its work for you"
+        f"scaling is useful up to {last.workers} workers ({told}); beyond that more than half of "
+        "each worker's time is lost"
     )
 
 
@@ -183,7 +199,7 @@ def _plateau(before: Level, last: Level) -> str:
 def _serial_or_overhead(levels: Sequence[Level]) -> str:
     told = [level for level in levels if level.serial_fraction is not None]
     fractions = [level.serial_fraction for level in told if level.serial_fraction is not None]
-    if not fractions:
+    if not fractions or is_any_share(fractions[-1]):
         return "what bounds it cannot be told from this curve"
     if fractions[-1].low > fractions[0].high:
         return (
@@ -214,9 +230,12 @@ def _belief(last: Level) -> str:
     fraction = last.serial_fraction
     if fraction is None or fraction.low > 1.0:
         return ""
+    if is_any_share(fraction):
+        return "a serial fraction is not certain: its interval holds all from 0 to 100 %"
     if fraction.low <= 0.0:
-        apart = "from none" if fraction.high < 1.0 else "from none, nor from all"
-        return f"a serial fraction is not told apart {apart}: its interval is {_range(fraction)} %"
+        return (
+            f"a serial fraction is not told apart from none: its interval is {_range(fraction)} %"
+        )
     if last.shares is None or last.time_s is None or last.speedup is None:
         return ""
     # of the time on one worker, as far as the spans of this level tell
@@ -289,6 +308,26 @@ def _next(levels: Sequence[Level], curve: ScalingCurve) -> str:
         f"all {curve.cores} cores of this machine are measured; more needs another machine or a "
         "cluster"
     )
+
+
+def _two_medians(levels: Sequence[Level]) -> str:
+    """Return why a level may be both faster and slower than the first, where one is."""
+    first = levels[0]
+    apart = [str(level.workers) for level in levels[1:] if _contradicts(level, first)]
+    if not apart:
+        return ""
+    return (
+        f"at {listed(apart)} workers speedup and time point different ways: a speedup is the "
+        "median of the ratios within each repetition, a time a median of its own"
+    )
+
+
+def _contradicts(level: Level, first: Level) -> bool:
+    if not (level.speedup and level.time_s and first.speedup and first.time_s):
+        return False
+    by_ratios = level.speedup.point / first.speedup.point - 1.0
+    by_times = first.time_s.point / level.time_s.point - 1.0
+    return by_ratios * by_times < 0 and min(abs(by_ratios), abs(by_times)) > _VISIBLE
 
 
 def _percent(estimate: Estimate) -> str:

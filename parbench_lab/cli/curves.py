@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
-from parbench_lab.core.wording import amount, memory, printable
+from parbench_lab.core.wording import amount, listed, memory, printable
 from parbench_lab.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from parbench_lab.analysis.curve import Level, ScalingCurve
     from parbench_lab.core.estimate import Estimate
+
+    Cell = Callable[[Level], str]
+
+_ALWAYS = 4
+"""Of the columns: workers, time, speedup and efficiency are in every table."""
+_LONG_UNIT = 9
+_BOUNDLESS = 10_000
 
 
 def print_curve(
@@ -42,15 +50,21 @@ def print_curve(
 
     console = Console(file=screen, highlight=False)
     console.print()
-    console.print(printable(_title(curve, about)), markup=False, soft_wrap=True)
-    console.print(_table(curve))
+    whole_lines = not console.is_terminal  # a file gets no line breaks of ours
+    console.print(printable(_title(curve, about)), markup=False, soft_wrap=whole_lines)
+    table, left_out = _table(curve, console)
+    console.print(table)
+    if left_out:
+        console.print(
+            f"{listed(left_out)} would be wider than {console.width} columns", style="dim"
+        )
     console.print(f"{curve.agreement}.")
     for sentence in (
         *read_curve(curve),
         *_law_words(curve, law, include_oversubscribed=include_oversubscribed),
     ):
         told = printable(sentence).rstrip(".")
-        console.print(f"- {told}.", markup=False, soft_wrap=True)
+        console.print(f"- {told}.", markup=False, soft_wrap=whole_lines)
 
 
 def _title(curve: ScalingCurve, about: str) -> str:
@@ -63,16 +77,23 @@ def _title(curve: ScalingCurve, about: str) -> str:
     return f"{curve.name}: {', '.join(facts)}"
 
 
-def _table(curve: ScalingCurve) -> Table:
-    from rich import box  # noqa: PLC0415 - slow to load
-    from rich.table import Table  # noqa: PLC0415 - slow to load
+def _table(curve: ScalingCurve, console: Console) -> tuple[Table, list[str]]:
+    """Return the widest table that fits, and the heads that are not in it."""
+    left_out: list[str] = []
+    columns = _columns(curve, short=False)
+    table = _drawn(curve, columns, gap=1)
+    narrower = [(_columns(curve, short=True), gap) for gap in (1, 0)]
+    while not fits(table, console) and (narrower or len(columns) > _ALWAYS):
+        if narrower:
+            columns, gap = narrower.pop(0)
+        else:
+            left_out.insert(0, columns.popitem()[0])
+        table = _drawn(curve, columns, gap=gap)
+    return table, left_out
 
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
-    columns = _columns(curve)
+
+def _drawn(curve: ScalingCurve, columns: Mapping[str, Cell], *, gap: int) -> Table:
+    table = new_table(gap)
     for head in columns:
         table.add_column(head, justify="right", overflow="fold")
     for level in curve.levels:
@@ -85,10 +106,25 @@ def _table(curve: ScalingCurve) -> Table:
     return table
 
 
-def _columns(curve: ScalingCurve) -> dict[str, Callable[[Level], str]]:
-    """Return head to what a level has in that column."""
-    last: dict[str, Callable[[Level], str]] = {
-        f"{curve.unit}/s": lambda lv: amount(lv.throughput.point if lv.throughput else None),
+def new_table(gap: int = 1) -> Table:
+    """Return a table without columns; `gap` is how far they are apart, less one."""
+    from rich import box  # noqa: PLC0415 - slow to load
+    from rich.table import Table  # noqa: PLC0415 - slow to load
+
+    return Table(box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False)
+
+
+def fits(table: Table, console: Console) -> bool:
+    """Return whether a table is shown whole, without a line break of the terminal's making."""
+    boundless = console.options.update(max_width=_BOUNDLESS)
+    return console.measure(table, options=boundless).maximum <= console.width
+
+
+def _columns(curve: ScalingCurve, *, short: bool) -> dict[str, Cell]:
+    """Return head to what a level has in that column; the last ones are left out first."""
+    each = f"{curve.unit}/s" if len(curve.unit) < _LONG_UNIT else "per s"
+    last: dict[str, Cell] = {
+        each: lambda lv: amount(lv.throughput.point if lv.throughput else None),
         "memory": lambda lv: memory(lv.peak_memory_bytes.point if lv.peak_memory_bytes else None),
     }
     if curve.adaptive:
@@ -98,27 +134,35 @@ def _columns(curve: ScalingCurve) -> dict[str, Callable[[Level], str]]:
             **last,
         }
     weak = curve.mode == "weak"
-    serial: dict[str, Callable[[Level], str]] = {
-        "serial": lambda lv: _told(lv.serial_fraction, 100.0, " %")
-    }
+    serial: dict[str, Cell] = {"serial": lambda lv: _serial(lv.serial_fraction, short=short)}
     return {
         "workers": lambda lv: str(lv.workers),
         "time": lambda lv: _told(lv.time_s, 1.0, " s"),
-        "scaled speedup" if weak else "speedup": lambda lv: _told(lv.speedup),
-        "efficiency": lambda lv: _told(lv.efficiency, 100.0, " %"),
+        "scaled\nspeedup" if weak else "speedup": lambda lv: _told(lv.speedup),
+        "efficiency": lambda lv: _told(lv.efficiency, 100.0, " %", short=short),
         **({} if weak else serial),
         **last,
     }
 
 
-def _told(estimate: Estimate | None, factor: float = 1.0, unit: str = "") -> str:
+def _serial(fraction: Estimate | None, *, short: bool) -> str:
+    from parbench_lab.analysis.reading import is_any_share  # noqa: PLC0415 - loads numpy
+
+    if fraction is not None and is_any_share(fraction):
+        return "not\ncertain"
+    return _told(fraction, 100.0, " %", short=short)
+
+
+def _told(
+    estimate: Estimate | None, factor: float = 1.0, unit: str = "", *, short: bool = False
+) -> str:
     if estimate is None:
         return "-"
     point, low, high = (factor * v for v in (estimate.point, estimate.low, estimate.high))
     if low == high:
         return f"{point:,.3g}{unit}"
-    # the blank is where a narrow terminal breaks it, and not within a number
-    return f"{point:,.3g}{unit}\n[{low:,.3g}, {high:,.3g}]"
+    digits = ".0f" if short and abs(low) >= 10 and high < 1000 else ",.3g"
+    return f"{point:,.3g}{unit}\n[{low:{digits}}, {high:{digits}}]"
 
 
 def _law_words(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from parbench_lab.cli.curves import curve_document, print_curve
+from parbench_lab.cli.curves import curve_document, fits, new_table, print_curve
 from parbench_lab.core.wording import printable
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from parbench_lab.analysis.batches import BatchLevel
     from parbench_lab.analysis.curve import ScalingCurve
     from parbench_lab.core.estimate import Estimate
@@ -79,40 +82,56 @@ def _by_batch(curves: Mapping[Series, ScalingCurve]) -> dict[Group, dict[int, Sc
 def _print_batches(
     sized: Mapping[int, ScalingCurve], screen: TextIO, unit: str
 ) -> tuple[BatchLevel, ...]:
-    from rich import box  # noqa: PLC0415 - slow to load
     from rich.console import Console  # noqa: PLC0415 - slow to load
-    from rich.table import Table  # noqa: PLC0415 - slow to load
 
     from parbench_lab.analysis.batches import compare_batches  # noqa: PLC0415 - loads numpy
 
     levels = compare_batches(sized)
     any_curve = next(iter(sized.values()))
     size = any_curve.levels[0].size if any_curve.levels else 0
-    told = f"{any_curve.name}: batch sizes, {any_curve.backend}, {size:,} {any_curve.unit}"
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
+    told = (
+        f"{any_curve.name}: batch sizes, {any_curve.backend}, {size:,} {any_curve.unit}; a column "
+        f"for each number of {unit} in a batch"
     )
-    table.add_column("workers", justify="right")
-    for batch_size in sized:
-        table.add_column(f"{batch_size:,} {unit}", justify="right", overflow="fold")
-    for level in levels:
-        table.add_row(*_row(level, sized))
     console = Console(file=screen, highlight=False)
+    whole_lines = not console.is_terminal  # a file gets no line breaks of ours
     console.print()
-    console.print(printable(told), markup=False, soft_wrap=True)
-    console.print(table)
+    console.print(printable(told), markup=False, soft_wrap=whole_lines)
+    for table in _tables(levels, list(sized), console):
+        console.print(table)
     for sentence in _words(levels, sized, unit):
-        console.print(f"- {printable(sentence)}.", markup=False, soft_wrap=True)
+        console.print(f"- {printable(sentence)}.", markup=False, soft_wrap=whole_lines)
     return levels
 
 
-def _row(level: BatchLevel, sized: Mapping[int, ScalingCurve]) -> Iterator[str]:
+def _tables(
+    levels: tuple[BatchLevel, ...], batch_sizes: list[int], console: Console
+) -> Iterator[Table]:
+    """Yield tables that fit, one below the other, each with as many batch sizes as it can hold."""
+    left = batch_sizes
+    while left:
+        held = len(left)
+        while held > 1 and not fits(_table(levels, left[:held]), console):
+            held -= 1
+        yield _table(levels, left[:held])
+        left = left[held:]
+
+
+def _table(levels: tuple[BatchLevel, ...], batch_sizes: Sequence[int]) -> Table:
+    table = new_table()
+    table.add_column("workers", justify="right")
+    for batch_size in batch_sizes:
+        table.add_column(f"{batch_size:,}", justify="right", overflow="fold")
+    for level in levels:
+        table.add_row(*_row(level, batch_sizes))
+    return table
+
+
+def _row(level: BatchLevel, batch_sizes: Sequence[int]) -> Iterator[str]:
     yield str(level.workers)
-    for batch_size in sized:
+    for batch_size in batch_sizes:
         mark = " +" if batch_size == level.best else ""
-        yield _told(level.times_s.get(batch_size)) + mark
+        yield _told(level.times_s.get(batch_size), mark)
 
 
 def _words(
@@ -151,7 +170,7 @@ def _batch_document(group: Group, sized: Mapping[int, ScalingCurve], unit: str) 
     }
 
 
-def _told(estimate: Estimate | None) -> str:
+def _told(estimate: Estimate | None, mark: str) -> str:
     if estimate is None:
         return "failed"
-    return f"{estimate.point:,.3g} s\n[{estimate.low:,.3g},{estimate.high:,.3g}]"
+    return f"{estimate.point:,.3g} s{mark}\n[{estimate.low:,.3g}, {estimate.high:,.3g}]"

@@ -17,7 +17,7 @@ Quantity = Literal["time_s", "speedup", "efficiency", "serial_fraction"]
 
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
-_FARTHEST = 10.0
+_FARTHEST = 5.0
 """Times the largest point: a longer interval is cut there, or it would press all others flat."""
 _NEAREST = 0.01
 """Times the smallest point: a logarithmic axis has no 0."""

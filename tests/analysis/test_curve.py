@@ -284,6 +284,30 @@ def test_intervals_too_wide_to_tell_are_no_plateau():
     assert not any("plateau" in sentence for sentence in sentences)
 
 
+def test_a_fraction_that_may_be_anything_is_not_certain():
+    sentences = read_curve(curve({1: 1.0, 2: 0.7}, noise=0.9, repeats=3, seed=1))
+
+    assert any("holds all from 0 to 100 %" in sentence for sentence in sentences), sentences
+    assert not any("looks like a serial fraction" in sentence for sentence in sentences)
+
+
+def test_a_speedup_beside_a_longer_time_is_explained_and_nothing_else_is():
+    # within repetitions 1.2, 1.2 and 0.6 times as fast, but the median of the times is longer
+    apart = ScalingCurve.from_times([1, 2], [[1.0, 3.0, 2.0], [1.0 / 1.2, 3.0 / 1.2, 2.0 / 0.6]])
+    together = ScalingCurve.from_times([1, 2], [[1.0, 3.0, 2.0], [0.8, 2.4, 1.7]])
+
+    assert apart.levels[1].speedup.point == pytest.approx(1.2)
+    assert apart.levels[1].time_s.point > apart.levels[0].time_s.point
+    assert read_curve(apart)[-1].startswith("at 2 workers speedup and time point different ways")
+    assert not any("different ways" in sentence for sentence in read_curve(together))
+
+
+def test_a_lost_half_is_told_as_what_it_is():
+    told = " ".join(read_curve(curve({1: 1.0, 2: 1.05})))
+
+    assert "already at 2 more than half of each one's time is lost" in told
+
+
 def test_an_adaptive_curve_tells_how_many_workers_it_used_and_fits_nothing():
     uses = (
         Use(at_s=0.0, workers=4, before=4),

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.cli.studies import print_study
 from parbench_lab.lab import scaling_study
 from parbench_lab.lab.stored import load_curves
+from parbench_lab.scaling.plan import Series
 from parbench_lab.store import open_store
 
 SMALL = ("--workers", "1,2,4", "--sizes", "40000", "--repeats", "2", "--backend", "threads")
@@ -77,6 +79,44 @@ def test_batch_sizes_are_compared_and_the_best_ones_curve_follows(shell):
         assert "batch sizes, threads, 400,000 numbers" in told
         assert "with 2 workers batches of " in told
         assert told.count("strong scaling, threads") == 1
+
+
+def wide_curve(unit="configurations"):
+    times = [[1.234, 1.301, 1.0], [1.122, 0.987, 0.801], [0.633, 0.702, 0.598]]
+    return ScalingCurve.from_times(
+        [1, 2, 4], times, cores=4, unit=unit, size=123_456, backend="threads", name="job"
+    )
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_no_table_is_wider_than_the_terminal_and_no_number_is_broken(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    batches = (10, 50, 100, 200, 500, 1000)
+    series = [Series(backend="threads", size=123_456, batch_size=size) for size in batches]
+    shown = io.StringIO()
+
+    print_study(dict.fromkeys(series, wide_curve()), shown, batch_unit="configurations")
+
+    lines = shown.getvalue().splitlines()
+    in_tables = [line for line in lines if line[:1] in ("", " ")]
+    heads = [line.split() for line in in_tables if line.split()[:1] == ["workers"]]
+    cells = " ".join(" ".join(in_tables).split())
+    assert max(map(len, in_tables)) <= columns
+    assert [size for head in heads for size in head if size[0].isdigit()] == [
+        f"{size:,}" for size in batches
+    ]
+    assert heads[-1][:4] == ["workers", "time", "speedup", "efficiency"]
+    assert ("memory" in heads[-1]) == (columns >= 80)
+    assert "[0.525, 0.787]" in cells or columns == 40
+
+
+def test_what_a_narrow_terminal_leaves_out_is_named(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = io.StringIO()
+
+    print_study({Series(backend="threads", size=9): wide_curve()}, shown)
+
+    assert "memory would be wider than 60 columns" in " ".join(shown.getvalue().split())
 
 
 def test_adaptive_workers_are_measured_and_nothing_is_fitted(shell):

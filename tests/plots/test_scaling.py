@@ -201,7 +201,7 @@ def test_intervals_are_drawn_whole_and_only_what_leaves_every_frame_is_cut():
         assert usual[f"{quantity}_to"] == pytest.approx(usual[f"{quantity}_high"], nan_ok=True)
         assert usual[f"{quantity}_from"] == pytest.approx(usual[f"{quantity}_low"], nan_ok=True)
     assert points["speedup_high"][2] > 100 * points["speedup"][2]
-    assert points["speedup_to"][2] == points["speedup_cut_high"][2] == 10 * points["speedup"][2]
+    assert points["speedup_to"][2] == points["speedup_cut_high"][2] == 5 * points["speedup"][2]
     assert [math.isnan(end) for end in points["speedup_cut_high"]] == [True, True, False]
     assert wild.any_cut("speedup")
     assert not scaling_data(spread_over([8.0, 4.0, 2.0])).any_cut("speedup")
