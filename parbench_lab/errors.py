@@ -3,6 +3,7 @@
     ParbenchError               everything this package raises on purpose
     ├── UsageError              bad input of the caller (also a ValueError); the shell exits with 2
     │   ├── UnknownNameError    a name that nothing is registered under; lists the possibilities
+    │   │   └── UnknownRunError  the same of a run in a store (also a StoreError)
     │   └── SettingError        a knob was given a value outside its range
     ├── ClusterError            no cluster, no workers, or the connection to it was lost
     ├── StoreError              the benchmark database cannot be read or written
@@ -37,6 +38,10 @@ class ClusterError(ParbenchError):
 
 class StoreError(ParbenchError):
     """The benchmark database cannot be read or written."""
+
+
+class UnknownRunError(UnknownNameError, StoreError):
+    """No run, or more than one, is meant by what was given."""
 
 
 class RaceError(ParbenchError):

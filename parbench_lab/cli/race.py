@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,11 @@ from parbench_lab.cli.options import (
     store_option,
 )
 from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.cli.resuming import (
+    refuse_other_kinds_and_ended,
+    source_document,
+    source_to_resume,
+)
 from parbench_lab.cli.spectators import print_sentence, print_table, spectator, watch
 from parbench_lab.cli.tables_for_ci import race_table
 from parbench_lab.core.series import Mode
@@ -191,6 +197,7 @@ def _bench(doors: Doors, request: Request) -> Bench:
         configuration={
             "command": "race",
             **request.configuration.as_json(),
+            **source_document(request.get("workload"), doors.source),
             "git": doors.git(Path.cwd()),
         },
         **request.configuration.settings(),
@@ -201,10 +208,19 @@ def _resumed(doors: Doors, request: Request, environment: Mapping[str, Any]) -> 
     changes = request.configuration.settings()
     refuse_dead(changes)
     given: dict[str, Any] = {}
+    run_id = request.resume or "latest"
     if request.get("workload") is not None or request.get("algorithms"):
         algorithms, workload = _entrants(doors, request)
         given = {"algorithms": algorithms, "workload": workload}
-    bench = doors.resumed_bench(request.resume or "latest", **given, **environment)
+    else:
+        with contextlib.closing(doors.open_store(request.get("store"))) as store:
+            header = store.header(run_id)
+            refuse_other_kinds_and_ended(store.summary(header.id))
+        run_id, source = header.id, source_to_resume(header, doors.source)
+        if source is not None:
+            workload, candidates = doors.targets(source)
+            given = {"algorithms": list(candidates), "workload": workload}
+    bench = doors.resumed_bench(run_id, **given, **environment)
     if changes:
         bench.change(**changes)
     return bench

@@ -86,6 +86,11 @@ def knock(address: str, security: Any) -> None:
     ).start()
     try:
         kind = answer.result(limit_s + 1.0)  # it keeps the limit itself, where it can
+    except MemoryError as error:  # a stranger's first bytes, read as the length of a message
+        raise ClusterError(
+            f"no Dask scheduler answers at {address}: who does speaks another protocol; is it the "
+            "scheduler's own address, not its dashboard's?"
+        ) from error
     except Exception as error:
         # the text of an error may quote a certificate's path or what a stranger sent: its kind
         # is enough

@@ -210,12 +210,16 @@ class ParallelBenchmarking(RaceVerbs):
         fresh = not self._run_id
         if fresh:
             self._run_id = new_run_id(dt.datetime.now(dt.UTC), os.urandom(4))
-            self._store.create_run(self._header())
+
+        def keep() -> None:  # a race that never begins leaves no run behind
+            if fresh:
+                self._store.create_run(self._header())
+
         try:
-            self._engine.start(self._run_id, self._workload, self._candidates)
-        except ParbenchError as error:
-            if fresh:  # else it stays as it was, to be taken up again
-                self._store.finish_run(self._run_id, "failed", {"reason": str(error)})
+            self._engine.start(self._run_id, self._workload, self._candidates, opened=keep)
+        except ParbenchError:
+            if fresh:
+                self._run_id = ""
             raise
         self._started = True
         running.remember(self)

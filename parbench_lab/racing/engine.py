@@ -83,8 +83,21 @@ class RaceEngine:
 
     # ------------------------------------------------------------ for any thread
 
-    def start(self, run_id: str, workload: Workload, candidates: Sequence[Candidate]) -> None:
+    def start(
+        self,
+        run_id: str,
+        workload: Workload,
+        candidates: Sequence[Candidate],
+        *,
+        opened: Callable[[], None] = lambda: None,
+    ) -> None:
         """Open the executor and begin writing to a run that exists in the store.
+
+        Parameters
+        ----------
+        opened
+            Called when the executor is open, before anything is written: whoever keeps runs of
+            races only that really began makes the run here.
 
         Raises
         ------
@@ -100,6 +113,7 @@ class RaceEngine:
             self._executor.open(self._report, workload)
             for candidate in candidates:
                 self._executor.publish(candidate)
+            opened()
             undo.pop_all()
         if lost_cluster:
             self._take([events.TakenUp()])
@@ -186,9 +200,9 @@ class RaceEngine:
 
     @property
     def resumable(self) -> bool:
-        """Whether the race may be taken up from its journal: it has not ended of itself."""
+        """Whether it is worth taking up from its journal: not ended of itself, and measured."""
         with self._changed:
-            return self._state.resumable
+            return self._state.resumable and self._state.blocks > 0
 
     @property
     def error(self) -> ParbenchError | None:

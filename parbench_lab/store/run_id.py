@@ -7,7 +7,7 @@ import datetime as dt
 import difflib
 from collections.abc import Sequence
 
-from parbench_lab.errors import StoreError
+from parbench_lab.errors import StoreError, UnknownRunError
 
 LATEST = "latest"
 MAX_LENGTH = 64
@@ -73,7 +73,7 @@ def pick(wanted: str, known: Sequence[str], *, place: str) -> str:
 
     Raises
     ------
-    StoreError
+    UnknownRunError
         If none or several are meant; the message lists which ones it may have been.
 
     Examples
@@ -82,7 +82,7 @@ def pick(wanted: str, known: Sequence[str], *, place: str) -> str:
     '20261-b'
     """
     if not known:
-        raise StoreError(f"no run {wanted!r}: there are no runs in {place} yet")
+        raise UnknownRunError(f"no run {wanted!r}: there are no runs in {place} yet")
     if wanted == LATEST:
         return known[-1]
     if wanted in known:
@@ -91,12 +91,12 @@ def pick(wanted: str, known: Sequence[str], *, place: str) -> str:
     if len(matching) == 1:
         return matching[0]
     if matching:
-        raise StoreError(f"run {wanted!r} is ambiguous: it may be {_listed(matching)}")
+        raise UnknownRunError(f"run {wanted!r} is ambiguous: it may be {_listed(matching)}")
     close = difflib.get_close_matches(wanted, known, n=N_SHOWN, cutoff=0.6)
     if close:
-        raise StoreError(f"no run {wanted!r} in {place}; close ones are {_listed(close)}")
+        raise UnknownRunError(f"no run {wanted!r} in {place}; close ones are {_listed(close)}")
     newest = known[: -N_SHOWN - 1 : -1]
-    raise StoreError(f"no run {wanted!r} in {place}; the newest are {_listed(newest)}")
+    raise UnknownRunError(f"no run {wanted!r} in {place}; the newest are {_listed(newest)}")
 
 
 def _listed(ids: Sequence[str]) -> str:

@@ -48,5 +48,5 @@ def close_names(name: str, known: Collection[str]) -> list[str]:
     ['cumsum']
     """
     by_small_letters = {other.lower(): other for other in known}
-    alike = difflib.get_close_matches(name.lower(), by_small_letters, n=3, cutoff=0.7)
+    alike = difflib.get_close_matches(name.lower(), by_small_letters, n=3, cutoff=0.6)
     return [by_small_letters[small] for small in alike]

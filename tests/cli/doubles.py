@@ -16,7 +16,7 @@ from parbench_lab.core.runs import UsageRow
 from parbench_lab.core.series import Mode
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
 from parbench_lab.core.usage import WorkerUsage
-from parbench_lab.errors import RaceError, StoreError, UnknownNameError
+from parbench_lab.errors import RaceError, StoreError, UnknownNameError, UnknownRunError
 from parbench_lab.racing.result import RaceResult
 from parbench_lab.racing.settings import Settings, knobs
 from tests.analysis.comparison.figures import HERE, ROOFS
@@ -181,7 +181,7 @@ class ListStore:
         for summary in self._summaries:
             if summary.id.startswith(run_id):
                 return summary
-        raise StoreError(f"no run {run_id!r}; parbench runs lists them")
+        raise UnknownRunError(f"no run {run_id!r}; parbench runs lists them")
 
     def header(self, run_id):
         found = self.summary(run_id)
@@ -190,7 +190,7 @@ class ListStore:
             kind=found.kind,
             name=found.name,
             started_utc=found.started_utc,
-            document={"seed": 7},
+            document={"seed": 7, "workload": "nothing"},
         )
 
     def events(self, run_id):

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
+from parbench_lab.core.ports import RunSummary
 from parbench_lab.racing.settings import knobs
-from tests.cli.doubles import LOG, ScriptedBench
+from tests.cli.doubles import LOG, ListStore, ScriptedBench
 
 
 def test_no_argument_races_moving_averages_for_20_seconds_or_until_decided(shell, visitors):
@@ -187,7 +188,29 @@ def test_dry_run_as_json_carries_the_configuration(shell):
     assert any("at most" in line for line in document["plan"])
 
 
+def stored(status="running", *, finished=False):
+    return RunSummary(
+        id="20260102-abcd",
+        kind="race",
+        name="nothing",
+        started_utc="2026-01-02T03:04:05+00:00",
+        status=status,
+        result={"reason": "nobody is undecided"} if finished else None,
+    )
+
+
+def test_a_race_that_ended_is_refused_before_anything_is_put_together(shell, visitors):
+    visitors.store = ListStore([stored("decided", finished=True)])
+
+    result = shell("race", "--resume", "latest")
+
+    assert result.exit_code == 2
+    assert "has ended (nobody is undecided); parbench show 20260102-abcd" in result.stderr
+    assert not visitors.resumed
+
+
 def test_a_resumed_race_keeps_its_settings_but_takes_flags(shell, visitors, tmp_path):
+    visitors.store = ListStore([stored()])
     (tmp_path / "pyproject.toml").write_text(
         "[tool.parbench]\ntolerance = 0.5\nworkers = 3\nworkload = 'nothing'\n"
     )
@@ -196,7 +219,7 @@ def test_a_resumed_race_keeps_its_settings_but_takes_flags(shell, visitors, tmp_
 
     assert result.exit_code == 0
     (run_id, options) = visitors.resumed[0]
-    assert run_id == "2026"
+    assert run_id == "20260102-abcd"
     assert options == {"store": None, "cluster": None, "n_workers": 3}
     assert ("change", {"batch_size": 500}) in visitors.bench.calls
 

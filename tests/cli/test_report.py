@@ -88,7 +88,7 @@ def test_wrong_use_is_one_line_and_exit_code_2(shell, words, said, tmp_path):
 def test_a_run_that_is_not_there_is_told_before_anything_is_started(shell, tmp_path):
     done = shell("report", "race", "--from", "zzz")
 
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "no run 'zzz'" in done.stderr
     assert not (tmp_path / "reports").exists()
 

@@ -100,7 +100,7 @@ def test_show_tells_how_an_interrupted_run_goes_on(shell, visitors):
 def test_show_as_json_has_the_header_and_the_result(shell, tmp_path):
     document = json.loads(shell("show", "20260102", "--json", "--output", "run.json").stdout)
 
-    assert document["header"] == {"seed": 7}
+    assert document["header"] == {"seed": 7, "workload": "nothing"}
     assert document["result"]["winner"] == "quick"
     assert json.loads((tmp_path / "run.json").read_text()) == document
 
@@ -108,7 +108,7 @@ def test_show_as_json_has_the_header_and_the_result(shell, tmp_path):
 def test_an_unknown_run_is_one_line_that_says_where_to_look(shell):
     result = shell("show", "nothing")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr == "parbench: no run 'nothing'; parbench runs lists them\n"
 
 

@@ -294,19 +294,21 @@ class Stranger:
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "said"),
     [
-        pytest.param(b"", id="silence"),
-        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 4, id="another protocol"),
+        pytest.param(b"", "within 0.5 s", id="silence"),
+        pytest.param(
+            b"HTTP/1.1 400 Bad Request\r\n\r\n" * 4, "another protocol", id="another protocol"
+        ),
     ],
 )
-def test_a_stranger_at_an_address_is_an_error_within_the_limit(words):
+def test_a_stranger_at_an_address_is_an_error_within_the_limit(words, said):
     stranger = Stranger(words)
     executor = DaskExecutor(stranger.address)
     try:
         with (
             dask.config.set({"distributed.comm.timeouts.connect": "500ms"}),
-            pytest.raises(ClusterError, match=r"no Dask scheduler answers .* within 0.5 s"),
+            pytest.raises(ClusterError, match=rf"no Dask scheduler answers .*{said}"),
         ):
             executor.open(lambda report: None, misdeeds.Summing())
     finally:

@@ -123,6 +123,7 @@ def test_a_race_interrupted_before_anybody_entered_still_has_its_candidates(tmp_
     assert result.winner == "good"
 
 
-def refuses_to_start(run_id, workload, candidates):
+def refuses_to_start(run_id, workload, candidates, *, opened):
     """End like a process that was killed just after the run's header was stored."""
+    opened()
     raise KeyboardInterrupt
