@@ -19,6 +19,7 @@ from parbench_lab.analysis.answers import Answer, Answers
 from parbench_lab.analysis.contest import Claims, contest
 from parbench_lab.analysis.diagnosis import VarianceRatio
 from parbench_lab.analysis.entries import Entries
+from parbench_lab.analysis.intake import alike, parsed
 from parbench_lab.analysis.leader_bets import shown
 from parbench_lab.analysis.margins import MARGINS, snap_down, snap_up
 from parbench_lab.analysis.ranking import disagreement
@@ -31,8 +32,6 @@ from parbench_lab.errors import UsageError
 
 MOST_LOG_ODDS = 700.0
 MEAN_BLOCKS = 128
-STALE_SHARE = 0.1
-"""Blocks judged together are at most this share of those judged before."""
 
 
 class EpochRecord:
@@ -135,9 +134,8 @@ class EpochRecord:
     def judge(self, *blocks: Mapping[str, tuple[float, ...]]) -> None:
         """Judge a block, or several: one cost per objective of each measured survivor.
 
-        Blocks that are given together may share a bet: it is fixed before the first of them, at
-        most `STALE_SHARE` of the judged blocks earlier than it need be. That is as valid, costs
-        hardly any power, and saves most of the time.
+        Blocks that are given together may share a bet (`intake.alike`), which is fixed before the
+        first of them: as valid, hardly less powerful, and most of the time is saved.
 
         Parameters
         ----------
@@ -151,33 +149,9 @@ class EpochRecord:
             If a cost is not a number or there is not one per objective.
         """
         self._make_room()
-        waiting: list[Floats] = []
-        present_in: Bools = np.zeros(0, np.bool_)
-        for block, measured in map(self._parse, blocks):
-            alike = np.array_equal(measured, present_in)
-            if waiting and (not alike or len(waiting) >= 1 + int(self.judged * STALE_SHARE)):
-                self._judge_alike(waiting, present_in)
-                waiting = []
-            if measured.any():
-                waiting.append(block)
-                present_in = measured
-        if waiting:
-            self._judge_alike(waiting, present_in)
-
-    def _parse(self, costs: Mapping[str, tuple[float, ...]]) -> tuple[Floats, Bools]:
-        block: Floats = np.zeros((len(self._entries), len(self.metrics)))
-        measured: Bools = np.zeros(len(self._entries), np.bool_)
-        for name, cost in costs.items():
-            row = self._entries.racing_row(name)
-            if row is None:
-                continue
-            if len(cost) != len(self.metrics):
-                raise UsageError(f"{name!r}: {len(self.metrics)} costs are due, got {len(cost)}")
-            block[row] = cost
-            measured[row] = True
-        if np.isnan(block).any():
-            raise UsageError("a cost is not a number; leave out who was not measured")
-        return block, measured
+        told = (parsed(block, self._entries, len(self.metrics)) for block in blocks)
+        for together, measured in alike(told, lambda: self.judged):
+            self._judge_alike(together, measured)
 
     def _judge_alike(self, blocks: Sequence[Floats], measured: Bools) -> None:
         """Judge blocks in which the same candidates were measured."""
@@ -185,9 +159,8 @@ class EpochRecord:
             duels = [self._contest.observe(blocks[0], measured)]
         else:
             duels = self._contest.observe_together(np.stack(blocks), measured)
-        rows = present(measured)
         for block, told in zip(blocks, duels, strict=True):
-            self._variance.update(told, rows)
+            self._variance.update(told, present(measured))
             self._window.add(block, measured)
         self._blocks += len(blocks) * measured
         self._answers.clear()
