@@ -24,6 +24,8 @@ class Grade(StrEnum):
     """70 to 85 %."""
     POOR = "poor"
     """Below 70 %."""
+    NOT_CERTAIN = "not certain"
+    """The interval holds both good and poor."""
 
 
 class TargetVerdict(StrEnum):
@@ -79,7 +81,7 @@ class OperationRow:
     @property
     def grade(self) -> Grade:
         """The efficiency in a word."""
-        return grade_of(self.efficiency.point)
+        return graded(self.efficiency)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ class LevelRow:
     @property
     def grade(self) -> Grade:
         """The efficiency in a word."""
-        return grade_of(self.efficiency.point)
+        return graded(self.efficiency)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +178,22 @@ def grade_of(efficiency: float) -> Grade:
     if efficiency > GOOD_EFFICIENCY:
         return Grade.GOOD
     return Grade.FAIR if efficiency >= FAIR_EFFICIENCY else Grade.POOR
+
+
+def graded(efficiency: Estimate) -> Grade:
+    """Return the grade of a measured efficiency: none where it may be good and poor alike.
+
+    Examples
+    --------
+    >>> about = {"point": 0.9, "confidence": 0.95, "n": 5}
+    >>> str(graded(Estimate(low=0.8, high=0.95, **about)))
+    'good'
+    >>> str(graded(Estimate(low=0.6, high=1.3, **about)))
+    'not certain'
+    """
+    if grade_of(efficiency.low) is Grade.POOR and grade_of(efficiency.high) is Grade.GOOD:
+        return Grade.NOT_CERTAIN
+    return grade_of(efficiency.point)
 
 
 def speedup_target(benchmark: ScalabilityBenchmark) -> Target:

@@ -51,7 +51,11 @@ def benchmark_text(benchmark: ScalabilityBenchmark) -> str:
 
 
 def operation_table(rows: Sequence[OperationRow]) -> str:
-    """Return a line per operation; the grade says good above 85 %, fair from 70 %, or poor."""
+    """Return a line per operation.
+
+    The grade says good above 85 %, fair from 70 %, poor below, or not certain where the interval
+    of the efficiency holds both good and poor.
+    """
     head = ("operation", "items", "sequential", "parallel", "speedup", "efficiency", "waiting")
     lines = [
         (

@@ -95,6 +95,21 @@ def test_an_efficiency_has_a_grade(efficiency, grade):
     assert grade_of(efficiency) == grade
 
 
+@pytest.mark.parametrize(
+    ("spread", "grade"),
+    [
+        pytest.param(0.02, "fair", id="narrow"),
+        pytest.param(0.1, "fair", id="poor or fair"),
+        pytest.param(0.2, "not certain", id="poor or good"),
+    ],
+)
+def test_an_interval_that_holds_good_and_poor_has_no_grade(spread, grade):
+    found = level(8, 6.0, spread=spread)
+
+    assert found.grade == grade
+    assert f"  {grade}  " in benchmark_text(benchmark(levels=[found]))
+
+
 def test_good_figures_meet_all_targets():
     found = benchmark(levels=[level(n, 0.95 * n) for n in (1, 2, 4, 8)])
 
