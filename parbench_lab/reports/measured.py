@@ -8,6 +8,7 @@ from typing import Any
 
 from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.analysis.reading import read_curve
+from parbench_lab.core.wording import count
 from parbench_lab.errors import UsageError
 from parbench_lab.racing.history import RaceHistory
 from parbench_lab.racing.result import jsonable
@@ -15,6 +16,8 @@ from parbench_lab.reports.kept import Kept, keep
 from parbench_lab.reports.targets import TargetFinding, judged, parse_target
 from parbench_lab.reports.text import race_text, scaling_text
 from parbench_lab.store import open_store
+
+_NOT_FASTER = ", not measurably faster than "
 
 
 def race_results(history: RaceHistory, run_id: str, store: str | Path | None = None) -> Kept:
@@ -105,6 +108,29 @@ def curve_words(curve: ScalingCurve) -> list[str]:
     return [*read_curve(curve), *law]
 
 
+def curve_conclusion(curve: ScalingCurve) -> str:
+    """Return how fast a job got, with the interval, and whether that is certain.
+
+    Examples
+    --------
+    >>> times = [[8.0, 8.2, 8.1], [4.1, 4.3, 4.2]]
+    >>> curve_conclusion(ScalingCurve.from_times([1, 2], times, name="job", backend="threads"))
+    'job, threads: 1.93x [1.87, 1.98] with 2 workers'
+    >>> noisy = ScalingCurve.from_times([1, 2], [[1.0, 1.9, 1.2], [0.9, 1.1, 1.3]], name="job")
+    >>> curve_conclusion(noisy)
+    'job, recorded: 1.11x [0.54, 2.69] with 2 workers, not measurably faster than 1 worker'
+    """
+    told = [(level.speedup, level.workers) for level in curve.levels if level.speedup is not None]
+    if not told:
+        return f"{curve.name}, {curve.backend}: no speedup"
+    speedup, workers = max(told, key=lambda one: one[0].point)
+    base = curve.base or 1
+    unsure = "" if workers == base or speedup.low > base else _NOT_FASTER + count(base, "worker")
+    interval = f" [{speedup.low:.2f}, {speedup.high:.2f}]" if speedup.low < speedup.high else ""
+    found = f"{speedup.point:.2f}x{interval} with {count(workers, 'worker')}"
+    return f"{curve.name}, {curve.backend}: {found}{unsure}"
+
+
 def _curve_document(curve: ScalingCurve) -> dict[str, Any]:
     return {
         "job": curve.name,
@@ -115,6 +141,7 @@ def _curve_document(curve: ScalingCurve) -> dict[str, Any]:
         "machine": curve.machine,
         "agreement": curve.agreement,
         "agrees": curve.agrees,
+        "conclusion": curve_conclusion(curve),
         "levels": jsonable(curve.table()),
         "words": curve_words(curve),
     }

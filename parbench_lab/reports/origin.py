@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from parbench_lab.core.machine import Machine
-from parbench_lab.core.ports import RunHeader
+from parbench_lab.core.ports import EventRecord, RunHeader
 from parbench_lab.core.wording import memory, printable
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.racing.result import jsonable
 from parbench_lab.reports.kept import Kept, keep
+from parbench_lab.scaling.journal import PLANNED
 from parbench_lab.store import open_store
 
 _LIBRARIES = ("numpy", "dask", "distributed", "scipy", "pandas")
+_KNOBS = ("batch_size", "tolerance", "elimination_threshold")
+"""Settings of a race that the report of one that is measured asks for."""
 
 
 def about(run_id: str = "", store: str | Path | None = None) -> Kept:
@@ -45,9 +48,10 @@ def about(run_id: str = "", store: str | Path | None = None) -> Kept:
     opened = open_store(store or None)
     try:
         header = opened.header(run_id)
+        settings = run_settings(header, opened.events(header.id))
     finally:
         opened.close()
-    document = about_document(header)
+    document = {**about_document(header), "settings": settings}
     return keep("about", document, about_text(document))
 
 
@@ -79,6 +83,47 @@ def about_document(header: RunHeader) -> dict[str, Any]:
         "mode": told.get("mode") or "batch",
         "machine": machine,
     }
+
+
+def run_settings(header: RunHeader, events: Iterable[EventRecord] = ()) -> dict[str, Any]:
+    """Return what was measured in a run and how, under the names that the reports give it.
+
+    Parameters
+    ----------
+    header
+        Of a race or a scaling study; other kinds tell their name and seed alone.
+    events
+        Its journal: the plan of a study may have been changed while it ran.
+    """
+    told = header.document
+    seed = {} if told.get("seed") is None else {"seed": told["seed"]}
+    if header.kind == "study":
+        plan = _plan(told, events)
+        sizes, backends = (list(plan.get(name) or ()) for name in ("sizes", "backends"))
+        found = {
+            "job": told.get("job") or header.name,
+            "workers": plan.get("workers"),
+            "mode": plan.get("mode"),
+            "backend": ", ".join(backends),
+            "size": sizes[0] if len(sizes) == 1 else sizes,
+            "batch sizes": plan.get("batch_sizes"),
+            "repeats": plan.get("repeats"),
+            "options": told.get("options"),
+        }
+        # nothing and none of them say nothing
+        return {**{name: value for name, value in found.items() if value}, **seed}
+    if header.kind != "race":
+        return {"name": header.name, **seed}
+    knobs = told.get("settings") or {}
+    names = [one.get("name") for one in told.get("candidates") or ()]
+    chosen = {name: knobs[name] for name in _KNOBS if name in knobs}
+    return {"workload": header.name, "algorithms": names, **chosen, **seed}
+
+
+def _plan(told: Mapping[str, Any], events: Iterable[EventRecord]) -> Mapping[str, Any]:
+    """Return the last plan of a study, as JSON values."""
+    plans = [event.payload for event in events if event.kind == PLANNED]
+    return plans[-1] if plans else told.get("plan") or {}
 
 
 def _with_fingerprint(machine: Mapping[str, Any]) -> dict[str, Any]:

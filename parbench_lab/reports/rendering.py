@@ -166,7 +166,7 @@ def _content(
             "message": failure.message,
         },
         "parameters": dict(values),
-        "defaults": {one.name: one.default for one in source.parameters if one.name not in values},
+        "defaults": _defaults(source, values),
         "rendered": {
             "began_utc": began.isoformat(timespec="seconds"),
             "seconds": round((dt.datetime.now(dt.UTC) - began).total_seconds(), 3),
@@ -178,6 +178,13 @@ def _content(
     }
 
 
+def _defaults(source: Source, values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters that were not given: none where a stored run has its own."""
+    if source.shipped and values.get("run"):
+        return {}
+    return {one.name: one.default for one in source.parameters if one.name not in values}
+
+
 def _version(name: str) -> str:
     return importlib.metadata.version(name)
 
@@ -185,9 +192,13 @@ def _version(name: str) -> str:
 def _facts(content: Mapping[str, Any]) -> dict[str, str]:
     given = {name: repr(value) for name, value in content["parameters"].items()}
     chosen = {**{name: f"{code} (default)" for name, code in content["defaults"].items()}, **given}
+    about_run = content["results"].get("about") if given.get("run") else None
+    own = about_run.get("settings") if isinstance(about_run, Mapping) else None
     rendered = content["rendered"]
     lines = about_text({"machine": rendered["machine"], **_shown(rendered)}).splitlines()
     facts = {f"parameter {name}": words for name, words in chosen.items()}
+    if isinstance(own, Mapping):
+        facts |= {f"the run's {name}": repr(value) for name, value in own.items()}
     facts["rendered"] = f"{rendered['began_utc']}, in {rendered['seconds']:.1f} s"
     for line in lines:
         key, _, words = line.partition(" ")

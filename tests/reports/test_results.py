@@ -10,6 +10,7 @@ from parbench_lab import reports
 from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.errors import StoreError, UsageError
 from parbench_lab.lab.comparing import compare
+from parbench_lab.lab.scaling_study import ScalingStudy
 from tests.reports.recorded import EVIL, record_runs
 
 
@@ -77,6 +78,38 @@ def test_about_tells_machine_versions_commit_and_mode_of_a_run(tmp_path):
     assert kept.value["machine"]["cpu_model"] == "CPU aaaa"
     assert kept.value["git"]["commit"] == "0000abcdef"
     assert "machine   CPU aaaa, fingerprint aaaa" in kept.text
+
+
+def test_about_a_run_tells_its_own_job_and_settings(tmp_path):
+    record_runs(tmp_path / "runs.db", 1, machines=("aaaa",))
+    options = {"workers": [1], "repeats": 1, "sizes": [500], "store": tmp_path / "runs.db"}
+    with ScalingStudy("prime_count", seed=7, backend="serial", **options) as study:
+        study.change(repeats=2)
+        study.run()
+
+    of_race = reports.about("run-aaaa-0000", tmp_path / "runs.db").value["settings"]
+    of_study = reports.about("latest", tmp_path / "runs.db").value["settings"]
+
+    assert of_race == {"workload": "sorting", "algorithms": ["loop", "windows"]}
+    assert of_study == {
+        "job": "prime_count", "workers": [1], "mode": "strong", "backend": "serial", "size": 500,
+        "repeats": 2, "seed": 7,
+    }  # fmt: skip
+
+
+def test_a_conclusion_has_its_interval_and_claims_no_more():
+    sure = ScalingCurve.from_times([1, 2, 4], [[1.0, 1.02], [0.52, 0.53], [0.30, 0.31]])
+    unsure = ScalingCurve.from_times([1, 2], [[1.0, 1.9, 1.2], [0.9, 1.1, 1.3]])
+    alone = ScalingCurve.from_times([1], [[1.0, 1.9]])
+
+    told = [kept["conclusion"] for kept in reports.scaling_results(
+        {"sure": sure, "unsure": unsure, "alone": alone}, []
+    ).value]  # fmt: skip
+
+    assert told[0].startswith("table, recorded: 3.31x [")
+    assert told[0].endswith("] with 4 workers")
+    assert told[1].endswith("[0.54, 2.69] with 2 workers, not measurably faster than 1 worker")
+    assert told[2] == "table, recorded: 1.00x with 1 worker"
 
 
 def test_entrants_are_found_by_name_among_the_workloads_own():

@@ -110,6 +110,8 @@ def test_a_stored_race_is_shown_again_without_measuring(folder, race):
     assert shown["scoreboard"]["standings"] == found["scoreboard"]["standings"]
     assert len(open_store(folder / "runs.db").runs(kind="race")) == 1
     assert structure(again) == structure(race)
+    assert "the run's algorithms: ['adding', 'looping'" in again.text.read_text()
+    assert "(default)" not in again.text.read_text()
 
 
 def structure(report):
