@@ -119,6 +119,7 @@ class ScalingStudy(StudyView):
             scalable, make_case=make_case, tolerance=tolerance, options=options
         )
         self._options = dict(options or {})
+        self._job = scalable if isinstance(scalable, str) else self.scalable.name
         self.cores = available_cores()
         self._cluster = cluster
         self.backend_reason = ""
@@ -196,7 +197,7 @@ class ScalingStudy(StudyView):
         if not any(True for _ in plan.missing(done)):
             raise UsageError(f"study {header.id} has measured all that it planned")
         study = cls(
-            header.name if scalable is None else scalable,
+            header.document.get("job", header.name) if scalable is None else scalable,
             workers="adaptive" if plan.adaptive else plan.workers,
             mode=plan.mode,
             backend=plan.backends,
@@ -351,6 +352,7 @@ class ScalingStudy(StudyView):
                 name=self.scalable.name,
                 started_utc=now.isoformat(),
                 document={
+                    "job": self._job,
                     "plan": jsonable(journal.planned(plan)),
                     "unit": self.scalable.unit,
                     "batch_unit": self.scalable.batch_unit,

@@ -77,6 +77,20 @@ def test_batch_sizes_of_the_whole_case_and_more_are_measured_once():
     assert parts.batch_reason == ""
 
 
+def test_a_job_goes_on_under_the_name_that_it_was_asked_for_by(tmp_path):
+    store = tmp_path / "runs.db"
+    options = {"workers": [1], "sizes": [20], "repeats": 2, "store": store}
+    with pb.ScalingStudy("ml:feature_extraction", **options) as study:
+        study.on_trial = lambda *_: study.stop()
+        study.start()
+        assert study.wait(60)
+
+    with ScalingStudy.resume_run("latest", store=store) as again:
+        curve = again.run()
+
+    assert len(curve.trials) == 2
+
+
 def test_adaptive_workers_are_a_curve_without_speedups(tmp_path):
     options = {**OPTIONS, "workers": "adaptive"}
     with pb.ScalingStudy(squares, store=tmp_path / "runs.db", **options) as study:
