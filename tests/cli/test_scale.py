@@ -88,7 +88,7 @@ def wide_curve(unit="configurations"):
     )
 
 
-@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+@pytest.mark.parametrize("columns", [60, 80, 200])
 def test_no_table_is_wider_than_the_terminal_and_no_number_is_broken(columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
     batches = (10, 50, 100, 200, 500, 1000)
@@ -107,7 +107,7 @@ def test_no_table_is_wider_than_the_terminal_and_no_number_is_broken(columns, mo
     ]
     assert heads[-1][:4] == ["workers", "time", "speedup", "efficiency"]
     assert ("memory" in heads[-1]) == (columns >= 80)
-    assert "[0.525, 0.787]" in cells or columns == 40
+    assert "[0.525, 0.787]" in cells
 
 
 def test_what_a_narrow_terminal_leaves_out_is_named(monkeypatch):
