@@ -116,6 +116,7 @@ def screen_lines(
     usage: HostUsage | None = None,
     workers: str = "",
     budget_s: float | None = None,
+    began_s: float = 0.0,
 ) -> tuple[Line, ...]:
     """Return the whole live view, fewer lines than `height_lines` (but at least the leaders).
 
@@ -123,7 +124,7 @@ def screen_lines(
     """
     head = [Line(text=printable(title), tone="head")] if title else []
     foot = [
-        Line(text=progress_line(scoreboard, settings, budget_s=budget_s)),
+        Line(text=progress_line(scoreboard, settings, budget_s=budget_s, began_s=began_s)),
         Line(text=machine_line(scoreboard, usage), tone="aside"),
         *([Line(text=workers, tone="aside")] if workers else []),
         *(Line(text=as_flags(warning), tone="warning") for warning in trust_lines(scoreboard)[:3]),

@@ -264,6 +264,7 @@ def _raced(bench: Bench, request: Request, asked: Interrupts) -> Result:
         request.get("measurements"),
         stop_when_decided=not request.get("forever"),
     )
+    began_s = bench.scoreboard.elapsed_s  # not 0 where a race is taken up again
     if not request.quiet:  # all that was asked for is there and in range: now it takes time
         click.echo(f"{_beginning(request)} ...", file=request.screen)
     bench.start()
@@ -273,7 +274,11 @@ def _raced(bench: Bench, request: Request, asked: Interrupts) -> Result:
     asked.hint = ""
     title = f"parbench race · run {bench.run_id}"
     watcher = spectator(
-        request.screen, title=title, budget_s=request.budget_s, quiet=request.quiet
+        request.screen,
+        title=title,
+        budget_s=request.budget_s,
+        began_s=began_s,
+        quiet=request.quiet,
     )
     return watch(bench, watcher, asked)
 

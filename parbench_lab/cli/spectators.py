@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import textwrap
 import time
@@ -16,7 +17,7 @@ from parbench_lab.cli.flags import as_flags
 from parbench_lab.cli.interrupts import Interrupts
 from parbench_lab.cli.usage import host_usage
 from parbench_lab.core.standing import Scoreboard
-from parbench_lab.core.wording import printable
+from parbench_lab.core.wording import count, printable
 from parbench_lab.monitoring.wording import workers_line
 from parbench_lab.racing.leaderboard import (
     LeaderboardRow,
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
 
 REFRESH_S = 0.25
 DRAWING_SHARE = 0.04
+WARMING_UP_S = 0.5
 PROGRESS_EVERY_S = 5.0
 PIPE_WIDTH_CELLS = 120
 STOP_REASON = "stopped by the user"
+_OF_THE_LEAD = " takes the lead from "
 
 
 class Spectator(Protocol):
@@ -58,22 +61,36 @@ class Blindfolded:
 
 
 class LineReader:
-    """Prints a line for every verdict and change, and every few seconds how far the race is."""
+    """Prints a line for every verdict and change, and every few seconds how far the race is.
 
-    def __init__(self, file: IO[str], *, budget_s: float | None) -> None:
+    Two that swap the lead every second are no news: who leads is told with the progress.
+    """
+
+    def __init__(self, file: IO[str], *, budget_s: float | None, began_s: float = 0.0) -> None:
         self._file = file
         self._budget_s = budget_s
+        self._began_s = began_s
         self._read: tuple[str, ...] = ()
-        self._next_progress_s = PROGRESS_EVERY_S
+        self._lead = ""
+        self._warming_up_s = began_s + WARMING_UP_S
+        self._next_progress_s = began_s + PROGRESS_EVERY_S
 
     def look(self, bench: Bench, *, stopping: bool) -> float:
         """Print what is new."""
         scoreboard = bench.scoreboard
         self._print_news(bench, scoreboard)
+        if not scoreboard.blocks and scoreboard.elapsed_s >= self._warming_up_s:
+            self._warming_up_s = math.inf
+            self._print(scoreboard, "warming up: each candidate runs once on every worker ...")
         if not stopping and scoreboard.elapsed_s >= self._next_progress_s:
             self._next_progress_s = scoreboard.elapsed_s + PROGRESS_EVERY_S
-            how_far = progress_line(scoreboard, bench.settings, budget_s=self._budget_s)
-            self._print(scoreboard, f"{how_far} · {scoreboard.blocks} blocks")
+            if self._lead:
+                self._print(scoreboard, self._lead)
+                self._lead = ""
+            how_far = progress_line(
+                scoreboard, bench.settings, budget_s=self._budget_s, began_s=self._began_s
+            )
+            self._print(scoreboard, f"{how_far} · {count(scoreboard.blocks, 'block')}")
         return REFRESH_S
 
     def leave(self, bench: Bench) -> None:
@@ -83,7 +100,10 @@ class LineReader:
     def _print_news(self, bench: Bench, scoreboard: Scoreboard) -> None:
         log = bench.log
         for sentence in news(self._read, log):
-            self._print(scoreboard, sentence)
+            if _OF_THE_LEAD in sentence:
+                self._lead = sentence
+            else:
+                self._print(scoreboard, sentence)
         self._read = log
 
     def _print(self, scoreboard: Scoreboard, text: str) -> None:
@@ -97,12 +117,15 @@ class LiveView:
     next one waits longer.
     """
 
-    def __init__(self, console: Console, *, title: str, budget_s: float | None) -> None:
+    def __init__(
+        self, console: Console, *, title: str, budget_s: float | None, began_s: float = 0.0
+    ) -> None:
         from rich.live import Live  # noqa: PLC0415 - only in a terminal
 
         self._console = console
         self._title = title
         self._budget_s = budget_s
+        self._began_s = began_s
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._live.start()
         host_usage()
@@ -122,6 +145,7 @@ class LiveView:
             usage=host_usage(),
             workers=workers_line(bench.usage(), bench.no_gpu),
             budget_s=self._budget_s,
+            began_s=self._began_s,
         )
         self._live.update(segments(lines), refresh=True)
         drawing_s = 1e-9 * (time.thread_time_ns() - began_ns)
@@ -149,15 +173,23 @@ def watch(bench: Bench, watcher: Spectator, asked: Interrupts) -> Result:
 
 
 def spectator(
-    file: IO[str], *, title: str, budget_s: float | None, quiet: bool = False
+    file: IO[str],
+    *,
+    title: str,
+    budget_s: float | None,
+    began_s: float = 0.0,
+    quiet: bool = False,
 ) -> Spectator:
-    """Return who watches on `file`: a live view in a terminal, a line reader elsewhere."""
+    """Return who watches on `file`: a live view in a terminal, a line reader elsewhere.
+
+    `budget_s` counts from race time `began_s` on, where a race was taken up again.
+    """
     if quiet:
         return Blindfolded()
     console = console_on(file)
     if file.isatty() and not console.is_dumb_terminal:
-        return LiveView(console, title=title, budget_s=budget_s)
-    return LineReader(file, budget_s=budget_s)
+        return LiveView(console, title=title, budget_s=budget_s, began_s=began_s)
+    return LineReader(file, budget_s=budget_s, began_s=began_s)
 
 
 def console_on(file: IO[str]) -> Console:

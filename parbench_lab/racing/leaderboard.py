@@ -110,12 +110,26 @@ def progress(scoreboard: Scoreboard, settings: Settings) -> Progress:
 
 
 def progress_line(
-    scoreboard: Scoreboard, settings: Settings, *, budget_s: float | None = None
+    scoreboard: Scoreboard,
+    settings: Settings,
+    *,
+    budget_s: float | None = None,
+    began_s: float = 0.0,
 ) -> str:
-    """Return how far the race is, in one line."""
+    """Return how far the race is, in one line.
+
+    Parameters
+    ----------
+    scoreboard, settings
+        The snapshot, and the knobs in force.
+    budget_s
+        Seconds of this sitting; None: no limit.
+    began_s
+        Race time at which this sitting began: not 0 where a race was taken up again.
+    """
     found = progress(scoreboard, settings)
     filled = round(found.fraction * _BAR_CELLS)
-    elapsed = f"{scoreboard.elapsed_s:.1f} s"
+    elapsed = f"{max(0.0, scoreboard.elapsed_s - began_s):.1f} s"
     parts = [
         "█" * filled + "░" * (_BAR_CELLS - filled),
         f"{found.settled} of {found.candidates} settled",

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from parbench_lab.errors import StoreError
 from parbench_lab.store.engine import ELSEWHERE, WRITING, Backend, patiently
-from parbench_lab.store.location import Place
+from parbench_lab.store.location import Place, make_folder
 from parbench_lab.store.rows import Row
 from parbench_lab.store.schema import METADATA, SCHEMA, VERSION
 from parbench_lab.store.sqlite import SqliteBackend
@@ -140,7 +140,7 @@ class Database:
     def _prepare(self) -> None:
         """Make folder, file and tables unless they are there; a foreign file is not touched."""
         if self.place.path is not None:
-            self.place.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.place.path.parent)
         if self._exists():
             with self._backend.engine.begin() as connection:
                 if version_of(connection, self._backend) == VERSION:

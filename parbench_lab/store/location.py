@@ -88,6 +88,14 @@ def open_store(location: str | Path | None = None) -> RunStore:
     return SqlRunStore(place)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for a store's files; in ``.parbench`` git is told to leave them alone."""
+    new = not folder.is_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    if new and folder.name == DEFAULT_FILE.parent.name:
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+
+
 def place_of(
     location: str | Path | None, *, environment: Mapping[str, str], folder: Path
 ) -> Place:

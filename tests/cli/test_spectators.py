@@ -40,6 +40,45 @@ def test_a_pipe_hears_how_far_the_race_is_every_five_seconds():
     assert "0 of 2 settled" in file.getvalue()
 
 
+def test_the_time_of_a_race_that_was_taken_up_is_this_sittings():
+    file = io.StringIO()
+    reader = LineReader(file, budget_s=20.0, began_s=22.0)
+
+    for elapsed_s in (22.5, 26.9, 27.1):
+        reader.look(ScriptedBench(boards=[at(elapsed_s)], log=()), stopping=False)
+
+    assert file.getvalue().count("settled") == 1
+    assert "5.1 s of 20 s" in file.getvalue()
+
+
+def test_before_the_first_block_a_pipe_hears_once_what_is_going_on():
+    file = io.StringIO()
+    reader = LineReader(file, budget_s=20.0)
+
+    for elapsed_s in (0.1, 0.6, 1.0, 4.0):
+        bench = ScriptedBench(
+            boards=[dataclasses.replace(at(elapsed_s), blocks=0)], log=("worker cpu-0 is ready",)
+        )
+        reader.look(bench, stopping=False)
+
+    told = [line.split("] ")[1] for line in file.getvalue().splitlines()]
+    assert told[0] == "worker cpu-0 is ready"
+    assert told[1:] == ["warming up: each candidate runs once on every worker ..."]
+
+
+def test_of_leads_that_change_between_two_lines_of_progress_only_the_last_is_told():
+    file = io.StringIO()
+    reader = LineReader(file, budget_s=20.0)
+    swaps = ("a takes the lead from b", "b takes the lead from a")
+
+    for elapsed_s, log in ((1.0, swaps[:1]), (2.0, swaps), (5.0, swaps)):
+        reader.look(ScriptedBench(boards=[at(elapsed_s)], log=log), stopping=False)
+
+    lines = file.getvalue().splitlines()
+    assert len(lines) == 2
+    assert lines[0].endswith("b takes the lead from a")
+
+
 def test_a_sentence_is_told_once_even_the_last_one():
     file = io.StringIO()
     bench = ScriptedBench(log=("one", "two"))

@@ -9,7 +9,7 @@ import pytest
 
 from parbench_lab.errors import StoreError
 from parbench_lab.store import open_store
-from parbench_lab.store.location import Place, place_of
+from parbench_lab.store.location import Place, make_folder, place_of
 from tests.store.records import header
 
 HERE = Path("/somewhere")
@@ -105,7 +105,10 @@ def test_reading_makes_no_file_and_the_first_run_makes_the_folder(tmp_path, monk
         store.create_run(header("a"))
 
         assert [run.id for run in store.runs()] == ["a"]
-    assert sorted(path.name for path in (tmp_path / ".parbench").iterdir()) == ["runs.db"]
+    assert sorted(path.name for path in (tmp_path / ".parbench").iterdir()) == [
+        ".gitignore",
+        "runs.db",
+    ]
 
 
 def test_importing_the_package_does_not_load_the_database_library():
@@ -119,3 +122,19 @@ def test_importing_the_package_does_not_load_the_database_library():
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def test_git_leaves_a_new_folder_of_ours_alone_and_no_other(tmp_path):
+    make_folder(tmp_path / ".parbench")
+    make_folder(tmp_path / "mine")
+
+    assert (tmp_path / ".parbench" / ".gitignore").read_text() == "*\n"
+    assert not list((tmp_path / "mine").iterdir())
+
+
+def test_a_folder_that_was_there_keeps_what_its_owner_wants_of_git(tmp_path):
+    (tmp_path / ".parbench").mkdir()
+
+    make_folder(tmp_path / ".parbench")
+
+    assert not list((tmp_path / ".parbench").iterdir())

@@ -13,7 +13,12 @@ from typing import Any
 import psutil
 
 from parbench_lab.errors import UsageError
-from parbench_lab.store.location import DEFAULT_FILE, ENVIRONMENT_VARIABLE, place_of
+from parbench_lab.store.location import (
+    DEFAULT_FILE,
+    ENVIRONMENT_VARIABLE,
+    make_folder,
+    place_of,
+)
 
 NAME = "watch.lock"
 _SAME_START_S = 2.0
@@ -71,7 +76,7 @@ def _acquired(path: Path) -> Mapping[str, Any]:
     mine = {"pid": os.getpid(), "started_s": psutil.Process().create_time(), "id": _new_id()}
     scratch = path.with_name(f"{NAME}.{mine['id']}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         scratch.write_text(json.dumps(mine), encoding="utf-8")
         try:
             for _ in range(3):
