@@ -159,8 +159,9 @@ class EpochRecord:
             duels = [self._contest.observe(blocks[0], measured)]
         else:
             duels = self._contest.observe_together(np.stack(blocks), measured)
+        rows = present(measured)
         for block, told in zip(blocks, duels, strict=True):
-            self._variance.update(told, present(measured))
+            self._variance.update(told, rows)
             self._window.add(block, measured)
         self._blocks += len(blocks) * measured
         self._answers.clear()
@@ -255,9 +256,8 @@ class EpochRecord:
         bar = self._bar(elimination_threshold)
         over = (self._log_odds(tolerance) >= bar) & self._contest.alive
         names = [self.names[row] for row in np.flatnonzero(over)]
-        if len(names) == len(self.survivors):
-            names = [name for name in names if name != self.leader]
-        return names
+        spared = self.leader if len(names) == len(self.survivors) else None
+        return [name for name in names if name != spared]
 
     def at_most_slower(self, name: str, elimination_threshold: float) -> float | None:
         """Return U: shown to be at most U worse than every other survivor; None before that.
