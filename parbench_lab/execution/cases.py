@@ -7,7 +7,7 @@ import hashlib
 import pickle
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import cloudpickle
@@ -18,6 +18,8 @@ from parbench_lab.core.ports import Workload
 
 KEPT_CASES = 4
 _FREEZE_DEPTH = 4
+_MADE_TWICE_S = 5.0
+"""A case that takes longer to make is not made again to see whether it is the same."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -92,6 +94,32 @@ def make_case(workload: Workload, case: Case) -> KeptCase:
     print_s = (time.perf_counter_ns() - made_ns) / 1e9
     return KeptCase(
         data=data, made_s=(made_ns - start_ns) / 1e9, fingerprint=mark, fingerprint_s=print_s
+    )
+
+
+def by_chance(workload: Workload, case: Case, kept: KeptCase, drawn: Sequence[str]) -> str:
+    """Return what is wrong where one seed makes two cases, "" where it does not.
+
+    Parameters
+    ----------
+    kept
+        The case, made a moment ago.
+    drawn
+        Global random generators that were drawn from meanwhile, in words; they have not been put
+        back, so that another case gets other draws. None: the case is not made again.
+
+    Raises
+    ------
+    Exception
+        Whatever `make_case` raises.
+    """
+    if not drawn or kept.fingerprint is None or kept.made_s > _MADE_TWICE_S:
+        return ""
+    if make_case(workload, case).fingerprint == kept.fingerprint:
+        return ""
+    return (
+        f"make_case(size={case.size}) of workload {case.workload!r} makes different cases of one "
+        f"seed: it draws from {' and '.join(drawn)}; take all chance from its rng"
     )
 
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TextIO
 
-from parbench_lab.core.block import Block, Slot, Task
+from parbench_lab.core.block import Block, Case, Slot, Task
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
 from parbench_lab.execution import calls, outcomes
 from parbench_lab.execution.calls import Instruments
-from parbench_lab.execution.cases import CaseShelf, KeptCase, digest_of
+from parbench_lab.execution.cases import CaseShelf, KeptCase, by_chance, digest_of
 from parbench_lab.execution.devices import DevicePeak, Devices
 from parbench_lab.execution.energy import RunEnergy, own_energy_meters
 from parbench_lab.execution.memory import Retention
@@ -171,10 +171,13 @@ class Rig:
         progress.making(block.number)
         try:
             kept, made_s = self._shelf.get(program.token, program.workload, block.case)
+            wrong = self._judge_case(program, block.case, kept) if made_s else ""
         except Exception as error:  # noqa: BLE001 - the workload's own code; the race ends with its words
             case = block.case
             words = f"make_case(size={case.size}) of workload {case.workload!r} failed"
             return outcomes.nothing_run(task, block), f"{words}: {calls.one_line(error)}"
+        if wrong:
+            return outcomes.nothing_run(task, block), wrong
         progress.made(block.number, made_s)
         self._retention.look()
         scene = _Scene(
@@ -207,6 +210,12 @@ class Rig:
             ),
             "",
         )
+
+    def _judge_case(self, program: Program, case: Case, kept: KeptCase) -> str:
+        """Return what is wrong with a new case; what making it changed is put back, unblamed."""
+        found = by_chance(program.workload, case, kept, self._surroundings.drawn_from())
+        self._surroundings.put_back(thorough=True)
+        return found
 
     def _stands_for(self, task: Task, block: Block) -> int:
         """Return for how many blocks like it this one's memory is metered; 0: not at all."""

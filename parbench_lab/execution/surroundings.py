@@ -25,7 +25,7 @@ class _Belonging:
     """One piece of global state: how it is read (a value to compare) and put back.
 
     Costly ones are not looked at after every short call. Not told: what Dask's own threads
-    change in this process too, so that nobody can be named.
+    change in this process too, so that nobody can be named. Random: a generator's state.
     """
 
     name: str
@@ -33,6 +33,7 @@ class _Belonging:
     restore: Callable[[Any], None]
     costly: bool = False
     told: bool = True
+    random: bool = False
 
 
 class Surroundings:
@@ -67,6 +68,14 @@ class Surroundings:
                 changed += _names(belonging.name, before, now) if belonging.told else []
                 belonging.restore(before)
         return tuple(changed)
+
+    def drawn_from(self) -> tuple[str, ...]:
+        """Return the global random generators that were drawn from since, in plain words."""
+        return tuple(
+            belonging.name
+            for belonging, before in self._kept
+            if belonging.random and belonging.read() != before
+        )
 
 
 class LeftThreads:
@@ -187,8 +196,17 @@ _BELONGINGS = (
     _Belonging("os.environ", _environ, _restore_environ),
     _Belonging("the working folder", _working_folder, _go_back),
     _Belonging("sys.path", lambda: tuple(sys.path), _restore_path, costly=True),
-    _Belonging("random's global state", random.getstate, random.setstate, costly=True, told=False),
-    _Belonging("numpy.random's global state", _numpy_state, _restore_numpy, costly=True),
+    _Belonging(
+        "random's global state",
+        random.getstate,
+        random.setstate,
+        costly=True,
+        told=False,
+        random=True,
+    ),
+    _Belonging(
+        "numpy.random's global state", _numpy_state, _restore_numpy, costly=True, random=True
+    ),
     _Belonging("numpy's error handling", np.geterr, _restore_errstate, costly=True),
     _Belonging("decimal's context", _decimal_context, _restore_decimal, costly=True),
     _Belonging("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit, costly=True),

@@ -331,6 +331,48 @@ def test_global_state_is_put_back(monkeypatch, tmp_path):
     assert expected_random != random.random() or expected_numpy is not None
 
 
+class ByChance(Numbers):
+    """Takes its numbers from numpy's global generator instead of its own."""
+
+    def make_case(self, size, rng):
+        self.made += 1
+        return np.random.normal(size=size)  # noqa: NPY002 - what users do
+
+
+class Seeding(Numbers):
+    """Sets global state, and makes the same case all the same."""
+
+    def make_case(self, size, rng):
+        self.made += 1
+        np.random.seed(0)  # noqa: NPY002, TID251 - what users do
+        return np.random.normal(size=size)  # noqa: NPY002
+
+
+def test_a_case_drawn_from_a_global_generator_ends_the_race_in_the_name_of_make_case(rig):
+    report = run(rig, {"a": total}, block(0, "a"), workload=ByChance())
+
+    assert report.results == ()
+    assert "different cases of one seed: it draws from numpy.random's global" in report.broken
+    assert "take all chance from its rng" in report.broken
+
+
+def test_no_candidate_is_blamed_for_what_make_case_changes(rig):
+    workload = Seeding()
+
+    found = only(run(rig, {"a": total}, block(0, "a"), workload=workload))
+
+    assert (found.outcome, found.message) == (Outcome.OK, "")
+    assert workload.made == 2
+
+
+def test_a_case_of_its_own_generator_is_made_once(rig):
+    workload = Numbers()
+
+    run(rig, {"a": total}, block(0, "a"), workload=workload)
+
+    assert workload.made == 1
+
+
 def test_a_thread_that_ends_by_itself_is_no_offence(rig):
     def short(case):
         threading.Thread(target=lambda: None).start()

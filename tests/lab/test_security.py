@@ -193,7 +193,11 @@ def test_a_race_writes_nowhere_but_its_store_and_temporary_folder(tmp_path):
     )
 
     assert done.returncode == 0, done.stderr
-    assert contents(folders["cwd"])[:2] == [".parbench", ".parbench/runs.db"]
+    assert contents(folders["cwd"])[:3] == [
+        ".parbench",
+        ".parbench/.gitignore",
+        ".parbench/runs.db",
+    ]
     assert all(name.startswith(".parbench") for name in contents(folders["cwd"]))
     assert contents(folders["home"]) == []
     assert contents(folders["temporary"]) == []
