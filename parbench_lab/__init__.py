@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from parbench_lab.analysis import laws
     from parbench_lab.analysis.comparison.values import Comparison
     from parbench_lab.analysis.curve import ScalingCurve
+    from parbench_lab.analysis.reading import read_curve
     from parbench_lab.analysis.regression.report import WatchReport
     from parbench_lab.core.candidate import Candidate, candidate, candidates_from_grid
     from parbench_lab.core.metric import Metric
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from parbench_lab.lab.scaling_study import ScalingStudy
     from parbench_lab.lab.stored import load_curves, load_history
     from parbench_lab.lab.watch import watch
+    from parbench_lab.panel.live_figure import LiveFigure
     from parbench_lab.racing.result import RaceResult
     from parbench_lab.racing.settings import Settings
 
@@ -40,6 +42,7 @@ __all__ = [
     "Candidate",
     "Comparison",
     "ComprehensiveOptimizer",
+    "LiveFigure",
     "Metric",
     "ParallelBenchmarking",
     "ParallelOptimizer",
@@ -65,6 +68,7 @@ __all__ = [
     "load_record",
     "ml",
     "plots",
+    "read_curve",
     "reports",
     "running_races",
     "testing",
@@ -83,6 +87,7 @@ _HOMES = {
     "candidates_from_grid": "parbench_lab.core.candidate",
     "Metric": "parbench_lab.core.metric",
     "ComprehensiveOptimizer": "parbench_lab.lab.optimizer",
+    "LiveFigure": "parbench_lab.panel.live_figure",
     "ParallelBenchmarking": "parbench_lab.lab.bench",
     "ParallelOptimizer": "parbench_lab.lab.optimizer",
     "QuantizationStudy": "parbench_lab.lab.quantization.study",
@@ -96,6 +101,7 @@ _HOMES = {
     "load_history": "parbench_lab.lab.stored",
     "load_quantization": "parbench_lab.lab.quantization.study",
     "load_record": "parbench_lab.lab.record",
+    "read_curve": "parbench_lab.analysis.reading",
     "running_races": "parbench_lab.lab.running",
 }
 

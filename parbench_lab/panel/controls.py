@@ -42,6 +42,7 @@ _LABELS = {
 }
 _DESCRIPTION_WIDTH = "108px"
 _ROW = {"width": "100%"}
+_BOX = {"width": "84px", "flex": "0 0 auto"}
 _BESIDE = {"min_width": "80px", "margin": "2px 0 0 6px"}
 
 
@@ -114,9 +115,14 @@ class Controls:
             tooltip=knobs()["cap_factor"]["help"],
         )
         self.boxes = {
-            "batch_size": widgets.BoundedIntText(value=settings.batch_size, min=1, max=MOST_ITEMS),
+            "batch_size": widgets.BoundedIntText(
+                value=settings.batch_size, min=1, max=MOST_ITEMS, layout=_BOX
+            ),
             "timeout_s": widgets.BoundedFloatText(
-                value=settings.timeout_s or 10.0, min=LEAST_TIMEOUT_S, max=MOST_TIMEOUT_S
+                value=settings.timeout_s or 10.0,
+                min=LEAST_TIMEOUT_S,
+                max=MOST_TIMEOUT_S,
+                layout=_BOX,
             ),
         }
         """Beside the sliders of steps: the value in force, and any value typed in, as it is."""
@@ -145,7 +151,6 @@ class Controls:
             self.controls[name].readout = False  # it shows the step beside the value in force
             self.controls[name].layout.flex = "1 1 auto"
             box.tooltip = knobs()[name]["help"]
-            box.layout = widgets.Layout(width="84px", flex="0 0 auto")
             box.add_class("parbench-exact")
             box.observe(lambda change, name=name: self._typed(name, change["new"]), "value")
         self.adaptive.observe(lambda change: self._set_adaptive(on=change["new"]), "value")

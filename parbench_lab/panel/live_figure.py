@@ -19,6 +19,7 @@ from typing import Any
 
 import anywidget
 import bokeh
+import pandas as pd  # noqa: F401 - Bokeh wants it in our thread, where it may be half loaded
 import traitlets
 from bokeh.document import Document
 from bokeh.embed import json_item

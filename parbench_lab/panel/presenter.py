@@ -169,6 +169,8 @@ def _row(
     shown["colour"] = colour_of(places.get(standing.candidate, 0))
     shown["action"] = "bring back" if standing.verdict in _OUT else "drop"
     shown["details"] = standing.reason
+    if standing.ratio is None and standing.verdict not in _OUT:
+        shown["ratio"] = "not yet"  # at this batch size: nobody is judged before a first block
     if standing.ratio is not None:
         known = standing.ratio
         shown["bar"] = [round(scale.place(v), 4) for v in (known.low, known.point, known.high)]

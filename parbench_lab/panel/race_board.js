@@ -1,4 +1,4 @@
-// The board of a race: how far it is, the leaderboard, the log. Every text is put in as text.
+// The board of a race: how far it is, and the leaderboard. Every text is put in as text.
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -9,6 +9,13 @@ function element(tag, className, text) {
 
 function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
+}
+
+/** A name that may be wrapped after each "_" or "."; its text stays as it is. */
+function setName(node, text) {
+  if (node.textContent === text) return;
+  const parts = text.split(/(?<=[_.:/-])/);
+  node.replaceChildren(...parts.flatMap((part) => [part, document.createElement("wbr")]));
 }
 
 const COLUMNS = [
@@ -88,11 +95,7 @@ function render({ model, el }) {
   const note = element("span", "soft");
   note.setAttribute("role", "status");
   take.append(copy, note);
-  const log = element("div", "parbench-log");
-  log.tabIndex = 0;
-  log.setAttribute("role", "log");
-  log.setAttribute("aria-label", "log of the race");
-  board.append(head, bar, words, facts, scroll, trust, take, log);
+  board.append(head, bar, words, facts, scroll, trust, take);
   el.append(board);
 
   const send = (kind, more = {}) => {
@@ -113,7 +116,7 @@ function render({ model, el }) {
       line.append(cells[column]);
     }
     const swatch = element("span", "parbench-swatch");
-    const label = element("span");
+    const label = element("span", "parbench-name");
     cells.name.append(swatch, label);
     const track = element("div", "parbench-bar");
     const tolerance = element("div", "tolerance");
@@ -146,7 +149,7 @@ function render({ model, el }) {
     for (const column of ["rank", "ratio", "throughput", "memory", "evidence", "blocks", "verdict"])
       setText(kept.cells[column], row[column] ?? "");
     kept.cells.verdict.title = row.details ?? "";
-    setText(kept.label, row.candidate);
+    setName(kept.label, row.candidate);
     kept.cells.name.title = row.candidate;
     kept.swatch.style.background = row.colour;
     const bar = row.bar;
@@ -202,11 +205,6 @@ function render({ model, el }) {
     trust.className = state.warned ? "parbench-trust warned" : "parbench-trust";
     setText(trust, state.trust.join("\n"));
     trust.style.whiteSpace = "pre-line";
-    const said = state.log.join("\n");
-    if (log.dataset.said !== said) {
-      log.dataset.said = said;
-      log.replaceChildren(...state.log.map((line) => element("div", "", line)));
-    }
   }
 
   const onFile = (message) => {

@@ -20,6 +20,7 @@ from parbench_lab.panel.curves import ALONE_S, Curves
 from parbench_lab.panel.heartbeat import Act, Heartbeat
 from parbench_lab.panel.presenter import board_state, code_of, table_as_csv
 from parbench_lab.panel.race_board import RaceBoard
+from parbench_lab.panel.race_log import RaceLog
 from parbench_lab.panel.static_page import RacePage, still_html
 from parbench_lab.racing.control import RaceControl
 
@@ -60,6 +61,7 @@ class RacePanel:
             return
         self.curves = Curves(control)
         self.board = RaceBoard(self._on_word)
+        self.log = RaceLog()
         self.message = widgets.HTML()
         self._make_controls()
         self.widget = self._lay_out()
@@ -115,8 +117,10 @@ class RacePanel:
                 widgets.HBox([self.note, self.pin], layout=row),
             ]
         )
-        right = widgets.VBox([self.board, self.curves.figure])
-        main = widgets.Box([left, right])
+        places = {"controls": left, "board": self.board, "log": self.log}
+        for place, widget in {**places, "plots": self.curves.figure}.items():
+            widget.add_class(f"parbench-at-{place}")
+        main = widgets.Box([*places.values(), self.curves.figure])
         main.add_class("parbench-main")
         root = widgets.VBox([main])
         root.add_class("parbench-panel")
@@ -249,7 +253,9 @@ class RacePanel:
 
     def _show_board(self, board: Scoreboard) -> None:
         started, phase = self._control.started, board.phase
-        self.board.show(self._state(board))
+        state = self._state(board)
+        self.log.show(state.pop("log"))
+        self.board.show(state)
         self.controls.follow(self._control.settings)
         self.controls.tell_gpu(self._control.not_measured.get("gpu_utilization", ""))
         running = started and phase != "ended"

@@ -30,6 +30,7 @@ from parbench_lab.plots.scaling import (
     series_labels,
 )
 from parbench_lab.plots.sizes import SizesData, sizes_data, sizes_figure
+from parbench_lab.plots.theme import themes
 from parbench_lab.plots.throughput import ThroughputData, throughput_data, throughput_figure
 from parbench_lab.plots.together import race_figures
 from parbench_lab.plots.usage import usage_data, usage_figure
@@ -73,6 +74,7 @@ __all__ = [
     "series_labels",
     "sizes_data",
     "sizes_figure",
+    "themes",
     "throughput_data",
     "throughput_figure",
     "usage_data",

@@ -14,7 +14,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 STUDY = {"workers": [1, 2], "repeats": 2}
 SMALL: dict[str, dict[str, Any]] = {
     "00_start_here": {"headless": True, "seconds": 6.0},
-    "01_first_race": {"seconds": 5.0, "batch_size": 500},
+    "01_first_race": {"headless": True, "seconds": 5.0, "batch_size": 500},
     "02_live_challenger": {"headless": True, "seconds": 8.0},
     "03_measure_scaling": {**STUDY, "size": 500_000},
     "04_amdahl_gustafson_usl": {**STUDY, "headless": True},

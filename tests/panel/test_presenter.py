@@ -69,10 +69,12 @@ def test_the_bars_hold_their_points_and_the_leader_stands_left_of_the_tolerance(
     assert fair[1] < slow[1] < slow[2] <= 1.0
 
 
-def test_a_candidate_without_a_ratio_has_no_bar():
-    board = scoreboard([standing("new", 1)])
+def test_a_candidate_without_a_ratio_has_no_bar_and_says_that_it_comes():
+    board = scoreboard([standing("new", 1), standing("out", 2, VerdictKind.ELIMINATED)])
 
-    assert state_of(board)["rows"][0]["bar"] is None
+    new, out = state_of(board)["rows"]
+    assert (new["bar"], new["ratio"]) == (None, "not yet")
+    assert (out["bar"], out["ratio"]) == (None, "-")
 
 
 @pytest.mark.parametrize(

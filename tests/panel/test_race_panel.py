@@ -12,6 +12,7 @@ from ipywidgets.widgets import widget
 from parbench_lab.core.standing import VerdictKind
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.panel.race_panel import RacePanel
+from parbench_lab.racing.history import LogLine
 from tests.panel.races import (
     EVIL,
     RememberingRace,
@@ -333,3 +334,15 @@ def test_closing_the_race_closes_its_panel():
         assert panel_threads()
 
     assert panel_threads() == []
+
+
+def test_the_log_is_a_widget_of_its_own_with_the_newest_sentence_first(panel, race):
+    race.log_lines = (*race.log_lines, LogLine(at_s=2.0, sentence=f"note: {EVIL}"))
+    panel.refresh()
+
+    assert comes(panel.log, "_lines", lambda lines: len(lines) == 2)
+    assert panel.log._lines == [f"2.0 s  note: {EVIL}", "1.0 s  worker cpu-0 is ready"]
+
+
+def test_a_page_is_told_in_one_sentence(panel):
+    assert repr(panel.page()) == "Plots and table of the race 'windows' (racing, run run-1)"
