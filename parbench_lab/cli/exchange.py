@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from parbench_lab.store.exchange import Found
 
 OWN = "parbench"
-MEBIBYTE = 2**20
+MEGABYTE = 10**6
 
 
 @click.command(
@@ -94,8 +94,8 @@ def export_runs(
 @click.option(
     "--max-bytes",
     type=click.IntRange(min=1),
-    default=256 * MEBIBYTE,
-    show_default="256 MiB",
+    default=256 * MEGABYTE,
+    show_default="256 MB",
     help="Refuse larger files.",
 )
 @store_option

@@ -73,7 +73,7 @@ def refuse_other_kinds_and_ended(summary: RunSummary) -> None:
     Raises
     ------
     UsageError
-        With what it is. A failed race is let through: its journal says whether it may go on.
+        With what it is.
     """
     if summary.kind == "study":
         raise UsageError(
@@ -83,7 +83,7 @@ def refuse_other_kinds_and_ended(summary: RunSummary) -> None:
         raise UsageError(
             f"run {summary.id} is no race but a {summary.kind}: name a race of parbench runs"
         )
-    if summary.status not in ("running", INTERRUPTED, "failed"):
+    if summary.status not in ("running", INTERRUPTED):
         reason = (summary.result or {}).get("reason") or summary.status
         raise UsageError(
             f"run {summary.id} has ended ({printable(str(reason))}); parbench show {summary.id}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import itertools
@@ -108,8 +109,10 @@ def import_function(path: str) -> Callable[..., Any]:
         try:
             found = getattr(found, part)
         except AttributeError as error:
+            close = difflib.get_close_matches(part, dir(found), n=1)
+            guess = f"; did you mean {close[0]!r}?" if close else ""
             raise UnknownNameError(
-                f"candidate {path!r}: {module_name!r} has no {qualname!r}"
+                f"candidate {path!r}: {module_name!r} has no {qualname!r}{guess}"
             ) from error
     if not callable(found):
         raise UnknownNameError(f"candidate {path!r} is not callable")

@@ -89,6 +89,7 @@ def test_what_cannot_be_taken_up_says_why_and_what_to_type(run, files, words):
     [
         ("study", "running", "parbench scale --resume 20260102-abcd$"),
         ("watch", "finished", "is no race but a watch"),
+        ("race", "failed", r"has ended \(failed\)"),
         ("race", "decided", r"has ended \(decided\); parbench show 20260102-abcd$"),
     ],
 )

@@ -141,6 +141,8 @@ def test_an_import_string_is_found_or_says_what_is_missing():
         import_function("nowhere.at_all:f")
     with pytest.raises(UnknownNameError, match="has no"):
         import_function("math:nothing")
+    with pytest.raises(UnknownNameError, match="did you mean 'sqrt'"):
+        import_function("math:sqr")
     with pytest.raises(UnknownNameError, match="not callable"):
         import_function("math:pi")
 

@@ -24,7 +24,7 @@ from parbench_lab.store.exchange.checking import parsed, refuse_malformed
 from parbench_lab.store.exchange.writing import FORMAT
 from parbench_lab.store.importers import IMPORTERS, About, importer_of, records_of
 
-DEFAULT_MAX_BYTES = 256 * 2**20
+DEFAULT_MAX_BYTES = 256 * 10**6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
