@@ -161,8 +161,12 @@ def _told(
     point, low, high = (factor * v for v in (estimate.point, estimate.low, estimate.high))
     if low == high:
         return f"{point:,.3g}{unit}"
-    digits = ".0f" if short and abs(low) >= 10 and high < 1000 else ",.3g"
-    return f"{point:,.3g}{unit}\n[{low:{digits}}, {high:{digits}}]"
+    return f"{point:,.3g}{unit}\n[{_end(low, short=short)}, {_end(high, short=short)}]"
+
+
+def _end(value: float, *, short: bool) -> str:
+    """Return an end of an interval; whole numbers where there is little room."""
+    return f"{value:.0f}" if short and 10 <= abs(value) < 1000 else f"{value:,.3g}"
 
 
 def _law_words(

@@ -69,6 +69,8 @@ def told(estimate: Estimate | None, quantity: Quantity) -> str:
     >>> half = Estimate(point=0.5, low=0.45, high=0.52, confidence=0.95, n=5)
     >>> told(half, "efficiency"), told(half, "time_s"), told(None, "speedup")
     ('50 % [45, 52]', '500 ms [450 ms, 520 ms]', '-')
+    >>> told(Estimate(point=0.9, low=-0.4, high=1.8, confidence=0.95, n=3), "serial_fraction")
+    'not certain [-40, 180]'
     """
     if estimate is None:
         return NOTHING
@@ -84,6 +86,8 @@ def told_interval(point: float, low: float, high: float, quantity: Quantity) -> 
         return duration(point) + (f" [{ends}]" if low < high else "")
     factor, unit = (1.0, "") if quantity == "speedup" else (100.0, " %")
     interval = f" [{factor * low:.3g}, {factor * high:.3g}]" if low < high else ""
+    if quantity == "serial_fraction" and low <= 0.0 and high >= 1.0:
+        return f"not certain{interval}"
     return f"{factor * point:.3g}{unit}{interval}"
 
 

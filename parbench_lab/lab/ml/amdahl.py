@@ -173,7 +173,13 @@ def _words(
     used = [row for row in rows if not row.oversubscribed]
     source = f"from the speedup of {used[-1].speedup.point:.2f} at {used[-1].workers} workers"
     shares = f"{serial.point:.1%} ({serial.low:.1%} to {serial.high:.1%})"
-    sentences = [f"{shares} of {benchmark.curve_operation} does not speed up, {source}."]
+    told = f"{shares} of {benchmark.curve_operation} does not speed up, {source}."
+    if serial.low <= 0.0 and serial.high >= 1.0:
+        told = (
+            f"How much of {benchmark.curve_operation} does not speed up is not certain: all from "
+            f"0% to 100% agrees with what was measured, {source}."
+        )
+    sentences = [told]
     if limit.low == float("inf"):
         sentences.append("No limit shows: the serial part may be nothing at all.")
     elif limit.high == float("inf"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -18,7 +19,10 @@ from parbench_lab.lab.ml.results import (
     Target,
 )
 
-_MARK = " (more workers than cores)"
+_LINE = 79
+"""Letters that a line has at most, so that a common terminal breaks none."""
+_INDENT = "  "
+_CROWDED = "* not measurable here (more workers than cores)"
 
 
 def print_benchmark_results(
@@ -38,40 +42,42 @@ def print_benchmark_results(
 
 def benchmark_text(benchmark: ScalabilityBenchmark) -> str:
     """Return the tables of a benchmark, the judged targets and Amdahl's law, as text."""
-    parts = [_heading(benchmark), operation_table(benchmark.operations)]
+    parts = [_heading(benchmark), "By operation\n" + operation_table(benchmark.operations)]
     if benchmark.levels:
         parts.append(f"Workers: {benchmark.curve_operation}\n" + level_table(benchmark.levels))
     if benchmark.batch_sizes:
         title = f"Batch sizes: {benchmark.curve_operation}, {benchmark.curve_unit} per second"
         parts.append(f"{title}\n{batch_table(benchmark.batch_sizes)}")
-    parts.append("Targets\n" + target_table(benchmark.targets))
+    parts.append("Targets\n" + target_lines(benchmark.targets))
     if benchmark.levels:
         parts.append("Amdahl's law\n" + _law_text(benchmark))
     return "\n\n".join(parts)
 
 
 def operation_table(rows: Sequence[OperationRow]) -> str:
-    """Return a line per operation.
+    """Return two lines per operation: what it is about, and its figures.
 
     The grade says good above 85 %, fair from 70 %, poor below, or not certain where the interval
     of the efficiency holds both good and poor.
     """
-    head = ("operation", "items", "sequential", "parallel", "speedup", "efficiency", "waiting")
-    lines = [
+    head = ("sequential", "parallel", "speedup", "efficiency", "waiting", "grade")
+    figures = [
         (
-            row.name,
-            f"{row.size} {row.unit}",
             duration(row.sequential_s.point),
             duration(row.parallel_s.point),
             _interval(row.speedup),
             f"{row.efficiency.point:.0%}",
             "-" if row.idle_share is None else f"{row.idle_share.point:.0%}",
             _grade(row),
-            _same(identical=row.identical),
         )
         for row in rows
     ]
-    return _table((*head, "grade", "results"), lines)
+    first, *others = _table(head, figures).splitlines()
+    lines = [_INDENT + first]
+    for row, told in zip(rows, others, strict=True):
+        about = f"{row.name}, {row.size:,} {row.unit}"
+        lines += [f"{about}: results {_same(identical=row.identical)}", _INDENT + told]
+    return "\n".join([*lines, *_crowded(rows)])
 
 
 def level_table(rows: Sequence[LevelRow]) -> str:
@@ -87,7 +93,8 @@ def level_table(rows: Sequence[LevelRow]) -> str:
         )
         for row in rows
     ]
-    return _table(("workers", "time", "speedup", "efficiency", "grade", "results"), lines)
+    table = _table(("workers", "time", "speedup", "efficiency", "grade", "results"), lines)
+    return "\n".join([table, *_crowded(rows)])
 
 
 def batch_table(rows: Sequence[BatchRow]) -> str:
@@ -105,10 +112,10 @@ def batch_table(rows: Sequence[BatchRow]) -> str:
     return _table(("batch", "sequential", "parallel", "speedup", "results"), lines)
 
 
-def target_table(targets: Sequence[Target]) -> str:
-    """Return a line per target."""
-    lines = [(target.name, str(target.verdict), target.found) for target in targets]
-    return _table(("target", "verdict", "found"), lines)
+def target_lines(targets: Sequence[Target]) -> str:
+    """Return a line per target, and what was found below it."""
+    told = ((f"{target.name}: {target.verdict}", target.found) for target in targets)
+    return "\n".join(line for head, found in told for line in (head, _wrapped(found, _INDENT)))
 
 
 def amdahl_text(analysis: AmdahlAnalysis) -> str:
@@ -118,7 +125,7 @@ def amdahl_text(analysis: AmdahlAnalysis) -> str:
         (str(row.workers), _interval(row.speedup), f"{row.efficiency.point:.0%}")
         for row in analysis.projections
     ]
-    return "\n".join([*analysis.words, _table(head, lines)])
+    return "\n".join([*map(_wrapped, analysis.words), _table(head, lines)])
 
 
 def _heading(benchmark: ScalabilityBenchmark) -> str:
@@ -132,11 +139,27 @@ def _law_text(benchmark: ScalabilityBenchmark) -> str:
     try:
         return amdahl_text(amdahl_analysis(benchmark))
     except UsageError as error:
-        return f"not measurable here: {error}"
+        return _wrapped(f"not measurable here: {error}")
 
 
 def _grade(row: OperationRow | LevelRow) -> str:
-    return "not measurable here" + _MARK if row.oversubscribed else str(row.grade)
+    return "*" if row.oversubscribed else str(row.grade)
+
+
+def _crowded(rows: Sequence[OperationRow | LevelRow]) -> Sequence[str]:
+    """Return what the mark means, where it is."""
+    return [_CROWDED] if any(row.oversubscribed for row in rows) else []
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        text,
+        _LINE,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _same(*, identical: bool) -> str:

@@ -157,6 +157,18 @@ def test_more_workers_than_cores_are_never_judged():
     assert "not measurable here (more workers than cores)" in benchmark_text(crowded)
 
 
+def test_no_line_is_longer_than_a_common_terminal():
+    names = ("batch_inference_with_uncertainty", "grid_search")
+    rows = [
+        replace(operation(1.31, workers=8, cores=2, idle=0.3, name=name), speedup=about(999.0))
+        for name in names
+    ]
+    text = benchmark_text(benchmark(operations=rows, workers=8, cores=2))
+
+    assert max(map(len, text.splitlines())) < 80
+    assert "batch_inference_with_uncertainty, 1,000 rows: results identical" in text
+
+
 def test_a_backend_that_tells_no_spans_is_not_judged_for_waiting():
     found = benchmark(operations=[operation(6.0, idle=None)])
 
@@ -197,6 +209,14 @@ def test_the_words_say_what_the_levels_show(speedups, words):
     assert any(words in sentence for sentence in found.words)
 
 
+def test_a_speedup_that_may_be_anything_gives_no_share():
+    found = benchmark(levels=[level(1, 1.0), level(2, 1.4, spread=0.5)])
+
+    (first, *_) = amdahl_analysis(found).words
+
+    assert first.startswith("How much of batch_inference does not speed up is not certain")
+
+
 def test_a_crowded_level_is_shown_and_not_used():
     levels = [level(2, 1.9, cores=4), level(4, 3.6, cores=4), level(8, 3.6, cores=4)]
 
@@ -230,9 +250,10 @@ def test_the_printed_tables_are_aligned_and_complete():
     for heading in ("operation", "Workers: batch_inference", "Batch sizes", "Targets", "Amdahl"):
         assert heading in text
     lines = text.splitlines()
-    head, row = (next(line for line in lines if line.startswith(s)) for s in ("operat", "prepro"))
+    about = next(n for n, line in enumerate(lines) if line.startswith("preprocess"))
+    head, row = lines[about - 1], lines[about + 1]
     assert head.index("speedup") == row.index("6.00 [5.88, 6.12]")
-    assert row.endswith("identical")
+    assert lines[about].endswith("identical")
 
 
 def test_without_levels_and_batches_their_tables_are_left_out():
