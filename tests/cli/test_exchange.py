@@ -108,12 +108,12 @@ def test_a_file_that_does_not_tell_its_machine_is_said_to_be_alone(shell, tmp_pa
         pytest.param(("import", "bad.json"), 1, "bad.json: is no JSON", id="no JSON"),
         pytest.param(("import", "bad.json", "--max-bytes", "3"), 2, "more than 3 bytes", id="big"),
         pytest.param(("export",), 2, "say where to with --output FILE", id="nowhere"),
-        pytest.param(("export", "zebra", "--json"), 1, "no run 'zebra'", id="no run"),
+        pytest.param(("export", "zebra", "--json"), 2, "no run 'zebra'", id="no run"),
         pytest.param(("prune",), 2, "give one of --keep", id="nothing said"),
         pytest.param(("prune", "--keep", "1", "--older-than", "1d"), 2, "one of", id="two"),
         pytest.param(("prune", "--older-than", "soon"), 2, "an age like 12h, 90d", id="age"),
         pytest.param(("prune", "--keep", "0"), 2, "--keep", id="keep none"),
-        pytest.param(("prune", "--pin", "zebra"), 1, "no run 'zebra'", id="pin nothing"),
+        pytest.param(("prune", "--pin", "zebra"), 2, "no run 'zebra'", id="pin nothing"),
     ],
 )
 def test_what_goes_wrong_is_one_line_and_a_code(shell, tmp_path, words, code, said):
