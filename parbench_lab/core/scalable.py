@@ -48,6 +48,9 @@ class Scalable:
     tolerance
         Largest relative difference between the results of two worker counts. 0: they must be
         identical bit by bit; a reduction whose order of summation changes needs more.
+    libraries
+        Names of packages that it uses, beside those that are always there: their versions tell
+        machines apart.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class Scalable:
     unit: str = "items"
     tolerance: float = 0.0
     cut: Callable[[Scalable, int], Scalable] | None = None
+    libraries: tuple[str, ...] = ()
 
     @property
     def batch_unit(self) -> str:

@@ -140,7 +140,7 @@ class ScalingStudy(StudyView):
         self.batch_reason = merged_words(self.scalable, plan, batch_sizes)
         if plan.adaptive and cluster is not None:
             raise UsageError("adaptive workers follow the load of this machine: leave cluster out")
-        self._machine = detect_machine()
+        self._machine = detect_machine(self.scalable.libraries)
         self._store, self._owns_store = parts.store_of(store)
         self._recording = threading.Lock()
         self._began = _resumed is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from parbench_lab.core.candidate import import_function
@@ -140,15 +141,11 @@ def _scalable(
     thing: Any, make_case: Callable[..., Any] | None, name: str, tolerance: float | None
 ) -> Scalable:
     if isinstance(thing, Scalable):
-        kept = thing.tolerance if tolerance is None else tolerance
-        return Scalable(
+        return replace(
+            thing,
             name=name or thing.name,
-            run=thing.run,
             make_case=make_case or thing.make_case,
-            default_size=thing.default_size,
-            unit=thing.unit,
-            tolerance=kept,
-            cut=thing.cut,
+            tolerance=thing.tolerance if tolerance is None else tolerance,
         )
     if not callable(thing) or not takes_map(thing):
         given = getattr(thing, "__name__", type(thing).__name__)

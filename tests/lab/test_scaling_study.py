@@ -1,5 +1,6 @@
 """The study as a user meets it: names in, a stored curve out, resumed where it was cut off."""
 
+import contextlib
 import threading
 
 import pytest
@@ -33,6 +34,19 @@ def test_a_function_of_a_notebook_cell_gives_a_curve_that_is_kept(tmp_path):
     assert curve.agreement == "all 4 results are identical bit by bit"
     assert (summary.name, summary.status) == ("squares", "finished")
     assert summary.result == {"runs": 4, "planned": 4}
+
+
+def test_the_libraries_that_a_job_names_are_kept_with_its_machine(tmp_path):
+    job = pb.Scalable(name="squares", run=squares, make_case=numbers, libraries=("pytest",))
+    options = {"workers": [1], "sizes": [20], "repeats": 1}
+    with pb.ScalingStudy(job, store=tmp_path / "runs.db", **options) as study:
+        study.run()
+    with contextlib.closing(open_store(tmp_path / "runs.db")) as store:
+        (summary,) = store.runs(kind="study")
+        machine = store.header(summary.id).document["machine"]
+
+    assert machine["libraries"]["pytest"] == pytest.__version__
+    assert "orjson" not in machine["libraries"]
 
 
 def test_several_backends_and_sizes_stand_side_by_side():

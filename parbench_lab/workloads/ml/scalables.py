@@ -274,7 +274,7 @@ def run_features(job: Job, *, map: Map) -> Any:
 
 _SCALABLES: Mapping[str, Scalable] = MappingProxyType(
     {
-        job.name: job
+        job.name: replace(job, libraries=("sklearn",))
         for job in (
             Scalable(
                 name="batch_inference",
