@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bokeh.models import ColumnDataSource, DataRange1d, Range1d
+from bokeh.models import ColumnDataSource, DataRange1d, Range1d, Segment
 from bokeh.plotting import figure
 
 from parbench_lab.plots import theme
@@ -49,7 +49,8 @@ def draw(data: WhatIfData, *, log: bool) -> figure:
     )  # fmt: skip
     # what grows without end would press everything else to the ground: it leaves the frame
     bent = [line for line in lines if line.name in ("Amdahl", "USL")]
-    made.y_range.renderers = lines if log else [*points, *bent]
+    intervals = [one for one in made.renderers if isinstance(one.glyph, Segment)]
+    made.y_range.renderers = [*intervals, *(lines if log else [*points, *bent])]
     theme.add_legend(made, legend)
     _add_hovers(made, points, lines, here)
     return made
@@ -68,7 +69,7 @@ def _add_points(made: figure, data: WhatIfData) -> tuple[list[tuple[str, list[An
 def _measured(made: figure, source: ColumnDataSource, index: int) -> Any:
     look: dict[str, Any] = {"color": theme.colour_of(index), "muted_alpha": 0.08}
     made.segment(
-        "workers", "speedup_low", "workers", "speedup_high", source=source, line_width=1.5, **look
+        "workers", "speedup_from", "workers", "speedup_to", source=source, line_width=1.5, **look
     )
     return made.scatter(
         "workers", "speedup", source=source, size=8, marker=theme.marker_of(index), **look

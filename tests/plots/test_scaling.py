@@ -348,6 +348,12 @@ def test_what_moves_in_the_figure_has_the_names_and_columns_of_its_sources():
     assert sources["scaling:points:job, threads"].data["workers"] == [1, 2, 4, 8, 16]
 
 
+def test_the_axis_of_what_if_holds_the_measured_intervals():
+    made = what_if_figure(what_if_data(strong(noise=0.3, repeats=3)))
+
+    assert sum(isinstance(r.glyph, Segment) for r in made.y_range.renderers) == 1
+
+
 def test_what_if_reaches_the_measured_points_and_draws_no_fitted_law():
     data = what_if_data(strong(), upto=4)
 
