@@ -42,7 +42,7 @@ _LABELS = {
 }
 _DESCRIPTION_WIDTH = "108px"
 _ROW = {"width": "100%"}
-_BOX = {"width": "84px", "flex": "0 0 auto"}
+_BOX = {"width": "80px", "flex": "0 0 auto"}
 _BESIDE = {"min_width": "80px", "margin": "2px 0 0 6px"}
 
 
