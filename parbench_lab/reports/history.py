@@ -21,6 +21,7 @@ from parbench_lab.reports.machines import (
     MACHINE_DIGITS,
     machine_differences,
     machine_documents,
+    machine_hosts,
     machine_names,
 )
 from parbench_lab.reports.text import SPARKS, plain_table, sparkline
@@ -63,12 +64,16 @@ class RecordedHistory:
         Fingerprint to the model of its processor, where known.
     differences
         Fingerprint to what else tells a machine from the first one of that model.
+    hosts
+        Fingerprint to that of the machine whatever was raced on it, where known: a workload's
+        own libraries part series, and no machines.
     """
 
     name: str
     rows: tuple[HistoryRow, ...]
     machines: Mapping[str, str]
     differences: Mapping[str, str] = field(default_factory=dict)
+    hosts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def points(self) -> list[SeriesPoint]:
@@ -87,7 +92,8 @@ class RecordedHistory:
         """How much there is, and what stands out."""
         runs = len({point.run_id for row in self.rows for point in row.points})
         series = "1 series" if len(self.rows) == 1 else f"{len(self.rows)} series"
-        machines = count(len({row.key.machine for row in self.rows}), "machine")
+        seen = {row.key.machine for row in self.rows}
+        machines = count(len({self.hosts.get(name, name) for name in seen}), "machine")
         alarms = sum(mark.kind == "alarm" and mark.worse for mark in self.marks)
         hints = sum(mark.kind == "hint" for mark in self.marks)
         return (
@@ -157,6 +163,7 @@ def read_history(
         rows=_rows(points, marks),
         machines=machine_names(documents),
         differences=machine_differences(documents),
+        hosts=machine_hosts(documents),
     )
 
 

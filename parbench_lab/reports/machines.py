@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from parbench_lab.analysis.comparison.machines import beside
@@ -31,6 +32,11 @@ def machine_names(documents: Documents) -> dict[str, str]:
     return {name: printable(str(model)) for name, model in models.items() if model}
 
 
+def machine_hosts(documents: Documents) -> dict[str, str]:
+    """Return fingerprint to that of the machine whatever was raced on it (`Machine.host`)."""
+    return {name: machine.host.fingerprint for name, machine in _described(documents)}
+
+
 def machine_differences(documents: Documents) -> dict[str, str]:
     """Return fingerprint to what tells a machine from the first one of its model.
 
@@ -38,12 +44,14 @@ def machine_differences(documents: Documents) -> dict[str, str]:
     """
     first: dict[str, tuple[str, Machine]] = {}
     found = {}
-    for name, told in documents.items():
-        try:
-            machine = Machine.from_json(told)
-        except (TypeError, ValueError):
-            continue
+    for name, machine in _described(documents):
         called, other = first.setdefault(machine.cpu_model, (name, machine))
         if called != name:
             found[name] = printable(beside(machine, other, called=called[:MACHINE_DIGITS]))
     return found
+
+
+def _described(documents: Documents) -> Iterator[tuple[str, Machine]]:
+    for name, told in documents.items():
+        with contextlib.suppress(TypeError, ValueError):  # told in part, or by another version
+            yield name, Machine.from_json(told)

@@ -118,6 +118,7 @@ def test_machines_of_one_model_are_told_apart_by_what_they_differ_in(tmp_path):
     assert f"machine {first}: Abacus 3\n" in text
     difference = f"as {first} but for scikit-learn 1.9.1 ({first}: not there)"
     assert f"machine {second}: Abacus 3, {difference}" in text
+    assert "2 runs, 2 series, 1 machine:" in text
 
 
 def test_a_figure_is_of_one_machine_and_has_its_marks(record):
