@@ -118,7 +118,8 @@ def race(ctx: click.Context, /, **_params: Any) -> None:
     """Race implementations in parallel and eliminate the certainly worse ones.
 
     WORKLOAD is a built-in one (`parbench workloads` lists them); MODULE or FILE.py races every
-    function marked with @candidate. Ctrl-C ends the race with its result so far.
+    function marked with @candidate (MODULE:CLASS where it has several workloads); modules of the
+    current folder are found too. Ctrl-C ends the race with its result so far.
 
     In the table, "ratio" is the median over up to 1000 blocks in which a candidate met the
     leader; "time" and "items/s" are of the median of its latest 128 runs, whoever ran beside it,
