@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,23 @@ def test_a_notebook_runs_from_top_to_bottom(notebook, tmp_path):
     assert printed(cells).count(": not answered yet\n") == len(answers)
     assert printed(cells).count(": right\n") == len(answers)
     assert ": not yet" not in printed(cells)
+
+
+def test_run_all_of_the_first_notebook_ends_in_a_decision(tmp_path):
+    first = NOTEBOOKS[0]
+
+    papermill.execute_notebook(
+        first,
+        tmp_path / first.name,
+        {"seconds": 120.0, "store": str(tmp_path / "runs.db")},  # as in JupyterLab: not headless
+        progress_bar=False,
+        kernel_name="python3",
+        cwd=tmp_path,
+    )
+
+    cells = nbformat.read(tmp_path / first.name, as_version=4)["cells"]
+    assert re.search("wins|are equal within the tolerance", printed(cells[-1:]))
+    assert "Traceback" not in printed(cells)
 
 
 def printed(cells: list[Any]) -> str:
