@@ -22,8 +22,8 @@ def running_races() -> tuple[ParallelBenchmarking, ...]:
 
     Examples
     --------
-    >>> running_races()
-    ()
+    >>> [race.run_id for race in running_races() if not race.running]
+    []
     """
     with _lock:
         known = [race for reference in _started if (race := reference()) is not None]
