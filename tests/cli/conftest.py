@@ -9,6 +9,12 @@ from parbench_lab.cli import parbench
 from tests.cli.doubles import Visitors
 
 
+@pytest.fixture(autouse=True)
+def _path_as_it_was(monkeypatch):
+    # a command lets modules of its folder be imported: not by the tests that follow
+    monkeypatch.setattr(sys, "path", sys.path[:])
+
+
 @pytest.fixture
 def visitors():
     return Visitors()
@@ -18,7 +24,6 @@ def visitors():
 def shell(visitors, tmp_path, monkeypatch):
     """Run a command line in an empty folder, over doubles."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", sys.path[:])
     monkeypatch.delenv("PARBENCH_STORE", raising=False)
 
     def run(*words, env=None):

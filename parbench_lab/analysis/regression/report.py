@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from parbench_lab.analysis.regression.outlook import Finding, Outlook
 from parbench_lab.analysis.regression.series import WatchVerdict
 from parbench_lab.core import wording
 from parbench_lab.core.estimate import Estimate
+
+SLACK = 1.2
+"""A night that is advised has so many times the blocks that are missing: noise varies."""
 
 _GOALS: Mapping[Finding, str] = {
     "regression": "a regression",
@@ -92,11 +96,10 @@ class SeriesReport:
         shown = "neither a change nor equality is shown by now"
         if self.outlook is None:
             return f"{shown}; how many blocks would show one cannot be told from these"
-        more, night = self.outlook.blocks, self.blocks + self.outlook.blocks
-        goal = _GOALS[self.outlook.finding]
-        return (
-            f"{shown}; about {more:,} more blocks like these would show {goal} (--blocks {night})"
-        )
+        more, goal = self.outlook.blocks, _GOALS[self.outlook.finding]
+        night = 10 * math.ceil((self.blocks + SLACK * more) / 10)
+        told = f"about {more:,} more blocks like these would show {goal}"
+        return f"{shown}; {told} (try --blocks {night})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

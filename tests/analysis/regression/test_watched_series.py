@@ -162,7 +162,7 @@ def test_an_undecided_report_says_how_many_blocks_are_missing():
     untold = SeriesReport(verdict=WatchVerdict.UNDECIDED, **fields)
 
     assert told.sentence.endswith(
-        "about 110 more blocks like these would show a regression (--blocks 170)"
+        "about 110 more blocks like these would show a regression (try --blocks 200)"
     )
     assert untold.sentence.endswith("cannot be told from these")
 
