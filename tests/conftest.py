@@ -1,7 +1,7 @@
 """Which tests keep to one process where the suite runs in two (`--dist loadgroup`).
 
 Pages share one JupyterLab, and races measure: each of the two groups runs one test at a time. All
-others go to whichever process is free.
+others go to whichever process is free, a file at a time: what a file sets up is set up once.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ GROUPS = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     for item in items:
+        group = str(item.path)
         if item.path.is_relative_to(HERE):
-            group = GROUPS.get(item.path.relative_to(HERE).parts[0])
-            if group is not None:
-                item.add_marker(pytest.mark.xdist_group(group))
+            group = GROUPS.get(item.path.relative_to(HERE).parts[0], group)
+        item.add_marker(pytest.mark.xdist_group(group))
