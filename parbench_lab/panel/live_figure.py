@@ -86,7 +86,7 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         self._silent_s = silent_s
         self._views: dict[str, View] = {}
         self._wanted: dict[str, int] = {}
-        self._pings: set[str] = set()
+        self._pings = set[str]()
         self._wants_code = False
         self._queue = Queue()
         self._settings: dict[tuple[str, str], Any] = {}

@@ -146,6 +146,7 @@ def test_a_race_that_was_lost_stays_resumable_when_there_is_no_cluster_yet(tmp_p
         names, Summing(), executor=ScriptedExecutor({"good": seconds(0.01)}), store=path
     ) as bench:
         bench.start()
+        assert bench._engine.wait_for(lambda state: state.blocks > 0)
         bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
         assert bench.wait("finished", timeout_s=30)
         before = bench.result()

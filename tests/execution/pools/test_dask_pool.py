@@ -231,8 +231,9 @@ def test_dasks_own_timings_tell_computing_from_unpacking(pool):
     computed = shares_of(pool, lambda seconds: _slowly(seconds).seconds, [0.05] * 8)
 
     assert unpacked.told_by == computed.told_by == "dask"
-    assert unpacked.unpack > 0.4 > 4 * unpacked.compute
-    assert computed.compute > 0.4 > 4 * computed.unpack
+    # what waiting takes beside them is the machine's affair
+    assert unpacked.unpack > max(0.1, 4 * unpacked.compute)
+    assert computed.compute > max(0.1, 4 * computed.unpack)
     for shares in (unpacked, computed):
         parts = (
             shares.compute, shares.transfer, shares.unpack, shares.serial, shares.imbalance,
