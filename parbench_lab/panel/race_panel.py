@@ -7,6 +7,7 @@ seconds (starting, adding) is done by the panel's thread. Rule 3: closing it lea
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,9 +27,11 @@ from parbench_lab.racing.control import RaceControl
 
 FAST_S = 0.1
 CALM_S = 0.5
+MEASURING = ("racing", "watching")
 UNSEEN_S = 1.0
-EAGER_TICKS = 60
 EAGER_S = 0.03
+EAGER_FOR_S = 1.8
+"""So long a page that waits for a first measurement at a new batch size is shown little else."""
 BOARD_EVERY = 3
 """Every so-manieth fast tick redraws the board: three times a second can be read."""
 
@@ -51,7 +54,7 @@ class RacePanel:
     def __init__(self, control: RaceControl, *, headless: bool = False) -> None:
         self._control = control
         self._headless = headless
-        self._eager = 0
+        self._awaited_until_s = 0.0
         self._starting = False
         self._ticks = 0
         self._still: Any = None
@@ -174,8 +177,8 @@ class RacePanel:
             self.curves.figure.flush_soon(sources=())
             self.curves.figure.hold(ALONE_S)  # who drags sees the line go, not ten other drawings
         elif name == "batch_size":
-            self._eager = EAGER_TICKS
-            self.curves.figure.hold(EAGER_TICKS * EAGER_S)
+            self._awaited_until_s = time.monotonic() + EAGER_FOR_S
+            self.curves.figure.hold(EAGER_FOR_S)
         self.refresh()
 
     def _on_word(self, message: Mapping[str, Any]) -> None:
@@ -236,18 +239,23 @@ class RacePanel:
         if not self._is_watched():
             return UNSEEN_S
         phase = self._control.scoreboard.phase if self._control.started else "new"
-        if phase not in ("racing", "watching"):
+        if phase not in MEASURING:
             return CALM_S
-        return EAGER_S if self._eager > 0 else FAST_S
+        return FAST_S if self._awaited(phase) is None else EAGER_S
+
+    def _awaited(self, phase: str) -> int | None:
+        """Return the batch size whose first measurement a user waits for, if one can come now."""
+        if phase not in MEASURING or time.monotonic() >= self._awaited_until_s:
+            return None
+        return self._control.settings.batch_size
 
     def _tick(self, *, everything: bool = True) -> None:
         board = self._control.scoreboard
         self._ticks += 1
-        size = self._control.settings.batch_size
-        awaited = size if self._eager > 0 else None
+        awaited = self._awaited(board.phase)
         self.curves.tick(board, watched=self._is_watched(), awaited=awaited)
-        if awaited is not None:
-            self._eager = 0 if self.curves.shown_size == size else self._eager - 1
+        if awaited is not None and self.curves.shown_size == awaited:
+            self._awaited_until_s = 0.0
         if everything or (awaited is None and self._ticks % BOARD_EVERY == 0):
             self._show_board(board)
 

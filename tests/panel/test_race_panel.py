@@ -307,6 +307,17 @@ def test_a_real_race_is_started_changed_and_stopped_from_the_panel():
     assert panel_threads() == []
 
 
+def test_who_waits_for_a_batch_size_that_is_never_measured_sees_the_race_end(panel, race):
+    panel.controls.controls["batch_size"].value = 500.0
+    race.scoreboard = scoreboard(batch_size=500)
+    panel.refresh()
+    assert comes(panel.board, "_state", lambda state: "batch size 500 " in state["facts"])
+
+    race.scoreboard = scoreboard(phase="ended")
+
+    assert comes(panel.board, "_state", lambda state: state["phase"] == "ended")
+
+
 def test_closing_the_panel_of_a_real_race_lets_it_race_on():
     with scripted_race(policy="never") as bench:
         panel = RacePanel(bench)

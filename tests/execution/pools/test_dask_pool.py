@@ -227,13 +227,13 @@ def _slowly(seconds):
 def test_dasks_own_timings_tell_computing_from_unpacking(pool):
     pool.take_spans()  # from here on Dask notes them
 
-    # parts long enough that what a busy machine adds between them is the smaller share
+    # what a busy machine adds between the parts is neither: only the two are compared
     unpacked = shares_of(pool, lambda heavy: heavy.seconds, [Heavy(0.2)] * 8)
     computed = shares_of(pool, lambda seconds: _slowly(seconds).seconds, [0.2] * 8)
 
     assert unpacked.told_by == computed.told_by == "dask"
-    assert unpacked.unpack > 0.4 > 4 * unpacked.compute
-    assert computed.compute > 0.4 > 4 * computed.unpack
+    assert unpacked.unpack > 4 * unpacked.compute
+    assert computed.compute > 4 * computed.unpack
     for shares in (unpacked, computed):
         parts = (
             shares.compute, shares.transfer, shares.unpack, shares.serial, shares.imbalance,
