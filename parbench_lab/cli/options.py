@@ -10,6 +10,7 @@ import click
 
 from parbench_lab.cli.config import Layer
 from parbench_lab.cli.doors import Doors
+from parbench_lab.core.reading import whole_number
 from parbench_lab.racing.settings import knobs
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -120,7 +121,7 @@ class _Number(click.ParamType[float]):
     def __init__(self, *, whole: bool) -> None:
         self.name = "integer" if whole else "number"
         self._words = "a whole number" if whole else "a number"
-        self._parse = _whole if whole else float
+        self._parse = whole_number if whole else float
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -129,17 +130,6 @@ class _Number(click.ParamType[float]):
             return self._parse(value)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is not {self._words}", param, ctx)
-
-
-def _whole(text: Any) -> int:
-    """Return a whole number; ``1e6`` is one too."""
-    try:
-        return int(text)
-    except ValueError:
-        number = float(text)
-        if not number.is_integer():
-            raise
-        return int(number)
 
 
 def knob_options(function: F) -> F:

@@ -212,6 +212,9 @@ class RunStore(Protocol):
     that says what to do. Safe to call from any thread.
     """
 
+    def check_writable(self) -> None:
+        """Raise where nothing can be written now, and change nothing but what writing needs."""
+
     def create_run(self, header: RunHeader) -> None:
         """Begin a run."""
 

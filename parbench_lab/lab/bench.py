@@ -21,19 +21,17 @@ from parbench_lab.core.ports import (
     RunHeader,
     RunStore,
     Workload,
-    workload_metrics,
     workload_name,
 )
 from parbench_lab.core.series import Mode
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.errors import ParbenchError, RaceError, UsageError
-from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts, running
-from parbench_lab.lab.provenance import checked_mode, provenance
+from parbench_lab.lab.provenance import checked_mode
 from parbench_lab.lab.verbs import RaceVerbs
-from parbench_lab.racing import events, journal, narration
+from parbench_lab.racing import events, journal
 from parbench_lab.racing.engine import RaceEngine
-from parbench_lab.racing.result import RaceResult, winner_of
+from parbench_lab.racing.result import RaceResult
 from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
 from parbench_lab.store import new_run_id
@@ -161,7 +159,6 @@ class ParallelBenchmarking(RaceVerbs):
         self._run_id = ""
         self._started = False
         self._closed = False
-        self._result: RaceResult | None = None
         self._engine = self._new_engine(self.fresh_state())
         for candidate in self._candidates:
             self._engine.enter(candidate)
@@ -202,18 +199,31 @@ class ParallelBenchmarking(RaceVerbs):
         ------
         ClusterError
             If there is no cluster.
+        StoreError
+            If the store cannot be written; no worker was started then.
         """
         if self._started:
             return
         if self._closed:
             raise UsageError("this race is closed; make a new ParallelBenchmarking")
+        self._store.check_writable()
         fresh = not self._run_id
         if fresh:
             self._run_id = new_run_id(dt.datetime.now(dt.UTC), os.urandom(4))
 
         def keep() -> None:  # a race that never begins leaves no run behind
             if fresh:
-                self._store.create_run(self._header())
+                self._store.create_run(
+                    parts.race_header(
+                        self._run_id,
+                        self._workload,
+                        self._candidates,
+                        settings=self._settings_at_start,
+                        seed=self._seed,
+                        configuration=self._configuration,
+                        mode=self._mode,
+                    )
+                )
 
         try:
             self._engine.start(self._run_id, self._workload, self._candidates, opened=keep)
@@ -298,7 +308,7 @@ class ParallelBenchmarking(RaceVerbs):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    # ------------------------------------------------------------ looking
+    # ------------------------------------------------------------ showing
 
     def panel(self, *, headless: bool = False) -> RacePanel:
         """Return the control panel with its plots; the last line of a cell shows it.
@@ -337,24 +347,6 @@ class ParallelBenchmarking(RaceVerbs):
 
     def _ipython_display_(self) -> None:
         self.panel()._ipython_display_()
-
-    def result(self) -> RaceResult:
-        """Return the result: final once the race has ended, else as it stands.
-
-        Raises
-        ------
-        RaceError, StoreError
-            If the engine broke.
-        """
-        self._refuse_unstarted()
-        if self._engine.error is not None:
-            raise self._engine.error
-        ended = self._engine.ended
-        if ended is None:
-            return self._make_result("running", "the race goes on")
-        if self._result is None:
-            self._result = self._make_result(ended.status, ended.reason)
-        return self._result
 
     # ------------------------------------------------------------ coming back to a run
 
@@ -461,46 +453,6 @@ class ParallelBenchmarking(RaceVerbs):
             on_end=self._keep_result,
             next_seq=found.next_seq if found else 0,
             started_at_s=found.at_s if found else 0.0,
-        )
-
-    def _header(self) -> RunHeader:
-        return RunHeader(
-            id=self._run_id,
-            kind="race",
-            name=workload_name(self._workload),
-            started_utc=dt.datetime.now(dt.UTC).isoformat(),
-            document={
-                "workload": parts.importable_workload(self._workload),
-                "candidates": [parts.candidate_document(c) for c in self._candidates],
-                "settings": self._settings_at_start.as_json(),
-                "metrics": [dataclasses.asdict(m) for m in workload_metrics(self._workload)],
-                "objectives": list(parts.default_objectives(self._workload)),
-                "seed": self._seed,
-                "configuration": self._configuration,
-                **provenance(
-                    detect_machine(parts.own_libraries(self._workload, self._candidates)),
-                    mode=self._mode,
-                ),
-            },
-        )
-
-    def _make_result(self, status: str, reason: str) -> RaceResult:
-        board = self.scoreboard
-        objectives = self._objectives()
-        winner, front = winner_of(board, n_objectives=len(objectives))
-        return RaceResult(
-            run_id=self._run_id,
-            workload=workload_name(self._workload),
-            status=status,
-            reason=reason,
-            winner=None if status == "failed" else winner,
-            front=front,
-            sentence=narration.conclusion(board, status, reason, objectives),
-            scoreboard=board,
-            settings=self.settings,
-            log=self.log,
-            not_measured=self.not_measured,
-            resumable=status == "failed" and self._engine.resumable,
         )
 
     def _keep_result(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.libraries import libraries_of
-from parbench_lab.core.ports import Executor, RunStore, Workload, workload_name
+from parbench_lab.core.ports import (
+    Executor,
+    RunHeader,
+    RunStore,
+    Workload,
+    workload_metrics,
+    workload_name,
+)
+from parbench_lab.core.series import Mode
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_cores
+from parbench_lab.hardware.detect import detect_machine
+from parbench_lab.lab.provenance import provenance
 from parbench_lab.racing.result import jsonable
 from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
@@ -142,6 +153,36 @@ def candidate_document(candidate: Candidate) -> dict[str, Any]:
         "parameters": jsonable(candidate.parameters),
         "resources": dict(candidate.resources),
     }
+
+
+def race_header(
+    run_id: str,
+    workload: Workload,
+    candidates: Iterable[Candidate],
+    *,
+    settings: Settings,
+    seed: int,
+    configuration: Mapping[str, Any],
+    mode: Mode,
+) -> RunHeader:
+    """Return what a race's run says of itself: enough to take it up again, here or elsewhere."""
+    entered = tuple(candidates)
+    return RunHeader(
+        id=run_id,
+        kind="race",
+        name=workload_name(workload),
+        started_utc=dt.datetime.now(dt.UTC).isoformat(),
+        document={
+            "workload": importable_workload(workload),
+            "candidates": [candidate_document(candidate) for candidate in entered],
+            "settings": settings.as_json(),
+            "metrics": [dataclasses.asdict(m) for m in workload_metrics(workload)],
+            "objectives": list(default_objectives(workload)),
+            "seed": seed,
+            "configuration": dict(configuration),
+            **provenance(detect_machine(own_libraries(workload, entered)), mode=mode),
+        },
+    )
 
 
 def found_again(document: Mapping[str, Any], known: Mapping[str, Candidate]) -> Candidate:

@@ -210,10 +210,6 @@ class RaceVerbs(RaceView):
     def _policy_of(self, name: str) -> EliminationPolicy:
         return self._own_policies.get(name) or policy_by_name(name)
 
-    def _refuse_unstarted(self) -> None:
-        if not self._started:
-            raise UsageError("the race has not started; call start()")
-
     def _refuse_unknown(self, name: str) -> None:
         names = [candidate.name for candidate in self._candidates]
         if name not in names:

@@ -14,10 +14,12 @@ from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.core.wording import odds, printable
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.elimination.registry import POLICIES
+from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_cores
 from parbench_lab.lab import live, parts
 from parbench_lab.lab.usage_keeping import UsageKeeper, no_gpu_here
 from parbench_lab.monitoring.wording import gpu_not_measured
+from parbench_lab.racing import narration
 from parbench_lab.racing.engine import RaceEngine
 from parbench_lab.racing.history import (
     LogLine,
@@ -25,7 +27,7 @@ from parbench_lab.racing.history import (
     SizeSummary,
     TimedMeasurement,
 )
-from parbench_lab.racing.result import ranking_frame
+from parbench_lab.racing.result import RaceResult, ranking_frame, winner_of
 from parbench_lab.racing.scoreboard import sizes
 from parbench_lab.racing.settings import Settings
 
@@ -55,6 +57,7 @@ class RaceView:
 
     def __init__(self) -> None:
         self._panel: RacePanel | None = None
+        self._result: RaceResult | None = None
         # asked through this object: a race that is taken up again has another engine
         self._keeper = UsageKeeper(
             look=self._asked_usage, keep=self._store_usage, clock=self._race_time_s
@@ -213,11 +216,52 @@ class RaceView:
             ]
         )
 
+    def result(self) -> RaceResult:
+        """Return the result: final once the race has ended, else as it stands.
+
+        Raises
+        ------
+        RaceError, StoreError
+            If the engine broke.
+        """
+        self._refuse_unstarted()
+        if self._engine.error is not None:
+            raise self._engine.error
+        ended = self._engine.ended
+        if ended is None:
+            return self._make_result("running", "the race goes on")
+        if self._result is None:
+            self._result = self._make_result(ended.status, ended.reason)
+        return self._result
+
     def __repr__(self) -> str:
         phase = self.scoreboard.phase if self._started else "not started"
         run = f", run {self._run_id}" if self._run_id else ""
         names = ", ".join(printable(candidate.name) for candidate in self._candidates)
         return f"ParallelBenchmarking: {self.workload_name} ({phase}{run}), candidates {names}"
+
+    def _refuse_unstarted(self) -> None:
+        if not self._started:
+            raise UsageError("the race has not started; call start()")
+
+    def _make_result(self, status: str, reason: str) -> RaceResult:
+        board = self.scoreboard
+        objectives = self._objectives()
+        winner, front = winner_of(board, n_objectives=len(objectives))
+        return RaceResult(
+            run_id=self._run_id,
+            workload=workload_name(self._workload),
+            status=status,
+            reason=reason,
+            winner=None if status == "failed" else winner,
+            front=front,
+            sentence=narration.conclusion(board, status, reason, objectives),
+            scoreboard=board,
+            settings=self.settings,
+            log=self.log,
+            not_measured=self.not_measured,
+            resumable=status == "failed" and self._engine.resumable,
+        )
 
     def _asked_usage(self) -> Sequence[WorkerUsage]:
         return self._executor.usage()

@@ -12,7 +12,17 @@ import psutil
 
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.errors import UsageError
-from parbench_lab.hardware.gpu import VISIBLE, Gpu, GpuError, Nvml, find_gpus, open_nvml, read_gpu
+from parbench_lab.hardware.gpu import (
+    VISIBLE,
+    Gpu,
+    GpuError,
+    GpuSample,
+    Nvml,
+    find_gpus,
+    open_nvml,
+    read_gpu,
+)
+from parbench_lab.monitoring.patience import Question
 from parbench_lab.monitoring.throttling import note_throttling
 from parbench_lab.monitoring.wording import NO_GPU_WORKER
 
@@ -36,7 +46,8 @@ class GpuAtHand:
 class Sampler:
     """Tells what this process does since the last sample; the first one knows no CPU.
 
-    A sample takes about 0.1 ms, and on a GPU what the driver takes for seven questions.
+    A sample takes about 0.1 ms, and on a GPU what the driver takes for seven questions; a driver
+    that hangs is waited for once, for half a second, and then not measured until it answers.
 
     Parameters
     ----------
@@ -61,6 +72,7 @@ class Sampler:
         self._process = psutil.Process()
         self._own = Rate()
         self._host = Rate()
+        self._gpu_question = Question(self._read_gpu)
 
     @property
     def has_gpu(self) -> bool:
@@ -91,11 +103,18 @@ class Sampler:
         )
         return self._with_gpu(usage, now_ns)
 
-    def _with_gpu(self, usage: WorkerUsage, now_ns: int) -> WorkerUsage:
+    def _read_gpu(self) -> GpuSample | None:
         nvml, gpu = self._at_hand.nvml, self._at_hand.gpu
-        if nvml is None or gpu is None:
+        return None if nvml is None or gpu is None else read_gpu(nvml, gpu)
+
+    def _with_gpu(self, usage: WorkerUsage, now_ns: int) -> WorkerUsage:
+        gpu = self._at_hand.gpu
+        if gpu is None:
             return dataclasses.replace(usage, not_measured=(("gpu", self._at_hand.reason),))
-        sample = read_gpu(nvml, gpu)
+        sample = self._gpu_question.answer()
+        if sample is None:
+            reason = f"the GPU driver has not answered for {self._gpu_question.open_s:.1f} s"
+            sample = GpuSample(uuid=gpu.uuid, reason=reason)
         if sample.throttle is not None:
             note_throttling(now_ns, sample.throttle)
         lost = (("gpu", sample.reason),) if sample.reason else ()

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from parbench_lab.core.reading import whole_number
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.reports.parameters import ANY, DICT, LIST, SCALARS, Parameter
 
@@ -151,7 +152,7 @@ def _parsed(kind: str, item: str, text: str) -> Any:
     readers: Mapping[str, Callable[[str], Any]] = {
         "str": str,
         "bool": _truth,
-        "int": _whole,
+        "int": whole_number,
         "float": float,
         DICT: lambda written: _plain(json.loads(written)),
     }
@@ -163,16 +164,6 @@ def _truth(text: str) -> bool:
     if word not in (*_TRUE, *_FALSE):
         raise ValueError(text)
     return word in _TRUE
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        number = float(text)
-        if not number.is_integer():
-            raise
-        return int(number)
 
 
 def _list(item: str, text: str) -> list[Any]:

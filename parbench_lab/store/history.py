@@ -53,6 +53,16 @@ class SqlRunStore(RunReader):
         super().__init__(place)
         self._keys: dict[str, int] = {}
 
+    def check_writable(self) -> None:
+        """Make the tables ready, so that whoever cannot write hears it before anything starts.
+
+        Raises
+        ------
+        StoreError
+            If nothing can be written.
+        """
+        self._database.write(lambda _connection: None)
+
     def create_run(self, header: RunHeader) -> None:
         """Begin a run.
 

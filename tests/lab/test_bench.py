@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 import parbench_lab as pb
 from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.standing import VerdictKind
-from parbench_lab.errors import SettingError, UnknownNameError, UsageError
+from parbench_lab.errors import SettingError, StoreError, UnknownNameError, UsageError
 from parbench_lab.racing.journal import replay
 from parbench_lab.store import open_store
+from parbench_lab.testing import ScriptedExecutor
 from tests.chaos.candidates import Summing, good, slower, slowest, spend
 
 
@@ -180,6 +182,21 @@ def test_a_race_without_a_cluster_at_the_address_fails_in_one_line():
 
     assert "127.0.0.1:1" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_store_that_cannot_be_written_is_told_before_any_worker_starts(tmp_path):
+    with contextlib.closing(open_store(tmp_path / "runs.db")) as store:
+        store.check_writable()
+    executor = ScriptedExecutor({"good": lambda rng, case, block: 0.01})
+
+    with pb.ParallelBenchmarking(
+        [good], Summing(), store=f"sqlite:///{tmp_path}/runs.db?mode=ro", executor=executor
+    ) as bench:
+        with pytest.raises(StoreError, match="reading only"):
+            bench.start()
+
+        assert executor.usage() == ()
+        assert bench.run_id == ""
 
 
 def test_a_closed_race_cannot_be_started_again():
