@@ -57,6 +57,7 @@ class RacePanel:
         self._awaited_until_s = 0.0
         self._starting = False
         self._ticks = 0
+        self._phase = "new"
         self._still: Any = None
         self._still_phase = ""
         self._heart: Heartbeat | None = None
@@ -238,10 +239,9 @@ class RacePanel:
     def _pace_s(self) -> float:
         if not self._is_watched():
             return UNSEEN_S
-        phase = self._control.scoreboard.phase if self._control.started else "new"
-        if phase not in MEASURING:
+        if self._phase not in MEASURING:
             return CALM_S
-        return FAST_S if self._awaited(phase) is None else EAGER_S
+        return FAST_S if self._awaited(self._phase) is None else EAGER_S
 
     def _awaited(self, phase: str) -> int | None:
         """Return the batch size whose first measurement a user waits for, if one can come now."""
@@ -251,8 +251,9 @@ class RacePanel:
 
     def _tick(self, *, everything: bool = True) -> None:
         board = self._control.scoreboard
+        self._phase = board.phase if self._control.started else "new"
         self._ticks += 1
-        awaited = self._awaited(board.phase)
+        awaited = self._awaited(self._phase)
         self.curves.tick(board, watched=self._is_watched(), awaited=awaited)
         if awaited is not None and self.curves.shown_size == awaited:
             self._awaited_until_s = 0.0

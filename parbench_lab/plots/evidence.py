@@ -102,6 +102,7 @@ def evidence_figure(
                 line_dash="dashed",
                 line_width=2,
                 name="evidence:threshold",
+                level="overlay",  # moved without drawing anything else anew
             )
         )
     theme.add_legend(made, legend)

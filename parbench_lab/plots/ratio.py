@@ -101,6 +101,7 @@ def ratio_figure(
                 line_dash="dashed",
                 line_width=1.5,
                 name="ratio:tolerance",
+                level="overlay",  # moved without drawing anything else anew
             )
         )
     theme.add_hover(
