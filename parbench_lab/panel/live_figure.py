@@ -28,8 +28,9 @@ from bokeh.models import ColumnDataSource
 from parbench_lab.panel.live_message import Operation, bokehjs, packed
 from parbench_lab.panel.live_queue import Queue, View, group_of
 
-UNACKNOWLEDGED = 2
-"""Messages on the way at most: a slow page gets fewer and larger ones."""
+UNACKNOWLEDGED = 1
+"""Messages on the way at most, and one more for what a user waits for: a page that still draws
+gets nothing else to draw."""
 
 BUSY_SHARE = 0.1
 """Of its time a page may be busy with drawing what it is sent, so that it stays smooth."""
@@ -74,7 +75,7 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         *,
         max_hz: float = 10.0,
         themes: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
-        longest_tick_s: float = 1.0,
+        longest_tick_s: float = 3.0,
         patience_s: float = 5.0,
         silent_s: float = 15.0,
     ) -> None:
@@ -289,7 +290,8 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
             return False
         now_s = time.monotonic()
         behind = self._seq - min(view.acknowledged for view in self._views.values())
-        ready = behind < UNACKNOWLEDGED or now_s - self._sent_s >= self._patience_s
+        allowed = UNACKNOWLEDGED + self._urgent
+        ready = behind < allowed or now_s - self._sent_s >= self._patience_s
         return ready and (self._urgent or now_s >= self._next_tick_s())
 
     def _next_tick_s(self) -> float:

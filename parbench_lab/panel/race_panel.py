@@ -177,7 +177,8 @@ class RacePanel:
             self.curves.lines()
             self.curves.figure.flush_soon(sources=())
             self.curves.figure.hold(ALONE_S)  # who drags sees the line go, not ten other drawings
-        elif name == "batch_size":
+            return  # and the board at its next turn
+        if name == "batch_size":
             self._awaited_until_s = time.monotonic() + EAGER_FOR_S
             self.curves.figure.hold(EAGER_FOR_S)
         self.refresh()
@@ -257,7 +258,7 @@ class RacePanel:
         self.curves.tick(board, watched=self._is_watched(), awaited=awaited)
         if awaited is not None and self.curves.shown_size == awaited:
             self._awaited_until_s = 0.0
-        if everything or (awaited is None and self._ticks % BOARD_EVERY == 0):
+        if awaited is None and (everything or self._ticks % BOARD_EVERY == 0):
             self._show_board(board)
 
     def _show_board(self, board: Scoreboard) -> None:

@@ -8,13 +8,15 @@ nobody's verdict; and its second run somewhere, warm, fixes how often its calls 
 from __future__ import annotations
 
 from parbench_lab.core.measurement import Measurement
-from parbench_lab.racing.allocation import MAX_BLOCKS_PER_TASK
 from parbench_lab.racing.dispatch import Plan, Wish
 from parbench_lab.racing.ledger import Ledger
 from parbench_lab.racing.race import Race, Worker
 
 SLOW_S = 5.0
 """A first run that lasts so long needs no second one: nobody would repeat it."""
+
+RUNS_PER_TASK = 4
+"""Results come when a task ends, and who just changed the batch size waits for the first ones."""
 
 PATIENCE_S = 1.0
 """How long those who have practised wait for the others."""
@@ -35,7 +37,7 @@ def due(race: Race, worker: Worker) -> list[Wish]:
             if second:
                 ledger.settling.add(name)
             wishes.append(Wish(names=(name,), purpose="scout"))
-        if len(wishes) == MAX_BLOCKS_PER_TASK:
+        if len(wishes) == RUNS_PER_TASK:
             break
     return wishes
 

@@ -98,6 +98,7 @@ class Race:
         self.phase: Phase = "racing"
         self.at_s = 0.0
         self.touched_s = 0.0
+        self.recalled = -1
         self.epoch = 0
         self.blocks = 0
         self.measurements = 0
@@ -291,7 +292,8 @@ class Race:
     def recall(self) -> None:
         """Ask for the tasks that are out."""
         if self.in_flight():
-            self.commands.append(events.Recall(task=self.dispatcher.last_task))
+            self.recalled = self.dispatcher.last_task
+            self.commands.append(events.Recall(task=self.recalled))
 
     @property
     def resumable(self) -> bool:

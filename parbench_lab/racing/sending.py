@@ -12,6 +12,8 @@ from parbench_lab.racing.dispatch import Plan, Wish
 from parbench_lab.racing.race import Challenge, Race
 
 QUEUED_TASKS = 2
+MOST_TASKS = 6
+"""Of a worker, with those that were recalled and are still on their way back."""
 ALONE_AFTER_BLOCKS = 20
 CHALLENGE_SHARE = 0.1
 JOINING_S = 2.0
@@ -30,8 +32,14 @@ def fill(race: Race) -> None:
         return
     for depth in range(1, QUEUED_TASKS + 1):
         for name in active:
-            if len(race.workers[name].tasks) < depth:
+            if _has_room(race, name, depth):
                 _send_next(race, name)
+
+
+def _has_room(race: Race, name: str, depth: int) -> bool:
+    """Return whether a worker has fewer tasks than that; new ones do not wait for recalled ones."""
+    tasks = race.workers[name].tasks
+    return len(tasks) < MOST_TASKS and sum(task > race.recalled for task in tasks) < depth
 
 
 def _note_missing(race: Race, active: list[str]) -> None:
