@@ -37,7 +37,7 @@ def fill(race: Race) -> None:
 
 
 def _has_room(race: Race, name: str, depth: int) -> bool:
-    """Return whether a worker has fewer tasks than that; new ones do not wait for recalled ones."""
+    """Return whether a worker has fewer tasks than that; recalled ones do not hold up new ones."""
     tasks = race.workers[name].tasks
     return len(tasks) < MOST_TASKS and sum(task > race.recalled for task in tasks) < depth
 

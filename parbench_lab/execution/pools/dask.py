@@ -48,7 +48,7 @@ class DaskPool(LanePool):
     """Workers of a Dask cluster; see `parbench_lab.core.pool.Pool`.
 
     Every worker has the next parcel waiting, so that it does not wait for the client; tiny parts
-    go together, as many as fill some 50 ms. Large arrays are mapped from files where all workers
+    go together, as many as fill 50 to 200 ms. Large arrays are mapped from files where all workers
     are on this machine, and scattered through Dask, once to each, where they are not.
 
     Parameters
