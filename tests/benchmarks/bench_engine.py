@@ -48,7 +48,7 @@ def spinner(seconds, label):
 def race(seconds, *, workers, **knobs):
     """Return the last scoreboard of five equal spinners that are never eliminated, and the duty
     cycle from `WARM_S` to the last full second.
-    """  # noqa: D205
+    """
     candidates = [spinner(seconds, label) for label in "abcde"]
     bench = pb.ParallelBenchmarking(
         candidates,
