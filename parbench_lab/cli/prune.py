@@ -12,9 +12,8 @@ from typing import Any
 import click
 
 from parbench_lab.cli.doors import Doors
-from parbench_lab.cli.options import common_options, examples, store_option
+from parbench_lab.cli.options import common_options, examples, store_of, store_option
 from parbench_lab.cli.output import checked_output, deliver
-from parbench_lab.cli.runs import store_of
 from parbench_lab.cli.stored import run_document
 from parbench_lab.core.runs import RunSummary
 from parbench_lab.core.wording import count, printable
@@ -58,7 +57,7 @@ class _Age(click.ParamType[dt.timedelta]):
     "--older-than",
     type=_Age(),
     metavar="AGE",
-    help="Instead: remove what began longer ago, like 12h, 90d or 8w.",
+    help="Instead: remove what began longer ago, like 12h, 90d or 8w (and has ended).",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @click.option("--pin", metavar="RUN", help="Remove nothing; never remove this run.")
@@ -70,8 +69,10 @@ def prune(ctx: click.Context, /, *, as_json: bool, output: Path | None, **params
     """Remove old runs with all that is kept of them.
 
     A series is one candidate of a workload at one size, on one machine, in one mode. A run goes
-    if it goes in every series it is part of; pinned ones stay. The file does not shrink: its free
-    space is used by the runs to come.
+    if it goes in every series it is part of. Pinned ones stay, and so do those that have not
+    ended: they are being written, or can be resumed. Of each machine the newest roofline and the
+    newest figures of the workload calibration stay whatever their age: machines are compared by
+    them. The file does not shrink: its free space is used by the runs to come.
     """
     path = checked_output(output)
     _refuse_nonsense(params)

@@ -17,6 +17,12 @@ INTERRUPTED = "interrupted"
 ROOFLINE = "roofline"
 """Kind of a run that holds what a machine attains: nobody means it by "latest"."""
 
+WATCH = "watch"
+"""Kind of a run that is a watch's night: two builds in turn, each in a process of its own."""
+
+CALIBRATION = "calibration"
+"""Name of the workload that tells machines apart by their speed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunHeader:

@@ -75,6 +75,35 @@ def beyond(
     return gone[::-1]
 
 
-def older(runs: Iterable[Kept], *, before_us: int) -> list[int]:
-    """Return the keys of the runs that began before an instant, but for pinned ones."""
-    return [run.run_key for run in runs if run.started_us < before_us and not run.pinned]
+def older(
+    runs: Sequence[Kept], yardsticks: Mapping[int, Iterable[Hashable]], *, before_us: int
+) -> list[int]:
+    """Return the keys of the ended runs that began before an instant, but for pinned ones.
+
+    Parameters
+    ----------
+    runs
+        Oldest first.
+    yardsticks
+        Of each run that others are compared by, by its key: what it is the yardstick of. The
+        newest of each stays, whatever its age.
+    before_us
+        Microseconds since 1970 in UTC.
+
+    Examples
+    --------
+    >>> runs = [Kept(run_key=i, started_us=i, ended=True, pinned=False) for i in (1, 2, 3)]
+    >>> older(runs, {1: ["machine"], 2: ["machine"]}, before_us=9)
+    [1, 3]
+    """
+    measuring = [run for run in runs if run.run_key in yardsticks]
+    replaced = beyond(measuring, yardsticks, keep=1)
+    spared = yardsticks.keys() - set(replaced)
+    return [
+        run.run_key
+        for run in runs
+        if run.started_us < before_us
+        and run.ended
+        and not run.pinned
+        and run.run_key not in spared
+    ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from parbench_lab.core.runs import CALIBRATION, ROOFLINE, WATCH
 from parbench_lab.errors import UsageError
 from parbench_lab.store.database import Database
 from parbench_lab.store.headers import RUNNING
@@ -17,6 +18,8 @@ from parbench_lab.store.pruning import Kept, beyond, older, refuse_nonsense
 from parbench_lab.store.schema import CANDIDATE, EPOCH, MACHINE, OF_A_RUN, RUN, SUMMARY
 
 __all__ = ["doomed", "refuse_nonsense", "remove"]
+
+_Series = tuple[Any, ...]
 
 
 def doomed(database: Database, *, keep: int | None, before: dt.datetime | None) -> list[int]:
@@ -47,7 +50,8 @@ def doomed(database: Database, *, keep: int | None, before: dt.datetime | None) 
     if before is not None:
         if before.tzinfo is None:
             raise UsageError(f"prune: the instant must be aware but got {before}")
-        return older(runs, before_us=microseconds(before))
+        yardsticks = _yardsticks(_series(database))
+        return older(runs, yardsticks, before_us=microseconds(before))
     return beyond(runs, _series(database), keep=keep or 1)
 
 
@@ -63,11 +67,11 @@ def remove(database: Database, keys: Sequence[int]) -> None:
         database.write(delete)
 
 
-def _series(database: Database) -> dict[int, set[tuple[Any, ...]]]:
+def _series(database: Database) -> dict[int, set[_Series]]:
     """Return the series of each run; one without figures belongs to those of its name."""
     about = (RUN.c.key, RUN.c.kind, RUN.c.name, RUN.c.mode, MACHINE.c.fingerprint)
     of_run = RUN.outerjoin(MACHINE, RUN.c.machine_key == MACHINE.c.key)
-    found: dict[int, set[tuple[Any, ...]]] = defaultdict(set)
+    found: dict[int, set[_Series]] = defaultdict(set)
     measured = (
         of_run.join(SUMMARY, SUMMARY.c.run_key == RUN.c.key)
         .join(
@@ -83,3 +87,14 @@ def _series(database: Database) -> dict[int, set[tuple[Any, ...]]]:
         if key not in found:
             found[key].add(tuple(what))
     return found
+
+
+def _yardsticks(series: Mapping[int, Iterable[_Series]]) -> dict[int, list[_Series]]:
+    """Return what comparisons of machines rest on: rooflines, and figures of the calibration."""
+    found = {key: [one for one in of_run if _is_yardstick(*one)] for key, of_run in series.items()}
+    return {key: ones for key, ones in found.items() if ones}
+
+
+def _is_yardstick(kind: str, name: str, *rest: Any) -> bool:
+    has_figures = len(rest) > len(("mode", "machine"))
+    return kind == ROOFLINE or (name == CALIBRATION and kind != WATCH and has_figures)

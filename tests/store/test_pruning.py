@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -49,7 +50,67 @@ def test_of_every_series_the_newest_stay_and_what_goes_is_in_none_of_them(drawn,
 def test_exactly_the_age_stays():
     runs = [Kept(run_key=i, started_us=i, ended=True, pinned=i == 0) for i in range(4)]
 
-    assert older(runs, before_us=2) == [1]
+    assert older(runs, {}, before_us=2) == [1]
+
+
+def test_what_has_not_ended_stays_whatever_its_age():
+    runs = [Kept(run_key=i, started_us=i, ended=i != 1, pinned=False) for i in range(3)]
+
+    assert older(runs, {}, before_us=9) == [0, 2]
+
+
+def test_the_newest_ended_yardstick_of_each_machine_stays_whatever_its_age():
+    runs = [Kept(run_key=i, started_us=i, ended=i != 3, pinned=False) for i in range(5)]
+    yardsticks = {1: ["a"], 2: ["a"], 3: ["a"], 4: ["b"]}
+
+    assert older(runs, yardsticks, before_us=9) == [0, 1]
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted"])
+def test_a_run_that_is_written_or_may_be_resumed_goes_by_no_age(status):
+    with contextlib.closing(open_store(":memory:")) as store:
+        store.create_run(header("a"))
+        store.append("a", [event(0, n_measurements=5)])
+        if status == "interrupted":
+            store.finish_run("a", status, {})
+
+        assert store.prune(before=LATER) == ()
+
+        store.append("a", [event(1)])
+        store.finish_run("a", "finished", {})
+        assert [run.id for run in store.prune(before=LATER)] == ["a"]
+
+
+def ended(store, run_id, *, day, machine, n_measurements=5, **fields):
+    begun = header(
+        run_id,
+        started_utc=f"2026-01-{day:02d}T00:00:00+00:00",
+        machine={"fingerprint": machine},
+        mode="micro",
+    )
+    store.create_run(replace(begun, **fields))
+    if n_measurements:
+        store.append(run_id, [event(0, n_measurements=n_measurements)])
+    store.finish_run(run_id, "finished", {})
+
+
+def test_the_newest_roofline_and_calibration_of_every_machine_outlive_the_rest():
+    roofline = {"kind": "roofline", "name": "roofline", "n_measurements": 0}
+    calibration = {"name": "calibration"}
+    with contextlib.closing(open_store(":memory:")) as store:
+        for day in (1, 2):
+            ended(store, f"roof-{day}", day=day, machine="aaaa", **roofline)
+            ended(store, f"calibration-{day}", day=day, machine="aaaa", **calibration)
+            ended(store, f"race-{day}", day=day, machine="aaaa")
+        ended(store, "other-roof", day=1, machine="bbbb", **roofline)
+        ended(store, "other-calibration", day=1, machine="bbbb", **calibration)
+        ended(store, "nothing", day=3, machine="aaaa", n_measurements=0, **calibration)
+        ended(store, "night", day=3, machine="aaaa", kind="watch", **calibration)
+
+        store.prune(before=LATER)
+
+        left = {run.id for run in store.runs()}
+        assert left == {"roof-2", "calibration-2", "other-roof", "other-calibration"}
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ import numpy as np
 
 from parbench_lab.analysis.comparison.verdicts import CONFIDENCE, Difference
 from parbench_lab.analysis.student import t_quantile
+from parbench_lab.core import runs
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.series import SeriesPoint
 from parbench_lab.core.wording import memory
 
-CALIBRATION = "calibration"
+CALIBRATION = runs.CALIBRATION
 """Name of the workload that tells machines apart by their speed."""
 FEWEST_KERNELS = 3
 UNKNOWN_MACHINE = "a run does not describe its machine"
