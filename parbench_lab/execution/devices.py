@@ -79,6 +79,9 @@ class Devices:
         self._used: dict[str, Any] = {}
         self._absent_at = -1
         self._held_bytes = 0.0
+        self._pool_bytes: float | None = None
+        self.judged_by_memory = False
+        """Whether somebody is judged by memory: then CuPy's pool is emptied before every run."""
 
     def synchronise(self) -> None:
         """Wait until the GPUs have done all that was asked of them.
@@ -101,29 +104,56 @@ class Devices:
         block = getattr(jax, "block_until_ready", None)  # absent while it is being imported
         return None if block is None else partial(_waited, block)
 
-    def begin_memory(self) -> None:
-        """Begin to watch the peak of the device memory that this process is handed out."""
-        torch = self._in_use().get("torch")
+    def begin_memory(self, *, thorough: bool = False) -> None:
+        """Begin to watch what this process is handed out of device memory.
+
+        CuPy's pool is emptied of what earlier runs left in it, or their memory would be taken
+        for this run's. The run then asks the driver anew, which takes time: so this is only done
+        where the time does not count, or where somebody is judged by memory.
+
+        Parameters
+        ----------
+        thorough
+            Whether the time of the run does not count.
+        """
+        used = self._in_use()
+        torch, cupy = used.get("torch"), used.get("cupy")
         if torch is not None:
             torch.cuda.reset_peak_memory_stats()
             self._held_bytes = float(torch.cuda.memory_allocated())
+        self._pool_bytes = 0.0 if cupy is None else None  # unused so far: it holds nothing
+        if cupy is not None and (thorough or self.judged_by_memory):
+            pool = cupy.get_default_memory_pool()
+            pool.free_all_blocks()
+            self._pool_bytes = float(pool.total_bytes())
 
     def end_memory(self) -> dict[str, float]:
         """Return metric name to bytes since `begin_memory`; empty where no framework tells.
 
-        PyTorch's allocator keeps its peak; CuPy's pool keeps what it was ever given, which is no
-        less than the peak. Numba and JAX tell neither.
+        PyTorch's allocator keeps its peak. CuPy's pool never shrinks during a run, so what it
+        grew by is no less than the peak of what the run used; it tells only where it was emptied
+        before and grew. Numba and JAX tell neither.
         """
         used = self._in_use()
-        values = {}
+        peak_bytes = growth_bytes = 0.0
         if "torch" in used:
             peak_bytes = float(used["torch"].cuda.max_memory_allocated())
-            values["peak_gpu_bytes"] = peak_bytes
-            values["peak_gpu_growth_bytes"] = max(0.0, peak_bytes - self._held_bytes)
-        if "cupy" in used:
-            pool_bytes = float(used["cupy"].get_default_memory_pool().total_bytes())
-            values["peak_gpu_bytes"] = values.get("peak_gpu_bytes", 0.0) + pool_bytes
-        return values
+            growth_bytes = max(0.0, peak_bytes - self._held_bytes)
+        total_bytes, grown_bytes = self._pool_grown()
+        if "torch" not in used and not grown_bytes:
+            return {}
+        return {
+            "peak_gpu_bytes": peak_bytes + (total_bytes if grown_bytes else 0.0),
+            "peak_gpu_growth_bytes": growth_bytes + grown_bytes,
+        }
+
+    def _pool_grown(self) -> tuple[float, float]:
+        """Return what CuPy's pool holds and by what it grew, in bytes; (0, 0) if not watched."""
+        cupy = self._in_use().get("cupy")
+        if cupy is None or self._pool_bytes is None:
+            return 0.0, 0.0
+        total_bytes = float(cupy.get_default_memory_pool().total_bytes())
+        return total_bytes, max(0.0, total_bytes - self._pool_bytes)
 
     def _in_use(self) -> Mapping[str, Any]:
         """Return the frameworks with a CUDA context here; one that has it keeps it."""
@@ -157,7 +187,7 @@ class DevicePeak:
 
     def begin(self, resident_bytes: int, *, thorough: bool) -> None:
         """Start both; main memory last, so that the other is not in it."""
-        self._devices.begin_memory()
+        self._devices.begin_memory(thorough=thorough)
         self._inner.begin(resident_bytes, thorough=thorough)
 
     def end(self) -> Mapping[str, float]:

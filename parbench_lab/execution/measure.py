@@ -136,6 +136,7 @@ class Rig:
         unrun: list[int] = []
         broken = ""
         progress.begin_task(task.number)
+        self._instruments.devices.judged_by_memory = task.memory
         self._surroundings.remember()
         self._threads.remember()
         with self._silence() if self._alone else contextlib.nullcontext():

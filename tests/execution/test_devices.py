@@ -83,8 +83,25 @@ def numba_cuda(*, initialised, has_context):
     return cuda
 
 
-def cupy(*, context, pool_bytes=0):
-    module = SimpleNamespace(waits=0)
+class Pool:
+    """Plays the memory pool of CuPy: blocks that are given back stay in it until it is emptied."""
+
+    def __init__(self):
+        self.used = self.held = 0
+
+    def use(self, n_bytes):
+        self.used += n_bytes
+        self.held = max(self.held, self.used)
+
+    def free_all_blocks(self):
+        self.held = self.used
+
+    def total_bytes(self):
+        return self.held
+
+
+def cupy(*, context):
+    module = SimpleNamespace(waits=0, pool=Pool())
 
     class Device:
         def synchronize(self):
@@ -93,7 +110,7 @@ def cupy(*, context, pool_bytes=0):
     module.cuda = SimpleNamespace(
         driver=SimpleNamespace(ctxGetCurrent=lambda: context), Device=Device
     )
-    module.get_default_memory_pool = lambda: SimpleNamespace(total_bytes=lambda: pool_bytes)
+    module.get_default_memory_pool = lambda: module.pool
     return module
 
 
@@ -208,17 +225,19 @@ class Anything:
         pass
 
 
-def run(rig, functions, *blocks):
+def run(rig, functions, *blocks, **options):
     program = Program(token="t", workload=Anything(), resolve=lambda name: functions[name])
-    return rig.run_task(task(0, *blocks), program, Silent())
+    return rig.run_task(task(0, *blocks, **options), program, Silent())
 
 
 @pytest.fixture
 def rig_on():
     rigs = []
 
-    def make(torch):
-        rigs.append(Rig(devices=Devices({"torch": torch})))
+    def make(torch=None, cupy=None):
+        loaded = {"torch": torch, "cupy": cupy}
+        modules = {name: module for name, module in loaded.items() if module is not None}
+        rigs.append(Rig(devices=Devices(modules)))
         return rigs[-1]
 
     yield make
@@ -260,12 +279,64 @@ def test_memory_of_torch_is_the_peak_of_its_allocator_and_its_growth():
     assert values == {"peak_gpu_bytes": 8 * MIB, "peak_gpu_growth_bytes": 5 * MIB}
 
 
-def test_memory_of_cupy_is_what_its_pool_was_given_and_tells_no_growth():
-    meter = DevicePeak(NO_PEAK, Devices({"cupy": cupy(context=1, pool_bytes=2 * MIB)}))
+def test_memory_of_cupy_is_what_its_pool_grew_by_and_what_it_holds_then():
+    played = cupy(context=1)
+    played.pool.use(3 * MIB)
+    meter = DevicePeak(NO_PEAK, Devices({"cupy": played}))
+
+    meter.begin(0, thorough=True)
+    played.pool.use(5 * MIB)
+    played.pool.use(-5 * MIB)
+
+    assert meter.end() == {"peak_gpu_bytes": 8 * MIB, "peak_gpu_growth_bytes": 5 * MIB}
+
+
+def test_memory_of_cupy_that_is_first_used_in_a_run_is_all_of_its_pool():
+    modules = {"cupy": cupy(context=0)}
+    meter = DevicePeak(NO_PEAK, Devices(modules))
 
     meter.begin(0, thorough=False)
+    modules["cupy"] = cupy(context=1)
+    modules["cupy"].pool.use(2 * MIB)
 
-    assert meter.end() == {"peak_gpu_bytes": 2 * MIB}
+    assert meter.end() == {"peak_gpu_bytes": 2 * MIB, "peak_gpu_growth_bytes": 2 * MIB}
+
+
+def used_and_given_back(played, n_bytes):
+    def runs(_case):
+        played.pool.use(n_bytes)
+        played.pool.use(-n_bytes)
+
+    return runs
+
+
+@pytest.mark.parametrize("order", [("large", "small", "numpy"), ("numpy", "small", "large")])
+def test_no_candidate_is_charged_with_what_cupys_pool_kept_of_another(rig_on, order):
+    played = cupy(context=1)
+    functions = {
+        "large": used_and_given_back(played, 64 * MIB),
+        "small": used_and_given_back(played, MIB),
+        "numpy": lambda _case: None,
+    }
+    blocks = [block(number, *order) for number in range(3)]
+
+    report = run(rig_on(cupy=played), functions, *blocks, memory=True)
+
+    for result in report.results:
+        told = {m.candidate: m.values.get("peak_gpu_bytes") for m in result.measurements}
+        assert told == {"large": 64 * MIB, "small": MIB, "numpy": None}
+
+
+def test_cupys_pool_is_left_alone_while_time_counts_and_nobody_is_judged_by_memory(rig_on):
+    played = cupy(context=1)
+    functions = {"large": used_and_given_back(played, 64 * MIB)}
+    blocks = [block(number, "large") for number in range(2)]
+
+    report = run(rig_on(cupy=played), functions, *blocks, warmup=1)
+
+    warm_up, judged = (result.measurements[0].values for result in report.results)
+    assert warm_up["peak_gpu_bytes"] == 64 * MIB
+    assert "peak_gpu_bytes" not in judged
 
 
 def test_memory_of_a_gpu_is_absent_where_none_is_used():

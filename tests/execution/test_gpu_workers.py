@@ -242,7 +242,7 @@ def test_a_kernel_is_in_the_time_and_its_compilation_in_the_warm_up_of_every_sea
     names = desk.publish(launches)
 
     for seat in ("gpu-0", "gpu-0.1"):
-        ended = desk.ended(desk.send(*names, worker=seat, blocks=3, warmup=1))[0]
+        ended = desk.ended(desk.send(*names, worker=seat, blocks=3, warmup=1, memory=True))[0]
         runs = [result.measurements[0] for result in ended.results]
 
         assert [run.warm_up for run in runs] == [True, False, False]

@@ -33,6 +33,10 @@ class _Pool:
     def total_bytes():
         return sum(COPIES)
 
+    @staticmethod
+    def free_all_blocks():
+        pass
+
 
 class linalg:  # noqa: N801
     @staticmethod

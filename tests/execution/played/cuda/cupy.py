@@ -4,6 +4,7 @@ import time
 
 _STARTED = []
 _UNTIL_NS = [0]
+_POOL = [0]
 SYNCHRONISED = []
 
 
@@ -12,6 +13,7 @@ def launch(seconds):
     if not _STARTED:
         _STARTED.append(True)
         seconds += 0.03
+    _POOL[0] = 4096
     _UNTIL_NS[0] = max(_UNTIL_NS[0], time.perf_counter_ns()) + int(1e9 * seconds)
 
 
@@ -22,7 +24,11 @@ def get_default_memory_pool():
 class _Pool:
     @staticmethod
     def total_bytes():
-        return 4096
+        return _POOL[0]
+
+    @staticmethod
+    def free_all_blocks():
+        _POOL[0] = 0
 
 
 class cuda:  # noqa: N801 - as the original is called
