@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from parbench_lab.hardware.cgroup import quota_cores
+from parbench_lab.hardware.topology import read_core_places
 
 
 def affinity_cores() -> int:
@@ -33,3 +36,49 @@ def usable_cores(*, affinity: int, quota: float | None) -> int:
 def available_cores() -> int:
     """Return how many workers can run at full speed here, by affinity and control groups."""
     return usable_cores(affinity=affinity_cores(), quota=quota_cores())
+
+
+def cores_within(places: Mapping[int, str], cpus: Collection[int]) -> int | None:
+    """Return on how many physical cores some logical ones lie, None where that is not known.
+
+    Parameters
+    ----------
+    places
+        Of each logical core, the name of the physical one: see `topology.parse_core_places`.
+    cpus
+        Numbers of the logical cores; one that has no place leaves all unknown.
+
+    Examples
+    --------
+    >>> cores_within({0: "0/0", 1: "0/1", 2: "0/0", 3: "0/1"}, {0, 2, 3})
+    2
+    >>> cores_within({0: "0/0"}, {0, 1}) is None
+    True
+    """
+    if not cpus or any(cpu not in places for cpu in cpus):
+        return None
+    return len({places[cpu] for cpu in cpus})
+
+
+def available_physical_cores(root: Path = Path("/")) -> int:
+    """Return how many physical cores this process may use, at least 1.
+
+    Two threads of one core share its units, so a worker on each of them is no second core:
+    scaling curves count these. Where the system does not tell which threads share a core, it is
+    the number of logical ones.
+
+    Parameters
+    ----------
+    root
+        Of the file system in which processors and control groups are looked up.
+
+    Examples
+    --------
+    >>> 1 <= available_physical_cores() <= available_cores()
+    True
+    """
+    within = None
+    if hasattr(os, "sched_getaffinity"):
+        within = cores_within(read_core_places(root), os.sched_getaffinity(0))
+    affinity = affinity_cores() if within is None else within
+    return usable_cores(affinity=affinity, quota=quota_cores(root))

@@ -56,6 +56,48 @@ def parse_cpuinfo(text: str) -> Cpus:
     )
 
 
+def parse_core_places(text: str) -> dict[int, str]:
+    r"""Return on which physical core ("package/core") each logical one lies, by its number.
+
+    Parameters
+    ----------
+    text
+        Of ``/proc/cpuinfo``; processors without a place (ARM) are left out.
+
+    Examples
+    --------
+    >>> block = "processor : {}\nphysical id : 0\ncore id : {}\n\n"
+    >>> parse_core_places(block.format(0, 0) + block.format(1, 0) + block.format(2, 1))
+    {0: '0/0', 1: '0/0', 2: '0/1'}
+    """
+    return {
+        int(fields["processor"]): f"{fields['physical id']}/{fields['core id']}"
+        for fields in map(_fields, re.split(r"\n\s*\n", text))
+        if fields.get("processor", "").isdecimal()
+        and "physical id" in fields
+        and "core id" in fields
+    }
+
+
+def read_core_places(root: Path = Path("/")) -> dict[int, str]:
+    """Return on which physical core each logical one lies, empty where the kernel does not tell.
+
+    A core is named by its package and number in ``/proc/cpuinfo``, or, where that does not name
+    it (ARM), by the logical cores that share it (``thread_siblings_list``).
+
+    Parameters
+    ----------
+    root
+        Of the file system to look into.
+    """
+    places = parse_core_places(read_text(root / "proc/cpuinfo") or "")
+    if places:
+        return places
+    folders = (root / "sys/devices/system/cpu").glob("cpu[0-9]*")
+    siblings = {int(f.name[3:]): read_text(f / "topology/thread_siblings_list") for f in folders}
+    return {cpu: text.strip() for cpu, text in siblings.items() if text and text.strip()}
+
+
 def parse_caches(folders: Iterable[CacheFiles]) -> tuple[Cache, ...]:
     """Return the caches, smallest level first; cores that share one count it once.
 

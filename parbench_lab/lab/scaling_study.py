@@ -16,7 +16,7 @@ from parbench_lab.analysis.trial import Trial
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunStore
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.errors import UsageError
-from parbench_lab.hardware.cores import available_cores
+from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
 from parbench_lab.lab.curve_rows import curve_rows, fit_rows
@@ -52,9 +52,10 @@ class ScalingStudy(StudyView):
         A built-in job's name, ``"package.module:function"``, a `Scalable`, or a function
         ``fn(case, *, map)`` together with `make_case`.
     workers
-        Worker counts; powers of two up to the cores that are ours by default. Counts beyond the
-        cores run and are marked. ``"adaptive"``: as many as the load of others on this machine
-        leaves room for, changed between parts; that gives a time, and neither speedup nor law.
+        Worker counts; powers of two up to the physical cores that are ours by default. Counts
+        beyond them run and are marked. ``"adaptive"``: as many as the load of others on this
+        machine leaves room for, changed between parts; that gives a time, and neither speedup
+        nor law.
     mode
         ``"strong"``: every count solves the same case; ``"weak"``: the case grows with it.
     backend
@@ -120,7 +121,7 @@ class ScalingStudy(StudyView):
         )
         self._options = dict(options or {})
         self._job = scalable if isinstance(scalable, str) else self.scalable.name
-        self.cores = available_cores()
+        self.cores = available_physical_cores()
         self._cluster = cluster
         self.backend_reason = ""
         """Why ``backend="auto"`` took the one it took; "" where it was given."""

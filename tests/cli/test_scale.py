@@ -37,7 +37,7 @@ def test_a_job_is_measured_shown_and_kept(shell):
 
 
 def test_levels_beyond_the_cores_are_marked_and_not_fitted(shell, monkeypatch):
-    monkeypatch.setattr(scaling_study, "available_cores", lambda: 2)
+    monkeypatch.setattr(scaling_study, "available_physical_cores", lambda: 2)
 
     found = shell("scale", "prime_count", *SMALL)
 

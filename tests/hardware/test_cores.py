@@ -14,7 +14,21 @@ from parbench_lab.hardware.cgroup import (
     parse_memory_limit,
     quota_cores,
 )
-from parbench_lab.hardware.cores import affinity_cores, available_cores, usable_cores
+from parbench_lab.hardware.cores import (
+    affinity_cores,
+    available_cores,
+    available_physical_cores,
+    cores_within,
+    usable_cores,
+)
+from parbench_lab.hardware.topology import parse_core_places
+
+# of a desktop with 4 cores of 2 threads each, as Linux numbers them: all first threads first
+FOUR_CORES = "\n".join(
+    f"processor\t: {cpu}\nmodel name\t: Intel(R) Core(TM) i7-4770K CPU @ 3.50GHz\n"
+    f"physical id\t: 0\nsiblings\t: 8\ncore id\t\t: {cpu % 4}\ncpu cores\t: 4\n"
+    for cpu in range(8)
+)
 
 
 def files(root, **contents):
@@ -138,3 +152,49 @@ def test_affinity_is_obeyed():
 
     assert done.stdout == "1\n"
     assert 1 <= available_cores() <= affinity_cores()
+
+
+@pytest.mark.parametrize(
+    ("cpus", "quota", "cores"),
+    [
+        pytest.param(range(8), None, 4, id="the whole machine"),
+        pytest.param({0, 4}, None, 1, id="two threads of one core"),
+        pytest.param({0, 1, 4}, None, 2, id="one core and a half"),
+        pytest.param(range(8), 6.0, 4, id="a quota above the cores"),
+        pytest.param(range(8), 2.5, 2, id="a quota below the cores"),
+    ],
+)
+def test_two_threads_of_a_core_are_one_core_of_four(cpus, quota, cores):
+    within = cores_within(parse_core_places(FOUR_CORES), cpus)
+
+    assert within is not None
+    assert usable_cores(affinity=within, quota=quota) == cores
+
+
+def test_a_logical_core_without_a_place_leaves_the_cores_unknown():
+    assert cores_within(parse_core_places(FOUR_CORES), {7, 8}) is None
+    assert cores_within({}, {0}) is None
+
+
+def test_this_process_has_one_core_where_all_its_processors_share_one(tmp_path):
+    cpus = sorted(os.sched_getaffinity(0))
+    blocks = [f"processor : {cpu}\nphysical id : 0\ncore id : 3\n" for cpu in cpus]
+    files(tmp_path, **{"proc/cpuinfo": "\n".join(blocks)})
+
+    assert available_physical_cores(tmp_path) == 1
+
+
+def test_boards_whose_cpuinfo_tells_no_cores_tell_them_by_their_siblings(tmp_path):
+    cpus = sorted(os.sched_getaffinity(0))
+    folder = "sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+    files(
+        tmp_path,
+        **{"proc/cpuinfo": "processor\t: 0\nBogoMIPS\t: 108.00\n"},
+        **{folder.format(cpu): f"{cpu}\n" for cpu in cpus},
+    )
+
+    assert available_physical_cores(tmp_path) == len(cpus)
+
+
+def test_without_a_topology_the_logical_cores_count(tmp_path):
+    assert available_physical_cores(tmp_path) == affinity_cores()

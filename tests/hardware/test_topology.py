@@ -5,6 +5,7 @@ from parbench_lab.hardware.topology import (
     CacheFiles,
     Cpus,
     parse_caches,
+    parse_core_places,
     parse_cpuinfo,
     read_caches,
 )
@@ -44,6 +45,17 @@ def test_arm_boards_tell_no_physical_cores_but_a_model():
     assert parse_cpuinfo(RASPBERRY) == Cpus(
         model="Raspberry Pi 4 Model B Rev 1.4", logical_cores=2, physical_cores=None
     )
+
+
+def test_every_thread_has_its_core_and_a_board_that_tells_none_has_none():
+    text = "\n".join(X86.format(n=n, socket=n // 4, core=n % 2) for n in range(8))
+
+    places = parse_core_places(text)
+
+    assert places[0] == places[2] == "0/0"
+    assert places[5] == places[7] == "1/1"
+    assert len(places) == 8
+    assert parse_core_places(RASPBERRY) == {}
 
 
 def test_a_missing_cpuinfo_is_nothing_known():

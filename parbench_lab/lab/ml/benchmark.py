@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -12,13 +13,13 @@ import numpy as np
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.errors import UnknownNameError, UsageError
-from parbench_lab.hardware.cores import available_cores
+from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.lab.ml.measuring import PairedRuns, paired_runs
 from parbench_lab.lab.ml.pools import PoolFactory, open_workers
 from parbench_lab.lab.ml.results import BatchRow, LevelRow, OperationRow, ScalabilityBenchmark
 from parbench_lab.lab.ml.timing import through, typical
 from parbench_lab.workloads.ml.chunks import require_count
-from parbench_lab.workloads.ml.config import ParallelConfig
+from parbench_lab.workloads.ml.config import ENVIRONMENT_VARIABLE, ParallelConfig
 from parbench_lab.workloads.ml.scalables import ml_scalables, with_chunk_size
 
 WORKER_LEVELS = (1, 2, 4, 8)
@@ -53,12 +54,13 @@ def scalability_benchmark(
     operations
         Names from `ml_scalables`; None for all of them.
     config
-        Workers, chunk size and backend of the parallel runs; None: as many threads as cores.
+        Workers, chunk size and backend of the parallel runs; None: as many threads as
+        physical cores.
     repeats
         Repetitions behind each figure, at least 2 (there is no interval of one).
     worker_levels
-        Worker counts of the second table; those beyond the cores are measured and marked. May be
-        empty.
+        Worker counts of the second table; those beyond the physical cores are measured and
+        marked. May be empty.
     batch_sizes
         Rows per part of the third table. May be empty.
     curve_operation
@@ -92,7 +94,7 @@ def scalability_benchmark(
     >>> found.identical, [row.workers for row in found.levels]
     (True, [1, 2])
     """
-    chosen = config or ParallelConfig()
+    chosen = _on_own_cores(config or ParallelConfig())
     jobs = ml_scalables(chunk_size=chosen.chunk_size)
     wanted = [_named(jobs, name) for name in (jobs if operations is None else operations)]
     curve = _named(jobs, curve_operation)
@@ -125,7 +127,7 @@ def scalability_benchmark(
             batch_sizes=bench.batch_rows(curve, sorted(set(batch_sizes))),
             backend=chosen.backend,
             workers=chosen.workers(),
-            cores=available_cores(),
+            cores=available_physical_cores(),
             repeats=repeats,
         )
 
@@ -176,7 +178,7 @@ class _Bench:
             efficiency=runs.efficiency,
             idle_share=runs.idle_share,
             identical=runs.identical,
-            oversubscribed=many.n_workers > available_cores(),
+            oversubscribed=many.n_workers > available_physical_cores(),
         )
 
     def _level_row(self, job: Scalable, case: Any, workers: int) -> LevelRow:
@@ -189,7 +191,7 @@ class _Bench:
             speedup=runs.speedup,
             efficiency=runs.efficiency,
             identical=runs.identical,
-            oversubscribed=workers > available_cores(),
+            oversubscribed=workers > available_physical_cores(),
         )
 
     def _batch_row(self, job: Scalable, batch_size: int, many: Pool) -> BatchRow:
@@ -229,6 +231,17 @@ class _Bench:
             raise UsageError(f"size_factor must be positive but got {self.size_factor}")
         if not 0 < self.confidence < 1:
             raise UsageError(f"confidence must be within (0, 1) but got {self.confidence}")
+
+
+def _on_own_cores(config: ParallelConfig) -> ParallelConfig:
+    """Return the configuration with a worker per physical core where no number is asked for.
+
+    A worker per thread of a core would be marked, and nothing could be judged by it.
+    """
+    if config.backend == "serial":
+        return config
+    by_default = {ENVIRONMENT_VARIABLE: str(available_physical_cores())}
+    return replace(config, n_workers=config.workers({**by_default, **os.environ}))
 
 
 def _named(jobs: Mapping[str, Scalable], name: str) -> Scalable:

@@ -63,7 +63,7 @@ class OperationRow:
     identical
         Whether both gave the same bits every time.
     oversubscribed
-        Whether there were more workers than cores.
+        Whether there were more workers than physical cores.
     """
 
     name: str
@@ -136,7 +136,7 @@ class ScalabilityBenchmark:
     batch_sizes
         A row per batch size, ascending.
     backend, workers, cores
-        Where it ran: `cores` are those this process may use.
+        Where it ran: `cores` are the physical ones this process may use.
     repeats
         Paired repetitions behind each figure.
     """
