@@ -11,14 +11,14 @@ import click
 
 from parbench_lab.cli.ci_files import CiFiles, ci_options
 from parbench_lab.cli.doors import Doors
-from parbench_lab.cli.options import common_options, examples, store_option
+from parbench_lab.cli.options import common_options, examples, store_of, store_option
 from parbench_lab.cli.output import checked_output, deliver
-from parbench_lab.cli.runs import store_of
 from parbench_lab.cli.tables_for_ci import CheckRow, CheckTable, passed_or_undecided
 from parbench_lab.core.wording import NOTHING, printable
 from parbench_lab.core.wording import ratio as ratio_words
 
 if TYPE_CHECKING:
+    from parbench_lab.analysis.comparison.samples import Place
     from parbench_lab.analysis.comparison.values import Comparison, Pair, SideFigure
 
 SHOWN_OPPORTUNITIES = 8
@@ -57,7 +57,8 @@ def compare(
     Per candidate and batch size: the ratio of the median times (second run over first) with its
     95 % interval, and a verdict: equal, faster, slower, or undecided. "q" is the share of wrong
     verdicts one accepts by accepting this one, over all pairs (Benjamini and Hochberg); a verdict
-    needs 0.05. On two machines "relative" is less what `parbench race calibration` differs by.
+    needs 0.05. On two machines "relative" is less what `parbench race calibration` differs by, and
+    that is what counts with --check; without a calibration of both the check is undecided.
     """
     from parbench_lab.lab.comparing import compare as compared  # noqa: PLC0415 - loads numpy
 
@@ -84,30 +85,58 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
     for pair, described in zip(found.pairs, document["pairs"], strict=True):
         described["verdict"] = pair.verdict.value
         described["worse"] = (pair.candidate, pair.size) in worse
+        described["outcome"] = _row(pair, found, worse=described["worse"]).outcome
     return document
 
 
 def comparison_table(found: Comparison) -> CheckTable:
-    """Return a comparison for JUnit and Markdown: what is worse has failed."""
+    """Return a comparison for JUnit and Markdown: what is worse has failed.
+
+    On two machines verdicts and ratios are those less the calibration, as they decide; what only
+    one run has is undecided.
+    """
     worse = set(map(id, found.worse))
-    rows = tuple(
+    rows = [_row(pair, found, worse=id(pair) in worse) for pair in found.pairs]
+    rows += [
         CheckRow(
-            name=f"{pair.candidate} at {pair.size}",
-            verdict=pair.verdict.of(found.metric),
-            outcome="failed" if id(pair) in worse else passed_or_undecided(pair.verdict.value),
-            ratio=None if pair.judgement is None else pair.judgement.ratio,
-            message=_message(pair, found),
+            name=f"{name} at {size}",
+            verdict=words,
+            outcome="undecided",
+            message=f"{name} at {size}: {words}, not compared",
         )
-        for pair in found.pairs
-    )
+        for words, places in _one_sided(found)
+        for name, size in places
+    ]
     ideas = [f"{one.what}: {_gain(one.gain, at_most=one.at_most)}" for one in found.opportunities]
+    less = "" if found.speed is None else ", less the calibration"
     return CheckTable(
         title=f"comparison of {found.workload}",
         sentence=found.sentence,
-        rows=rows,
-        compared=f"times {found.baseline.id}",
+        rows=tuple(rows),
+        compared=f"times {found.baseline.id}{less}",
         notes=(*found.notes, *ideas[:SHOWN_OPPORTUNITIES]),
     )
+
+
+def _row(pair: Pair, found: Comparison, *, worse: bool) -> CheckRow:
+    told, verdict = found.told(pair), found.verdict_of(pair)
+    slower = verdict.value == "slower"
+    return CheckRow(
+        name=f"{pair.candidate} at {pair.size}",
+        verdict="newly fails" if worse and not slower else verdict.of(found.metric),
+        outcome="failed" if worse else passed_or_undecided(verdict.value),
+        ratio=None if told is None else told.ratio,
+        message=_message(pair, found),
+    )
+
+
+def _one_sided(found: Comparison) -> tuple[tuple[str, tuple[Place, ...]], ...]:
+    from parbench_lab.analysis.comparison.values import (  # noqa: PLC0415 - loads numpy
+        ONLY_BASELINE,
+        ONLY_NEW,
+    )
+
+    return ((ONLY_BASELINE, found.only_baseline), (ONLY_NEW, found.only_new))
 
 
 def print_comparison(found: Comparison, file: IO[str]) -> None:
@@ -185,10 +214,7 @@ def _lines_below(found: Comparison) -> list[str]:
         for pair in found.pairs
         if pair.tracks
     ]
-    for words, places in (
-        ("only in the baseline", found.only_baseline),
-        ("only in the new run", found.only_new),
-    ):
+    for words, places in _one_sided(found):
         if places:
             lines.append(f"{words}: " + ", ".join(f"{name} at {size}" for name, size in places))
     return [*lines, *_opportunity_lines(found)]
@@ -212,10 +238,21 @@ def _gain(gain: float, *, at_most: bool) -> str:
 
 def _message(pair: Pair, found: Comparison) -> str:
     faults = ", ".join(f"{n} {outcome}" for outcome, n in pair.new.faults.items())
-    told = pair.judgement
+    told = found.told(pair)
+    words = f"{pair.candidate} at {pair.size}: {found.verdict_of(pair).of(found.metric)}, "
     if told is None:
-        few = f"too few measurements to compare ({pair.baseline.n} and {pair.new.n})"
-        return f"{few}; {faults}" if faults else few
-    words = f"{pair.candidate} at {pair.size}: {pair.verdict.of(found.metric)}, ratio "
-    words += f"{ratio_words(told.ratio)}, q {told.q:.2g}"
+        words += _why_not(pair, found)
+    else:
+        less = "" if found.same_machine else " less the calibration"
+        words += f"ratio {ratio_words(told.ratio)}{less}, q {told.q:.2g}"
     return f"{words}; faults: {faults}" if faults else words
+
+
+def _why_not(pair: Pair, found: Comparison) -> str:
+    """Say why nothing counts for a pair."""
+    if pair.judgement is None:
+        return f"too few measurements to compare ({pair.baseline.n} and {pair.new.n})"
+    plain = f"the ratio {ratio_words(pair.judgement.ratio)} is of two machines"
+    if found.speed is not None:
+        return f"{plain}, and the calibration tells of times only"
+    return f"{plain} as much as of the code, and there is no calibration of both"

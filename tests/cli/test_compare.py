@@ -6,12 +6,15 @@ import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
+from parbench_lab.analysis.comparison.pairing import compare_figures
+from parbench_lab.cli.compare import comparison_table
 from parbench_lab.core.series import Mode
 from parbench_lab.store import open_store
-from tests.analysis.comparison.figures import HERE, ROOFS, THERE
+from tests.analysis.comparison.figures import HERE, ROOFS, THERE, run, sample
 from tests.cli.doubles import ScriptedBench, board, measured
 from tests.lab.test_comparing import KERNELS, stored
 
@@ -93,17 +96,103 @@ def test_the_tables_for_continuous_integration_hold_no_markup_of_names(shell, st
     assert "<failure" in Path("c.xml").read_text()
 
 
-def test_two_machines_show_a_column_less_the_calibration(shell, store):
+def on_two_machines(store, seconds, *, calibrated=True):
+    """Keep a run here and one on a machine that takes half the time for everything."""
     stored(store, "first", {"quick": 1e-3})
-    stored(store, "second", {"quick": 5e-4}, THERE, day=2)
-    for day, machine, factor in ((3, HERE, 1.0), (4, THERE, 0.5)):
+    stored(store, "second", {"quick": seconds}, THERE, day=2)
+    for day, machine, factor in ((3, HERE, 1.0), (4, THERE, 0.5)) if calibrated else ():
         times = {name: factor * seconds for name, seconds in KERNELS.items()}
         stored(store, f"c-{day}", times, machine, name="calibration", mode="micro", day=day)
+
+
+def ci_row(shell, code, *words):
+    """Return the Markdown row and the JUnit case of the only candidate, and what was said."""
+    files = ("--markdown", "c.md", "--junit", "c.xml")
+    result = shell("compare", "first", "second", "--check", *files, *words)
+    assert result.exit_code == code
+    (row,) = [line for line in Path("c.md").read_text().splitlines() if "`quick at" in line]
+    (case,) = ET.parse("c.xml").getroot().iter("testcase")
+    return row, case, result.stdout
+
+
+def test_two_machines_show_a_column_less_the_calibration(shell, store):
+    on_two_machines(store, 5e-4)
 
     result = shell("compare", "first", "second")
 
     assert "relative" in result.stdout
     assert "the machines differ in cpu_model: Abacus 3 and Abacus 4" in result.stdout
+    assert "1 equal of 1 pair" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(8e-4, "slower"), (5e-4, "equal"), (3e-4, "faster")]
+)
+def test_across_machines_the_files_show_the_verdict_and_the_ratio_that_decide(
+    shell, store, seconds, verdict
+):
+    on_two_machines(store, seconds)
+    failed = verdict == "slower"
+
+    row, case, said = ci_row(shell, 1 if failed else 0)
+
+    message = case.find("failure" if failed else "system-out").text
+    assert row.startswith(f"| {'❌' if failed else '✅'} | `quick at 1000` | {verdict} | ")
+    assert float(row.split(" | ")[3].split()[0]) == pytest.approx(seconds / 5e-4, rel=0.02)
+    assert f"quick at 1000: {verdict}, ratio" in message
+    assert "less the calibration" in message
+    assert f"1 {verdict} of 1 pair" in said
+
+
+@pytest.mark.parametrize("seconds", [2e-3, 5e-4], ids=["slower", "faster"])
+def test_across_machines_without_a_calibration_the_check_is_undecided(shell, store, seconds):
+    on_two_machines(store, seconds, calibrated=False)
+
+    row, case, said = ci_row(shell, 0)
+
+    assert row == "| ❔ | `quick at 1000` | undecided | \\- |"
+    assert Path("c.md").read_text().startswith("### ❔ ")
+    assert "there is no calibration of both" in case.find("system-out").text
+    assert "1 undecided of 1 pair" in said
+
+
+def test_who_is_equal_and_newly_fails_is_said_to_fail():
+    broken = {"quick": sample(1e-3, faults={"wrong": 3})}
+
+    table = comparison_table(compare_figures(run("a", {"quick": 1e-3}), run("b", broken)))
+
+    (row,) = table.rows
+    assert (row.outcome, row.verdict) == ("failed", "newly fails")
+    assert row.message.endswith("faults: 3 wrong")
+
+
+def test_candidates_that_only_one_run_has_are_in_the_files_as_undecided(shell, store):
+    stored(store, "first", {"quick": 1e-3, "merge": 2e-3})
+    stored(store, "second", {"quick": 1e-3, "heap": 2e-3}, day=2)
+
+    result = shell(
+        "compare", "first", "second", "--check", "--markdown", "c.md", "--junit", "c.xml"
+    )
+
+    table = Path("c.md").read_text()
+    cases = {case.get("name"): case for case in ET.parse("c.xml").getroot().iter("testcase")}
+    assert result.exit_code == 0
+    assert "1 only in the baseline; 1 only in the new run" in result.stdout
+    assert "| ❔ | `merge at 1000` | only in the baseline |" in table
+    assert "| ❔ | `heap at 1000` | only in the new run |" in table
+    assert table.startswith("### ❔ ")
+    assert "not compared" in cases["merge at 1000"].find("system-out").text
+
+
+def test_runs_with_nothing_in_common_are_undecided_and_no_pass(shell, store):
+    stored(store, "first", {"quick": 1e-3})
+    stored(store, "second", {"quick": 1e-3}, day=2, size=2000)
+
+    result = shell("compare", "first", "second", "--check", "--markdown", "c.md")
+
+    assert result.exit_code == 0
+    assert "sorting: undecided, the runs have no candidate at the same batch size" in result.stdout
+    assert "✅" not in Path("c.md").read_text()
 
 
 # ---------------------------------------------------------------- profile

@@ -15,6 +15,9 @@ from parbench_lab.core.metric import WALL_TIME_S, Metric
 from parbench_lab.core.roofline import Roofline
 from parbench_lab.core.wording import count, percent
 
+ONLY_BASELINE, ONLY_NEW = "only in the baseline", "only in the new run"
+"""Words for what the other side does not have."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFigures:
@@ -195,25 +198,54 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """How many candidates are equal, faster, slower or undecided, in one sentence."""
+        """How many candidates are equal, faster, slower or undecided, in one sentence.
+
+        On two machines it counts what is so beyond what the calibration explains.
+        """
+        one_sided = "".join(
+            f"; {len(places)} {words}"
+            for words, places in ((ONLY_BASELINE, self.only_baseline), (ONLY_NEW, self.only_new))
+            if places
+        )
+        if not self.pairs:
+            return (
+                f"{self.workload}: undecided, the runs have no candidate at the same batch size "
+                f"in common{one_sided}"
+            )
         counts = dict.fromkeys(Verdict, 0)
         for pair in self.pairs:
-            counts[pair.verdict] += 1
+            counts[self.verdict_of(pair)] += 1
         said = ", ".join(f"{n} {v.of(self.metric)}" for v, n in counts.items() if n)
-        if not self.pairs:
-            return f"{self.workload}: the runs have no candidate at the same batch size in common"
-        machines = "" if self.same_machine else "another machine, "
         of = f"of {count(len(self.pairs), 'pair')} of candidate and batch size"
-        against = f"({machines}against {self.baseline.id}, tolerance {_tolerance(self)})"
-        return f"{self.workload}: {said} {of} {against}"
+        against = f"({self._machines}against {self.baseline.id}, tolerance {_tolerance(self)})"
+        return f"{self.workload}: {said} {of} {against}{one_sided}"
 
     def __str__(self) -> str:
         return self.sentence
 
+    def told(self, pair: Pair) -> Judgement | None:
+        """Return the judgement that counts: on two machines the one less the calibration.
+
+        None where there is none: too few measurements, or two machines without a calibration.
+        """
+        return pair.judgement if self.same_machine else pair.relative
+
+    def verdict_of(self, pair: Pair) -> Verdict:
+        """Return the verdict that counts; undecided where there is none."""
+        told = self.told(pair)
+        return Verdict.UNDECIDED if told is None else told.verdict
+
+    @property
+    def _machines(self) -> str:
+        if self.same_machine:
+            return ""
+        calibrated = any(pair.relative is not None for pair in self.pairs)
+        less = "less the calibration" if calibrated else "which is not allowed for"
+        return f"another machine, {less}, "
+
     def _is_worse(self, pair: Pair) -> bool:
         failed = bool(pair.new.faults) and not pair.baseline.faults
-        told = pair.judgement if self.same_machine else pair.relative
-        return failed or (told is not None and told.verdict is Verdict.SLOWER)
+        return failed or self.verdict_of(pair) is Verdict.SLOWER
 
 
 def _tolerance(comparison: Comparison) -> str:
