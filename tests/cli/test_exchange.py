@@ -126,6 +126,35 @@ def test_what_goes_wrong_is_one_line_and_a_code(shell, tmp_path, words, code, sa
     assert ids(shell) == ["run-1", "run-2", "run-3"]
 
 
+def test_a_file_that_cannot_be_read_is_told_and_those_after_it_are_taken_in(shell, tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(FILES["hyperfine"]))
+    (tmp_path / "machine.json").write_text('{"machine": "laptop", "version": 1}')
+    (tmp_path / "z.json").write_text(json.dumps(FILES["pyperf"]))
+    files = ("a.json", "machine.json", "z.json")
+
+    first = shell("import", *files, code=1)
+    again = shell("import", *files, "--json", code=1)
+
+    error, total = first.stderr.splitlines()
+    assert error.startswith("parbench: machine.json: ")
+    assert total == "2 of 3 files imported"
+    assert [line.split(":")[0] for line in first.stdout.splitlines()] == ["a.json", "z.json"]
+    documents = json.loads(again.stdout)
+    assert [bool(one["known"]) for one in documents] == [True, False, True]
+    assert [bool(one["error"]) for one in documents] == [False, True, False]
+
+
+def test_the_error_of_one_file_of_several_names_it(shell, tmp_path):
+    shell("export", "run-1", "--output", "a.json")
+    file = tmp_path / "a.json"
+    file.write_text(file.read_text().replace('"decided"', '"stopped"'))
+    shell("export", "run-2", "--output", "b.json")
+
+    said = shell("import", "a.json", "b.json", code=1).stderr
+
+    assert said.startswith("parbench: a.json: run run-1 is here already and is not the same")
+
+
 def test_prune_keeps_the_newest_and_the_pinned_and_tells_what_went(shell):
     assert shell("prune", "--pin", "run-1").stdout == "run run-1 is pinned\n"
     would = shell("prune", "--keep", "1", "--dry-run").stdout

@@ -102,13 +102,24 @@ def test_two_processes_detect_one_machine_whatever_they_imported_before():
     assert outputs == {f"{detect_machine()}\n"}
 
 
+def values_in(document):
+    """Return every value within JSON values."""
+    if isinstance(document, dict):
+        document = [*document.values()]
+    if isinstance(document, list):
+        return [value for inner in document for value in values_in(inner)]
+    return [document]
+
+
 def test_the_detected_machine_says_nothing_of_host_or_load():
     import socket
 
+    host = socket.gethostname()
     document = detect_machine().as_json()
 
-    assert socket.gethostname() not in document.values()
-    assert document["gpus"] == []
+    assert host not in values_in(document)
+    # a short name may be part of any word
+    assert len(host) < 6 or host not in json.dumps(document)
     assert document["logical_cores"] >= 1
 
 
