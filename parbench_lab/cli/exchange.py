@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from parbench_lab.cli.doors import Doors
+from parbench_lab.cli.flags import as_flags
 from parbench_lab.cli.options import common_options, examples, store_option
 from parbench_lab.cli.output import checked_output, deliver, written_atomically
 from parbench_lab.cli.runs import store_of
@@ -18,7 +19,7 @@ from parbench_lab.core.ports import RunStore
 from parbench_lab.core.runs import TakenIn
 from parbench_lab.core.series import Mode
 from parbench_lab.core.wording import count, printable
-from parbench_lab.errors import UsageError
+from parbench_lab.errors import ParbenchError, UsageError
 
 if TYPE_CHECKING:
     from parbench_lab.store.exchange import Found
@@ -70,7 +71,8 @@ def export_runs(
         "parbench import runs.json",
         "parbench import hyperfine.json --name startup --machine laptop",
         "parbench import .benchmarks/*/*.json --mode batch",
-    ),
+    )
+    + "\n\nExit codes: 0 done, 1 a file could not be taken in, 2 wrong use.",
 )
 @click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
@@ -107,23 +109,38 @@ def import_runs(
     """Take runs from files into the store: of `parbench export`, or of another tool.
 
     Known are pytest-benchmark, Google Benchmark, hyperfine, pyperf and asv; which one wrote a
-    file, its content tells. A file is taken in as a whole or not at all. It is data only: nothing
-    in it is run. A run that is here already is passed over where it is the same, and refused
-    where it is not.
+    file, its content tells. A file is taken in as a whole or not at all; of several files, one
+    that cannot be is told and the others are taken in. It is data only: nothing in it is run. A
+    run that is here already is passed over where it is the same, and refused where it is not.
     """
     path = checked_output(output)
-    told = []
     with contextlib.closing(ctx.ensure_object(Doors).open_store(store_of(ctx))) as store:
-        for file in files:
-            found = _read(file, ctx.params)
-            taken = _taken(store, found)
-            told.append(_document(file, found, taken))
-            if not as_json:
-                click.echo(printable(_sentence(file, found, taken)))
+        told = [_imported(store, file, ctx.params) for file in files]
     deliver(told, as_json=as_json, output=path)
+    bad = sum(bool(one["error"]) for one in told)
+    if bad:
+        click.echo(f"{len(files) - bad} of {count(len(files), 'file')} imported", err=True)
+    ctx.exit(1 if bad else 0)
 
 
 # ---------------------------------------------------------------- the parts
+
+
+def _imported(store: RunStore, file: Path, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Take one file in and tell of it; one that is bad ends the command only where it is alone."""
+    try:
+        found = _read(file, params)
+        taken = _taken(store, found)
+    except ParbenchError as error:
+        if len(params["files"]) == 1:
+            raise
+        said = as_flags(str(error))
+        where = "" if said.startswith(str(file)) else f"{file}: "
+        click.echo(f"parbench: {printable(where + said)}", err=True)
+        return {"file": str(file), "tool": "", "added": [], "known": [], "error": str(error)}
+    if not params["as_json"]:
+        click.echo(printable(_sentence(file, found, taken)))
+    return _document(file, found, taken)
 
 
 def _chosen(store: RunStore, runs: Sequence[str]) -> list[str]:
@@ -133,7 +150,7 @@ def _chosen(store: RunStore, runs: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(store.summary(run).id for run in runs))
 
 
-def _read(file: Path, params: dict[str, Any]) -> Found:
+def _read(file: Path, params: Mapping[str, Any]) -> Found:
     from parbench_lab.store.exchange import read_file  # noqa: PLC0415 - loads sqlalchemy
 
     return read_file(
@@ -159,6 +176,7 @@ def _document(file: Path, found: Found, taken: TakenIn) -> dict[str, Any]:
         "tool": found.tool,
         "added": list(taken.added),
         "known": list(taken.known),
+        "error": "",
     }
 
 
