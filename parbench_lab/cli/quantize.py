@@ -36,7 +36,7 @@ ALL_SIZES = ("100M", "600M", "7B")
     epilog=examples(
         "parbench quantize                                   100M over this machine's cores",
         "parbench quantize --cores 1,2,4,8,16 --model-size 600M",
-        "parbench quantize --model-sizes 100M,600M,7B --threads 8",
+        "parbench quantize --model-sizes 100M,600M,7B --threads 8   (7B holds 3.36 billion)",
         "parbench quantize --streaming-comparison --bits 4 --group-size 128",
         "parbench quantize --model model.safetensors --cores 1,2 --json --output found.json",
         "parbench quantize --all",
@@ -47,7 +47,8 @@ ALL_SIZES = ("100M", "600M", "7B")
 @click.option(
     "--cores",
     type=Counts(),
-    help="Threads of the core scaling.  [default: up to the cores, if nothing else is asked]",
+    help="Threads of the core scaling.  [default: up to the cores, if nothing else is asked, or "
+    "a model is given that nothing else measures]",
 )
 @click.option(
     "--model-size",
@@ -81,7 +82,7 @@ ALL_SIZES = ("100M", "600M", "7B")
     "--model",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Your own weights, .safetensors or .npz, instead of --model-size.",
+    help="Your own weights, .safetensors or .npz; not together with --model-size.",
 )
 @click.option("--bits", type=int, default=8, show_default=True, help="8, 4 or 2.")
 @click.option(
@@ -131,7 +132,7 @@ def quantize(
     """
     checked_output(output)
     screen = sys.stderr if as_json else sys.stdout
-    with _sigterm_is_ctrl_c(), _study(asked, everything=everything) as study:
+    with _sigterm_is_ctrl_c(), study_of(asked, everything=everything) as study:
         _measure(study, screen)
         results = study.results
     from parbench_lab.analysis.quantization.targets import failed  # noqa: PLC0415 - loads numpy
@@ -149,16 +150,18 @@ def quantize(
     return 1 if failed(results) or results.failures else 0
 
 
-def _study(asked: dict[str, Any], *, everything: bool) -> QuantizationStudy:
+def study_of(asked: dict[str, Any], *, everything: bool) -> QuantizationStudy:
+    """Return the study that these options ask for; nothing is measured yet."""
     from parbench_lab.lab.quantization.study import (  # noqa: PLC0415 - loads numpy, SQL
         QuantizationStudy,
     )
 
     sizes = asked.pop("model_sizes")
+    scaled = everything and asked["model"] is None
     given = {
         **asked,
         "cores": asked["cores"] or (ALL_CORES if everything else None),
-        "model_size": asked["model_size"] or ("600M" if everything else "100M"),
+        "model_size": asked["model_size"] or ("600M" if scaled else None),
         "streaming_comparison": asked["streaming_comparison"] or everything,
     }
     default = ALL_SIZES if everything else ()

@@ -11,15 +11,20 @@ from click.testing import CliRunner
 from safetensors.numpy import save_file
 
 from parbench_lab.cli import parbench
+from parbench_lab.cli.quantize import quantize, study_of
+from parbench_lab.hardware.cores import available_cores
+from parbench_lab.lab.quantization.bench import free_memory_bytes
+from parbench_lab.lab.study_parts import default_workers
 
 SMALL = ("--model-size", "2x64x256", "--cores", "1,2", "--repeats", "1")
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """One study, measured in fresh processes by the command itself."""
+    """One study, measured in fresh processes by the command itself; a file names the store."""
     folder = tmp_path_factory.mktemp("quantize")
-    places = ("--store", str(folder / "runs.db"), "--reports", str(folder / "reports"))
+    (folder / "places.toml").write_text("store = 'runs.db'\n")
+    places = ("--config", str(folder / "places.toml"), "--reports", str(folder / "reports"))
     found = CliRunner().invoke(
         parbench, ["quantize", *SMALL, *places, "--json", "--output", str(folder / "found.json")]
     )
@@ -92,6 +97,8 @@ def test_a_stored_study_is_listed_and_shown_again(measured):
         (("--cores", "two"), "is no list of whole numbers"),
         (("--model-size", "5B"), "model size '5B': not found"),
         (("--model-sizes", "100M,lots"), "model size 'lots': not found"),
+        (("--model-size", "5B"), "7B (3.36 B parameters, not 7 B), 7B-true"),
+        (("--model", "m.npz", "--model-size", "600M"), "got the file m.npz and the size 600M"),
         (("--bits", "3"), "bits must be 8, 4 or 2 but got 3"),
         (("--group-size", "0"), "but got 0"),
         (("--repeats", "0"), "repeats must be from 1"),
@@ -108,6 +115,74 @@ def test_wrong_use_is_one_line_and_measures_nothing(shell, words, told):
     assert found.exit_code == 2
     assert told in found.stderr
     assert len(found.stderr.strip().splitlines()) == 1
+
+
+def planned(*words):
+    """Return the plan that a command's words mean; nothing is measured."""
+    context = quantize.make_context("quantize", list(words))
+    elsewhere = {"everything", "folder", "as_json", "output", "config", "debug"}
+    asked = {name: given for name, given in context.params.items() if name not in elsewhere}
+    with study_of(
+        {**asked, "store": ":memory:"}, everything=context.params["everything"]
+    ) as study:
+        return study.plan.asked
+
+
+@pytest.fixture
+def mine(tmp_path):
+    save_file({"a": np.ones((4, 8), dtype=np.float32)}, tmp_path / "mine.safetensors")
+    return str(tmp_path / "mine.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("words", "scaled"),
+    [
+        ((), "100M"),
+        (("--model-size", "600M"), "600M"),
+        (("--model-size", "600M", "--model-sizes", "100M"), "600M"),
+        (("--model", "MINE"), "mine.safetensors"),
+        (("--model", "MINE", "--model-sizes", "100M"), "mine.safetensors"),
+    ],
+    ids=str,
+)
+def test_a_model_that_is_named_is_scaled_over_the_cores(mine, words, scaled):
+    asked = planned(*(mine if word == "MINE" else word for word in words))
+
+    assert asked.scaling_model == scaled
+    assert asked.cores == tuple(default_workers(available_cores()))
+    assert asked.size_models == (("100M",) if "--model-sizes" in words else ())
+
+
+def test_without_a_model_named_nothing_is_scaled_beside_the_sizes():
+    asked = planned("--model-sizes", "100M")
+
+    assert (asked.scaling_model, asked.cores, asked.size_models) == ("", (), ("100M",))
+
+
+def test_a_users_model_that_is_compared_is_not_scaled_unless_cores_are_given(mine):
+    compared = planned("--model", mine, "--streaming-comparison")
+    both = planned("--model", mine, "--streaming-comparison", "--cores", "1,2")
+
+    assert (compared.comparison_model, compared.cores) == ("mine.safetensors", ())
+    assert (both.comparison_model, both.scaling_model) == ("mine.safetensors",) * 2
+
+
+@pytest.mark.skipif(free_memory_bytes() < 3 << 30, reason="the comparison needs 2.4 GB in batch")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--cores", "1,2,4,8,16", "--model-sizes", "100M,600M,7B", "--model-size", "600M",
+         "--streaming-comparison", "--all"),
+        ("--all",),
+    ],
+    ids=("as it was first given", "all"),
+)  # fmt: skip
+def test_all_three_parts_are_asked_for_by_all(words):
+    asked = planned(*words)
+
+    assert (asked.scaling_model, asked.cores) == ("600M", (1, 2, 4, 8, 16))
+    assert (asked.size_models, asked.threads) == (("100M", "600M", "7B"), 8)
+    assert asked.comparison_model == "100x1024x4096"
 
 
 def test_a_broken_file_and_one_with_no_number_are_one_line(shell):

@@ -32,7 +32,8 @@ SCHEMES = [Scheme(), Scheme(bits=4, group_size=100), Scheme(bits=2)]
 
 
 def study_of(**options):
-    asked = {"model_size": "3x64x256", "repeats": 2, "store": ":memory:", "measure": run_here}
+    asked = {"repeats": 2, "store": ":memory:", "measure": run_here}
+    asked |= {} if "model" in options else {"model_size": "3x64x256"}
     return QuantizationStudy(**{**asked, **options})
 
 

@@ -29,6 +29,9 @@ from parbench_lab.workloads.quantization.models import (
 
 Mode = Literal["auto", "batch", "streaming"]
 MOST_REPEATS = 1000
+DEFAULT_SIZE = "100M"
+"""The synthetic model of the core scaling, where none is given."""
+
 PROCESS_BYTES = 300 << 20
 """Of a process with its libraries, roughly."""
 
@@ -133,7 +136,7 @@ def from_file(path: Path, scheme: Scheme) -> Model:
 def make_plan(
     *,
     model: Path | None,
-    model_size: str,
+    model_size: str | None,
     cores: Sequence[int],
     model_sizes: Sequence[str],
     streaming_comparison: bool,
@@ -155,11 +158,19 @@ def make_plan(
     Raises
     ------
     UsageError
-        If something is out of range, or batch mode was asked for and does not fit.
+        If something is out of range, two models are given for the core scaling, or batch mode
+        was asked for and does not fit.
     """
     _checked(repeats, mode)
+    if model is not None and model_size is not None:
+        raise UsageError(
+            f"the core scaling is of one model but got the file {model} and the size "
+            f"{model_size}; leave one out, or measure the size with --model-sizes {model_size}"
+        )
     user = None if model is None else from_file(model, scheme)
-    scaled = user or synthetic(model_shape(model_size), scheme)
+    scaled = user or synthetic(
+        model_shape(DEFAULT_SIZE if model_size is None else model_size), scheme
+    )
     swept = [synthetic(model_shape(name), scheme) for name in dict.fromkeys(model_sizes)]
     compared = user or synthetic(comparison, scheme)
     chosen = _Chooser(scheme=scheme, mode=mode, memory_bytes=memory_bytes)

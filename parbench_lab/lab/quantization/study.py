@@ -54,11 +54,13 @@ class QuantizationStudy:
         A ``.safetensors`` or ``.npz`` file in place of the synthetic models of core scaling and
         streaming comparison.
     cores
-        Numbers of threads of the core scaling; () for none of it; by default, where nothing else
-        is asked for, powers of two up to the cores. More than the cores run and are marked.
+        Numbers of threads of the core scaling; () for none of it; by default powers of two up to
+        the cores, where nothing else is asked for or a model is given that nothing else would
+        measure. More than the cores run and are marked.
     model_size
         The synthetic model of the core scaling: ``"100M"``, ``"600M"``, ``"7B"`` (which holds 3.36
-        billion parameters), ``"7B-true"`` or ``LAYERSxROWSxCOLUMNS``.
+        billion parameters), ``"7B-true"`` or ``LAYERSxROWSxCOLUMNS``; ``"100M"`` by default. Not
+        together with `model`.
     model_sizes
         Models that are measured with `threads` threads.
     threads
@@ -105,7 +107,7 @@ class QuantizationStudy:
         *,
         model: str | Path | None = None,
         cores: Sequence[int] | None = None,
-        model_size: str = "100M",
+        model_size: str | None = None,
         model_sizes: Sequence[str] = (),
         threads: int = 8,
         streaming_comparison: bool = False,
@@ -123,7 +125,10 @@ class QuantizationStudy:
         self.cores = available_cores()
         if cores is None:
             asked = bool(model_sizes) or streaming_comparison
-            cores = () if asked else default_workers(self.cores)
+            compared = model is not None and streaming_comparison
+            given = model_size is not None or model is not None
+            scaled = not asked or (given and not compared)
+            cores = default_workers(self.cores) if scaled else ()
         self.plan = make_plan(
             model=None if model is None else Path(model),
             model_size=model_size,

@@ -144,7 +144,8 @@ def model_shape(name: str) -> ModelShape:
     found = _FORM.fullmatch(name)
     if found is None:
         raise UnknownNameError(
-            f"model size {name!r}: not found; there are {', '.join(SYNTHETIC)}, "
+            f"model size {name!r}: not found; there are "
+            f"{', '.join(shape.title for shape in SYNTHETIC.values())}, "
             "or LAYERSxROWSxCOLUMNS such as 50x512x4096"
         )
     layers, rows, columns = map(int, found.groups())
