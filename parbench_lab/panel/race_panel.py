@@ -23,6 +23,7 @@ from parbench_lab.panel.presenter import board_state, code_of, table_as_csv
 from parbench_lab.panel.race_board import RaceBoard
 from parbench_lab.panel.race_log import RaceLog
 from parbench_lab.panel.static_page import RacePage, still_html
+from parbench_lab.panel.stills import Stills
 from parbench_lab.racing.control import RaceControl
 
 FAST_S = 0.1
@@ -33,7 +34,10 @@ EAGER_S = 0.03
 EAGER_FOR_S = 1.8
 """So long a page that waits for a first measurement at a new batch size is shown little else."""
 BOARD_EVERY = 3
-"""Every so-manieth fast tick redraws the board: three times a second can be read."""
+"""Every so-manieth fast tick redraws a board that is watched: three times a second can be read.
+
+One that nobody sees is redrawn when the race comes to another phase, and when it is seen again.
+"""
 
 
 class RacePanel:
@@ -58,8 +62,8 @@ class RacePanel:
         self._starting = False
         self._ticks = 0
         self._phase = "new"
-        self._still: Any = None
-        self._still_phase = ""
+        self._shown_phase = ""
+        self.stills = Stills()
         self._heart: Heartbeat | None = None
         if headless:
             return
@@ -255,11 +259,14 @@ class RacePanel:
         self._phase = board.phase if self._control.started else "new"
         self._ticks += 1
         awaited = self._awaited(self._phase)
-        self.curves.tick(board, watched=self._is_watched(), awaited=awaited)
+        watched = self._is_watched()
+        self.curves.tick(board, watched=watched, awaited=awaited)
         if awaited is not None and self.curves.shown_size == awaited:
             self._awaited_until_s = 0.0
-        if awaited is None and (everything or self._ticks % BOARD_EVERY == 0):
+        everything = everything or self._phase != self._shown_phase
+        if awaited is None and (everything or (watched and self._ticks % BOARD_EVERY == 0)):
             self._show_board(board)
+            self._shown_phase = self._phase
 
     def _show_board(self, board: Scoreboard) -> None:
         started, phase = self._control.started, board.phase
@@ -283,8 +290,8 @@ class RacePanel:
             self.challenger.options = labels
             if chosen in labels:
                 self.challenger.value = chosen
-        if self._still is not None and phase != self._still_phase and (over or phase == "paused"):
-            self._update_still(phase)
+        if started and self.stills.due(phase, watched=self._is_watched()):
+            self._write_stills()
 
     def _state(self, board: Scoreboard) -> dict[str, Any]:
         control = self._control
@@ -314,15 +321,13 @@ class RacePanel:
         if heart is None:
             return
         heart.close()
-        if self._still is not None:
-            self._update_still("closed")
+        if self.stills.wanted:
+            self._write_stills()
         self.curves.figure.close()
         close_tree(self.widget)
 
-    def _update_still(self, phase: str) -> None:
-        self._still_phase = phase
-        markup = still_html(self._state(self._control.scoreboard))
-        self._still.update({"text/html": markup, "text/plain": repr(self)}, raw=True)
+    def _write_stills(self) -> None:
+        self.stills.write(still_html(self._state(self._control.scoreboard)), repr(self))
 
     def _ipython_display_(self) -> None:
         """Show the panel, and beside it a still picture for whoever opens the notebook later."""
@@ -333,7 +338,9 @@ class RacePanel:
             display({"text/html": markup, "text/plain": repr(self)}, raw=True)
             return
         display(self.widget)
-        self._still = display({"text/html": markup}, raw=True, display_id=True)
+        place = display({"text/html": markup}, raw=True, display_id=True)
+        if place is not None:  # outside a notebook there is none
+            self.stills.add(place)
 
     def __repr__(self) -> str:
         run = self._control.run_id or "not started"

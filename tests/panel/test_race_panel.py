@@ -46,6 +46,11 @@ def say(panel, **message):
     panel.board._on_message(panel.board, {"view": "v", **message}, [])
 
 
+def look(panel):
+    """Let a page say that it shows the board, as it does every three seconds."""
+    say(panel, kind="look")
+
+
 def given(panel):
     """Return a list that gets what the board sends to pages, and an event set when it does."""
     sent, came = [], threading.Event()
@@ -298,6 +303,7 @@ def test_a_real_race_is_started_changed_and_stopped_from_the_panel():
         panel.buttons["start"].click()
         assert comes(panel.board, "_state", lambda state: state["phase"] == "racing")
         panel.controls.controls["batch_size"].value = 500.0
+        look(panel)
         assert comes(panel.board, "_state", lambda state: "batch size 500 " in state["facts"])
         assert bench.settings.batch_size == 500
         panel.buttons["stop"].click()
@@ -310,7 +316,7 @@ def test_a_real_race_is_started_changed_and_stopped_from_the_panel():
 def test_who_waits_for_a_batch_size_that_is_never_measured_sees_the_race_end(panel, race):
     panel.controls.controls["batch_size"].value = 500.0
     race.scoreboard = scoreboard(batch_size=500)
-    panel.refresh()
+    look(panel)
     assert comes(panel.board, "_state", lambda state: "batch size 500 " in state["facts"])
 
     race.scoreboard = scoreboard(phase="ended")
@@ -357,3 +363,64 @@ def test_the_log_is_a_widget_of_its_own_with_the_newest_sentence_first(panel, ra
 
 def test_a_page_is_told_in_one_sentence(panel):
     assert repr(panel.page()) == "Plots and table of the race 'windows' (racing, run run-1)"
+
+
+class Place:
+    """A cell's place for a still picture, which remembers what it was given."""
+
+    def __init__(self):
+        self.shown = []
+
+    def update(self, obj, *, raw):
+        assert raw
+        self.shown.append(obj["text/html"])
+
+
+def test_every_cell_that_shows_the_panel_gets_the_last_still_picture(race, panel):
+    first, second = Place(), Place()
+    panel.stills.add(first)
+    panel.stills.add(second)
+
+    race.scoreboard = scoreboard(phase="watching")
+    assert comes(panel.board, "_state", lambda state: state["phase"] == "watching")
+    panel.close()
+
+    assert "the leader is watched" in first.shown[0]
+    assert first.shown == second.shown
+    assert len(first.shown) == 2  # when it was decided, and when the panel was closed
+
+
+def test_a_board_that_nobody_sees_is_left_alone_until_the_phase_changes(race):
+    panel = RacePanel(race)
+    panel._heart.close()  # this test ticks itself
+    changes = []
+    panel.board.observe(changes.append, "_state")
+    panel.log.observe(changes.append, "_lines")
+
+    for measurements in range(121, 151):
+        race.scoreboard = scoreboard(measurements=measurements)
+        race.log_lines = (*race.log_lines, LogLine(at_s=2.0, sentence=f"{measurements} more"))
+        panel._tick(everything=False)
+    unseen = len(changes)
+    race.scoreboard = scoreboard(phase="paused")
+    panel._tick(everything=False)
+
+    assert unseen == 0
+    assert {change["name"] for change in changes} == {"_state", "_lines"}
+    assert panel.board._state["phase"] == "paused"
+    panel.close()
+
+
+def test_a_board_that_is_seen_follows_every_third_tick(race):
+    panel = RacePanel(race)
+    panel._heart.close()
+    changes = []
+    panel.board.observe(changes.append, "_state")
+    look(panel)
+
+    for measurements in range(121, 151):
+        race.scoreboard = scoreboard(measurements=measurements)
+        panel._tick(everything=False)
+
+    assert len(changes) == 10
+    panel.close()

@@ -1,0 +1,82 @@
+"""The still pictures beside a live panel: what a saved notebook shows without its kernel."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+EVERY_S = 30.0
+"""So often a race that goes on is written into the notebook."""
+
+SETTLED = ("watching", "paused", "ended")
+"""A race that comes to one of these is written at once."""
+
+MOST_CELLS = 16
+"""A cell that is run again leaves its old place behind: so many are kept."""
+
+
+class Place(Protocol):
+    """Where a cell keeps its picture: what ``display(..., display_id=True)`` returns."""
+
+    def update(self, obj: object, *, raw: bool) -> None:
+        """Show something else there."""
+
+
+class Stills:
+    """The places of all cells that show one panel, and when to write into them.
+
+    Parameters
+    ----------
+    clock_s
+        Returns the time in seconds; it never goes back.
+    """
+
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._clock_s = clock_s
+        self._lock = threading.Lock()
+        self._places: deque[Place] = deque(maxlen=MOST_CELLS)
+        self._phase = ""
+        self._written_s = float("-inf")
+
+    def add(self, place: Place) -> None:
+        """Keep one more place, which shows the race as it is now."""
+        with self._lock:
+            self._places.append(place)
+            self._written_s = self._clock_s()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether any cell has a place for one."""
+        with self._lock:
+            return bool(self._places)
+
+    def due(self, phase: str, *, watched: bool) -> bool:
+        """Return whether to write now.
+
+        Parameters
+        ----------
+        phase
+            Of the race.
+        watched
+            Whether somebody has the panel before him; a race that nobody sees is written when
+            it settles, and not while it goes on.
+        """
+        with self._lock:
+            came, self._phase = phase != self._phase, phase
+            if not self._places:
+                return False
+            if phase in SETTLED:
+                return came
+            late = self._clock_s() - self._written_s >= EVERY_S
+            return phase == "racing" and watched and late
+
+    def write(self, markup: str, text: str) -> None:
+        """Show this in every cell, as HTML and as plain text."""
+        with self._lock:
+            places = tuple(self._places)
+            self._written_s = self._clock_s()
+        for place in places:
+            place.update({"text/html": markup, "text/plain": text}, raw=True)
