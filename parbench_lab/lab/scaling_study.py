@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import os
@@ -20,7 +21,6 @@ from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
 from parbench_lab.lab.curve_rows import curve_rows, fit_rows
-from parbench_lab.lab.provenance import provenance
 from parbench_lab.lab.study_parts import (
     BACKENDS,
     Workers,
@@ -30,9 +30,9 @@ from parbench_lab.lab.study_parts import (
     study_plan,
     workers_of,
 )
+from parbench_lab.lab.study_resume import header_document, refuse_other_machine, stored_study
 from parbench_lab.lab.study_view import StudyView
 from parbench_lab.racing.result import jsonable
-from parbench_lab.scaling import journal
 from parbench_lab.scaling.plan import Cell
 from parbench_lab.scaling.study import Study
 from parbench_lab.store.run_id import new_run_id
@@ -120,6 +120,7 @@ class ScalingStudy(StudyView):
             scalable, make_case=make_case, tolerance=tolerance, options=options
         )
         self._options = dict(options or {})
+        self._make_case = make_case
         self._job = scalable if isinstance(scalable, str) else self.scalable.name
         self.cores = available_physical_cores()
         self._cluster = cluster
@@ -179,38 +180,28 @@ class ScalingStudy(StudyView):
         store
             Where it is kept.
         **options
-            As for a new study: `make_case`, `tolerance`, `cluster`, `on_trial`.
+            As for a new study: `cluster`, `on_trial`, and `make_case` and `tolerance`, which are
+            else those that the study began with (a `make_case` if it was given as text).
 
         Raises
         ------
         StoreError
             If there is no such study, or it is damaged.
         UsageError
-            If the run is no study, or has measured everything.
+            If the run is no study, has measured everything, or was begun on another machine.
         """
-        opened, owns = parts.store_of(store)
-        header = opened.header(run_id)
-        if header.kind != "study":
-            raise UsageError(f"run {header.id} is no scaling study but a {header.kind}")
-        events = list(opened.events(header.id))
-        plan, done = journal.read_back(events)
-        plan = plan or journal.read_plan(header.document["plan"])
-        if not any(True for _ in plan.missing(done)):
-            raise UsageError(f"study {header.id} has measured all that it planned")
-        study = cls(
-            header.document.get("job", header.name) if scalable is None else scalable,
-            workers="adaptive" if plan.adaptive else plan.workers,
-            mode=plan.mode,
-            backend=plan.backends,
-            sizes=plan.sizes,
-            batch_sizes=plan.batch_sizes or None,
-            repeats=plan.repeats,
-            seed=plan.seed,
-            store=opened,
-            options=header.document.get("options") if scalable is None else None,
-            _resumed=(header.id, len(events), done),
-            **options,
-        )
+        with contextlib.ExitStack() as refused:
+            opened, owns = parts.store_of(store)
+            if owns:
+                refused.callback(opened.close)
+            stored = stored_study(opened, run_id)
+            study = cls(
+                **stored.arguments(scalable, options),
+                store=opened,
+                _resumed=(stored.id, stored.n_events, stored.done),
+            )
+            refuse_other_machine(stored, study._machine)
+            refused.pop_all()
         study._owns_store = owns
         return study
 
@@ -345,25 +336,21 @@ class ScalingStudy(StudyView):
         self._began = True
         now = dt.datetime.now(dt.UTC)
         self._run_id = new_run_id(now, os.urandom(4))
-        plan = self._study.plan
         self._store.create_run(
             RunHeader(
                 id=self._run_id,
                 kind="study",
                 name=self.scalable.name,
                 started_utc=now.isoformat(),
-                document={
-                    "job": self._job,
-                    "plan": jsonable(journal.planned(plan)),
-                    "unit": self.scalable.unit,
-                    "batch_unit": self.scalable.batch_unit,
-                    "tolerance": self.scalable.tolerance,
-                    "options": jsonable(self._options),
-                    "cores": self.cores,
-                    "seed": plan.seed,
-                    "fingerprint": self._machine.fingerprint,
-                    **provenance(self._machine),
-                },
+                document=header_document(
+                    self.scalable,
+                    self._study.plan,
+                    self._machine,
+                    job=self._job,
+                    make_case=self._make_case,
+                    options=self._options,
+                    cores=self.cores,
+                ),
             )
         )
 

@@ -1,11 +1,13 @@
 """The study as a user meets it: names in, a stored curve out, resumed where it was cut off."""
 
 import contextlib
+import dataclasses
 import threading
 
 import pytest
 
 import parbench_lab as pb
+from parbench_lab.core.machine import Machine
 from parbench_lab.errors import StoreError, UnknownNameError, UsageError
 from parbench_lab.lab.scaling_study import ScalingStudy
 from parbench_lab.lab.study_parts import default_workers
@@ -157,6 +159,81 @@ def test_a_study_that_was_cut_off_goes_on_where_it_was(tmp_path):
     assert len(curve.trials) == 4
     with pytest.raises(UsageError, match="has measured all"):
         ScalingStudy.resume_run("latest", squares, make_case=numbers, store=store)
+
+
+def cut_off(store, job=squares, **options):
+    with pb.ScalingStudy(job, store=store, **{**OPTIONS, **options}) as study:
+        study.on_trial = lambda *_: study.stop()
+        study.start()
+        assert study.wait(60)
+
+
+def moved(path, **differences):
+    """Begin a study here, as if this had been a machine with these differences."""
+    cut_off(path)
+    with contextlib.closing(open_store(path)) as store:
+        header = store.header("latest")
+        events = list(store.events(header.id))
+        there = dataclasses.replace(Machine.from_json(header.document["machine"]), **differences)
+        document = {
+            **header.document,
+            "machine": there.as_json(),
+            "fingerprint": there.fingerprint,
+        }
+        store.create_run(dataclasses.replace(header, id="elsewhere", document=document))
+        store.append("elsewhere", events)
+
+
+def test_a_study_of_another_machine_does_not_go_on_here(tmp_path):
+    moved(tmp_path / "runs.db", cpu_model="Abacus 3")
+
+    with pytest.raises(UsageError) as refused:
+        ScalingStudy.resume_run(
+            "elsewhere", squares, make_case=numbers, store=tmp_path / "runs.db"
+        )
+
+    told = str(refused.value)
+    assert told.startswith("study elsewhere was begun on another machine (cpu")
+    assert "Abacus 3" in told
+    assert told.endswith("not one curve; go on with it there, or begin a new study here")
+    assert "\n" not in told
+    with contextlib.closing(open_store(tmp_path / "runs.db")) as store:
+        assert sum(event.kind == "StudyMeasured" for event in store.events("elsewhere")) == 1
+
+
+def test_a_study_goes_on_with_the_tolerance_that_it_began_with(tmp_path):
+    cut_off(tmp_path / "runs.db", tolerance=0.25)
+
+    options = {"make_case": numbers, "store": tmp_path / "runs.db"}
+    with ScalingStudy.resume_run("latest", squares, **options) as kept:
+        tolerance = kept.scalable.tolerance
+    with ScalingStudy.resume_run("latest", squares, tolerance=0.5, **options) as said:
+        asked = said.scalable.tolerance
+
+    assert (tolerance, asked) == (0.25, 0.5)
+
+
+def test_a_study_goes_on_with_the_make_case_that_was_given_as_text(tmp_path, monkeypatch):
+    (tmp_path / "jobs_of_mine.py").write_text(
+        "def job(case, *, map):\n    return sum(map(abs, case))\n"
+        "def evens(size, rng):\n    return list(range(0, 2 * size, 2))\n"
+        "def make_case(size, rng):\n    raise AssertionError('not the one that was asked for')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    cut_off(tmp_path / "runs.db", "jobs_of_mine:job", make_case="jobs_of_mine:evens")
+
+    with ScalingStudy.resume_run("latest", make_case=None, store=tmp_path / "runs.db") as again:
+        curve = again.run()
+
+    assert len(curve.trials) == 4
+    assert curve.agreement == "all 4 results are identical bit by bit"
+
+
+def test_a_study_goes_on_with_the_plan_that_it_began_with(tmp_path):
+    cut_off(tmp_path / "runs.db")
+
+    with pytest.raises(UsageError, match="goes on as it began: leave repeats out"):
+        ScalingStudy.resume_run("latest", squares, repeats=9, store=tmp_path / "runs.db")
 
 
 def test_a_race_is_no_study(tmp_path):

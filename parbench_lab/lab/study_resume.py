@@ -1,0 +1,172 @@
+"""A scaling study in the store: what its header says, and what it goes on with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from parbench_lab.analysis.comparison.machines import machine_differences
+from parbench_lab.analysis.trial import Trial
+from parbench_lab.core.machine import Machine
+from parbench_lab.core.ports import RunStore
+from parbench_lab.core.scalable import Scalable
+from parbench_lab.errors import UsageError
+from parbench_lab.lab.provenance import provenance
+from parbench_lab.racing.result import jsonable
+from parbench_lab.scaling import journal
+from parbench_lab.scaling.plan import Cell, Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredStudy:
+    """A study that was cut off.
+
+    Parameters
+    ----------
+    id
+        Of the run.
+    name
+        Of its job.
+    document
+        What its header says, see `header_document`.
+    plan, done
+        What it was going to measure, and what it has measured.
+    n_events
+        How many the store keeps of it.
+    """
+
+    id: str
+    name: str
+    document: Mapping[str, Any]
+    plan: Plan
+    done: Mapping[Cell, Trial]
+    n_events: int
+
+    def arguments(self, job: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a `ScalingStudy` is called with to go on.
+
+        Parameters
+        ----------
+        job
+            The job again; None for the one that the study was asked for by name.
+        given
+            What the user says himself; None is not said.
+
+        Raises
+        ------
+        UsageError
+            If he says again what is in the plan.
+        """
+        said = {name: value for name, value in given.items() if value is not None}
+        plan, kept = self.plan, self.document
+        as_it_began = {
+            "workers": "adaptive" if plan.adaptive else plan.workers,
+            "mode": plan.mode,
+            "backend": plan.backends,
+            "sizes": plan.sizes,
+            "batch_sizes": plan.batch_sizes or None,
+            "repeats": plan.repeats,
+            "seed": plan.seed,
+            "options": kept.get("options") if job is None else None,
+        }
+        if changed := [name for name in as_it_began if name in said]:
+            raise UsageError(f"a study goes on as it began: leave {', '.join(changed)} out")
+        return {
+            "scalable": kept.get("job", self.name) if job is None else job,
+            **as_it_began,
+            **{name: kept.get(name) for name in ("make_case", "tolerance")},
+            **said,
+        }
+
+
+def header_document(
+    scalable: Scalable,
+    plan: Plan,
+    machine: Machine,
+    *,
+    job: str,
+    make_case: Any,
+    options: Mapping[str, Any],
+    cores: int,
+) -> dict[str, Any]:
+    """Return what the store keeps of a study besides its runs.
+
+    Parameters
+    ----------
+    scalable, plan, machine, cores
+        Of the study.
+    job, make_case, options
+        What it was asked for with; a `make_case` that is no import string cannot be kept.
+    """
+    return {
+        "job": job,
+        "make_case": make_case if isinstance(make_case, str) else None,
+        "plan": jsonable(journal.planned(plan)),
+        "unit": scalable.unit,
+        "batch_unit": scalable.batch_unit,
+        "tolerance": scalable.tolerance,
+        "options": jsonable(options),
+        "cores": cores,
+        "seed": plan.seed,
+        "fingerprint": machine.fingerprint,
+        **provenance(machine),
+    }
+
+
+def stored_study(store: RunStore, run_id: str) -> StoredStudy:
+    """Return a study that has something left to measure.
+
+    Raises
+    ------
+    StoreError
+        If there is no such study, or it is damaged.
+    UsageError
+        If the run is no study, or has measured everything.
+    """
+    header = store.header(run_id)
+    if header.kind != "study":
+        raise UsageError(f"run {header.id} is no scaling study but a {header.kind}")
+    events = list(store.events(header.id))
+    plan, done = journal.read_back(events)
+    plan = plan or journal.read_plan(header.document["plan"])
+    if not any(True for _ in plan.missing(done)):
+        raise UsageError(f"study {header.id} has measured all that it planned")
+    return StoredStudy(
+        id=header.id,
+        name=header.name,
+        document=header.document,
+        plan=plan,
+        done=done,
+        n_events=len(events),
+    )
+
+
+def refuse_other_machine(stored: StoredStudy, here: Machine) -> None:
+    """Refuse to go on with a study on a machine whose figures are not those of its first one.
+
+    Raises
+    ------
+    UsageError
+        If this machine has another fingerprint than the one that the study was begun on.
+    """
+    fingerprint = stored.document.get("fingerprint")
+    if not fingerprint or fingerprint == here.fingerprint:
+        return
+    there = _machine(stored.document.get("machine"))
+    if there is not None and there.is_alike(here):
+        return
+    differences = () if there is None else machine_differences(there, here)
+    told = "; ".join(differences) or f"fingerprint: {fingerprint} and {here.fingerprint}"
+    raise UsageError(
+        f"study {stored.id} was begun on another machine ({told}): figures of two machines are "
+        "not one curve; go on with it there, or begin a new study here"
+    )
+
+
+def _machine(document: Any) -> Machine | None:
+    """Return the machine that a header describes, None where it does not."""
+    try:
+        return Machine.from_json(document)
+    except (AttributeError, TypeError, ValueError):
+        return None
