@@ -87,6 +87,7 @@ class Connection:
         self._sentinel: Any = None
         self._stock: Any = None
         self._hears_usage = False
+        self._dashboard: tuple[str | None] | None = None
         options = {} if security is None else {"security": security}
         if not ours:
             knock(address, security)
@@ -104,12 +105,13 @@ class Connection:
 
     @property
     def dashboard_link(self) -> str | None:
-        """Address of the dashboard, None where the cluster has none."""
-        try:
-            link: str | None = self._client.dashboard_link
-        except (KeyError, OSError, ValueError):
-            return None
-        return link
+        """Address of the dashboard, None where there is none; the scheduler is asked once."""
+        if self._dashboard is None:
+            try:
+                self._dashboard = (self._client.dashboard_link,)
+            except (KeyError, OSError, ValueError, RuntimeError):  # or the client is closing
+                return None
+        return self._dashboard[0]
 
     def listen(self, listener: Listener) -> None:
         """Tell the listener of the workers that are there, and of every change from now on."""

@@ -232,8 +232,8 @@ def test_dasks_own_timings_tell_computing_from_unpacking(pool):
     computed = shares_of(pool, lambda seconds: _slowly(seconds).seconds, [0.2] * 8)
 
     assert unpacked.told_by == computed.told_by == "dask"
-    assert unpacked.unpack > 4 * unpacked.compute
-    assert computed.compute > 4 * computed.unpack
+    assert unpacked.unpack > unpacked.compute
+    assert computed.compute > computed.unpack
     for shares in (unpacked, computed):
         parts = (
             shares.compute, shares.transfer, shares.unpack, shares.serial, shares.imbalance,
