@@ -312,6 +312,7 @@ class RunStore(Protocol):
     def series(
         self,
         *,
+        kind: str | None = None,
         workload: str | None = None,
         candidate: str | None = None,
         size: int | None = None,
@@ -329,6 +330,9 @@ class RunStore(Protocol):
 
         Parameters
         ----------
+        kind
+            Only figures of runs of this kind; None: of all but watches, whose seconds are those
+            of one thread in a process of its own, alone, and of two builds.
         workload, candidate, size, machine, mode, commit
             Only figures of these; see `runs`.
         metric
@@ -340,7 +344,8 @@ class RunStore(Protocol):
     def matrix(self) -> list[Coverage]:
         """Return which workload, candidate, machine, mode and commit have figures, sorted.
 
-        Without the candidates or the commits: `parbench_lab.core.series.covered`.
+        Of all runs but watches, as `series`. Without the candidates or the commits:
+        `parbench_lab.core.series.covered`.
         """
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ class Mark:
     key
         Of the series.
     run_id, started
-        The first run after the change; aware.
+        The first run after the change, or the watch's night; aware.
     worse
         Whether the change is for the worse.
     kind
@@ -106,7 +106,8 @@ def history_data(
     points
         As a store's `series` gives them, oldest first.
     marks
-        Of changes and alarms; those of series without points are passed over.
+        Of changes and alarms; those of series without points are passed over, and alarms from
+        before the first point.
     machines
         Fingerprint to a name that people know; the fingerprint alone where it is not there.
     metrics
@@ -136,10 +137,10 @@ def _panel_data(
     key = next(iter(series))
     columns: Columns = {name: [] for name in _MARK_COLUMNS}
     for mark in marks:
-        at = next((p for p in series.get(mark.key, ()) if p.run_id == mark.run_id), None)
+        at = _place(mark, series.get(mark.key, ()))
         if at is None:
             continue
-        row = (at.started, at.median.point, _way(mark), mark.kind, mark.told, mark.key.candidate)
+        row = (mark.started, at.median.point, _way(mark), mark.kind, mark.told, mark.key.candidate)
         for name, value in zip(_MARK_COLUMNS, row, strict=True):
             columns[name].append(value)
     metric = metrics.get(key.metric)
@@ -150,6 +151,13 @@ def _panel_data(
         series={one.candidate: _columns(points) for one, points in series.items()},
         marks=columns,
     )
+
+
+def _place(mark: Mark, points: Sequence[SeriesPoint]) -> SeriesPoint | None:
+    """Return the point that a mark is drawn at: a night has none, and takes the one before it."""
+    if mark.kind == "hint":
+        return next((point for point in points if point.run_id == mark.run_id), None)
+    return next((point for point in reversed(points) if point.started <= mark.started), None)
 
 
 def _way(mark: Mark) -> str:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from parbench_lab.analysis.regression.changes import ChangeHint
-from parbench_lab.core.ports import RunStore, RunSummary
+from parbench_lab.core.ports import RunStore
+from parbench_lab.core.runs import WATCH
 from parbench_lab.core.series import SeriesKey, SeriesPoint
 from parbench_lab.core.wording import count, printable, ratio
 from parbench_lab.errors import UnknownNameError
 from parbench_lab.plots.history import Mark, commit_words, figure_words
 from parbench_lab.racing.result import jsonable
+from parbench_lab.reports.alarms import alarm_marks
 from parbench_lab.reports.kept import Kept, keep
 from parbench_lab.reports.machines import (
     MACHINE_DIGITS,
@@ -27,8 +29,6 @@ from parbench_lab.reports.machines import (
 from parbench_lab.reports.text import SPARKS, plain_table, sparkline
 from parbench_lab.store import open_store
 
-WATCH = "watch"
-_ALARMS = {"regression": True, "improvement": False}
 _FILE = re.compile(r"(?:.*[/\\])?(?P<stem>[^/\\]+)\.py(?:/(?P<candidate>.+))?$")
 """A file's name in the place of a workload's: its module's name, and a candidate behind it."""
 
@@ -67,6 +67,8 @@ class RecordedHistory:
     hosts
         Fingerprint to that of the machine whatever was raced on it, where known: a workload's
         own libraries part series, and no machines.
+    unplaced
+        Alarms of watches, oldest first, where no row is of what was watched.
     """
 
     name: str
@@ -74,6 +76,7 @@ class RecordedHistory:
     machines: Mapping[str, str]
     differences: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, str] = field(default_factory=dict)
+    unplaced: tuple[Mark, ...] = ()
 
     @property
     def points(self) -> list[SeriesPoint]:
@@ -84,7 +87,7 @@ class RecordedHistory:
     @property
     def marks(self) -> list[Mark]:
         """All changes, oldest first."""
-        found = [mark for row in self.rows for mark in row.marks]
+        found = [*self.unplaced, *(mark for row in self.rows for mark in row.marks)]
         return sorted(found, key=lambda mark: mark.started)
 
     @property
@@ -109,6 +112,7 @@ class RecordedHistory:
             "machines": dict(self.machines),
             "machine_differences": dict(self.differences),
             "series": [_row_document(row) for row in self.rows],
+            "unplaced": [_mark_document(mark) for mark in self.unplaced],
         }
 
 
@@ -122,6 +126,9 @@ def read_history(
     find_hints: FindHints | None = None,
 ) -> RecordedHistory:
     """Return what a store has under a name.
+
+    Points are of races and studies. The seconds of a watch are of one thread alone, so its nights
+    are in the history as the alarms that they raised.
 
     Parameters
     ----------
@@ -149,11 +156,17 @@ def read_history(
     try:
         workload, candidate, points = _asked(opened, name, metric, last)
         points = [point for point in points if point.key.machine.startswith(machine)]
-        if name and not points:
-            raise _nothing(opened, name, metric, machine)
         hints = () if find_hints is None else find_hints(opened, workload, candidate, metric)
-        watches = opened.runs(kind=WATCH, workload=workload)
-        marks = [*map(_hint_mark, hints), *_alarm_marks(watches, points)]
+        alarms = [
+            mark
+            for mark in alarm_marks(opened.runs(kind=WATCH, workload=workload))
+            if mark.key.metric == metric
+            and candidate in (None, mark.key.candidate)
+            and mark.key.machine.startswith(machine)
+        ]
+        if name and not points and not alarms:
+            raise _nothing(opened, name, metric, machine)
+        marks = [*map(_hint_mark, hints), *alarms]
         documents = machine_documents(opened, points)
     finally:
         if _is_place(store):
@@ -164,6 +177,7 @@ def read_history(
         machines=machine_names(documents),
         differences=machine_differences(documents),
         hosts=machine_hosts(documents),
+        unplaced=_unplaced(alarms, points),
     )
 
 
@@ -198,6 +212,7 @@ def _full_name(store: RunStore, name: str) -> str:
         If several are.
     """
     known = {cell.workload for cell in store.matrix()}
+    known |= {night.name for night in store.runs(kind=WATCH)}
     if name in known:
         return name
     meant = sorted(w for w in known if name in (w.partition(":")[0], w.rpartition(":")[2]))
@@ -256,31 +271,10 @@ def _from(point: SeriesPoint) -> str:
     return f"{commit_words(point)} ({when})" if point.commit else when
 
 
-def _alarm_marks(watches: Iterable[RunSummary], points: Sequence[SeriesPoint]) -> list[Mark]:
-    """Return the alarms of watches, at the points that the same nights left."""
-    by_place = {(point.run_id, point.key.candidate, point.key.metric): point for point in points}
-    marks = []
-    for summary in watches:
-        for told in _series_of(summary):
-            place = (summary.id, told.get("candidate"), told.get("metric"))
-            verdict, at = told.get("verdict"), by_place.get(place)  # type: ignore[arg-type]
-            if at is not None and verdict in _ALARMS:
-                marks.append(
-                    Mark(
-                        key=at.key,
-                        run_id=summary.id,
-                        started=at.started,
-                        worse=_ALARMS[verdict],
-                        kind="alarm",
-                        told=printable(str(told.get("sentence", verdict))),
-                    )
-                )
-    return marks
-
-
-def _series_of(summary: RunSummary) -> list[Mapping[str, Any]]:
-    found = (summary.result or {}).get("series")
-    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+def _unplaced(alarms: Sequence[Mark], points: Sequence[SeriesPoint]) -> tuple[Mark, ...]:
+    shown = {point.key for point in points}
+    found = [mark for mark in alarms if mark.key not in shown]
+    return tuple(sorted(found, key=lambda mark: mark.started))
 
 
 # ---------------------------------------------------------------- told
@@ -303,7 +297,7 @@ def history_text(history: RecordedHistory, *, width: int = 24, sparks: str = SPA
     sparks
         What a trend is drawn with, from low to high.
     """
-    if not history.rows:
+    if not history.rows and not history.unplaced:
         return "nothing has been measured yet; parbench race makes a first run"
     heads = ["workload", "candidate", "size", "mode", "machine", "runs", "trend", "newest"]
     rows = [_told(row, width, sparks) for row in history.rows]
@@ -354,16 +348,17 @@ def _row_document(row: HistoryRow) -> dict[str, Any]:
         "mode": row.key.mode.value,
         "metric": row.key.metric,
         "points": [_point_document(point) for point in row.points],
-        "changes": [
-            {
-                "run": mark.run_id,
-                "started_utc": _utc(mark.started),
-                "worse": mark.worse,
-                "kind": mark.kind,
-                "told": mark.told,
-            }
-            for mark in row.marks
-        ],
+        "changes": [_mark_document(mark) for mark in row.marks],
+    }
+
+
+def _mark_document(mark: Mark) -> dict[str, Any]:
+    return {
+        "run": mark.run_id,
+        "started_utc": _utc(mark.started),
+        "worse": mark.worse,
+        "kind": mark.kind,
+        "told": mark.told,
     }
 
 

@@ -48,6 +48,8 @@ class RunFilter:
     machine: str | None = None
     mode: str | None = None
     commit: str | None = None
+    without: str | None = None
+    """A kind that is left out."""
 
     def __post_init__(self) -> None:
         if self.mode is not None and self.mode not in [mode.value for mode in Mode]:
@@ -58,6 +60,8 @@ class RunFilter:
         """Yield conditions on `RUN` joined with `MACHINE`."""
         pairs = ((RUN.c.kind, self.kind), (RUN.c.name, self.workload), (RUN.c.mode, self.mode))
         yield from (column == wanted for column, wanted in pairs if wanted is not None)
+        if self.without is not None:
+            yield RUN.c.kind != self.without
         if self.machine is not None:
             yield sa.func.coalesce(MACHINE.c.fingerprint, "") == self.machine
         if self.commit:
@@ -147,7 +151,9 @@ def read_series(
     return [point for _, point in sorted(chosen, key=lambda one: one[0])]
 
 
-def read_matrix(database: Database, *, unwritten: Sequence[Summary]) -> list[Coverage]:
+def read_matrix(
+    database: Database, *, runs: RunFilter, unwritten: Sequence[Summary]
+) -> list[Coverage]:
     """Return which workload, candidate, machine, mode and commit have figures."""
     machine = sa.func.coalesce(MACHINE.c.fingerprint, "").label("machine")
     what = (RUN.c.name, CANDIDATE.c.name.label("candidate"), machine, RUN.c.mode, RUN.c.git_commit)
@@ -155,7 +161,7 @@ def read_matrix(database: Database, *, unwritten: Sequence[Summary]) -> list[Cov
     asked = (
         sa.select(*what, sa.func.count(RUN.c.key.distinct()), sa.func.max(RUN.c.started_us))
         .select_from(_POINTS)
-        .where(RUN.c.key.not_in(absent))
+        .where(*runs.where(), RUN.c.key.not_in(absent))
         .group_by(*what)
     )
     cells: dict[tuple[str, ...], tuple[int, int]] = {

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from parbench_lab.core.runs import (
     ROOFLINE,
+    WATCH,
     CurveRow,
     EventRecord,
     FitRow,
@@ -160,6 +161,7 @@ class RunReader:
     def series(
         self,
         *,
+        kind: str | None = None,
         workload: str | None = None,
         candidate: str | None = None,
         size: int | None = None,
@@ -177,7 +179,14 @@ class RunReader:
         StoreError
             If the mode is unknown, or the page makes no sense.
         """
-        wanted = points.RunFilter(workload=workload, machine=machine, mode=mode, commit=commit)
+        wanted = points.RunFilter(
+            kind=kind,
+            workload=workload,
+            machine=machine,
+            mode=mode,
+            commit=commit,
+            without=WATCH if kind is None else None,
+        )
         return points.read_series(
             self._database,
             runs=wanted,
@@ -188,8 +197,9 @@ class RunReader:
 
     def matrix(self) -> list[Coverage]:
         """Return which workload, candidate, machine, mode and commit have figures, sorted."""
-        unwritten = self._catch_up(points.RunFilter())
-        return points.read_matrix(self._database, unwritten=unwritten)
+        wanted = points.RunFilter(without=WATCH)
+        unwritten = self._catch_up(wanted)
+        return points.read_matrix(self._database, runs=wanted, unwritten=unwritten)
 
     def close(self) -> None:
         """Close files; idempotent. The store cannot be used afterwards."""

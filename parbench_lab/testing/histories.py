@@ -9,7 +9,7 @@ from typing import Any
 
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.ports import EventRecord, MeasurementRow, RunHeader, RunStore
-from parbench_lab.core.runs import CurveRow, FitRow, RunRecord, UsageRow
+from parbench_lab.core.runs import WATCH, CurveRow, FitRow, RunRecord, UsageRow
 from parbench_lab.core.series import SeriesPoint
 from parbench_lab.errors import StoreError
 
@@ -43,15 +43,16 @@ def check_histories(store: RunStore, expect: Callable[[bool, str], None]) -> Non
     _check_curves(store, expect)
     _check_carrying(store, expect)
     _check_pruning(store, expect)
+    _check_watches(store, expect)
 
 
-def _measure(store: RunStore, number: int, *, ended: bool = True) -> str:
+def _measure(store: RunStore, number: int, *, ended: bool = True, kind: str = "race") -> str:
     run_id = f"history-{number}"
     machine = "here" if number % 2 == 0 else "there"
     store.create_run(
         RunHeader(
             id=run_id,
-            kind="race",
+            kind=kind,
             name="histories",
             # later ones in the text of an earlier hour: only the instant counts
             started_utc=(_DAY + dt.timedelta(days=number))
@@ -224,3 +225,14 @@ def _check_pruning(store: RunStore, expect: Callable[[bool, str], None]) -> None
     expect("history-3" in old and "history-1" not in old, "age counts, and pins hold")
     store.pin("history-1", pinned=False)
     expect(not store.summary("history-1").pinned, "a pin can be taken off")
+    unended = _measure(store, _RUNS + 1, ended=False)
+    would = [run.id for run in store.prune(before=_DAY + dt.timedelta(days=99), dry_run=True)]
+    expect("history-1" in would and unended not in would, "a run that has not ended has no age")
+
+
+def _check_watches(store: RunStore, expect: Callable[[bool, str], None]) -> None:
+    cells = store.matrix()
+    night = _measure(store, _RUNS + 2, kind=WATCH)
+    expect(night not in _ids(_points(store)), "a watch's night is no point of a series")
+    expect(store.matrix() == cells, "and in no cell of the matrix")
+    expect(_ids(_points(store, kind=WATCH)) == [night], "unless it is asked for")

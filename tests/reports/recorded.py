@@ -84,12 +84,12 @@ def row(candidate, slot, block, seconds):
     )
 
 
-def record_alarm(place, day, verdict="regression"):
+def record_alarm(place, day, verdict="regression", *, level_s=1.2e-3):
     """Write a watch's night with a verdict on the first candidate."""
     store = open_store(place)
     run_id = f"watch-{day:04d}"
     store.create_run(header(run_id, day, "aaaa", ("loop",), kind="watch"))
-    rows = tuple(row("loop", 0, block, 1.2e-3) for block in range(7))
+    rows = tuple(row("loop", 0, block, level_s) for block in range(7))
     store.append(
         run_id,
         [EventRecord(seq=0, at_s=1.0, kind="WatchRound", payload={}, measurements=rows)],
@@ -100,5 +100,5 @@ def record_alarm(place, day, verdict="regression"):
         "verdict": verdict,
         "sentence": "loop (wall_time_s): regression, 1.20 times the baseline's cost",
     }
-    store.finish_run(run_id, "finished", {"series": [told]})
+    store.finish_run(run_id, "finished", {"series": [told], "watch": {"size": 1000}})
     store.close()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from parbench_lab.errors import UnknownNameError
+from parbench_lab.lab.change_hints import change_hints
 from parbench_lab.lab.record import load_record
 from parbench_lab.plots import history_data, history_figure, history_figures
 from parbench_lab.plots.history import PANELS_AT_MOST
@@ -35,7 +36,7 @@ def test_every_series_has_its_row_and_machines_are_never_mixed(record):
     found = [(row.key.candidate, row.key.machine, len(row.points)) for row in record.rows]
 
     assert found == [
-        ("loop", "aaaa", 25),
+        ("loop", "aaaa", 24),
         ("windows", "aaaa", 24),
         ("loop", "bbbb", 24),
         ("windows", "bbbb", 24),
@@ -131,7 +132,51 @@ def test_a_figure_is_of_one_machine_and_has_its_marks(record):
     first = data.panels[0]
     assert sorted(first.marks["kind"]) == ["alarm", "hint"]
     assert first.series["windows"]["commit"][0] == "0000abcdef"
-    assert len(first.series["loop"]["value"]) == 25
+    assert len(first.series["loop"]["value"]) == 24
+
+
+def test_nights_of_a_watch_among_races_are_taken_for_no_change(tmp_path):
+    record_runs(tmp_path / "runs.db", 24, machines=("aaaa",))
+    for day in range(12, 24):
+        record_alarm(tmp_path / "runs.db", day, level_s=3e-3)
+
+    found = change_hints("sorting", store=tmp_path / "runs.db")
+
+    assert found.hints == ()
+    assert found.n_series == 2
+
+
+def test_an_alarm_stands_on_its_night_at_the_height_of_the_race_before_it(record):
+    (loop, *_), (alarm,) = record.rows, [mark for mark in record.marks if mark.kind == "alarm"]
+
+    panel = history_data(record.points, record.marks).panels[0]
+
+    at = panel.marks["kind"].index("alarm")
+    assert panel.marks["started"][at] == alarm.started > loop.newest.started
+    assert panel.marks["value"][at] == loop.newest.median.point
+
+
+def test_an_alarm_from_before_the_first_point_is_not_drawn(tmp_path):
+    record_alarm(tmp_path / "runs.db", -1)
+    record_runs(tmp_path / "runs.db", 1, machines=("aaaa",))
+    found = load_record("sorting", tmp_path / "runs.db")
+
+    (panel,) = history_data(found.points, found.marks).panels
+
+    assert [mark.kind for mark in found.marks] == ["alarm"]
+    assert panel.marks["kind"] == []
+
+
+def test_what_was_only_watched_has_its_alarms_told_and_no_figures(tmp_path):
+    record_alarm(tmp_path / "runs.db", 1)
+
+    found = load_record("sorting", tmp_path / "runs.db")
+
+    assert found.rows == ()
+    assert "!+ loop (wall_time_s): regression" in history_text(found)
+    assert [one["kind"] for one in found.as_json()["unplaced"]] == ["alarm"]
+    with pytest.raises(UnknownNameError, match="no wall_time_s of 'sorting/windows'"):
+        load_record("sorting/windows", tmp_path / "runs.db")
 
 
 def test_marks_of_series_that_are_not_shown_are_passed_over(record):

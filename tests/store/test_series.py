@@ -82,6 +82,17 @@ def test_a_run_without_measurements_has_no_points_and_is_not_looked_at_again(sto
     assert store.matrix() == []
 
 
+def test_the_nights_of_a_watch_that_was_killed_are_in_no_series_either(store):
+    night = dataclasses.replace(header("night", candidates=[{"name": "a"}]), kind="watch")
+    store.create_run(night)
+    store.append("night", [ended(0, timed(0, 7.0), timed(0, 8.0, candidate="a @ v1"))])
+    store.append("a", [ended(0, timed(0, 1.0))])
+
+    assert [point.run_id for point in store.series()] == ["a"]
+    assert [cell.candidate for cell in store.matrix()] == ["a"]
+    assert {point.key.candidate for point in store.series(kind="watch")} == {"a", "a @ v1"}
+
+
 def test_an_interrupted_run_that_goes_on_is_caught_up_with(store):
     store.append("a", [ended(0, timed(0, 1.0))])
     store.finish_run("a", "interrupted", {})

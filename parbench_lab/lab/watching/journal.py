@@ -12,11 +12,12 @@ from parbench_lab.analysis.regression.report import WatchReport
 from parbench_lab.analysis.regression.series import Memory
 from parbench_lab.core.measurement import Measurement
 from parbench_lab.core.ports import EventRecord, MeasurementRow, RunHeader, RunStore, RunSummary
+from parbench_lab.core.runs import WATCH
 from parbench_lab.errors import StoreError
 from parbench_lab.execution.builds.pairing import Duel
 from parbench_lab.racing.result import jsonable
 
-KIND = "watch"
+KIND = WATCH
 ROUND = "WatchRound"
 
 
