@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from parbench_lab.analysis.regression.detector import STAKES, bet, score
+from parbench_lab.analysis.regression.detector import STAKES, bet, score, wanted_run_length
 
 BLOCKS_PER_BET = 10
 
@@ -34,7 +34,7 @@ class Rule:
 
     def threshold(self, night: Night, nights: int) -> float:
         series = night.n_series if self.corrected_series is None else self.corrected_series
-        return 20.0 * series * night.bets * nights
+        return wanted_run_length(series, night.bets, nights=nights)
 
 
 def seeing_bet(sums, scores):
