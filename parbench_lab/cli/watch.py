@@ -22,12 +22,13 @@ from parbench_lab.cli.options import (
     store_option,
 )
 from parbench_lab.cli.output import checked_output, deliver
-from parbench_lab.cli.tables_for_ci import watch_table
-from parbench_lab.core.wording import printable, span
+from parbench_lab.cli.tables_for_ci import CheckRow, CheckTable, watch_table
+from parbench_lab.core.wording import count, printable, span
 from parbench_lab.errors import ParbenchError, UsageError
 
 if TYPE_CHECKING:
     from parbench_lab.analysis.regression.report import WatchReport
+    from parbench_lab.lab.change_hints import HintReport
 
 _HINT = "stopping after this block (again: abort)"
 _OF_MEASURING = ("algorithms", "baseline", "build", "python", "quarantine")
@@ -57,8 +58,8 @@ class Told:
         "parbench watch bench.py --baseline v1.2 --every 1d --quarantine noisy.toml",
         "parbench watch sorting --history                 hints from what is stored",
     )
-    + "\n\nExit codes: 0 nothing blocks (undecided is said plainly), 1 a regression or a failure, "
-    "2 wrong use."
+    + "\n\nExit codes: 0 nothing blocks (undecided is said plainly), 1 a regression or a failure "
+    "(with --every: in any night), 2 wrong use."
 )
 @click.argument("target", required=False, metavar="[WORKLOAD|MODULE|FILE.py]")
 @click.option(
@@ -180,7 +181,10 @@ def _nightly(
     stopped: Interrupts,
     told: Told,
 ) -> int:
-    """Run on a schedule; a night that cannot be measured is told, and the next one comes."""
+    """Run on a schedule, and return the worst night's code.
+
+    A night that cannot be measured is told, and the next one comes.
+    """
     from parbench_lab.lab.watching.schedule import on_schedule, parse_every  # noqa: PLC0415 - loads the lab
 
     every_s = parse_every(every)
@@ -200,7 +204,7 @@ def _nightly(
     def waiting(seconds: float) -> None:
         click.echo(f"the next one begins in {span(seconds)} (Ctrl-C ends)", file=told.screen)
 
-    return on_schedule(
+    on_schedule(
         run,
         every_s=every_s,
         most=nights,
@@ -209,6 +213,11 @@ def _nightly(
         sleep=time.sleep,
         waiting=waiting,
     )
+    if any(codes):
+        # the accounts begin anew after an alarm: a quiet last night takes nothing back
+        said = f"{sum(map(bool, codes))} of {count(len(codes), 'night')} failed"
+        click.echo(said, file=told.screen)
+    return max(codes)
 
 
 def _exit_code(report: WatchReport) -> int:
@@ -271,12 +280,36 @@ def _tell_hints(
         {**_plain_hint(jsonable(hint)), "sentence": sentence}
         for hint, sentence in zip(report.hints, sentences, strict=True)
     ]
+    told.files.write(_hints_table(workload, report, sentences))
     numbers = {"n_series": report.n_series, "n_short": report.n_short, "q": report.q}
     document = {"sentence": report.sentence, **numbers, "hints": hints}
     deliver(document, as_json=told.as_json, output=told.output)
     for line in [*sentences, report.sentence]:
         click.echo(printable(line), file=told.screen)
     return 0
+
+
+def _hints_table(workload: str | None, report: HintReport, sentences: Sequence[str]) -> CheckTable:
+    """Return hints as a table; runs of different days are not paired, so nothing is decided."""
+    rows = [
+        CheckRow(
+            name=str(hint.key),
+            verdict=f"hint: {'worse' if hint.worse else 'better'}",
+            outcome="undecided",
+            ratio=hint.ratio,
+            message=sentence,
+        )
+        for hint, sentence in zip(report.hints, sentences, strict=True)
+    ]
+    nothing = CheckRow(
+        name=f"{report.n_series} series", verdict="no change point", outcome="undecided"
+    )
+    return CheckTable(
+        title=f"stored figures of {workload or 'all workloads'}",
+        sentence=report.sentence,
+        rows=tuple(rows) or (nothing,),
+        compared="times the cost before",
+    )
 
 
 def _plain_hint(document: dict[str, Any]) -> dict[str, Any]:

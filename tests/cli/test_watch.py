@@ -175,9 +175,28 @@ def test_nights_come_one_after_the_other_and_one_that_breaks_does_not_end_them(s
     done = shell("watch", "job", "--every", "1s", "--nights", "3", watch=scripted)
 
     assert len(scripted.asked) == 3
-    assert done.exit_code == 0
     assert "this night was not measured: v1 does not come up" in done.output
     assert "the next one begins in" in done.output
+
+
+@pytest.mark.parametrize(
+    ("nights", "code", "told"),
+    [
+        (("regression", "equal"), 1, "1 of 2 nights failed"),
+        (("equal", None), 1, "1 of 2 nights failed"),
+        (("undecided", "equal"), 0, "1 equal"),
+    ],
+    ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else None,
+)
+def test_the_exit_code_is_that_of_the_worst_night(shell, nights, code, told):
+    broken = RaceError("v1 does not come up")
+    scripted = ScriptedWatch(*(report_of(night) if night else broken for night in nights))
+
+    done = shell("watch", "job", "--every", "1s", "--nights", "2", watch=scripted)
+
+    assert len(scripted.asked) == 2
+    assert done.exit_code == code
+    assert told in done.output
 
 
 def test_a_first_night_that_cannot_be_measured_ends_it(shell):
@@ -226,6 +245,29 @@ def test_an_empty_store_has_no_hints(shell):
 
     assert done.exit_code == 0
     assert "no change point" in done.output
+
+
+@pytest.mark.parametrize(
+    ("found", "row"),
+    [
+        pytest.param(
+            (hint(),), "| ❔ | `job/a at 10 (batch) on m` | hint: worse | 1.10", id="one"
+        ),
+        pytest.param((), "| ❔ | `3 series` | no change point |", id="none"),
+    ],
+)
+def test_hints_are_in_the_files_as_undecided_and_never_fail(shell, tmp_path, found, row):
+    report = HintReport(hints=found, n_series=3, n_short=1, q=0.05)
+    words = ("--junit", "h.xml", "--markdown", "h.md")
+
+    done = shell("watch", "--history", *words, change_hints=lambda *_, **__: report)
+
+    table = (tmp_path / "h.md").read_text()
+    suite = ET.parse(tmp_path / "h.xml").getroot().find("testsuite")
+    assert done.exit_code == 0
+    assert table.startswith("### ❔ stored figures of all workloads")
+    assert row in table
+    assert (suite.get("tests"), suite.get("failures")) == ("1", "0")
 
 
 # ---------------------------------------------------------------- bisect
