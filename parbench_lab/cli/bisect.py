@@ -10,7 +10,7 @@ import click
 
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.interrupts import interrupts
-from parbench_lab.cli.options import debug_option, examples, json_option, output_option
+from parbench_lab.cli.options import common_options, examples
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.core.wording import printable
 
@@ -51,9 +51,7 @@ _HINT = "stopping after this block (again: abort)"
 @click.option("--batch-size", type=int, help="Items of a case.  [default: the workload's]")
 @click.option("--timeout-s", type=float, default=60.0, show_default=True)
 @click.option("--seed", type=int, help="Of orders and cases.  [default: a new one]")
-@json_option
-@output_option
-@debug_option
+@common_options
 @click.pass_context
 def bisect(
     ctx: click.Context, /, target: str, *, as_json: bool, output: Path | None, **asked: Any
@@ -67,6 +65,7 @@ def bisect(
 
     checked_output(output)
     screen = sys.stderr if as_json else sys.stdout
+    del asked["config"]  # checked; it has nothing for a bisection, which keeps no run
     asked["algorithms"] = list(asked["algorithms"]) or None
     with interrupts(_HINT) as stopped:
         report = ctx.ensure_object(Doors).bisect(

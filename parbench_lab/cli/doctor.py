@@ -22,9 +22,8 @@ from parbench_lab.cli.doors import Doors, Result
 from parbench_lab.cli.flags import as_flags
 from parbench_lab.cli.identical import IdenticalCode, copies
 from parbench_lab.cli.interrupts import Interrupts, interrupts
-from parbench_lab.cli.options import common_options, examples, given_layers, store_option
+from parbench_lab.cli.options import common_options, examples, given_layers, store_of, store_option
 from parbench_lab.cli.output import checked_output, deliver
-from parbench_lab.cli.runs import store_of
 from parbench_lab.cli.spectators import Blindfolded, watch
 from parbench_lab.core.standing import Scoreboard, VerdictKind
 from parbench_lab.core.wording import (

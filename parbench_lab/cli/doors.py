@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from parbench_lab.analysis.regression.report import WatchReport
     from parbench_lab.lab.bisect import BisectReport
     from parbench_lab.lab.change_hints import HintReport
+    from parbench_lab.lab.ml.results import ScalabilityBenchmark
+    from parbench_lab.scaling.proof import Proof
 
 
 class Result(Protocol):
@@ -177,6 +179,18 @@ def _bisect(target: str, **options: Any) -> BisectReport:
     return bisect(target, **options)
 
 
+def _prove(**options: Any) -> Proof:
+    from parbench_lab.lab.proof import prove_portfolio  # noqa: PLC0415 - loads numpy
+
+    return prove_portfolio(**options)
+
+
+def _ml_benchmark(**options: Any) -> ScalabilityBenchmark:
+    from parbench_lab.lab.ml import scalability_benchmark  # noqa: PLC0415 - loads scikit-learn
+
+    return scalability_benchmark(**options)
+
+
 def _own_modes() -> Mapping[str, Mode]:
     from parbench_lab.lab.reach import own_modes  # noqa: PLC0415 - loads the lab
 
@@ -211,6 +225,8 @@ class Doors:
     watch: Callable[..., WatchReport] = _watch
     change_hints: Callable[..., HintReport] = _change_hints
     bisect: Callable[..., BisectReport] = _bisect
+    prove: Callable[..., Proof] = _prove
+    ml_benchmark: Callable[..., ScalabilityBenchmark] = _ml_benchmark
     modes: Callable[[], Mapping[str, Mode]] = _own_modes
     machine: Callable[[], Machine] = _machine
     roofline: Callable[[], tuple[Machine, Roofline]] = _roofline

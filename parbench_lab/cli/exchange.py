@@ -12,9 +12,8 @@ import click
 
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.flags import as_flags
-from parbench_lab.cli.options import common_options, examples, store_option
+from parbench_lab.cli.options import common_options, examples, store_of, store_option
 from parbench_lab.cli.output import checked_output, deliver, written_atomically
-from parbench_lab.cli.runs import store_of
 from parbench_lab.core.ports import RunStore
 from parbench_lab.core.runs import TakenIn
 from parbench_lab.core.series import Mode

@@ -13,9 +13,8 @@ import click
 
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.interrupts import Interrupts, interrupts
-from parbench_lab.cli.options import common_options, examples, store_option
+from parbench_lab.cli.options import common_options, examples, store_of, store_option
 from parbench_lab.cli.output import checked_output, deliver
-from parbench_lab.cli.runs import store_of
 from parbench_lab.cli.spectators import Blindfolded, watch
 from parbench_lab.core.wording import count, percent, printable, span
 from parbench_lab.errors import ParbenchError, UsageError

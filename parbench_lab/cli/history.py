@@ -10,9 +10,8 @@ from typing import Any
 import click
 
 from parbench_lab.cli.doors import Doors
-from parbench_lab.cli.options import common_options, examples, store_option
+from parbench_lab.cli.options import common_options, examples, store_of, store_option
 from parbench_lab.cli.output import checked_output, deliver
-from parbench_lab.cli.runs import store_of
 
 
 @click.command(

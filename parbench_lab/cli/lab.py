@@ -12,14 +12,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 import parbench_lab
-from parbench_lab.cli.options import examples
+from parbench_lab.cli.options import config_option, debug_option, examples, located, store_of
 from parbench_lab.errors import UsageError
+from parbench_lab.store.location import ENVIRONMENT_VARIABLE
 
 FOLDER = "parbench-notebooks"
 FIRST = "00_start_here.ipynb"
@@ -61,18 +63,26 @@ VOILA_OPTIONS = (
     "--port", type=click.IntRange(1, 65535), help="Port to listen on (this machine only)."
 )
 @click.option("--no-browser", is_flag=True, help="Do not open a browser; print the address only.")
+@config_option
+@debug_option
+@click.pass_context
 def lab(
-    *, workload: str | None, voila: bool, fresh: bool, port: int | None, no_browser: bool
-) -> int:
+    ctx: click.Context, /, *, workload: str | None, voila: bool, fresh: bool, port: int | None,
+    no_browser: bool, **_params: Any,
+) -> int:  # fmt: skip
     """Open JupyterLab on a copy of the notebooks; your changes to them are never overwritten.
 
-    WORKLOAD is what the panel of --voila races (moving_average by default).
+    WORKLOAD is what the panel of --voila races (moving_average by default). Where the
+    configuration names a store, the races of the notebooks are kept there.
     """
+    environment = server_environment(store_of(ctx), os.environ)
     if workload is not None and not voila:
         raise UsageError("a workload is for --voila; the notebooks name their own")
     _require("voila" if voila else "jupyterlab")
     if voila:
-        return _serve_panel(workload or "moving_average", port, no_browser=no_browser)
+        return _serve_panel(
+            workload or "moving_average", port, no_browser=no_browser, environment=environment
+        )
     folder, added = copied_notebooks(Path.cwd(), fresh=fresh)
     click.echo(f"{folder}: {added} notebooks copied" if added else f"{folder}: yours, as they are")
     options = [f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1", str(folder / FIRST)]
@@ -82,7 +92,27 @@ def lab(
         options.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")  # in a container; it listens on this machine only
-    return _run(["jupyterlab", *options])
+    return _run(["jupyterlab", *options], environment)
+
+
+def server_environment(store: str | None, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a server whose notebooks keep their runs in the user's store.
+
+    Parameters
+    ----------
+    store
+        As the configuration names it; None where it names none. A kernel has another folder than
+        we, so a file's place becomes an absolute one.
+    environment
+        Ours; a store that it names wins.
+
+    Examples
+    --------
+    >>> server_environment(":memory:", {"HOME": "/home/me"})
+    {'PARBENCH_STORE': ':memory:', 'HOME': '/home/me'}
+    """
+    named = {} if store is None else {ENVIRONMENT_VARIABLE: located(store)}
+    return {**named, **environment}
 
 
 def shipped_notebooks() -> tuple[Path, ...]:
@@ -130,7 +160,9 @@ def _require(module: str) -> None:
         raise UsageError(f"{module} is not installed: pip install 'parbench_lab[lab]'")
 
 
-def _serve_panel(workload: str, port: int | None, *, no_browser: bool) -> int:
+def _serve_panel(
+    workload: str, port: int | None, *, no_browser: bool, environment: Mapping[str, str]
+) -> int:
     from parbench_lab.workloads.catalogue import workload_by_name  # noqa: PLC0415 - loads numpy
 
     workload_by_name(workload)  # an unknown one is refused here, not in the page
@@ -142,7 +174,7 @@ def _serve_panel(workload: str, port: int | None, *, no_browser: bool) -> int:
             options.append(f"--port={port}")
         if no_browser:
             options.append("--no-browser")
-        return _run(["voila", *options])
+        return _run(["voila", *options], environment)
 
 
 def _notebook(code: str) -> dict[str, object]:
@@ -163,10 +195,11 @@ def _notebook(code: str) -> dict[str, object]:
     }
 
 
-def _run(command: Sequence[str]) -> int:
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a server of this Python until it ends; Ctrl-C and SIGTERM are passed on to it."""
     words = [sys.executable, "-m", *command]
-    with subprocess.Popen(words) as server, _passed_on(server):  # noqa: S603 - our own words
+    server = subprocess.Popen(words, env=environment)  # noqa: S603 - our own words
+    with server, _passed_on(server):
         try:
             return server.wait()
         finally:

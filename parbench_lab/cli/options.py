@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from parbench_lab.cli.config import Layer
+from parbench_lab.cli.config import Layer, file_layers, merged
 from parbench_lab.cli.doors import Doors
 from parbench_lab.core.reading import whole_number
+from parbench_lab.errors import UsageError
 from parbench_lab.racing.settings import knobs
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,10 +40,21 @@ output_option = click.option(
     help="Write the JSON to a file.",
 )
 
+
+def _refuse_unknown_keys(
+    ctx: click.Context, _param: click.Parameter, value: Path | None
+) -> Path | None:
+    """Read the files: a typo is refused, whatever the command needs of them."""
+    if not ctx.resilient_parsing:
+        file_layers(Path.cwd(), value)
+    return value
+
+
 config_option = click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
+    callback=_refuse_unknown_keys,
     help="Configuration, TOML or JSON; flags win. [tool.parbench] of pyproject.toml is read too.",
 )
 
@@ -110,6 +122,54 @@ def given_layers(ctx: click.Context, names: Mapping[str, str]) -> list[Layer]:
             value = ctx.params[parameter]
             found[layer_of[source]][key] = list(value) if isinstance(value, tuple) else value
     return [Layer(source=source, values=values) for source, values in found.items() if values]
+
+
+def given_flags(ctx: click.Context, names: Iterable[str]) -> list[str]:
+    """Return the flags that a user typed, as they are written, of the parameters named."""
+    given: dict[str, Any] = {}
+    for layer in given_layers(ctx, {name: name for name in names}):
+        if layer.source == "flag":
+            given.update(layer.values)
+    return [
+        option.opts[0]
+        for option in ctx.command.params
+        if isinstance(option, click.Option)
+        and option.name in given
+        and (option.is_bool_flag or not option.is_flag or option.flag_value == given[option.name])
+    ]
+
+
+def refuse_flags(ctx: click.Context, names: Iterable[str], *, why: str) -> None:
+    """Refuse the flags of these parameters, all in one line, if any of them was typed.
+
+    Raises
+    ------
+    UsageError
+        With the flags, and `why` they are of no use.
+    """
+    flags = given_flags(ctx, names)
+    if flags:
+        them = "it" if len(flags) == 1 else "them"
+        raise UsageError(f"{', '.join(flags)}: {why}; leave {them} out")
+
+
+def store_of(ctx: click.Context) -> str | None:
+    """Return where the user wants the store to be: by flag, environment or file; else None."""
+    layers = file_layers(Path.cwd(), ctx.params["config"])
+    found = merged([*layers, *given_layers(ctx, {"store": "store"})])
+    store = found.values.get("store")
+    return None if store is None else str(store)
+
+
+def located(store: str) -> str:
+    """Return a store's place such that it means the same from any folder.
+
+    Examples
+    --------
+    >>> located(":memory:"), located("sqlite:///x.db"), Path(located("x.db")).is_absolute()
+    (':memory:', 'sqlite:///x.db', True)
+    """
+    return store if "://" in store or store == ":memory:" else str(Path(store).absolute())
 
 
 # ---------------------------------------------------------------- knobs

@@ -11,9 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from parbench_lab.cli.doors import Doors
-from parbench_lab.cli.options import common_options, examples, store_option
+from parbench_lab.cli.options import common_options, examples, store_of, store_option
 from parbench_lab.cli.output import checked_output, deliver
-from parbench_lab.cli.runs import store_of
 from parbench_lab.core.series import GROUPINGS, Mode
 from parbench_lab.core.wording import amount, duration, memory, percent, printable
 from parbench_lab.errors import UnknownNameError

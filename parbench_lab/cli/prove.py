@@ -8,12 +8,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from parbench_lab.cli.options import debug_option, examples, json_option, output_option
+from parbench_lab.cli.doors import Doors
+from parbench_lab.cli.options import common_options, examples
 from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.wording import printable
 
 if TYPE_CHECKING:
-    from parbench_lab.core.estimate import Estimate
     from parbench_lab.scaling.proof import Proof
 
 
@@ -32,25 +33,26 @@ if TYPE_CHECKING:
 )
 @click.option("--repeats", type=int, default=5, show_default=True, help="Pairs of runs.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@json_option
-@output_option
-@debug_option
-def prove(*, as_json: bool, output: Path | None, **asked: Any) -> int:
+@common_options
+@click.pass_context
+def prove(ctx: click.Context, /, *, as_json: bool, output: Path | None, **asked: Any) -> int:
     """Run one job serially and in parallel, and compare the results bit by bit.
 
     The job is a backtest of portfolio strategies. Exit code 1 if the results differ.
     """
-    from parbench_lab.lab.proof import prove_portfolio  # noqa: PLC0415 - loads numpy
     from parbench_lab.racing.result import jsonable  # noqa: PLC0415 - loads numpy
 
     checked_output(output)
-    proof = prove_portfolio(**asked)
+    del asked["config"]  # checked; it has nothing for a proof, which keeps no run
+    proof = ctx.ensure_object(Doors).prove(**asked)
     if not as_json:
         _print(proof, sys.stdout)
     document = {
         **jsonable(proof),
         "saved_s": proof.saved_s,
         "saved_percent": proof.saved_percent,
+        "serial_per_s": jsonable(_per_s(proof, proof.serial_s)),
+        "parallel_per_s": jsonable(_per_s(proof, proof.parallel_s)),
     }
     deliver(document, as_json=as_json, output=output)
     return 0 if proof.identical else 1
@@ -97,7 +99,18 @@ def _print_projections(proof: Proof, screen: IO[str]) -> None:
 
 
 def _rate(proof: Proof, time: Estimate) -> str:
-    return f"{proof.items / time.point:,.0f} {proof.unit}/s"
+    return f"{_per_s(proof, time).point:,.0f} {proof.unit}/s"
+
+
+def _per_s(proof: Proof, time: Estimate) -> Estimate:
+    """Return how many items a second that is: the shorter the time, the more."""
+    return Estimate(
+        point=proof.items / time.point,
+        low=proof.items / time.high,
+        high=proof.items / time.low,
+        confidence=time.confidence,
+        n=time.n,
+    )
 
 
 def _told(estimate: Estimate, factor: float = 1.0) -> str:

@@ -12,13 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from parbench_lab.cli.options import (
-    debug_option,
-    examples,
-    json_option,
-    output_option,
-    store_option,
-)
+from parbench_lab.cli.options import common_options, examples, store_of, store_option
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.scale import Counts
 from parbench_lab.core.wording import count, printable
@@ -118,12 +112,12 @@ ALL_SIZES = ("100M", "600M", "7B")
     help="Where the text and the JSON report go.",
 )
 @store_option
-@json_option
-@output_option
-@debug_option
+@common_options
+@click.pass_context
 def quantize(
-    *, everything: bool, folder: Path, as_json: bool, output: Path | None, **asked: Any
-) -> int:
+    ctx: click.Context, /, *, everything: bool, folder: Path, as_json: bool, output: Path | None,
+    **asked: Any,
+) -> int:  # fmt: skip
     """Quantise whole models to int8, int4 or int2 and measure time, memory and error.
 
     Each run is made in a fresh process that reads a file of weights and writes a file of codes
@@ -131,6 +125,8 @@ def quantize(
     Ctrl-C ends the study with what was measured.
     """
     checked_output(output)
+    del asked["config"]  # of which only the store concerns it
+    asked["store"] = store_of(ctx)
     screen = sys.stderr if as_json else sys.stdout
     with _sigterm_is_ctrl_c(), study_of(asked, everything=everything) as study:
         _measure(study, screen)

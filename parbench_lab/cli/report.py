@@ -10,9 +10,8 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from parbench_lab.cli.doors import Doors
-from parbench_lab.cli.options import common_options, examples, store_option
+from parbench_lab.cli.options import common_options, examples, located, store_of, store_option
 from parbench_lab.cli.output import checked_output, deliver
-from parbench_lab.cli.runs import store_of
 from parbench_lab.core.wording import count, printable, span
 from parbench_lab.errors import StoreError, UsageError
 
@@ -142,7 +141,7 @@ def _values(ctx: click.Context, source: Source, asked: dict[str, Any]) -> dict[s
     store = store_of(ctx)
     if store is not None and "store" in names and "store" not in values:
         # relative to this folder, wherever the notebook runs
-        values["store"] = _located(store)
+        values["store"] = located(store)
     if asked["run"] is None:
         return values
     if "run" not in names:
@@ -162,10 +161,6 @@ def _own_store(source: Source, folder: Path | None) -> str | None:
 
     place = folder or (None if source.shipped else source.folder)
     return None if place is None else str(place / DEFAULT_FILE)
-
-
-def _located(store: str) -> str:
-    return store if "://" in store or store == ":memory:" else str(Path(store).absolute())
 
 
 def _found(ctx: click.Context, source: Source, run: str, store: str | None) -> str:

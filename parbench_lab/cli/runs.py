@@ -12,9 +12,8 @@ from typing import Any
 
 import click
 
-from parbench_lab.cli.config import file_layers, merged
 from parbench_lab.cli.doors import Doors
-from parbench_lab.cli.options import common_options, examples, given_layers, store_option
+from parbench_lab.cli.options import common_options, examples, store_of, store_option
 from parbench_lab.cli.output import checked_output, deliver, write_atomically
 from parbench_lab.cli.quantize import show_quantization
 from parbench_lab.cli.spectators import console_on, draw_table, print_sentence, print_table
@@ -124,14 +123,6 @@ def _show_study(
         "status": status,
         **study_document(curves, batch_unit=unit),
     }
-
-
-def store_of(ctx: click.Context) -> str | None:
-    """Return where the user wants the store to be: by flag, environment or file; else None."""
-    layers = file_layers(Path.cwd(), ctx.params["config"])
-    found = merged([*layers, *given_layers(ctx, {"store": "store"})])
-    store = found.values.get("store")
-    return None if store is None else str(store)
 
 
 def _print_runs(found: Sequence[RunSummary]) -> None:

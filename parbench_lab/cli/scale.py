@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.options import (
-    debug_option,
+    common_options,
     examples,
-    json_option,
-    output_option,
+    refuse_flags,
+    store_of,
     store_option,
 )
 from parbench_lab.cli.output import checked_output, deliver
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
 FIRST_JOB = "prime_count"
 ML_OPERATIONS = "ml_operations"
 OF_THE_JOB = ("configurations", "window_days", "test_windows", "timeframe")
+OF_A_PLAN = (
+    *("workers", "mode", "backends", "sizes", "batch_sizes", "repeats", "seed"),
+    *OF_THE_JOB,
+)
+"""What a study plans when it begins, and keeps when it is resumed."""
+OF_A_STUDY = (
+    *("mode", "sizes", "make_case", "law", "include_oversubscribed", "resume", "store"),
+    *OF_THE_JOB,
+)
+"""What `ML_OPERATIONS` cannot use: it is no study and keeps no run."""
 
 
 class Counts(click.ParamType):  # type: ignore[type-arg] # generic in click's newest only
@@ -72,7 +83,7 @@ class WorkerCounts(Counts):
     type=WorkerCounts(),
     metavar="N,N,...|adaptive",
     help="Worker counts; one number N measures 1, 2, 4, ... N; adaptive: as many as the load of "
-    "others on this machine leaves room for.  [default: up to the cores]",
+    "others on this machine leaves room for.  [default: up to the cores; ml_operations: 1,2,4,8]",
 )
 @click.option("--mode", type=click.Choice(["strong", "weak"]), default="strong", show_default=True)
 @click.option(
@@ -121,10 +132,12 @@ class WorkerCounts(Counts):
 @click.option("--resume", metavar="RUN", help="Go on with a study that was cut off.")
 @click.option("--list", "listing", is_flag=True, help="List the built-in jobs, and end.")
 @store_option
-@json_option
-@output_option
-@debug_option
-def scale(job: str, *, listing: bool, as_json: bool, output: Path | None, **asked: Any) -> int:
+@common_options
+@click.pass_context
+def scale(
+    ctx: click.Context, /, job: str, *, listing: bool, as_json: bool, output: Path | None,
+    **asked: Any,
+) -> int:  # fmt: skip
     """Measure a job over worker counts: time, speedup, efficiency, and a law with its intervals.
 
     Every level is measured in random order within each repetition, after a warm-up, and every
@@ -143,7 +156,10 @@ def scale(job: str, *, listing: bool, as_json: bool, output: Path | None, **aske
     checked_output(output)
     screen = sys.stderr if as_json else sys.stdout
     if job == ML_OPERATIONS:
-        return _ml_operations(asked, as_json=as_json, output=output, screen=screen)
+        return _ml_operations(ctx, asked, as_json=as_json, output=output, screen=screen)
+    if asked["resume"]:
+        refuse_flags(ctx, OF_A_PLAN, why="a resumed study keeps what it planned")
+    asked["store"] = store_of(ctx)
     law, include = asked["law"], asked["include_oversubscribed"]
     with _study(job, asked) as study:
         for reason in filter(None, (study.backend_reason, study.batch_reason)):
@@ -204,10 +220,18 @@ def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:
 
 
 def _ml_operations(
-    asked: dict[str, Any], *, as_json: bool, output: Path | None, screen: TextIO
+    ctx: click.Context,
+    asked: dict[str, Any],
+    *,
+    as_json: bool,
+    output: Path | None,
+    screen: TextIO,
 ) -> int:
     """Measure every machine-learning operation, sequentially and in parallel."""
+    of_no_use = [name for name in OF_A_STUDY if (name, asked[name]) != ("configurations", "quick")]
+    refuse_flags(ctx, of_no_use, why=f"of no use with {ML_OPERATIONS}")
     from parbench_lab.lab import ml  # noqa: PLC0415 - loads numpy and scikit-learn
+    from parbench_lab.lab.study_parts import default_workers  # noqa: PLC0415 - loads numpy
     from parbench_lab.racing.result import jsonable  # noqa: PLC0415 - loads numpy
 
     backends = [backend for backend in asked["backends"] if backend != "auto"] or ["threads"]
@@ -216,19 +240,23 @@ def _ml_operations(
     workers = asked["workers"]
     if workers == "adaptive":
         raise UsageError(f"{ML_OPERATIONS} needs worker counts; adaptive is for a single job")
-    sizes = {} if asked["batch_sizes"] is None else {"batch_sizes": asked["batch_sizes"]}
+    levels = {}
+    if asked["batch_sizes"] is not None:
+        levels["batch_sizes"] = asked["batch_sizes"]
+    if workers is not None:
+        levels["worker_levels"] = default_workers(*workers) if len(workers) == 1 else workers
     config = ml.ParallelConfig(
-        n_workers=max(workers) if workers else None,
+        n_workers=None if workers is None else max(workers),
         backend=backends[0],
         cluster=asked["cluster"],
     )
-    benchmark = ml.scalability_benchmark(
+    benchmark = ctx.ensure_object(Doors).ml_benchmark(
         config=config,
         repeats=asked["repeats"],
         seed=asked["seed"],
         size_factor=0.1 if asked["configurations"] == "quick" else 1.0,
         progress=lambda line: click.echo(printable(line), err=True),
-        **sizes,
+        **levels,
     )
     ml.print_benchmark_results(benchmark, file=screen)
     document = {**jsonable(benchmark), "targets": jsonable(benchmark.targets)}

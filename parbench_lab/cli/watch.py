@@ -14,13 +14,7 @@ import click
 from parbench_lab.cli.ci_files import CiFiles, ci_options
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.interrupts import Interrupts, interrupts
-from parbench_lab.cli.options import (
-    debug_option,
-    examples,
-    json_option,
-    output_option,
-    store_option,
-)
+from parbench_lab.cli.options import common_options, examples, store_of, store_option
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.tables_for_ci import CheckRow, CheckTable, watch_table
 from parbench_lab.core.wording import count, printable, span
@@ -112,9 +106,7 @@ class Told:
 )
 @ci_options
 @store_option
-@json_option
-@output_option
-@debug_option
+@common_options
 @click.pass_context
 def watch(
     ctx: click.Context,
@@ -132,6 +124,7 @@ def watch(
     Nights with the same baseline add up in the store. A verdict is a regression, an improvement,
     equal or undecided; a wrong result fails at once.
     """
+    asked["store"] = store_of(ctx)
     told = Told(
         as_json=asked["as_json"],
         output=checked_output(asked["output"]),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from parbench_lab.cli import parbench
 from parbench_lab.cli.config import checked, file_layers, merged, read_layer
 from parbench_lab.errors import UsageError
 
@@ -128,7 +129,7 @@ def test_a_broken_file_is_one_line_with_exit_code_2(shell, tmp_path, name, text)
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["race", "runs", "show", "doctor", "workloads"])
+@pytest.mark.parametrize("command", sorted(parbench.commands))
 def test_every_command_refuses_an_unknown_key(shell, tmp_path, command):
     write(tmp_path / "race.toml", "sede = 1\n")
 
@@ -136,6 +137,15 @@ def test_every_command_refuses_an_unknown_key(shell, tmp_path, command):
 
     assert result.exit_code == 2
     assert "did you mean seed" in result.stderr
+
+
+def test_an_unknown_key_of_the_project_is_refused_by_a_command_that_needs_none(shell, tmp_path):
+    write(tmp_path / "pyproject.toml", "[tool.parbench]\nsede = 1\n")
+
+    result = shell("scale", "--list")
+
+    assert result.exit_code == 2
+    assert "pyproject.toml: unknown key 'sede'; did you mean seed" in result.stderr
 
 
 def test_a_missing_file_is_refused(shell):

@@ -15,7 +15,13 @@ import urllib.request
 import pytest
 from click.testing import CliRunner
 
-from parbench_lab.cli.lab import FIRST, FOLDER, copied_notebooks, shipped_notebooks
+from parbench_lab.cli.lab import (
+    FIRST,
+    FOLDER,
+    copied_notebooks,
+    server_environment,
+    shipped_notebooks,
+)
 from parbench_lab.cli.shell import parbench
 from tests.browser.jupyter import free_port
 
@@ -83,6 +89,15 @@ def test_a_workload_without_voila_and_an_unknown_one_are_refused():
     assert (without.exit_code, unknown.exit_code) == (2, 2)
     assert "--voila" in without.output
     assert "sorting" in unknown.output
+
+
+def test_a_server_gets_the_store_of_the_configuration_unless_the_environment_names_one(tmp_path):
+    by_file = server_environment(str(tmp_path / "x.db"), {"HOME": "/"})
+    by_environment = server_environment("x.db", {"PARBENCH_STORE": "mine.db"})
+
+    assert by_file == {"HOME": "/", "PARBENCH_STORE": str(tmp_path / "x.db")}
+    assert by_environment == {"PARBENCH_STORE": "mine.db"}
+    assert server_environment(None, {"HOME": "/"}) == {"HOME": "/"}
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,25 @@
 """``parbench scale`` and ``parbench prove``: what is printed, what is kept, how they end."""
 
+import contextlib
 import io
+import itertools
 import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from parbench_lab.analysis.curve import ScalingCurve
+from parbench_lab.cli import parbench
+from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.studies import print_study
 from parbench_lab.lab import scaling_study
+from parbench_lab.lab.ml.results import ScalabilityBenchmark
 from parbench_lab.lab.stored import load_curves
 from parbench_lab.scaling.plan import Series
+from parbench_lab.scaling.proof import prove
 from parbench_lab.store import open_store
+from tests.scaling.pools import CountingPool
 
 SMALL = ("--workers", "1,2,4", "--sizes", "40000", "--repeats", "2", "--backend", "threads")
 
@@ -34,6 +42,19 @@ def test_a_job_is_measured_shown_and_kept(shell):
     assert document["run"] == kept.id
     with open("curve.json", encoding="utf-8") as file:  # noqa: PTH123
         assert json.load(file) == document
+
+
+def test_a_study_is_kept_where_the_project_says_and_found_there_again(shell):
+    Path("pyproject.toml").write_text("[tool.parbench]\nstore = 'x.db'\n")
+
+    found = shell("scale", "prime_count", "--workers", "1", "--sizes", "2000", "--repeats", "1",
+                  "--backend", "serial", "--json")  # fmt: skip
+    store = open_store("x.db")
+    (kept,) = store.runs()
+    store.close()
+
+    assert json.loads(found.stdout)["run"] == kept.id
+    assert not Path(".parbench").exists()
 
 
 def test_levels_beyond_the_cores_are_marked_and_not_fitted(shell, monkeypatch):
@@ -171,6 +192,104 @@ def test_what_a_job_lets_be_chosen_is_kept_for_going_on(shell):
     assert "prime_count has no option 'window_days'" in foreign.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "flags"),
+    [
+        (("--workers", "1,2", "--repeats", "9"), "--workers, --repeats"),
+        (("--backend", "dask", "--mode", "strong"), "--mode, --backend"),
+        (("--sizes", "10", "--batch-sizes", "1", "--seed", "0"), "--sizes, --batch-sizes, --seed"),
+        (("--quick", "--window-days", "9"), "--quick, --window-days"),
+        (("--timeframe", "1d", "--test-windows", "3"), "--test-windows, --timeframe"),
+    ],
+    ids=str,
+)
+def test_a_resumed_study_refuses_what_it_planned_itself(shell, words, flags):
+    found = shell("scale", "--resume", "latest", *words)
+
+    assert found.exit_code == 2
+    assert f"parbench: {flags}: a resumed study keeps what it planned; leave them" in found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1
+
+
+def test_a_resumed_study_takes_what_is_not_of_its_plan(shell):
+    found = shell("scale", "--resume", "latest", "--law", "amdahl", "--include-oversubscribed")
+
+    assert "no run 'latest'" in found.stderr
+
+
+class ScriptedBenchmark:
+    """Finds nothing, and remembers what it was asked for."""
+
+    def __init__(self):
+        self.asked = {}
+
+    def __call__(self, **asked):
+        self.asked = asked
+        return ScalabilityBenchmark(
+            operations=(), curve_operation="preprocess", curve_unit="rows", levels=(),
+            batch_sizes=(), backend="threads", workers=2, cores=2, repeats=2,
+        )  # fmt: skip
+
+
+def of_ml_operations(benchmark, *words):
+    command = ["scale", "ml_operations", *words]
+    return CliRunner().invoke(parbench, command, obj=Doors(ml_benchmark=benchmark))
+
+
+@pytest.mark.parametrize(
+    ("given", "levels"), [("1,2,4", (1, 2, 4)), ("4", (1, 2, 4)), ("2,1", (2, 1))]
+)
+def test_the_worker_counts_are_the_levels_of_the_operations(given, levels):
+    benchmark = ScriptedBenchmark()
+
+    found = of_ml_operations(benchmark, "--workers", given, "--json")
+
+    assert found.exit_code == 0
+    assert benchmark.asked["worker_levels"] == levels
+    assert benchmark.asked["config"].n_workers == max(levels)
+
+
+def test_what_the_operations_can_use_arrives():
+    benchmark = ScriptedBenchmark()
+    words = ("--quick", "--repeats", "3", "--seed", "7", "--batch-sizes", "5,6")
+
+    found = of_ml_operations(benchmark, *words, "--backend", "threads")
+
+    taken = {name: benchmark.asked[name] for name in ("repeats", "seed", "batch_sizes")}
+    assert found.exit_code == 0
+    assert taken == {"repeats": 3, "seed": 7, "batch_sizes": (5, 6)}
+    assert benchmark.asked["size_factor"] == 0.1
+    assert "worker_levels" not in benchmark.asked
+
+
+@pytest.mark.parametrize(
+    ("words", "flags"),
+    [
+        (("--sizes", "10", "--mode", "weak"), "--mode, --sizes"),
+        (("--law", "usl", "--include-oversubscribed"), "--law, --include-oversubscribed"),
+        (("--full", "--window-days", "9"), "--full, --window-days"),
+        (("--large", "--timeframe", "1d"), "--large, --timeframe"),
+        (("--quick", "--test-windows", "3", "--make-case", "m:f"), "--make-case, --test-windows"),
+        (("--store", "x.db", "--resume", "latest"), "--resume, --store"),
+    ],
+    ids=str,
+)
+def test_what_the_operations_cannot_use_is_refused_and_nothing_measured(words, flags):
+    benchmark = ScriptedBenchmark()
+
+    found = of_ml_operations(benchmark, *words)
+
+    assert found.exit_code == 2
+    assert found.stderr == f"parbench: {flags}: of no use with ml_operations; leave them out\n"
+    assert not benchmark.asked
+
+
+def test_a_store_of_the_environment_does_not_keep_the_operations_from_being_measured(monkeypatch):
+    monkeypatch.setenv("PARBENCH_STORE", "x.db")
+
+    assert of_ml_operations(ScriptedBenchmark()).exit_code == 0
+
+
 def test_the_built_in_jobs_are_listed(shell):
     listed = shell("scale", "--list").stdout.split()
 
@@ -196,11 +315,36 @@ def test_the_proof_compares_bit_by_bit_and_projects_three_ways(shell):
     assert "identical bit by bit; best: " in told.stdout
     assert "two levels fix one number and test no law" in told.stdout
     assert document["identical"] is True
+    for way in ("serial", "parallel"):
+        rate, time = document[f"{way}_per_s"], document[f"{way}_s"]
+        assert rate["point"] == pytest.approx(40 / time["point"])
+        assert (rate["low"], rate["high"]) == pytest.approx((40 / time["high"], 40 / time["low"]))
     assert {p["cores"] for p in document["projections"]} == {4, 8, 16, 32}
     assert {p["workers"] for p in document["projections"]} == {3, 7, 15, 31}
     assert [p["way"] for p in document["projections"][:3]] == [
         "constant efficiency", "Amdahl from Karp-Flatt", "USL",
     ]  # fmt: skip
+
+
+def differing_proof(**_asked):
+    """Return the proof of a job that gives another result every time."""
+    results = itertools.count()
+    with contextlib.closing(CountingPool([], "threads", 2)) as pool:
+        return prove(
+            lambda _spread: next(results), pool, job="job", unit="configurations", items=8,
+            cores=2, winner=str,
+        )  # fmt: skip
+
+
+def test_a_proof_of_results_that_differ_ends_with_1():
+    told, as_json = (
+        CliRunner().invoke(parbench, ["prove", *words], obj=Doors(prove=differing_proof))
+        for words in ((), ("--json",))
+    )
+
+    assert (told.exit_code, as_json.exit_code) == (1, 1)
+    assert "DIFFERENT: do not use them" in told.stdout
+    assert json.loads(as_json.stdout)["identical"] is False
 
 
 def test_a_proof_with_one_worker_is_refused(shell):

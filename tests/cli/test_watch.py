@@ -136,6 +136,23 @@ def test_what_was_asked_for_arrives_and_what_was_not_stays_out(shell):
     assert "seconds" not in options
 
 
+@pytest.mark.parametrize("words", [("job",), ("--history",)], ids=["a night", "hints"])
+def test_the_store_is_the_one_that_the_project_names(shell, tmp_path, words):
+    (tmp_path / "pyproject.toml").write_text("[tool.parbench]\nstore = 'x.db'\n")
+    stores = []
+
+    def hints(_workload, *, store, **_asked):
+        stores.append(store)
+        return HintReport(hints=(), n_series=0, n_short=0, q=0.05)
+
+    scripted = ScriptedWatch(report_of("equal"))
+    done = shell("watch", *words, watch=scripted, change_hints=hints)
+
+    stores += [options["store"] for _, options in scripted.asked]
+    assert done.exit_code == 0
+    assert stores == [str(tmp_path / "x.db")]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
