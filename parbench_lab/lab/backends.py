@@ -2,28 +2,140 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from parbench_lab.core.scalable import Scalable
-from parbench_lab.execution.pools import BACKENDS, probe_job
+from parbench_lab.core.scalable import Map, Scalable
+from parbench_lab.errors import ParbenchError, UsageError
+from parbench_lab.execution.pools import (
+    BACKENDS,
+    BackendChoice,
+    Probe,
+    choose,
+    one_blas_thread,
+    probe_job,
+)
+from parbench_lab.scaling.plan import Plan
 
 SAMPLE_SHARE = 0.25
+"""Of the job's own size that is tried, where the user gives no size."""
+LONG_S = 2.0
+"""A job that lasts as long is run once on each backend, a shorter one twice: the best counts."""
+DASK_START_S = 2.0
+"""What Dask workers on this machine take to start; a shorter study is not worth it."""
 
 
-def choose_backend(scalable: Scalable, *, seed: int, cluster: Any = None) -> tuple[str, str]:
-    """Return the backend that runs a quarter of the job's own size fastest, and why it is taken.
+def choose_backend(
+    scalable: Scalable, plan: Plan, *, own_sizes: bool, cores: int, cluster: Any = None
+) -> BackendChoice:
+    """Return the parallel backend that runs a job fastest, why it is taken, and all figures.
 
-    Whoever is nearly as fast and simpler goes before (threads, processes, Dask); Dask is tried
-    only where a cluster is given.
+    Serial, threads, processes and Dask are tried, with as many workers as the study will have
+    but no more than there are cores. Whoever is nearly as fast and simpler goes before. A study
+    over workers needs workers: where serial is the fastest, the best of the others is taken and
+    the reason says so. Dask is tried where a cluster is given or where the study lasts longer
+    than the start of Dask's workers; it cannot be adaptive.
+
+    Parameters
+    ----------
+    scalable
+        The job.
+    plan
+        What is going to be measured, whatever its backends are.
+    own_sizes
+        Whether the user gave the plan's sizes: the largest is tried, else a quarter of the job's
+        own size.
+    cores
+        That this process may use.
+    cluster
+        As for `ScalingStudy`.
+
+    Raises
+    ------
+    UsageError
+        If the job fails.
     """
-    size = max(1, int(SAMPLE_SHARE * scalable.default_size))
-    case = scalable.make_case(size, np.random.default_rng(seed))
-    choice = probe_job(
-        lambda spread: scalable.run(case, map=spread),
+    size = max(plan.sizes) if own_sizes else max(1, int(SAMPLE_SHARE * scalable.default_size))
+    case = scalable.make_case(size, np.random.default_rng(plan.seed))
+    what = f"{size:,} {scalable.unit} of {scalable.name}"
+
+    def job(spread: Map) -> object:
+        with one_blas_thread():  # as the study runs it: serial must not be parallel in secret
+            return scalable.run(case, map=spread)
+
+    serial, rounds = _in_turn(job, what)
+    dask = _dask_is_affordable(plan, _study_s(plan, size, serial), cluster)
+    n_workers = min(max(plan.workers), cores)
+    shared = probe_job(
+        job,
+        n_workers=n_workers,
         cluster=cluster,
-        backends=("threads", "processes") if cluster is None else BACKENDS[1:],
-        what=f"{size:,} {scalable.unit} of {scalable.name}",
+        backends=BACKENDS[1:] if dask else BACKENDS[1:-1],
+        rounds=rounds,
+        what=what,
     )
-    return choice.backend, choice.reason
+    overall = choose((serial, *shared.probes), what=what)
+    chosen = shared if overall.backend == "serial" else overall
+    reason = chosen.reason
+    if overall.backend == "serial":
+        reason += _nothing_gained(serial, shared)
+    if not dask and not plan.adaptive:
+        reason += (
+            f"; dask was not tried: its workers start in about {DASK_START_S:g} s, longer than "
+            "this study lasts"
+        )
+    return BackendChoice(
+        backend=chosen.backend,
+        n_workers=chosen.n_workers,
+        reason=reason,
+        probes=(serial, *shared.probes),
+    )
+
+
+def _in_turn(job: Callable[[Map], object], what: str) -> tuple[Probe, int]:
+    """Return how serial fares, and how often each of the others is to be run.
+
+    Raises
+    ------
+    UsageError
+        If the job fails: it would do so on all of them.
+    """
+    try:
+        (serial,) = probe_job(job, backends=("serial",), rounds=1).probes
+        if serial.time_s is not None and serial.time_s >= LONG_S:
+            return serial, 1
+        (serial,) = probe_job(job, backends=("serial",), rounds=2).probes
+    except ParbenchError:
+        raise
+    except Exception as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UsageError(f"no backend can run {what}: {told}") from error
+    return serial, 2
+
+
+def _study_s(plan: Plan, size: int, serial: Probe) -> float:
+    """Return how long the study lasts if no worker gains anything, in seconds."""
+    a_repetition = sum(
+        plan.size_at(series, workers) for series in plan.series for workers in plan.workers
+    )
+    return (serial.time_s or 0.0) * plan.repeats * a_repetition / size
+
+
+def _dask_is_affordable(plan: Plan, study_s: float, cluster: Any) -> bool:
+    if plan.adaptive:  # its workers cannot rest between two parts
+        return False
+    return cluster is not None or study_s >= DASK_START_S
+
+
+def _nothing_gained(serial: Probe, shared: BackendChoice) -> str:
+    """Return what serial's time says of the others, in words."""
+    best = next(probe for probe in shared.probes if probe.backend == shared.backend)
+    assert serial.time_s is not None  # noqa: S101 - it ran
+    assert best.time_s is not None  # noqa: S101 - it was chosen
+    if best.n_workers == 1:
+        return f"; serial {serial.time_s:.2g} s: one worker has nothing to share out"
+    if serial.time_s <= best.time_s:
+        return f"; serial was faster ({serial.time_s:.2g} s): sharing it out brings nothing here"
+    return f"; serial {serial.time_s:.2g} s: {best.n_workers} workers gain too little over it"

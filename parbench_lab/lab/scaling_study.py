@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import functools
 import os
@@ -22,9 +23,10 @@ from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
 from parbench_lab.lab.curve_rows import curve_rows, fit_rows
 from parbench_lab.lab.study_parts import (
-    BACKENDS,
+    AUTO,
     Workers,
     adaptive_map,
+    checked_backends,
     merged_words,
     one_blas_thread,
     study_plan,
@@ -33,7 +35,7 @@ from parbench_lab.lab.study_parts import (
 from parbench_lab.lab.study_resume import header_document, refuse_other_machine, stored_study
 from parbench_lab.lab.study_view import StudyView
 from parbench_lab.racing.result import jsonable
-from parbench_lab.scaling.plan import Cell
+from parbench_lab.scaling.plan import Cell, Plan
 from parbench_lab.scaling.study import Study
 from parbench_lab.store.run_id import new_run_id
 from parbench_lab.workloads.scalables import as_scalable
@@ -60,7 +62,9 @@ class ScalingStudy(StudyView):
         ``"strong"``: every count solves the same case; ``"weak"``: the case grows with it.
     backend
         ``"threads"``, ``"processes"``, ``"dask"``, or several of them for curves side by side;
-        ``"auto"`` tries them on the job and says why it took which.
+        ``"auto"`` tries serial and all of these on the job, at the largest of `sizes` or a
+        quarter of its own size, and says why it took which (Dask where the study lasts as long as
+        its workers need to start).
     sizes
         Items of the case (per worker in weak scaling), one curve each; the job's own by default.
     batch_sizes
@@ -133,15 +137,17 @@ class ScalingStudy(StudyView):
             workers=workers,
             sizes=sizes,
             mode=mode,
-            backends=self._backends(backend, parts.checked_seed(seed)),
+            backends=checked_backends(backend),
             repeats=repeats,
-            seed=seed,
+            seed=parts.checked_seed(seed),
             batch_sizes=batch_sizes,
             cores=self.cores,
         )
-        self.batch_reason = merged_words(self.scalable, plan, batch_sizes)
         if plan.adaptive and cluster is not None:
             raise UsageError("adaptive workers follow the load of this machine: leave cluster out")
+        if backend == AUTO:
+            plan = self._choose_backend(plan, own_sizes=sizes is not None)
+        self.batch_reason = merged_words(self.scalable, plan, batch_sizes)
         self._machine = detect_machine(self.scalable.libraries)
         self._store, self._owns_store = parts.store_of(store)
         self._recording = threading.Lock()
@@ -315,20 +321,15 @@ class ScalingStudy(StudyView):
 
     # ------------------------------------------------------------ the parts
 
-    def _backends(self, backend: str | Sequence[str], seed: int) -> tuple[str, ...]:
-        if backend == "auto":
-            from parbench_lab.lab.backends import choose_backend  # noqa: PLC0415 - loads pools
+    def _choose_backend(self, plan: Plan, *, own_sizes: bool) -> Plan:
+        """Return the plan on the backend that runs the job fastest; keep the reason."""
+        from parbench_lab.lab.backends import choose_backend  # noqa: PLC0415 - loads pools
 
-            chosen, self.backend_reason = choose_backend(
-                self.scalable, seed=seed, cluster=self._cluster
-            )
-            return (chosen,)
-        wanted = (backend,) if isinstance(backend, str) else tuple(backend)
-        for name in wanted:
-            if name not in BACKENDS:
-                known = ", ".join((*BACKENDS, "auto"))
-                raise UsageError(f"backend {name!r}: not found; known names are {known}")
-        return wanted
+        choice = choose_backend(
+            self.scalable, plan, own_sizes=own_sizes, cores=self.cores, cluster=self._cluster
+        )
+        self.backend_reason = choice.reason
+        return dataclasses.replace(plan, backends=(choice.backend,))
 
     def _begin(self) -> None:
         if self._began:

@@ -18,6 +18,9 @@ from parbench_lab.scaling.plan import Plan, without_repeats
 
 BACKENDS = ("serial", "threads", "processes", "dask")
 
+AUTO = "auto"
+"""The backend that is chosen by trying."""
+
 Workers = Sequence[int] | Literal["adaptive"] | None
 """Worker counts; as many as the load of others allows; or None for powers of two."""
 
@@ -66,6 +69,29 @@ def study_plan(
     if scalable.cut is None:  # how many parts such a job has is not known before it runs
         return plan
     return dataclasses.replace(plan, batch_sizes=without_repeats(plan.batch_sizes, _whole(plan)))
+
+
+def checked_backends(backend: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the backends that are meant; threads stand for `AUTO` until one is chosen.
+
+    Raises
+    ------
+    UsageError
+        If a name is not known.
+
+    Examples
+    --------
+    >>> checked_backends("dask"), checked_backends(["serial", "threads"])
+    (('dask',), ('serial', 'threads'))
+    """
+    if backend == AUTO:
+        return ("threads",)
+    wanted = (backend,) if isinstance(backend, str) else tuple(backend)
+    for name in wanted:
+        if name not in BACKENDS:
+            known = ", ".join((*BACKENDS, AUTO))
+            raise UsageError(f"backend {name!r}: not found; known names are {known}")
+    return wanted
 
 
 def _whole(plan: Plan) -> int:
