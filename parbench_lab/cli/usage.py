@@ -59,9 +59,10 @@ def usage_document(summaries: Sequence[UsageSummary]) -> list[dict[str, Any]]:
 def usage_lines(
     summaries: Sequence[UsageSummary], not_measured: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Return what the workers of a stored run did, in at most two lines; none where nothing is.
+    """Return what the workers of a stored run did, in at most three lines; none where nothing is.
 
-    Means are over workers and time, maxima of any worker at any time.
+    Means are over workers and time, maxima of any worker at any time. The host's line is about
+    the machines they ran on, other programs included; it stands where they were looked at.
 
     Parameters
     ----------
@@ -79,13 +80,23 @@ def usage_lines(
     if rss is not None:
         parts.append(f"memory {memory(rss[0])} each (at most {memory(rss[1])})")
     workers = f"usage: {count(len(summaries), 'worker')}, {', '.join(parts)}"
-    return (workers, _gpu_line(summaries, not_measured))
+    return (workers, *_host_lines(summaries), _gpu_line(summaries, not_measured))
+
+
+def _host_lines(summaries: Sequence[UsageSummary]) -> tuple[str, ...]:
+    busy, used = _spread(summaries, "host_cpu_percent"), _spread(summaries, "host_memory_bytes")
+    parts = []
+    if busy is not None:
+        parts.append(f"CPU {busy[0]:.0f} % of all cores (at most {busy[1]:.0f} %)")
+    if used is not None:
+        parts.append(f"memory {memory(used[0])} (at most {memory(used[1])})")
+    return (f"usage: host with other programs, {', '.join(parts)}",) if parts else ()
 
 
 def _gpu_line(summaries: Sequence[UsageSummary], not_measured: Mapping[str, str]) -> str:
     busy, used = _spread(summaries, "gpu_percent"), _spread(summaries, "gpu_memory_bytes")
     power, heat = _spread(summaries, "gpu_power_w"), _spread(summaries, "gpu_temperature_c")
-    throttled = _spread(summaries, "gpu_throttled")
+    clock, throttled = _spread(summaries, "gpu_clock_hz"), _spread(summaries, "gpu_throttled")
     parts = []
     if busy is not None:
         parts.append(f"{busy[0]:.0f} % (at most {busy[1]:.0f} %)")
@@ -95,6 +106,8 @@ def _gpu_line(summaries: Sequence[UsageSummary], not_measured: Mapping[str, str]
         parts.append(f"{power[0]:.0f} W (at most {power[1]:.0f} W)")
     if heat is not None:
         parts.append(f"at most {heat[1]:.0f} °C")
+    if clock is not None:
+        parts.append(f"{clock[0] / 1e6:.0f} MHz (at most {clock[1] / 1e6:.0f} MHz)")
     if throttled is not None and throttled[0] > 0:
         parts.append(f"throttled in {percent(throttled[0])} of the samples")
     if parts:

@@ -16,7 +16,7 @@ Series = dict[str, list[Any]]
 ROLLOVER = 600
 
 _ALWAYS = (
-    ("cpu_percent", "CPU of the workers", "% of a core", "0"),
+    ("cpu_percent", "CPU of the workers (grey: host, mean of its cores)", "% of a core", "0"),
     ("rss_mb", "Memory of the workers", "MB", "0,0"),
 )
 _WHERE_MEASURED = (
@@ -24,7 +24,12 @@ _WHERE_MEASURED = (
     ("gpu_memory_mb", "Memory of the GPU", "MB", "0,0"),
     ("gpu_power_w", "Power of the GPU", "W", "0"),
     ("gpu_temperature_c", "Temperature of the GPU", "°C", "0"),
+    ("gpu_clock_mhz", "Clock of the GPU", "MHz", "0,0"),
 )
+_BESIDE_HOST = "cpu_percent"
+"""On this figure the whole machine is drawn too: more than its workers are other programs."""
+
+_HOST_COLOUR = "#8C8C8C"
 _MARKED = "gpu_percent"
 """Throttled samples are marked on this figure, by the column ``throttled_percent``."""
 
@@ -33,8 +38,10 @@ def usage_data(usage: Iterable[TimedUsage]) -> dict[str, Series]:
     """Return worker to columns over time; what was not measured is NaN.
 
     ``at_s`` (seconds of race time), ``cpu_percent`` (of one core), ``rss_mb``, ``gpu_percent``,
-    ``gpu_memory_mb``, ``gpu_power_w``, ``gpu_temperature_c``; ``throttled_percent`` is the GPU's
-    utilisation where it was held back by heat or power and NaN elsewhere, ``throttled`` says why.
+    ``gpu_memory_mb``, ``gpu_power_w``, ``gpu_temperature_c``, ``gpu_clock_mhz``;
+    ``throttled_percent`` is the GPU's utilisation where it was held back by heat or power and NaN
+    elsewhere, ``throttled`` says why. ``host_cpu_percent`` is of the worker's whole machine: the
+    mean of its cores.
     """
     series: dict[str, Series] = {}
     for timed in usage:
@@ -56,6 +63,8 @@ def _columns(at_s: float = 0.0, usage: WorkerUsage | None = None) -> Mapping[str
         "gpu_memory_mb": _number(usage.gpu_memory_bytes) / 1e6,
         "gpu_power_w": _number(usage.gpu_power_w),
         "gpu_temperature_c": _number(usage.gpu_temperature_c),
+        "gpu_clock_mhz": _number(usage.gpu_clock_hz) / 1e6,
+        "host_cpu_percent": _number(usage.host_cpu_percent),
         "throttled_percent": _number(usage.gpu_percent if held_back else None),
         "throttled": ", ".join(held_back),
     }
@@ -137,6 +146,8 @@ def _figure(
         made.line([], [])  # or Bokeh warns of a figure without anything in it
     hover = {"worker": "$name", "time": "@at_s{0.0} s", title: f"@{key}{{{form}}} {unit}"}
     theme.add_hover(made, lines, hover)
+    if key == _BESIDE_HOST:
+        _draw_host(made, sources)
     if key == _MARKED:
         _mark_throttled(made, sources)
     if with_legend:
@@ -144,6 +155,17 @@ def _figure(
         theme.add_legend(made, [(theme.as_label(worker), [line]) for worker, line in entries])
         made.height += 30
     return made
+
+
+def _draw_host(made: Any, sources: Mapping[str, Any]) -> None:
+    """Draw how busy the machine of the first worker is; samples do not tell whose is another."""
+    from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
+
+    for source in list(sources.values())[:1]:
+        look = {"source": source, "color": _HOST_COLOUR, "line_dash": "dotted"}
+        line = made.line("at_s", "host_cpu_percent", name="host", **look)
+        told = {"time": "@at_s{0.0} s", "mean of its cores": "@host_cpu_percent{0} %"}
+        theme.add_hover(made, [line], {"worker": "$name", **told})
 
 
 def _mark_throttled(made: Any, sources: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ HOT = [
         source="gpu-0",
         values={
             "gpu_percent": 80.0 + t, "gpu_power_w": 300.0, "gpu_temperature_c": 61.0,
-            "gpu_memory_bytes": 2.0**30, "gpu_throttled": t / 10,
+            "gpu_memory_bytes": 2.0**30, "gpu_throttled": t / 10, "gpu_clock_hz": 1.7e9 + 1e7 * t,
         },
     )
     for t in (0.0, 10.0)
@@ -42,7 +42,19 @@ def test_a_run_on_a_gpu_says_how_busy_hot_and_throttled_it_was():
 
     assert gpu == (
         "usage: GPU 85 % (at most 90 %), memory at most 1.07 GB, 300 W (at most 300 W), "
-        "at most 61 °C, throttled in 50 % of the samples"
+        "at most 61 °C, 1750 MHz (at most 1800 MHz), throttled in 50 % of the samples"
+    )
+
+
+def test_a_run_on_a_busy_host_says_how_busy_it_was():
+    seen = {"cpu_percent": 50.0, "host_cpu_percent": 80.0, "host_memory_bytes": 2e9}
+    rows = [UsageRow(at_s=0.0, source=worker, values=seen) for worker in ("cpu-0", "cpu-1")]
+
+    (_, host, _) = usage_lines(summarize(rows), {})
+
+    assert host == (
+        "usage: host with other programs, CPU 80 % of all cores (at most 80 %), "
+        "memory 2.00 GB (at most 2.00 GB)"
     )
 
 

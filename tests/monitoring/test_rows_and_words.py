@@ -118,16 +118,19 @@ def test_seats_of_one_gpu_are_told_of_once():
 
 def test_two_gpus_share_a_line():
     pair = [
-        WorkerUsage(worker="a", gpu_uuid="GPU-1", gpu_percent=90.0, gpu_temperature_c=60.0),
+        WorkerUsage(
+            worker="a", gpu_uuid="GPU-1", gpu_percent=90.0, gpu_temperature_c=60.0,
+            gpu_clock_hz=1.98e9,
+        ),
         WorkerUsage(
             worker="b", gpu_uuid="GPU-2", gpu_percent=70.0, gpu_temperature_c=80.0,
-            gpu_throttle=("thermal",),
+            gpu_clock_hz=1.2e9, gpu_throttle=("thermal",),
         ),
     ]  # fmt: skip
 
     words = workers_line(pair)
 
-    assert words.endswith("2 GPUs 80 %, 80 °C, throttled (thermal)")
+    assert words.endswith("2 GPUs 80 %, 80 °C, 1200 MHz, throttled (thermal)")
     assert words.startswith("workers: CPU not measured, memory not measured")
 
 

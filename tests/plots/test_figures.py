@@ -6,13 +6,22 @@ import html
 import re
 
 import pytest
-from bokeh.models import Axis, ColumnDataSource, HoverTool, Legend, LegendItem
+from bokeh.models import Axis, ColumnDataSource, GlyphRenderer, HoverTool, Legend, LegendItem
 from bokeh.plotting import figure
 
 import parbench_lab as pb
 from parbench_lab.core.metric import Metric
-from parbench_lab.plots import framed, race_figures, ratio_data, ratio_figure
+from parbench_lab.core.usage import WorkerUsage
+from parbench_lab.plots import (
+    framed,
+    race_figures,
+    ratio_data,
+    ratio_figure,
+    usage_data,
+    usage_figure,
+)
 from parbench_lab.plots.theme import as_hover_label, themes
+from parbench_lab.racing.history import TimedUsage
 from tests.plots.histories import board, history, ratio
 
 HURTFUL = "<img src=x onerror=alert(1)>@b$c"
@@ -41,6 +50,17 @@ def test_every_axis_says_what_and_in_which_unit():
         "race time in s", "items per second", "blocks of the race", "odds (x : 1)",
         "wall_time_s over the leader's", "", "batch size in items", "% of a core", "MB",
     }  # fmt: skip
+
+
+def test_the_figure_of_the_cpu_has_one_line_for_the_host():
+    busy = tuple(WorkerUsage(worker=f"cpu-{n}", host_cpu_percent=60.0) for n in (0, 1))
+
+    drawn = usage_figure(usage_data([TimedUsage(at_s=1.0, workers=busy)]))
+
+    lines = [one for one in drawn.references() if isinstance(one, GlyphRenderer)]
+    (host,) = [one for one in lines if one.name == "host"]
+    assert host.glyph.y == "host_cpu_percent"
+    assert host.data_source.data["host_cpu_percent"] == [60.0]
 
 
 def test_a_metric_on_an_interval_scale_shows_differences_in_its_unit():

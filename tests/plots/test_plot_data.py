@@ -202,11 +202,14 @@ def test_samples_of_a_throttled_gpu_are_marked_where_they_are():
 
 def test_figures_of_a_gpu_are_drawn_where_they_were_measured():
     cpu = WorkerUsage(worker="w", cpu_percent=9.0)
-    gpu = WorkerUsage(worker="w", gpu_percent=9.0, gpu_temperature_c=50.0)
+    gpu = WorkerUsage(worker="w", gpu_percent=9.0, gpu_temperature_c=50.0, gpu_clock_hz=1.5e9)
     without, measured = (usage_data([TimedUsage(at_s=1.0, workers=(u,))]) for u in (cpu, gpu))
 
     assert [key for key, *_ in drawn_figures(without)] == ["cpu_percent", "rss_mb"]
-    assert [key for key, *_ in drawn_figures(measured)][2:] == ["gpu_percent", "gpu_temperature_c"]
+    assert [key for key, *_ in drawn_figures(measured)][2:] == [
+        "gpu_percent", "gpu_temperature_c", "gpu_clock_mhz",
+    ]  # fmt: skip
+    assert measured["w"]["gpu_clock_mhz"] == [1500.0]
     assert len(drawn_figures(without, gpu=True)) == 3
     assert len(drawn_figures(measured, gpu=False)) == 2
 
