@@ -6,16 +6,21 @@ Everything that another database would do differently is here; `history` speaks 
   returns, so no death of a process can take it back (a power cut may take the last moments).
 * Writers begin with ``BEGIN IMMEDIATE``: they queue up at the beginning, where waiting is
   harmless, and never fail half way because somebody else wrote meanwhile.
+* Even a reader of a write-ahead log writes beside it (``-shm``). Where it may not, and no log is
+  there, the file is read as one that nobody changes.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
 from parbench_lab.store.engine import ELSEWHERE
 from parbench_lab.store.location import Place
@@ -41,7 +46,7 @@ class SqliteBackend:
             "sqlite://",
             creator=lambda: _connect(place),
             hide_parameters=True,
-            **({"poolclass": StaticPool} if place.in_memory else _FILE_POOL),
+            **_pool(place),
         )
         sa.event.listen(self.engine, "begin", _begin)
 
@@ -88,16 +93,21 @@ class SqliteBackend:
         return explain(error, str(self.place))
 
 
-_FILE_POOL = {"poolclass": QueuePool, "pool_size": 4, "max_overflow": -1}
+def _pool(place: Place) -> dict[str, Any]:
+    if place.in_memory:
+        return {"poolclass": StaticPool}
+    if place.read_only:
+        # whether a file changes is asked anew for every transaction; see `_how`
+        return {"poolclass": NullPool}
+    return {"poolclass": QueuePool, "pool_size": 4, "max_overflow": -1}
 
 
 def _connect(place: Place) -> sqlite3.Connection:
     if place.path is None:
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     else:
-        mode = "ro" if place.read_only else "rwc"
         connection = sqlite3.connect(
-            f"{place.path.as_uri()}?mode={mode}",
+            f"{place.path.as_uri()}?{_how(place.path, read_only=place.read_only)}",
             uri=True,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,  # transactions are begun by `_begin`, never behind our back
@@ -110,6 +120,15 @@ def _connect(place: Place) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _how(path: Path, *, read_only: bool) -> str:
+    """Return how the file is opened, as SQLite's URI parameters."""
+    if not read_only:
+        return "mode=rwc"
+    log = path.with_name(f"{path.name}-wal")
+    locked = not os.access(path.parent, os.W_OK) and not log.exists()
+    return "mode=ro&immutable=1" if locked else "mode=ro"
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import select
 import shutil
 import signal
 import sqlite3
@@ -22,6 +23,9 @@ from tests.store.writer import EVENTS_PER_BATCH, MEASUREMENTS_PER_EVENT
 
 ROOT = Path(__file__).parents[2]
 FOR_EVER = 10**9
+BATCH_S = 0.004
+FIRST_BATCH_S = 0.03
+"""About what they take, the first one with the tables: kills fall anywhere within."""
 
 
 def writer(
@@ -45,7 +49,10 @@ def integrity(path: Path) -> str:
 
 @pytest.fixture
 def nursery(tmp_path):
-    """Return a function that begins a run, kills its writer after so many batches and counts."""
+    """Return a function that begins a run, kills its writer after so many batches and counts.
+
+    It is killed within the next batch: so many seconds later, or when that one is told.
+    """
     child = subprocess.Popen(
         [sys.executable, "-m", "tests.store.nursery", str(tmp_path / "runs.db")],
         cwd=ROOT,
@@ -55,10 +62,11 @@ def nursery(tmp_path):
         bufsize=1,
     )
 
-    def killed(run_id, n_batches):
+    def killed(run_id, n_batches, later_s):
         child.stdin.write(f"{run_id}\n")
         pid = int(child.stdout.readline())
         lines = [child.stdout.readline() for _ in range(n_batches)]
+        select.select([child.stdout], [], [], later_s)
         os.kill(pid, signal.SIGKILL)
         lines += iter(child.stdout.readline, "gone\n")
         return len(lines)
@@ -73,7 +81,7 @@ def test_fifty_kills_lose_at_most_the_batch_in_flight(tmp_path, nursery):
     path = tmp_path / "runs.db"
 
     for kill in range(50):
-        told = nursery(f"run-{kill}", rng.randrange(1, 12))
+        told = nursery(f"run-{kill}", rng.randrange(1, 12), rng.uniform(0, BATCH_S))
 
         assert integrity(path) == "ok"
         with contextlib.closing(open_store(path)) as store:
@@ -86,10 +94,11 @@ def test_fifty_kills_lose_at_most_the_batch_in_flight(tmp_path, nursery):
 
 
 def test_kills_before_the_first_batch_leave_a_store_that_works(tmp_path, nursery):
+    rng = random.Random(10)
     path = tmp_path / "runs.db"
 
     for kill in range(10):
-        nursery(f"run-{kill}", 0)
+        nursery(f"run-{kill}", 0, rng.uniform(0, FIRST_BATCH_S))
 
         with contextlib.closing(open_store(path)) as store:
             store.create_run(header(f"after-{kill}"))
@@ -214,24 +223,60 @@ def test_a_disk_that_is_really_full_costs_only_the_last_batch_and_nothing_else(s
     assert integrity(path) == "ok"
 
 
-def test_a_file_of_somebody_else_is_told_to_be_read_only(tmp_path_factory):
+@pytest.fixture
+def locked(tmp_path_factory):
+    """Return a store with a run, and who may read it, but not write beside it."""
     folder = tmp_path_factory.mktemp("shared")
     path = folder / "runs.db"
     with contextlib.closing(open_store(path)) as store:
         store.create_run(header("a"))
+        store.append("a", [event(0, n_measurements=MEASUREMENTS_PER_EVENT)])
     for parent in (folder, *folder.parents[:-1]):
         if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
             parent.chmod(parent.stat().st_mode | 0o555)
     path.chmod(0o444)
-    before = path.read_bytes()
     folder.chmod(0o555)
     # root may write everywhere: the child becomes nobody then
-    nobody = 65534 if os.geteuid() == 0 else 0
+    yield path, 65534 if os.geteuid() == 0 else 0
+    folder.chmod(0o755)
+
+
+def test_a_file_of_somebody_else_is_told_to_be_read_only(locked):
+    path, nobody = locked
+    before = path.read_bytes()
 
     with writer(path, "b", 1, user=nobody) as child:
         said = child.stdout.read()
-    folder.chmod(0o755)
 
     assert said.startswith(f"StoreError: store {path} cannot be")
     assert said.count("\n") == 1
     assert path.read_bytes() == before
+
+
+def test_a_store_in_a_folder_of_somebody_else_can_be_read(locked):
+    path, nobody = locked
+    place = f"sqlite:///{path}?mode=ro"
+
+    said = subprocess.run(
+        [sys.executable, "-m", "tests.store.visitor", place, str(nobody)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+    assert said == "a 5\n"
+    assert sorted(path.parent.iterdir()) == [path]
+
+
+def test_a_reader_that_was_there_first_sees_what_is_written_later(tmp_path):
+    path = tmp_path / "runs.db"
+    with contextlib.closing(open_store(path)) as store:
+        store.create_run(header("a"))
+    reader = open_store(f"sqlite:///{path}?mode=ro")
+    before = [run.id for run in reader.runs()]
+
+    with contextlib.closing(open_store(path)) as store, contextlib.closing(reader):
+        store.create_run(header("b"))
+
+        assert (before, [run.id for run in reader.runs()]) == (["a"], ["a", "b"])
