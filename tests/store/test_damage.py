@@ -7,9 +7,14 @@ import os
 import sqlite3
 
 import pytest
+import sqlalchemy as sa
 
 from parbench_lab.errors import StoreError
 from parbench_lab.store import open_store
+from parbench_lab.store.database import Database
+from parbench_lab.store.location import Place
+from parbench_lab.store.rows import measurement_rows
+from parbench_lab.store.schema import MEASUREMENT
 from parbench_lab.store.sqlite import explain
 from tests.store.records import event, header
 
@@ -119,6 +124,17 @@ def test_a_damaged_event_is_named(tmp_path, statement):
         pytest.raises(StoreError, match="event 3 is damaged in the store"),
     ):
         list(store.events("a"))
+
+
+@pytest.mark.parametrize("place", ["a file", "memory"])
+def test_a_measurement_of_no_event_is_refused_by_the_database_itself(tmp_path, place):
+    path = tmp_path / "runs.db" if place == "a file" else None
+    orphans = measurement_rows(7, event(0, n_measurements=1))
+    with contextlib.closing(Database(Place(path=path))) as database:
+        with pytest.raises(StoreError, match="FOREIGN KEY constraint failed"):
+            database.write(lambda c: database.insert(c, MEASUREMENT, orphans))
+
+        assert database.select(sa.select(MEASUREMENT)) == []
 
 
 def test_a_file_removed_while_it_is_in_use_is_told_before_anything_is_lost(tmp_path):
