@@ -23,6 +23,7 @@ from parbench_lab.racing.leaderboard import (
     LeaderboardRow,
     leaderboard_rows,
     progress_line,
+    source_lines,
     trust_lines,
 )
 from parbench_lab.racing.settings import Settings
@@ -204,11 +205,12 @@ def console_on(file: IO[str]) -> Console:
 
 
 def print_table(file: IO[str], scoreboard: Scoreboard, settings: Settings) -> None:
-    """Print the whole leaderboard, why candidates are out, and what to distrust."""
+    """Print the whole leaderboard, why candidates are out, what to distrust, what was read."""
     console = console_on(file)
     rows = draw_table(console, scoreboard, settings)
     warnings = (as_flags(line) for line in trust_lines(scoreboard))
-    for line in (*reason_lines(rows, width_cells=console.width), *warnings):
+    sources = source_lines(scoreboard, settings)
+    for line in (*reason_lines(rows, width_cells=console.width), *warnings, *sources):
         click.echo(line, file=file)
 
 

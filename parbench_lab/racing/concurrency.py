@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 _REMEMBERED_READINGS = 6
+MOST_SEATS = 8
+"""Worker processes that a GPU gets at most."""
 
 
 class Why(StrEnum):

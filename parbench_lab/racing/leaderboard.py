@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from parbench_lab.core.metric import MEASURED_METRICS
+from parbench_lab.core.metric import DEVICE_METRICS, MEASURED_METRICS, SOURCES
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
 from parbench_lab.core.wording import (
     amount,
@@ -142,6 +142,20 @@ def progress_line(
 def trust_lines(scoreboard: Scoreboard) -> tuple[str, ...]:
     """Return the warnings about this machine, most important first; none where all is well."""
     return tuple(f"! {printable(warning)}" for warning in scoreboard.trust.warnings)
+
+
+def source_lines(scoreboard: Scoreboard, settings: Settings) -> tuple[str, ...]:
+    """Return where energy and device memory that the race is about were read, a line for each.
+
+    Only of what was measured; that it was not is told when that is found out.
+    """
+    measured = {name for standing in scoreboard.standings for name in standing.values}
+    wanted = settings.objectives or ()
+    return tuple(
+        f"{name}: {SOURCES[name]}"
+        for name in DEVICE_METRICS
+        if name in wanted and name in measured
+    )
 
 
 def _row(standing: Standing, settings: Settings) -> LeaderboardRow:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
+from parbench_lab.racing.leaderboard import source_lines
 from parbench_lab.racing.result_table import table_lines, wrapped
 from parbench_lab.racing.settings import Settings
 
@@ -79,7 +80,12 @@ class RaceResult:
         run = f" (run {self.run_id})" if self.run_id else ""
         head = wrapped(f"{self.workload}: {self.status}{run}")
         table = table_lines(self.scoreboard, self.settings)
-        return "\n".join([*head, *table, *wrapped(self.sentence)])
+        sources = [
+            line
+            for source in source_lines(self.scoreboard, self.settings)
+            for line in wrapped(source)
+        ]
+        return "\n".join([*head, *table, *sources, *wrapped(self.sentence)])
 
     __repr__ = __str__  # a cell that ends with a result shows what `print` does
 

@@ -23,11 +23,12 @@ import math
 from dataclasses import dataclass, replace
 
 from parbench_lab.core.ports import GpuSampled
-from parbench_lab.racing.concurrency import Controller, Level, Room, Why, held, moved
+from parbench_lab.racing.concurrency import MOST_SEATS, Controller, Level, Room, Why, held, moved
 
 _SURE_READINGS = 10
 _FULL_SHARE = 0.98
 _GIGABYTE = 1e9
+_UNUSED_WORDS = "no candidate keeps this GPU busy; add candidates that compute on it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +188,10 @@ def _bound(
     if blocks >= room.seats:
         used = "the only seat" if room.seats == 1 else f"all {room.seats} seats"
         verb = "is" if room.seats == 1 else "are"
-        return Why.SEATS, f"{used} of the GPU {verb} used; start with a higher max_concurrent"
+        more = "start with a higher max_concurrent"
+        if room.seats >= MOST_SEATS:
+            more = f"{MOST_SEATS} is the most; give each block more to do (batch_size)"
+        return Why.SEATS, f"{used} of the GPU {verb} used; {more}"
     most = controller.most_by_memory
     if (most is not None and blocks >= most) or not _fits(controller, sample, room, tuning):
         return Why.MEMORY, _memory_words(controller, sample, room)
@@ -218,7 +222,7 @@ def _flat(controller: Controller, flat_from: int, level: Level, tuning: Tuning) 
     waits = "the GPU waits for what feeds it (CPU, transfers, launches)"
     why, reason = Why.FEEDING, f"{fewer} as much as more would; {waits}"
     if level.percent < 1:
-        why, reason = Why.UNUSED, "no candidate keeps this GPU busy"
+        why, reason = Why.UNUSED, _UNUSED_WORDS
     if blocks == flat_from:
         return held(controller, why, reason)
     return moved(controller, max(flat_from, math.ceil(blocks * tuning.shrink)), why, reason)

@@ -166,6 +166,19 @@ def test_a_file_that_is_no_terminal_gets_lines_and_quiet_gets_nothing():
     assert isinstance(quiet, Blindfolded)
 
 
+def test_below_the_final_table_stands_where_energy_was_read():
+    file = io.StringIO()
+    (leader, *rest) = FINAL.standings
+    measured = dataclasses.replace(leader, values={"gpu_energy_j": 120.0})
+    scoreboard = dataclasses.replace(FINAL, standings=(measured, *rest))
+    about = dataclasses.replace(ScriptedBench().settings, objectives=("gpu_energy_j",))
+
+    print_table(file, scoreboard, about)
+
+    last = file.getvalue().splitlines()[-1]
+    assert last.startswith("gpu_energy_j: NVML's counter of the whole device")
+
+
 def test_the_final_table_in_a_pipe_is_whole_with_reasons_and_without_escapes():
     file = io.StringIO()
     warned = dataclasses.replace(

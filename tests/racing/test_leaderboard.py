@@ -21,6 +21,7 @@ from parbench_lab.racing.leaderboard import (
     leaderboard_rows,
     progress,
     progress_line,
+    source_lines,
 )
 from parbench_lab.racing.settings import Settings
 from tests.cli.doubles import board, crowd, measured, standing
@@ -84,6 +85,20 @@ def test_the_workloads_own_metrics_are_shown_and_the_measured_ones_only_as_objec
 
     assert plain.metrics == "abs_error 1.25e-09"
     assert wanted.metrics == "abs_error 1.25e-09, cpu_time_s 0.5"
+
+
+@pytest.mark.parametrize(
+    ("name", "source"), [("gpu_energy_j", "NVML's counter"), ("cpu_energy_j", "RAPL, all")]
+)
+def test_energy_that_the_race_is_about_is_told_with_its_source(name, source):
+    told = board(measured("a", 1, "leader", values={name: 2.5}))
+    about = Settings(objectives=(name,))
+
+    (line,) = source_lines(told, about)
+
+    assert line.startswith(f"{name}: {source}")
+    assert source_lines(told, SETTINGS) == ()
+    assert source_lines(board(measured("a", 1, "leader")), about) == ()
 
 
 def test_the_eliminated_are_grey_and_say_why():

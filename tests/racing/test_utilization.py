@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parbench_lab.racing.concurrency import Controller, Room, Why, bounded, steadied
+from parbench_lab.execution.cluster import MAX_SEATS
+from parbench_lab.racing.concurrency import MOST_SEATS, Controller, Room, Why, bounded, steadied
 from parbench_lab.racing.utilization import Tuning, decide
 from tests.racing.gpu_model import (
     GIGABYTE,
@@ -127,15 +128,23 @@ def test_a_gpu_that_nobody_uses_is_not_called_badly_fed():
     course = settles(Device(percent=steps(0.0), noise=0.0), 80.0)
 
     assert course.blocks[-1] == 1
-    assert course.controllers[-1].reason == "no candidate keeps this GPU busy"
+    assert course.controllers[-1].reason == (
+        "no candidate keeps this GPU busy; add candidates that compute on it"
+    )
 
 
 @pytest.mark.parametrize(
     ("device", "most", "words"),
     [
         pytest.param(
-            Device(percent=linear(10), noise=0.0, seats=4), 4, "all 4 seats of the GPU are used",
+            Device(percent=linear(10), noise=0.0, seats=4), 4,
+            "all 4 seats of the GPU are used; start with a higher max_concurrent",
             id="all seats are used",
+        ),
+        pytest.param(
+            Device(percent=linear(5), noise=0.0, seats=8), 8,
+            "all 8 seats of the GPU are used; 8 is the most",
+            id="there can be no more seats",
         ),
         pytest.param(
             Device(percent=linear(10), noise=0.0, share=3), 3, "max_concurrent allows no more",
@@ -157,6 +166,10 @@ def test_where_the_target_cannot_be_reached_it_says_why(device, most, words):
 
     assert course.blocks[-1] == most
     assert words in course.controllers[-1].reason
+
+
+def test_the_most_seats_are_those_that_a_cluster_gives():
+    assert MOST_SEATS == MAX_SEATS
 
 
 def test_full_memory_takes_one_block_back_and_never_again_more():
