@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 
+from parbench_lab.cli import parbench
 from parbench_lab.reports import render
 from parbench_lab.reports.sources import FOLDER
 from parbench_lab.store import open_store
@@ -169,6 +172,23 @@ def test_a_scaling_report_has_the_classic_table_and_a_line_for_the_target(scalin
     assert curve["agrees"]
     assert re.search(r"workers +time s +memory MB +speedup +efficiency", text)
     assert "4-8x on 8 cores: not meas" in text
+
+
+def test_the_newest_study_is_shown_again_without_measuring_and_has_the_target_too(
+    folder, scaling, monkeypatch
+):
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    place = folder / "runs.db"
+    before = [run.id for run in open_store(place).runs()]
+    words = ["report", "scaling", "--from", "latest", "--store", place, "-o", folder / "later"]
+
+    done = CliRunner().invoke(parbench, [*map(str, words), "--json"])
+
+    (curve,) = content(scaling)["results"]["curves"]
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["results"]["curves"] == [curve]
+    assert "4-8x on 8 cores: not meas" in (folder / "later" / "scaling.txt").read_text()
+    assert [run.id for run in open_store(place).runs()] == before
 
 
 def test_a_history_report_marks_the_change_and_is_of_two_machines(folder):
