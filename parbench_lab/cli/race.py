@@ -172,8 +172,7 @@ def _refuse_with_resume(ctx: click.Context) -> None:
 def _beginning(request: Request) -> str:
     if request.get("cluster"):
         return f"connecting to {printable(request.get('cluster'))}"
-    limit = request.get("max_concurrent") or available_cores()
-    return f"starting {count(request.get('workers') or min(limit, available_cores()), 'worker')}"
+    return f"starting {count(request.get('workers') or available_cores(), 'worker')}"
 
 
 # ---------------------------------------------------------------- put together

@@ -21,8 +21,7 @@ from parbench_lab.core.ports import (
 )
 from parbench_lab.core.series import Mode
 from parbench_lab.elimination.policy import EliminationPolicy
-from parbench_lab.errors import UsageError
-from parbench_lab.hardware.cores import available_cores
+from parbench_lab.errors import SettingError, UsageError
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab.provenance import provenance
 from parbench_lab.racing.result import jsonable
@@ -38,9 +37,21 @@ if TYPE_CHECKING:
 
 
 def named_policy(policy: str | EliminationPolicy | None) -> dict[str, EliminationPolicy]:
-    """Return a policy instance under its name, nothing for a name."""
+    """Return a policy instance under its name, nothing for a name.
+
+    Raises
+    ------
+    SettingError
+        If it is neither.
+    """
     if policy is None or isinstance(policy, str):
         return {}
+    is_one = isinstance(policy, EliminationPolicy) and not isinstance(policy, type)
+    if not (is_one and isinstance(policy.name, str) and policy.name):
+        raise SettingError(
+            "policy must be the name of an elimination policy or an instance with name, guarantee "
+            f"and judge but got {policy!r}"
+        )
     return {policy.name: policy}
 
 
@@ -74,7 +85,10 @@ def dask_executor(
     gpus: Gpus,
     security: Any,
 ) -> Executor:
-    """Return an executor on the cluster; local workers are no more than may execute.
+    """Return an executor on the cluster; locally a worker for every core, unless told otherwise.
+
+    `max_concurrent` only limits who gets blocks, so that it can be raised while the race runs.
+    Processes of a GPU, which hold a part of its memory each, are as many as it is at the start.
 
     Raises
     ------
@@ -88,8 +102,6 @@ def dask_executor(
     )
     from parbench_lab.execution.dask_executor import DaskExecutor  # noqa: PLC0415 - loads dask
 
-    if n_workers is None and settings.max_concurrent is not None:
-        n_workers = min(settings.max_concurrent, available_cores())
     executor = DaskExecutor(
         cluster,
         n_workers=n_workers,

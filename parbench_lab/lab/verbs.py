@@ -14,7 +14,7 @@ from parbench_lab.lab.view import RaceView
 from parbench_lab.racing import events
 from parbench_lab.racing.constraints import refuse_unknown_metrics
 from parbench_lab.racing.result import RaceResult
-from parbench_lab.racing.settings import Settings
+from parbench_lab.racing.settings import Settings, refuse_dead
 from parbench_lab.racing.state import RaceState
 from parbench_lab.workloads.registry import resolve
 
@@ -179,12 +179,22 @@ class RaceVerbs(RaceView):
     def change(self, **changes: Any) -> Settings:
         """Change settings from the next block on; returns at once with the merged settings.
 
+        ``policy`` may be an instance too: settings and journal keep its name, under which it can
+        be chosen again.
+
         Raises
         ------
         SettingError, UnknownNameError
             With the rule and the value; nothing changes then.
         """
         self._check_settings(changes)
+        own = parts.named_policy(changes.get("policy"))
+        if own:
+            changes["policy"] = next(iter(own))
+        self.settings.replace(**changes)  # a policy that comes with what is refused is not kept
+        if self._started:
+            refuse_dead(changes)
+        self._own_policies.update(own)
         return self._engine.change(changes)
 
     def _is_decided(self, state: RaceState) -> bool:
@@ -197,14 +207,16 @@ class RaceVerbs(RaceView):
     def _check_settings(self, changes: Mapping[str, Any]) -> None:
         """Refuse what the settings themselves cannot know: metrics and policies by name."""
         known = self._metrics()
-        for name in changes.get("objectives") or ():
+        lists = {k: changes[k] for k in ("objectives", "constraints") if k in changes}
+        asked = Settings().replace(**lists)  # a text is refused here, not read letter by letter
+        for name in asked.objectives or ():
             if name not in known:
                 raise UnknownNameError(
                     f"unknown objective {name!r}; this workload has {', '.join(sorted(known))}"
                 )
-        refuse_unknown_metrics(changes.get("constraints") or (), known)
+        refuse_unknown_metrics(asked.constraints, known)
         policy = changes.get("policy")
-        if policy is not None:
+        if policy is not None and not parts.named_policy(policy):
             self._policy_of(policy)
 
     def _policy_of(self, name: str) -> EliminationPolicy:

@@ -45,7 +45,7 @@ class RaceView:
 
     _workload: Workload
     _candidates: list[Candidate]
-    _own_policies: Mapping[str, EliminationPolicy]
+    _own_policies: dict[str, EliminationPolicy]
     _executor: Executor
     _engine: RaceEngine
     _store: RunStore

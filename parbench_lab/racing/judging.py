@@ -67,7 +67,9 @@ def _note_company(race: Race, plan: Plan, worker: str, cost: float) -> None:
     company = plan.ledger.company_on(gpu)
     if plan.block.purpose == "alone":
         company.alone.append(cost)
-    elif not gpu or len(race.active_workers()) > 1:  # one block in flight has no company
+    elif race.settings.max_concurrent == 1:
+        return  # one block in flight has no company
+    elif not gpu or len(race.active_workers()) > 1:
         company.together.append(cost)
 
 

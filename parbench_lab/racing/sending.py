@@ -32,8 +32,16 @@ def fill(race: Race) -> None:
         return
     for depth in range(1, QUEUED_TASKS + 1):
         for name in active:
-            if _has_room(race, name, depth):
+            if _has_room(race, name, depth) and _may_begin(race, name):
                 _send_next(race, name)
+
+
+def _may_begin(race: Race, name: str) -> bool:
+    """Return whether a worker is at work, or may be while those whose turn is over still are."""
+    most = race.settings.max_concurrent
+    if most is None or race.workers[name].tasks:
+        return True
+    return sum(bool(worker.tasks) for worker in race.workers.values()) < most
 
 
 def _has_room(race: Race, name: str, depth: int) -> bool:

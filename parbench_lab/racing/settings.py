@@ -213,7 +213,9 @@ def _validate_texts(name: str, value: Any) -> None:
     if value is None and name == "objectives":
         return
     if not isinstance(value, tuple) or not all(isinstance(text, str) and text for text in value):
-        raise SettingError(f"{name} must be a list of texts but got {value!r}")
+        rule = f"{name} must be a list of {'names' if name == 'objectives' else 'texts'}"
+        hint = f"; write [{value!r}]" if isinstance(value, str) else ""
+        raise SettingError(f"{rule} but got {value!r}{hint}")
     if name == "objectives" and not value:
         raise SettingError("objectives must name at least one metric")
 

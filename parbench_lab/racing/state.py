@@ -117,7 +117,7 @@ class RaceState(Race):
     def _change(self, event: events.SettingsChanged) -> None:
         before = self.settings
         self.settings = before.replace(**event.changes)
-        if self.settings.policy != before.policy:
+        if "policy" in event.changes:  # the same name may mean another instance by now
             self.policy = self.policy_of(self.settings.policy)
         why = [
             f"{name} {getattr(before, name)} -> {getattr(self.settings, name)}"

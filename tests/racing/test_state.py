@@ -338,6 +338,23 @@ def test_max_concurrent_limits_the_workers_that_execute():
     assert {task.worker for task in world.sent} == {"cpu-0", "cpu-1"}
 
 
+def test_a_worker_whose_turn_is_over_is_waited_for_before_the_next_begins():
+    world = race(n_workers=0, max_concurrent=1, policy="never")
+    world.join("cpu-1")
+    world.join("cpu-0")
+    at_work = []
+
+    def watched():
+        at_work.append(sum(bool(worker.tasks) for worker in world.state.workers.values()))
+        return world.judged(50)()
+
+    world.run(until=watched)
+
+    assert max(at_work) == 1
+    assert [task.worker for task in world.sent][:1] == ["cpu-1"]
+    assert {task.worker for task in world.sent[2:]} == {"cpu-0"}
+
+
 def test_a_pause_sends_nothing_and_what_was_recalled_is_sent_again():
     world = race()
     world.run(until=world.judged(5))
@@ -408,11 +425,13 @@ def test_who_is_brought_back_by_hand_races_again():
 # ---------------------------------------------------------------- after the decision
 
 
-def test_a_champion_that_slows_down_loses_the_lead_and_the_better_one_comes_back():
-    world = race(watch_duty=1.0)
+def test_a_champion_made_10_percent_slower_loses_the_lead_and_the_better_one_comes_back():
+    candidates = {"slow": timed(0.013), "best": timed(0.010), "near": timed(0.0105)}
+    world = Simulation(candidates, watch_duty=1.0)
     world.run(until=world.decided)
+    assert snapshot(world.state).leader == "best"
 
-    world.runs["best"] = timed(0.010 * 1.25)
+    world.runs["best"] = timed(0.010 * 1.10)
     world.run(until=lambda: any(f.candidate == "near" for f in world.of(events.Returned)))
     world.run(until=world.decided)
 
@@ -508,6 +527,14 @@ def test_a_canary_that_is_told_apart_suspends_the_verdicts_until_resumed():
     world.tell(events.Resumed())
 
     assert not snapshot(world.state).trust.suspended
+
+
+def test_a_race_on_one_worker_has_no_company_to_compare_with():
+    world = race(n_workers=2, max_concurrent=1, policy="never")
+
+    world.run(until=world.judged(30))
+
+    assert not world.state.ledger.company_on("").together
 
 
 def test_interference_is_measured_with_all_other_workers_idle():
