@@ -54,12 +54,15 @@ def assert_fair(result, *, winner="good", honest=("good", "slower")):
         assert result.scoreboard.of(name).failures == 0, result.scoreboard.of(name)
 
 
-def assert_out(result, name, outcome, *words):
-    """Assert how a candidate ended, and that the words to act on are there."""
+def assert_out(result, name, outcome, *words, failures=None):
+    """Assert how a candidate ended, and that the words to act on are there.
+
+    It had so many failures, or at least one where their number is not given.
+    """
     standing = result.scoreboard.of(name)
     assert standing.verdict.value == "eliminated", standing
     assert standing.outcome == outcome, standing
-    assert standing.failures > 0, standing
+    assert standing.failures > 0 if failures is None else standing.failures == failures, standing
     for word in words:
         assert word in standing.reason, standing.reason
     assert "\n" not in standing.reason
