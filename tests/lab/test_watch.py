@@ -19,6 +19,7 @@ from parbench_lab.core.metric import PEAK_RSS_BYTES, WALL_TIME_S
 from parbench_lab.core.ports import RunHeader
 from parbench_lab.core.series import SeriesKey, SeriesPoint
 from parbench_lab.errors import UnknownNameError, UsageError
+from parbench_lab.lab.record import load_record
 from parbench_lab.lab.watch import WatchSettings, watch
 from parbench_lab.lab.watching import baselines
 from parbench_lab.lab.watching.journal import KIND, WatchJournal, WatchKey, earlier
@@ -188,6 +189,18 @@ def test_nights_with_one_baseline_add_up(store):
     assert reports(first)["job/a/wall_time_s"].verdict is WatchVerdict.UNDECIDED
     assert reports(second)["job/a/wall_time_s"].verdict is WatchVerdict.REGRESSION
     assert earlier(store, KEY).nights == 2
+
+
+def test_a_night_leaves_its_alarm_in_the_history_and_no_figures(store):
+    for day in (1, 2):
+        kept_night(store, f"2026010{day}-000000-aaaaaaa", rounds=12)
+
+    found = load_record("job", store)
+
+    (alarm,) = found.marks
+    assert (alarm.run_id, alarm.worse, alarm.key.size) == ("20260102-000000-aaaaaaa", True, 10)
+    assert alarm.key.candidate == "a"
+    assert found.rows == ()
 
 
 def test_a_night_that_was_killed_is_replayed_from_its_rounds(store):
