@@ -60,6 +60,8 @@ def change_hints(
 ) -> HintReport:
     """Look for changes in the stored figures of runs, corrected for the number of series.
 
+    Watches are passed over: their seconds are of one thread alone, and they have verdicts.
+
     Parameters
     ----------
     workload, candidate
