@@ -189,10 +189,7 @@ class Controls:
                 return
             self._gpu_reason = reason
             self.controls["target_gpu_utilization"].disabled = bool(reason)
-            self.controls["target_gpu_utilization"].layout.display = "none" if reason else None
-            self.messages["target_gpu_utilization"].value = (
-                _soft("GPU target: no GPU is measured here", why=reason) if reason else ""
-            )
+            self.messages["target_gpu_utilization"].value = _soft(reason) if reason else ""
 
     # ------------------------------------------------------------ what a user does
 
@@ -280,7 +277,7 @@ class Controls:
 def _log_slider(name: str, value: float, high: float, *, low: float | None = None) -> Any:
     meta = knobs()[name]
     start = _exponent(meta["min"]) if low is None else low
-    return widgets.FloatLogSlider(
+    made = widgets.FloatLogSlider(
         value=value,
         base=10,
         min=min(start, _exponent(value)),
@@ -288,6 +285,8 @@ def _log_slider(name: str, value: float, high: float, *, low: float | None = Non
         step=STEP,
         readout_format=",.0f" if name == "batch_size" else ".3g",
     )
+    made.add_class("parbench-powers-of-ten")  # the page reads its value aloud, not its exponent
+    return made
 
 
 def _is_echo(control: Any, shown: Any, in_force: Any) -> bool:
@@ -319,12 +318,9 @@ def _same(name: str, shown: Any, value: Any) -> bool:
     return name not in ("objectives", "policy") and bool(_setting(name, shown) == value)
 
 
-def _soft(text: str, *, why: str) -> str:
-    """Return a remark; the reason is its tooltip."""
-    return (
-        f'<span style="color: var(--jp-ui-font-color2, #666)" title="{html.escape(why)}">'
-        f"{html.escape(text)}</span>"
-    )
+def _soft(text: str) -> str:
+    """Return the markup of a remark."""
+    return f'<span class="parbench-remark">{html.escape(text)}</span>'
 
 
 def help_words() -> Mapping[str, str]:

@@ -99,8 +99,10 @@ def board_state(
             _row(row, standing, places, scale)
             for row, standing in zip(rows, standings, strict=True)
         ],
-        "trust": list(scoreboard.trust.warnings)
-        or [trust_words(scoreboard, settings.elimination_threshold)],
+        "trust": [
+            *scoreboard.trust.warnings,
+            trust_words(scoreboard, settings.elimination_threshold),
+        ],
         "warned": bool(scoreboard.trust.warnings),
         "log": [f"{line.at_s:.1f} s  {line.sentence}" for line in reversed(log[-MOST_SENTENCES:])],
     }

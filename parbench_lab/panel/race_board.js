@@ -11,6 +11,14 @@ function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** A ratio that may be wrapped before its interval, and not within it. */
+function setRatio(node, text) {
+  if (node.textContent === text) return;
+  const at = text.indexOf("(");
+  if (at < 0) setText(node, text);
+  else node.replaceChildren(text.slice(0, at), element("span", "interval", text.slice(at)));
+}
+
 /** A name that may be wrapped after each "_" or "."; its text stays as it is. */
 function setName(node, text) {
   if (node.textContent === text) return;
@@ -18,13 +26,47 @@ function setName(node, text) {
   node.replaceChildren(...parts.flatMap((part) => [part, document.createElement("wbr")]));
 }
 
+function setAttribute(node, name, value) {
+  if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+}
+
+const number = (text) => Number.parseFloat(text.replaceAll(",", ""));
+
+/**
+ * The value of a slider in words. A logarithmic one would tell its exponent; what counts stands in
+ * the field or text beside it, except while the handle is ahead of what the kernel has said.
+ */
+function valueInWords(slider) {
+  const readout = slider.querySelector(".widget-readout")?.textContent.trim() ?? "";
+  if (!slider.classList.contains("parbench-powers-of-ten")) return readout;
+  const next = slider.nextElementSibling;
+  const beside = (next?.querySelector("input")?.value ?? next?.textContent ?? "").trim();
+  const apart = Math.abs(Math.log10(number(beside) / number(readout)));
+  return apart < 0.05 ? beside : readout; // half a step, and two digits
+}
+
+/** Give every slider of the controls its label as its name, and its value in words. */
+function nameSliders(controls) {
+  for (const handle of controls.querySelectorAll(".noUi-handle")) {
+    const slider = handle.closest(".widget-slider");
+    const label = slider?.querySelector(".widget-label")?.textContent;
+    if (!label) continue;
+    setAttribute(handle, "aria-label", label);
+    setAttribute(handle, "aria-disabled", String(!!slider.querySelector("[disabled]")));
+    const words = valueInWords(slider);
+    if (words) setAttribute(handle, "aria-valuetext", words);
+    const field = slider.nextElementSibling?.querySelector("input");
+    if (field) setAttribute(field, "aria-label", `${label}, exactly`);
+  }
+}
+
 const COLUMNS = [
   ["rank", "", "num"],
   ["name", "candidate", ""],
   ["bar", "", "bar"],
-  ["ratio", "", "num"],
+  ["ratio", "", "num ratio"],
   ["throughput", "items/s", "num narrow"],
-  ["memory", "peak memory", "num wide"],
+  ["memory", "memory", "num roomy"],
   ["evidence", "evidence", "num"],
   ["blocks", "blocks", "num wide"],
   ["verdict", "verdict", ""],
@@ -62,6 +104,7 @@ function render({ model, el }) {
     const cell = element("th", className, label);
     cell.scope = "col";
     if (key === "ratio") ratioHeader = cell;
+    if (key === "memory") cell.title = "peak memory";
     header.append(cell);
   }
   const thead = element("thead");
@@ -146,9 +189,16 @@ function render({ model, el }) {
     if (!rows.has(key)) rows.set(key, makeRow(row.name));
     const kept = rows.get(key);
     kept.line.className = row.reason ? `${row.tone} explained` : row.tone;
-    for (const column of ["rank", "ratio", "throughput", "memory", "evidence", "blocks", "verdict"])
+    for (const column of ["rank", "throughput", "memory", "evidence", "blocks", "verdict"])
       setText(kept.cells[column], row[column] ?? "");
+    setRatio(kept.cells.ratio, row.ratio ?? "");
     kept.cells.verdict.title = row.details ?? "";
+    const unseen = [
+      row.throughput && `${row.throughput} items/s`,
+      row.memory && `peak memory ${row.memory}`,
+      row.blocks && `${row.blocks} blocks`,
+    ];
+    kept.line.title = unseen.filter(Boolean).join(" · "); // columns that a narrow board leaves out
     setName(kept.label, row.candidate);
     kept.cells.name.title = row.candidate;
     kept.swatch.style.background = row.colour;
@@ -169,6 +219,17 @@ function render({ model, el }) {
     }
     setText(kept.whyCell, row.reason ?? "");
     return [key, kept, row.reason ? [kept.line, kept.why] : [kept.line]];
+  }
+
+  let trusted = null;
+
+  function drawTrust(state) {
+    if (trusted === state.trust.join("\n")) return;
+    trusted = state.trust.join("\n");
+    const last = state.trust.length - 1; // the figures; what is before them are warnings
+    trust.replaceChildren(
+      ...state.trust.map((line, index) => element("div", index < last ? "warning" : "", line)),
+    );
   }
 
   let pressed = false; // what is under a pressed pointer stays there, or its click would be lost
@@ -202,9 +263,7 @@ function render({ model, el }) {
       body.replaceChildren(...wanted);
       if (focused && body.contains(focused)) focused.focus();
     }
-    trust.className = state.warned ? "parbench-trust warned" : "parbench-trust";
-    setText(trust, state.trust.join("\n"));
-    trust.style.whiteSpace = "pre-line";
+    drawTrust(state);
   }
 
   const onFile = (message) => {
@@ -231,11 +290,31 @@ function render({ model, el }) {
   body.addEventListener("pointerdown", onPress);
   const releases = ["pointerup", "pointercancel", "blur"];
   for (const kind of releases) window.addEventListener(kind, onRelease);
-  model.on("change:_state", draw);
+  const onState = () => {
+    draw();
+    settle();
+  };
+  model.on("change:_state", onState);
   model.on("msg:custom", onFile);
+
+  // the whole panel: its sliders have no names of their own, and it is looked at as one
+  let panel = null;
+  const renamed = new MutationObserver(() => nameSliders(panel));
+  const settle = () => {
+    if (panel) nameSliders(panel); // a field beside a slider changes without a mutation
+    if (panel || !el.closest(".parbench-panel")) return;
+    panel = el.closest(".parbench-panel");
+    observer.disconnect();
+    observer.observe(panel);
+    nameSliders(panel);
+    const attributeFilter = ["aria-valuenow", "aria-valuetext", "disabled"];
+    const controls = panel.querySelector(".parbench-at-controls") ?? panel;
+    renamed.observe(controls, { subtree: true, childList: true, attributeFilter });
+  };
 
   let intersecting = false;
   const look = () => {
+    settle();
     if (intersecting && document.visibilityState === "visible") send("look");
   };
   const observer = new IntersectionObserver((entries) => {
@@ -246,13 +325,15 @@ function render({ model, el }) {
   document.addEventListener("visibilitychange", look);
   const pulse = setInterval(look, 3000);
   draw();
+  requestAnimationFrame(settle);
 
   return () => {
     clearInterval(pulse);
     observer.disconnect();
     document.removeEventListener("visibilitychange", look);
     for (const kind of releases) window.removeEventListener(kind, onRelease);
-    model.off("change:_state", draw);
+    renamed.disconnect();
+    model.off("change:_state", onState);
     model.off("msg:custom", onFile);
   };
 }

@@ -86,9 +86,17 @@ class Server:
                     self._ask("DELETE", f"/api/kernels/{kernel['id']}")
             assert time.monotonic() < limit_s, f"kernels do not end: {kernels}"
 
-    def _ask(self, method: str, path: str) -> bytes:
+    def choose_theme(self, theme: str) -> None:
+        """Let pages of JupyterLab that are opened from now on have this theme."""
+        values = json.dumps({"raw": json.dumps({"theme": theme})}).encode()
+        self._ask("PUT", "/lab/api/settings/@jupyterlab/apputils-extension:themes", values)
+
+    def _ask(self, method: str, path: str, data: bytes | None = None) -> bytes:
         request = urllib.request.Request(
-            self.url + path, method=method, headers={"Authorization": f"token {self.token}"}
+            self.url + path,
+            method=method,
+            headers={"Authorization": f"token {self.token}"},
+            data=data,
         )
         with urllib.request.urlopen(request, timeout=START_LIMIT_S) as answer:
             return answer.read()
@@ -198,12 +206,12 @@ class Console:
         route.abort()
 
 
-def lab_settings(folder: Path, *, theme: str = "JupyterLab Light") -> None:
-    """Write JupyterLab's settings: no question about news, and a theme."""
+def lab_settings(folder: Path) -> None:
+    """Write JupyterLab's settings: no question about news, and the light theme."""
     place = folder / "@jupyterlab" / "apputils-extension"
     place.mkdir(parents=True, exist_ok=True)
     for name, values in (
         ("notification", {"fetchNews": "false", "checkForUpdates": False}),
-        ("themes", {"theme": theme}),
+        ("themes", {"theme": "JupyterLab Light"}),
     ):
         (place / f"{name}.jupyterlab-settings").write_text(json.dumps(values))

@@ -12,7 +12,9 @@ from tests.browser.steps import open_notebook, run_all, save
 
 RACE = """
 import parbench_lab as pb
-bench = pb.ParallelBenchmarking(workload="nearest_neighbours", batch_size=100, store=":memory:")
+bench = pb.ParallelBenchmarking(
+    workload="nearest_neighbours", batch_size=100, store=":memory:", n_workers=1  # a core each
+)
 bench.panel()
 """
 
@@ -53,7 +55,7 @@ def test_a_race_is_started_watched_paused_and_stopped_from_the_panel(page, lab):
 
 RUNNING = """
 import parbench_lab as pb
-bench = pb.demo(batch_size=100, store=":memory:")
+bench = pb.demo(batch_size=100, store=":memory:", n_workers=1)
 bench
 """
 CHALLENGER = """
@@ -98,6 +100,15 @@ def test_a_slider_moved_with_the_mouse_moves_the_line_and_the_race(page, lab):
     expect(page.locator(".parbench-live-figure canvas").first).to_be_visible()
     page.wait_for_function("() => window.Bokeh && Bokeh.documents.length > 0")
 
+    named = page.get_by_role("slider", name="batch size")
+    expect(named).to_have_attribute("aria-valuetext", "100")
+    expect(page.get_by_role("slider", name="tolerance")).to_have_attribute(
+        "aria-valuetext", "2.0%"
+    )
+    gpu = page.get_by_role("slider", name="GPU target")
+    expect(gpu).to_have_attribute("aria-disabled", "true")
+    expect(page.get_by_text("GPU utilisation is not measured")).to_be_visible()
+
     drag(page, "threshold", 0.9)
     expect(page.locator(".parbench-log")).to_contain_text("changed elimination_threshold to")
     page.wait_for_function(
@@ -112,6 +123,7 @@ def test_a_slider_moved_with_the_mouse_moves_the_line_and_the_race(page, lab):
     box.press("Enter")
     expect(page.locator(".parbench-board")).to_contain_text("batch size 1,234")
     expect(box).to_have_value("1234")
+    expect(named).to_have_attribute("aria-valuetext", "1234")
     expect(page.locator(".parbench-log")).to_contain_text("evidence starts afresh")
 
 
@@ -143,7 +155,9 @@ MARKUP = """
 import parbench_lab as pb
 bad = "<img src=x onerror=window.hurt=1>"
 quick = pb.Candidate(name=bad, function="builtins:sorted")
-bench = pb.ParallelBenchmarking([quick, "list_sort"], "sorting", batch_size=200, store=":memory:")
+bench = pb.ParallelBenchmarking(
+    [quick, "list_sort"], "sorting", batch_size=200, store=":memory:", n_workers=1
+)
 bench.note(bad)
 bench.start()
 bench
@@ -171,7 +185,7 @@ def test_names_and_notes_stay_text_everywhere_and_two_views_are_both_live(page, 
 
 ENDLESS = """
 import parbench_lab as pb
-bench = pb.demo(batch_size=100, store=":memory:", tolerance=0.0, policy="never")
+bench = pb.demo(batch_size=100, store=":memory:", n_workers=1, tolerance=0.0, policy="never")
 bench
 """
 BUSY = """

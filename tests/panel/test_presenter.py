@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -163,7 +164,7 @@ def test_the_log_has_the_newest_sentence_first_and_not_all_of_them():
     assert shown[0] == "199.0 s  sentence 199"
 
 
-def test_trust_is_told_and_warnings_come_instead_of_figures():
+def test_trust_is_told_and_warnings_come_before_its_figures():
     known = Trust(
         canary_blocks=12,
         interference=Estimate(point=0.04, low=0.0, high=0.1, confidence=0.95, n=9),
@@ -171,7 +172,9 @@ def test_trust_is_told_and_warnings_come_instead_of_figures():
         worker_residuals={"cpu-0": -0.01, "cpu-1": 0.06},
     )
     calm = state_of(scoreboard(trust=known))
-    alarmed = state_of(scoreboard(trust=Trust(warnings=("worker cpu-1 is slow",))))
+    alarmed = state_of(
+        scoreboard(trust=replace(known, warnings=("worker cpu-1 is slow", "and hot")))
+    )
 
     assert " · ".join(calm["trust"]).split(" · ") == [
         (
@@ -183,7 +186,7 @@ def test_trust_is_told_and_warnings_come_instead_of_figures():
         "slowest worker cpu-1: 6 % behind",
     ]
     assert (calm["warned"], alarmed["warned"]) == (False, True)
-    assert alarmed["trust"] == ["worker cpu-1 is slow"]
+    assert alarmed["trust"] == ["worker cpu-1 is slow", "and hot", *calm["trust"]]
 
 
 def test_what_was_not_measured_is_said_to_be_so():
