@@ -46,22 +46,31 @@ def run_chaos(*, seconds: float, seed: int) -> Iterator[str]:
     rng = np.random.default_rng(seed)
     end = time.monotonic() + seconds
     first = True
-    before: tuple[int, int, int] | None = None
+    before: dict[str, int] = {}
     while first or time.monotonic() < end:
         race_seed = int(rng.integers(2**31))
         yield one_race(race_seed)
         if first:
             before = resources()  # after the first race: imports and pools are there
             first = False
-    assert before is not None
     after = resources()
-    assert after <= before, f"seed {seed}: threads, processes, files grew {before} -> {after}"
+    assert_no_more(after, before, seed)
 
 
-def resources() -> tuple[int, int, int]:
+def resources() -> dict[str, int]:
     """Return the numbers of threads, child processes and open files."""
     process = psutil.Process()
-    return threading.active_count(), len(process.children(recursive=True)), process.num_fds()
+    return {
+        "threads": threading.active_count(),
+        "processes": len(process.children(recursive=True)),
+        "files": process.num_fds(),
+    }
+
+
+def assert_no_more(after: dict[str, int], before: dict[str, int], seed: int) -> None:
+    """Assert that each resource is no more than it was; the message names what grew."""
+    grown = [f"{name} {before[name]} -> {n}" for name, n in after.items() if n > before[name]]
+    assert not grown, f"seed {seed}: grew: {', '.join(grown)}"
 
 
 def one_race(seed: int) -> str:

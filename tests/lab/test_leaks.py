@@ -27,8 +27,13 @@ RACES_ON_ONE_CLUSTER = int(os.environ.get("PARBENCH_RACES", "10"))
 N_WORKERS = 2
 MOST_POOLED = 4
 """Connections the scheduler keeps to a worker; two were seen in 220 races."""
-SETTLED_AFTER = 8
-"""Races after which imports, pools and the sessions that workers keep are all there."""
+SETTLED_AFTER = 3
+"""Races after which imports, pools and the sessions that workers keep are all there; so few that
+one descriptor a race is more than what may come on top by the last of ten."""
+SPARE_DESCRIPTORS = 2 * N_WORKERS
+"""A worker's own pool may keep a second connection to the scheduler; it too has two ends."""
+LOOKED_AT = 3
+"""Last races, of which the one that holds the least is compared with the first ones."""
 
 
 def first(case):
@@ -100,15 +105,41 @@ def each(choose, samples):
 
 
 def assert_settled(samples, *, settled_after, spare=0):
-    """Assert that the last samples hold no more than the first ones.
+    """Assert that the last samples hold no more than the first ones; none is both.
 
     A leak never goes down again, so the least of the last few is looked at; `spare` descriptors
     may come on top.
     """
+    settled_after = min(settled_after, len(samples) - LOOKED_AT)
+    assert settled_after > 0, f"{len(samples)} races are too few"
     before = each(max, samples[:settled_after])
-    after = each(min, samples[-3:])
+    after = each(min, samples[-LOOKED_AT:])
     allowed = dataclasses.replace(before, descriptors=before.descriptors + spare)
     assert not after.exceeds(allowed), (before, after, len(samples))
+
+
+def grown(**steps):
+    """Return what ten races would hold, each so much more than the last."""
+    start = {"processes": 3, "threads": 20, "descriptors": 50, "ports": 4}
+    return [
+        Resources(**{name: held + steps.get(name, 0) * race for name, held in start.items()})
+        for race in range(10)
+    ]
+
+
+def test_what_stays_the_same_is_no_leak():
+    assert_settled(grown(), settled_after=SETTLED_AFTER)
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Resources)])
+def test_one_more_of_anything_a_race_is_a_leak(name):
+    with pytest.raises(AssertionError):
+        assert_settled(grown(**{name: 1}), settled_after=SETTLED_AFTER)
+
+
+def test_a_leak_of_one_descriptor_a_race_is_seen_beyond_what_may_come_on_top():
+    with pytest.raises(AssertionError):
+        assert_settled(grown(descriptors=1), settled_after=SETTLED_AFTER, spare=SPARE_DESCRIPTORS)
 
 
 @pytest.fixture(params=["a cluster object", "a client"])
@@ -131,8 +162,7 @@ def test_many_races_on_one_cluster_leak_nothing(cluster):
         tiny_race(found)
         samples.append(resources(scheduler))
 
-    # a worker's own pool may keep a second connection to the scheduler; it too has two ends
-    assert_settled(samples, settled_after=SETTLED_AFTER, spare=2 * N_WORKERS)
+    assert_settled(samples, settled_after=SETTLED_AFTER, spare=SPARE_DESCRIPTORS)
     assert scheduler.rpc.open <= MOST_POOLED * N_WORKERS
 
 
