@@ -40,7 +40,8 @@ VOILA = (
 PANEL = """
 import parbench_lab as pb
 bench = pb.ParallelBenchmarking(
-    workload="moving_average", batch_size=100, store=":memory:", tolerance=0.0, policy="never"
+    workload="moving_average", batch_size=100, store=":memory:", n_workers=1, tolerance=0.0,
+    policy="never",
 )
 bench.panel()
 """
