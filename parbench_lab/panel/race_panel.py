@@ -246,11 +246,11 @@ class RacePanel:
             return UNSEEN_S
         if self._phase not in MEASURING:
             return CALM_S
-        return FAST_S if self._awaited(self._phase) is None else EAGER_S
+        return FAST_S if self._awaited() is None else EAGER_S
 
-    def _awaited(self, phase: str) -> int | None:
+    def _awaited(self) -> int | None:
         """Return the batch size whose first measurement a user waits for, if one can come now."""
-        if phase not in MEASURING or time.monotonic() >= self._awaited_until_s:
+        if self._phase not in MEASURING or time.monotonic() >= self._awaited_until_s:
             return None
         return self._control.settings.batch_size
 
@@ -258,7 +258,7 @@ class RacePanel:
         board = self._control.scoreboard
         self._phase = board.phase if self._control.started else "new"
         self._ticks += 1
-        awaited = self._awaited(self._phase)
+        awaited = self._awaited()
         watched = self._is_watched()
         self.curves.tick(board, watched=watched, awaited=awaited)
         if awaited is not None and self.curves.shown_size == awaited:
