@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 
 def open_notebook(page: Page, server, name: str) -> None:
@@ -32,6 +32,14 @@ def cells_done(page: Page) -> None:
 
 
 def save(page: Page) -> None:
-    """Save the notebook, and wait until it is saved."""
-    page.keyboard.press("Control+s")
-    expect(page.locator(".lm-DockPanel-tabBar .lm-mod-current.jp-mod-dirty")).to_have_count(0)
+    """Save the notebook, and wait until the server has it.
+
+    The tab's mark says less: a picture of a race that goes on makes a saved notebook dirty again.
+    """
+    with page.expect_response(_is_saved, timeout=45_000):
+        page.keyboard.press("Control+s")
+
+
+def _is_saved(response: Response) -> bool:
+    written = response.request.method == "PUT" and "/api/contents/" in response.url
+    return written and response.ok
