@@ -31,25 +31,41 @@ _SETTINGS = ("blocks", "seconds", "batch_size", "tolerance", "metrics", "timeout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """Where a report goes."""
+    """Where a report goes; `nightly` where more nights come, and each keeps files of its own."""
 
     as_json: bool
     output: Path | None
     files: CiFiles
+    nightly: bool = False
 
     @property
     def screen(self) -> IO[str]:
         """Where people read: stderr where stdout carries JSON."""
         return sys.stderr if self.as_json else sys.stdout
 
+    def of_night(self, run_id: str) -> Told:
+        """Return where one night's own copies go: beside the files, with the run in the name."""
+
+        def own(path: Path | None) -> Path | None:
+            return None if path is None else path.with_stem(f"{path.stem}-{run_id}")
+
+        files = CiFiles(junit=own(self.files.junit), markdown=own(self.files.markdown))
+        return Told(as_json=False, output=own(self.output), files=files)
+
+    @property
+    def written(self) -> list[str]:
+        """The names of the files."""
+        paths = (self.output, self.files.junit, self.files.markdown)
+        return [str(path) for path in paths if path is not None]
+
 
 @click.command(
     epilog=examples(
         "parbench watch bench.py                          against where this branch began",
-        "parbench watch bench.py --baseline v1.2 --junit watch.xml --markdown watch.md",
+        "parbench watch bench.py --baseline v1.2 --quarantine noisy.toml --markdown watch.md",
         "parbench watch bench.py --baseline mypackage==1.2 -a fast --seconds 120",
         "parbench watch sorting --baseline mymodule:old_sort --json",
-        "parbench watch bench.py --baseline v1.2 --every 1d --quarantine noisy.toml",
+        "parbench watch bench.py --baseline v1.2 --every 1d --junit watch.xml",
         "parbench watch sorting --history                 hints from what is stored",
     )
     + "\n\nExit codes: 0 nothing blocks (undecided is said plainly), 1 a regression or a failure "
@@ -98,7 +114,13 @@ class Told:
     metavar="FILE",
     help="TOML: [[quarantine]] tables of series that must not block, with reason and until.",
 )
-@click.option("--every", metavar="PERIOD", help="Again and again: 6h, 1d.  [default: once]")
+@click.option(
+    "--every",
+    metavar="PERIOD",
+    help="Again and again: 6h, 1d. Each file that was asked for tells of the last night that was "
+    "measured; every night has its own beside it, like watch-RUN.xml, and is RUN in the store.  "
+    "[default: once]",
+)
 @click.option("--nights", type=click.IntRange(min=1), help="With --every: how often.")
 @click.option("--history", is_flag=True, help="Measure nothing: change points of stored runs.")
 @click.option(
@@ -129,7 +151,9 @@ def watch(
         as_json=asked["as_json"],
         output=checked_output(asked["output"]),
         files=CiFiles.checked(asked),
+        nightly=every is not None,
     )
+    _refuse_unused(history=history, every=every, nights=nights)
     doors = ctx.ensure_object(Doors)
     if history:
         return _tell_hints(doors, target, q, asked, told)
@@ -140,6 +164,13 @@ def watch(
         if every is None:
             return _exit_code(night())
         return _nightly(night, every, nights, stopped, told)
+
+
+def _refuse_unused(*, history: bool, every: str | None, nights: int | None) -> None:
+    if history and every is not None:
+        raise UsageError("--history measures nothing, so it takes no --every: run it once")
+    if nights is not None and every is None:
+        raise UsageError("--nights says how often --every runs: give --every too, like 1d")
 
 
 def _night(
@@ -234,10 +265,17 @@ def _progress(screen: IO[str]) -> Callable[[int, int, WatchReport], None]:
 def _tell(report: WatchReport, told: Told) -> None:
     from parbench_lab.lab.watching.journal import report_document  # noqa: PLC0415 - loads numpy
 
-    told.files.write(watch_table(report))
-    deliver(report_document(report), as_json=told.as_json, output=told.output)
+    table, document = watch_table(report), report_document(report)
+    told.files.write(table)
+    deliver(document, as_json=told.as_json, output=told.output)
     for line in _lines(report):
         click.echo(printable(line), file=told.screen)
+    if told.nightly and told.written:
+        # the next night writes over the others
+        own = told.of_night(report.run_id)
+        own.files.write(table)
+        deliver(document, as_json=False, output=own.output)
+        click.echo(f"this night is kept in {printable(', '.join(own.written))}", file=told.screen)
 
 
 def _lines(report: WatchReport) -> Sequence[str]:

@@ -31,7 +31,7 @@ RATIO = Estimate(point=1.1, low=1.05, high=1.15, confidence=0.95, n=20)
 NASTY = '<img src=x>|`@me` "q" & \x1b[31m [l](https://x) \nnext'
 
 
-def report_of(verdict="regression", *, candidate="a", **fields):
+def report_of(verdict="regression", *, candidate="a", run_id="20260101-000000-aaaaaaa", **fields):
     series = SeriesReport(
         workload="job",
         candidate=candidate,
@@ -43,7 +43,7 @@ def report_of(verdict="regression", *, candidate="a", **fields):
         **fields,
     )
     return WatchReport(
-        run_id="20260101-000000-aaaaaaa",
+        run_id=run_id,
         workload="job",
         new="the working tree",
         baseline="v1 (c0ffee)",
@@ -158,6 +158,8 @@ def test_the_store_is_the_one_that_the_project_names(shell, tmp_path, words):
     [
         pytest.param([], "say what to watch", id="nothing to watch"),
         pytest.param(["job", "--every", "daily"], "like 1d", id="no period"),
+        pytest.param(["job", "--nights", "3"], "give --every", id="nights without a period"),
+        pytest.param(["--history", "--every", "1d"], "no --every", id="hints every night"),
         pytest.param(["job", "--junit", "no/such/w.xml"], "--junit", id="no folder"),
         pytest.param(["job", "--build", "other"], "--build", id="no such build"),
         pytest.param(["job", "--history", "-a", "x", "-a", "y"], "one -a", id="two of one"),
@@ -223,6 +225,44 @@ def test_a_first_night_that_cannot_be_measured_ends_it(shell):
 
     assert done.exit_code == 2
     assert len(scripted.asked) == 1
+
+
+def test_a_file_tells_of_the_last_night_and_every_night_has_its_own_beside_it(shell, tmp_path):
+    nights = {
+        "20260101-030000-aaaaaaa": "regression",
+        "20260102-030000-bbbbbbb": "undecided",
+        "20260103-030000-ccccccc": "equal",
+    }
+    scripted = ScriptedWatch(*(report_of(word, run_id=run_id) for run_id, word in nights.items()))
+    words = ("--junit", "w.xml", "--markdown", "w.md", "--output", "w.json")
+
+    done = shell("watch", "job", "--every", "1s", "--nights", "3", *words, watch=scripted)
+
+    last = list(nights)[-1]
+    for name in ("w.xml", "w.md", "w.json"):
+        stem, dot = name.split(".")
+        own = {run_id: (tmp_path / f"{stem}-{run_id}.{dot}").read_text() for run_id in nights}
+        assert (tmp_path / name).read_text() == own[last]
+        assert all(word in own[run_id] for run_id, word in nights.items())
+        assert f"{stem}-{last}.{dot}" in done.output
+    assert len(list(tmp_path.iterdir())) == 3 * (1 + len(nights))
+
+
+def test_a_night_that_was_not_measured_leaves_the_files_of_the_one_before(shell, tmp_path):
+    scripted = ScriptedWatch(report_of("equal"), RaceError("v1 does not come up"))
+
+    shell("watch", "job", "--every", "1s", "--nights", "2", "--junit", "w.xml", watch=scripted)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "w-20260101-000000-aaaaaaa.xml",
+        "w.xml",
+    ]
+
+
+def test_one_night_without_a_schedule_has_its_files_under_their_names_only(shell, tmp_path):
+    shell("watch", "job", "--junit", "w.xml", watch=ScriptedWatch(report_of("equal")))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["w.xml"]
 
 
 # ---------------------------------------------------------------- hints
