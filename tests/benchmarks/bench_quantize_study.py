@@ -6,7 +6,7 @@ same bytes. The page cache is the same for both: the weights are read through be
 
 from __future__ import annotations
 
-from parbench_lab.hardware.cores import available_cores
+from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.lab.quantization.study import QuantizationStudy
 from parbench_lab.workloads.quantization.models import COMPARISON
 
@@ -28,7 +28,7 @@ def main() -> None:
         f"{'batch MB':>9}  {'memory ratio (< 0.5)':<26} same bytes"
     )
     for scheme in SCHEMES:
-        for threads in sorted({1, available_cores(), 8}):
+        for threads in sorted({1, available_physical_cores(), 8}):
             results = compared(threads, scheme)
             found = results.comparison
             batch = results.point(found.batch)

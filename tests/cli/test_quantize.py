@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from parbench_lab.cli import parbench
 from parbench_lab.cli.quantize import quantize, study_of
-from parbench_lab.hardware.cores import available_cores
+from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.lab.quantization.bench import free_memory_bytes
 from parbench_lab.lab.study_parts import default_workers
 
@@ -149,7 +149,7 @@ def test_a_model_that_is_named_is_scaled_over_the_cores(mine, words, scaled):
     asked = planned(*(mine if word == "MINE" else word for word in words))
 
     assert asked.scaling_model == scaled
-    assert asked.cores == tuple(default_workers(available_cores()))
+    assert asked.cores == tuple(default_workers(available_physical_cores()))
     assert asked.size_models == (("100M",) if "--model-sizes" in words else ())
 
 

@@ -13,7 +13,8 @@ from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.cli import parbench
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.studies import print_study
-from parbench_lab.lab import scaling_study
+from parbench_lab.core.wording import count
+from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.lab.ml.results import ScalabilityBenchmark
 from parbench_lab.lab.stored import load_curves
 from parbench_lab.scaling.plan import Series
@@ -57,13 +58,13 @@ def test_a_study_is_kept_where_the_project_says_and_found_there_again(shell):
     assert not Path(".parbench").exists()
 
 
-def test_levels_beyond_the_cores_are_marked_and_not_fitted(shell, monkeypatch):
-    monkeypatch.setattr(scaling_study, "available_physical_cores", lambda: 2)
+def test_levels_beyond_the_cores_are_marked_and_not_fitted(shell):
+    cores = available_physical_cores()
 
-    found = shell("scale", "prime_count", *SMALL)
+    found = shell("scale", "prime_count", "--workers", f"1,{2 * cores}", *SMALL[2:])
 
-    assert "4 *" in found.stdout
-    assert "4 workers share 2 cores" in found.stdout
+    assert f"{2 * cores} *" in found.stdout
+    assert f"{2 * cores} workers share {count(cores, 'core')}" in found.stdout
     assert "no law is fitted" in found.stdout
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from parbench_lab.errors import StoreError, UsageError
+from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.lab.quantization import scratch
 from parbench_lab.lab.quantization.child import answered
 from parbench_lab.lab.quantization.fresh import Answer, Request, read_answer, run_fresh, run_here
@@ -162,6 +164,19 @@ def test_a_study_measures_what_was_asked_for_and_keeps_it(tmp_path):
     assert {row.metric for row in curves} >= {"time_s", "speedup"}
     assert {"wall_time_s", "peak_rss_bytes"} <= {point.key.metric for point in series}
     assert list(tmp_path.glob("parbench-quantize-*")) == []
+
+
+def test_physical_cores_are_what_is_scaled_over_and_more_threads_are_marked():
+    by_default = inspect.signature(QuantizationStudy).parameters["count_cores"].default
+
+    with study_of(repeats=1, count_cores=lambda: 2) as study:
+        planned = study.plan.asked.cores
+    with study_of(cores=[1, 2, 4], repeats=1, count_cores=lambda: 2) as study:
+        results = study.run()
+
+    assert by_default is available_physical_cores
+    assert planned == (1, 2)
+    assert [one.oversubscribed for one in results.points] == [False, False, True]
 
 
 def test_the_order_within_a_repetition_is_drawn_and_the_same_for_a_seed():

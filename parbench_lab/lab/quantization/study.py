@@ -18,7 +18,7 @@ from parbench_lab.analysis.quantization.runs import ModelError, QuantizationRun
 from parbench_lab.analysis.quantization.targets import sentence
 from parbench_lab.core.ports import EventRecord, RunHeader, RunStore
 from parbench_lab.errors import StoreError, UsageError
-from parbench_lab.hardware.cores import available_cores
+from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
 from parbench_lab.lab.curve_rows import curve_rows, fit_rows
@@ -55,8 +55,8 @@ class QuantizationStudy:
         streaming comparison.
     cores
         Numbers of threads of the core scaling; () for none of it; by default powers of two up to
-        the cores, where nothing else is asked for or a model is given that nothing else would
-        measure. More than the cores run and are marked.
+        the physical cores, where nothing else is asked for or a model is given that nothing else
+        would measure. More than these run and are marked.
     model_size
         The synthetic model of the core scaling: ``"100M"``, ``"600M"``, ``"7B"`` (which holds 3.36
         billion parameters), ``"7B-true"`` or ``LAYERSxROWSxCOLUMNS``; ``"100M"`` by default. Not
@@ -87,6 +87,8 @@ class QuantizationStudy:
         Another model to compare the modes on.
     measure
         Runs a request; in a fresh process by default.
+    count_cores
+        Says how many cores there are: the physical ones that this process may use by default.
 
     Raises
     ------
@@ -121,8 +123,9 @@ class QuantizationStudy:
         on_progress: Callable[[Progress], None] = lambda _progress: None,
         comparison: ModelShape = COMPARISON,
         measure: Measure = run_fresh,
+        count_cores: Callable[[], int] = available_physical_cores,
     ) -> None:
-        self.cores = available_cores()
+        self.cores = count_cores()
         if cores is None:
             asked = bool(model_sizes) or streaming_comparison
             compared = model is not None and streaming_comparison
