@@ -357,6 +357,7 @@ class ParallelBenchmarking(RaceVerbs):
         *,
         algorithms: Sequence[str | Callable[..., Any] | Candidate] | None = None,
         workload: str | Workload | None = None,
+        policy: EliminationPolicy | Sequence[EliminationPolicy] = (),
         store: str | Path | RunStore | None = None,
         **environment: Any,
     ) -> ParallelBenchmarking:
@@ -370,6 +371,9 @@ class ParallelBenchmarking(RaceVerbs):
             An unambiguous beginning is enough; ``"latest"`` is the newest.
         algorithms, workload
             Needed only for what cannot be imported again (functions of a notebook cell).
+        policy
+            The instance of your own that judged the race, from its start or by `change`; a list
+            if there were several. The journal keeps only their names.
         store
             As in the constructor; `environment` are its ``cluster, n_workers, ...``.
 
@@ -378,7 +382,8 @@ class ParallelBenchmarking(RaceVerbs):
         StoreError
             If there is no such run, or its journal is damaged.
         UsageError
-            If the race had ended of itself, or a candidate cannot be found again.
+            If the race had ended of itself, or a candidate or a policy cannot be found again;
+            the message says what to give.
         RaceError
             If the replay does not give the verdicts of the journal.
         """
@@ -391,6 +396,8 @@ class ParallelBenchmarking(RaceVerbs):
             raise UsageError(
                 f"run {header.id}: give workload=, {header.name!r} cannot be imported"
             )
+        own = parts.named_policies(policy)
+        parts.policies_again(header.id, own)(document["settings"]["policy"])
         known = {} if algorithms is None else {c.name: c for c in resolve(algorithms, workload)[1]}
         entered = [parts.found_again(c, known) for c in document["candidates"]]
         bench = cls(
@@ -401,19 +408,22 @@ class ParallelBenchmarking(RaceVerbs):
             seed=document["seed"],
             configuration=document["configuration"],
             mode=document.get("mode"),
+            policy=own.get(document["settings"]["policy"]),
             **environment,
         )
         bench._owns_store = owns
+        bench._own_policies.update(own)
         bench._take_up(header, known)
         return bench
 
     def _take_up(self, header: RunHeader, known: Mapping[str, Candidate]) -> None:
-        state = self.fresh_state()
+        state = self.fresh_state(parts.policies_again(header.id, self._own_policies))
         found = journal.replay(self._store.events(header.id), state)
         if found.mismatches:
             raise RaceError(
                 f"run {header.id} cannot be resumed: its journal does not replay "
-                f"({found.mismatches[0]}); was it written by another version?"
+                f"({found.mismatches[0]}); was it written by another version, or judged by a "
+                "policy of your own that is another one now?"
             )
         if state.ended is not None and not state.resumable:
             raise UsageError(
@@ -433,13 +443,19 @@ class ParallelBenchmarking(RaceVerbs):
 
     # ------------------------------------------------------------ inside
 
-    def fresh_state(self) -> RaceState:
-        """Return the race as it was before its first event: what a replay starts from."""
+    def fresh_state(self, policies: Callable[[str], EliminationPolicy] | None = None) -> RaceState:
+        """Return the race as it was before its first event: what a replay starts from.
+
+        Parameters
+        ----------
+        policies
+            Returns the policy of a name; by default those that are known now.
+        """
         return RaceState(
             workload=workload_name(self._workload),
             metrics=self._metrics(),
             default_objectives=parts.default_objectives(self._workload),
-            policies=self._policy_of,
+            policies=policies or self._policy_of,
             settings=self._settings_at_start,
             seed=self._seed,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from parbench_lab.core.ports import (
 )
 from parbench_lab.core.series import Mode
 from parbench_lab.elimination.policy import EliminationPolicy
+from parbench_lab.elimination.registry import POLICIES, policy_by_name
 from parbench_lab.errors import SettingError, UsageError
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab.provenance import provenance
@@ -53,6 +54,45 @@ def named_policy(policy: str | EliminationPolicy | None) -> dict[str, Eliminatio
             f"and judge but got {policy!r}"
         )
     return {policy.name: policy}
+
+
+def named_policies(
+    policies: EliminationPolicy | Sequence[EliminationPolicy],
+) -> dict[str, EliminationPolicy]:
+    """Return policy instances under their names.
+
+    Raises
+    ------
+    SettingError
+        If something is no instance; a name says nothing that the journal does not say.
+    """
+    several = policies if isinstance(policies, Sequence) else [policies]
+    if isinstance(several, str) or any(isinstance(policy, str) for policy in several):
+        raise SettingError(
+            f"policy= of a resumed race takes instances of your own but got {policies!r}; the "
+            "race keeps its policy, and change(policy=...) chooses another"
+        )
+    return {name: own for policy in several for name, own in named_policy(policy).items()}
+
+
+def policies_again(
+    run_id: str, own: Mapping[str, EliminationPolicy]
+) -> Callable[[str], EliminationPolicy]:
+    """Return what finds the policies of a stored run: those given again, and the built-in ones.
+
+    It raises `UsageError` for one that was an instance and was not given, with what to give.
+    """
+
+    def found(name: str) -> EliminationPolicy:
+        if name not in own and name not in POLICIES:
+            raise UsageError(
+                f"run {run_id} was judged by a policy of your own, {name!r}, and its journal "
+                "keeps only the name; give the instance again: "
+                f"ParallelBenchmarking.resume_run({run_id!r}, policy=...)"
+            )
+        return own.get(name) or policy_by_name(name)
+
+    return found
 
 
 def checked_seed(seed: int) -> int:

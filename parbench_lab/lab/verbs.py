@@ -14,7 +14,7 @@ from parbench_lab.lab.view import RaceView
 from parbench_lab.racing import events
 from parbench_lab.racing.constraints import refuse_unknown_metrics
 from parbench_lab.racing.result import RaceResult
-from parbench_lab.racing.settings import Settings, refuse_dead
+from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
 from parbench_lab.workloads.registry import resolve
 
@@ -180,7 +180,7 @@ class RaceVerbs(RaceView):
         """Change settings from the next block on; returns at once with the merged settings.
 
         ``policy`` may be an instance too: settings and journal keep its name, under which it can
-        be chosen again.
+        be chosen again; a race that was killed is resumed with the instance given again.
 
         Raises
         ------
@@ -191,11 +191,8 @@ class RaceVerbs(RaceView):
         own = parts.named_policy(changes.get("policy"))
         if own:
             changes["policy"] = next(iter(own))
-        self.settings.replace(**changes)  # a policy that comes with what is refused is not kept
-        if self._started:
-            refuse_dead(changes)
-        self._own_policies.update(own)
-        return self._engine.change(changes)
+        # a policy that comes with what is refused is not kept
+        return self._engine.change(changes, accepted=lambda: self._own_policies.update(own))
 
     def _is_decided(self, state: RaceState) -> bool:
         """Return whether there is a decision: one of the size before the last change is none."""

@@ -145,8 +145,18 @@ class RaceEngine:
         """Put an input into the inbox; returns at once."""
         self._inbox.put(event)
 
-    def change(self, changes: Mapping[str, Any]) -> Settings:
+    def change(
+        self, changes: Mapping[str, Any], *, accepted: Callable[[], None] = lambda: None
+    ) -> Settings:
         """Check and merge changes of settings; they take effect from the next block on.
+
+        Parameters
+        ----------
+        changes
+            Names and values; all of them are taken, or none.
+        accepted
+            Called when nothing was refused, before the race can know: whoever keeps what the
+            changes only name (a policy of one's own) keeps it here.
 
         Raises
         ------
@@ -157,6 +167,7 @@ class RaceEngine:
             merged = self._settings.replace(**changes)
             if self._thread is not None:
                 refuse_dead(changes)
+            accepted()
             self._settings = merged
             self.post(events.SettingsChanged(changes=dict(changes)))
             return merged

@@ -4,41 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
 import parbench_lab as pb
 from parbench_lab.core.measurement import Outcome
-from parbench_lab.core.standing import Verdict, VerdictKind
+from parbench_lab.core.standing import VerdictKind
 from parbench_lab.errors import SettingError, StoreError, UnknownNameError, UsageError
 from parbench_lab.hardware.cores import available_cores
 from parbench_lab.racing.journal import replay
 from parbench_lab.store import open_store
 from parbench_lab.testing import ScriptedExecutor
 from tests.chaos.candidates import Summing, good, slower, slowest, spend
+from tests.lab.policies import Tidy
 from tests.panel.races import scripted_race
 
 
 def race(*algorithms, **options):
     given = {"workload": Summing(), "store": ":memory:", "timeout_s": 2.0, **options}
     return pb.ParallelBenchmarking(list(algorithms), **given)
-
-
-@dataclass(frozen=True)
-class Tidy:
-    """A policy of one's own: who comes first by name stays."""
-
-    patience: int = 5
-    name: str = "tidy"
-    guarantee: str = "None."
-    reason: ClassVar[str] = "it does not come first by name"
-
-    def judge(self, record, *, elimination_threshold, tolerance):
-        names = sorted(record.survivors)[1:] if record.judged >= self.patience else ()
-        return [Verdict(candidate=name, reason=self.reason) for name in names]
 
 
 def test_the_founding_call_works_as_written(tmp_path):

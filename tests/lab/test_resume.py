@@ -11,12 +11,15 @@ import psutil
 import pytest
 
 import parbench_lab as pb
-from parbench_lab.errors import StoreError, UsageError
+from parbench_lab.core.ports import ExecutorFailed
+from parbench_lab.errors import RaceError, SettingError, StoreError, UsageError
 from parbench_lab.racing.journal import replay
 from parbench_lab.store import open_store
+from parbench_lab.testing import ScriptedExecutor
 from tests.chaos.candidates import Summing, good, slower
 from tests.lab import commands
 from tests.lab.courses import BUDGET_S, assert_fair, course, judged
+from tests.lab.policies import Tidy
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
@@ -32,11 +35,27 @@ print(bench.run_id, flush=True)
 bench.wait("finished")
 """
 
+OWN_POLICY = """
+import sys
+import parbench_lab as pb
+from tests.chaos.candidates import Summing
+from tests.lab.policies import Tidy
 
-def killed_race(path, blocks):
+names = ["tests.chaos.candidates:good", "tests.chaos.candidates:slower"]
+bench = pb.ParallelBenchmarking(names, Summing(), store=sys.argv[1], policy="never", seed=5)
+bench.start()
+bench._engine.wait_for(lambda state: state.blocks >= 7)
+bench.change(policy=Tidy())
+bench._engine.wait_for(lambda state: state.beaten("slower"))
+print(bench.run_id, flush=True)
+bench.wait("finished")
+"""
+
+
+def killed_race(path, told, script=SCRIPT):
     """Start a race in a process of its own and kill it dead after so many blocks."""
     with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(path), str(blocks)],
+        [sys.executable, "-c", script, str(path), str(told)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -67,6 +86,48 @@ def test_a_race_killed_at_any_block_is_resumed_and_decided(tmp_path, blocks):
     assert [record.seq for record in records] == list(range(len(records)))
     assert replay(records, again).mismatches == ()
     store.close()
+
+
+def test_a_killed_race_with_a_policy_of_ones_own_is_resumed_with_it_given_again(tmp_path):
+    run_id, workers = killed_race(tmp_path / "runs.db", "", OWN_POLICY)
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert not alive
+    stored = {"store": tmp_path / "runs.db", "workload": Summing()}
+
+    with pytest.raises(UsageError, match=rf"'tidy'.*resume_run\('{run_id}', policy="):
+        pb.ParallelBenchmarking.resume_run(run_id, **stored)
+    with pytest.raises(SettingError, match=r"takes instances .* but got 'tidy'"):
+        pb.ParallelBenchmarking.resume_run(run_id, policy="tidy", **stored)
+    with pb.ParallelBenchmarking.resume_run(run_id, policy=Tidy(), **stored) as bench:
+        before = bench.scoreboard.of("slower")
+        bench.start()
+        assert bench._engine.wait_for(lambda state: bool(state.workers), BUDGET_S)
+        result = bench.stop()
+
+    assert before.reason == Tidy.reason
+    assert (bench.settings.policy, result.winner) == ("tidy", "good")
+    assert result.scoreboard.of("slower").reason == Tidy.reason
+
+
+def test_a_policy_of_ones_own_from_the_start_is_given_again_and_no_other_in_its_place(tmp_path):
+    names = ["tests.chaos.candidates:good", "tests.chaos.candidates:slower"]
+    timings = dict.fromkeys(("good", "slower"), lambda _rng, _case, _block: 0.01)
+    stored = {"store": tmp_path / "runs.db", "workload": Summing()}
+    with pb.ParallelBenchmarking(
+        names, policy=Tidy(), executor=ScriptedExecutor(timings), watch_duty=1.0, **stored
+    ) as bench:
+        bench.start()
+        assert bench._engine.wait_for(lambda state: state.beaten("slower"), BUDGET_S)
+        bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
+        assert bench.wait("finished", timeout_s=BUDGET_S)
+
+    again = {**stored, "executor": ScriptedExecutor(timings)}
+    with pytest.raises(UsageError, match=r"'tidy'.*give the instance again"):
+        pb.ParallelBenchmarking.resume_run(bench.run_id, **again)
+    with pytest.raises(RaceError, match="policy of your own that is another one now"):
+        pb.ParallelBenchmarking.resume_run(bench.run_id, policy=Tidy(patience=10**9), **again)
+    with pb.ParallelBenchmarking.resume_run(bench.run_id, policy=[Tidy()], **again) as resumed:
+        assert resumed.scoreboard.of("slower").reason == Tidy.reason
 
 
 def test_a_race_that_ended_is_not_resumed(tmp_path):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import parbench_lab as pb
 from parbench_lab.core.ports import ExecutorFailed
-from parbench_lab.errors import ClusterError, StoreError
+from parbench_lab.errors import ClusterError, SettingError, StoreError
 from parbench_lab.racing import journal
 from parbench_lab.racing.result import jsonable
 from parbench_lab.store import open_store
@@ -54,6 +55,20 @@ class Full(Recording):
         super().append(run_id, events)
 
 
+class Stuck(Recording):
+    """A store whose next write hangs until it is released."""
+
+    def __init__(self, inner):
+        super().__init__(inner)
+        self.asked, self.hangs, self.released = (threading.Event() for _ in range(3))
+
+    def append(self, run_id, events):
+        if self.asked.is_set() and not self.released.is_set():
+            self.hangs.set()
+            assert self.released.wait(60)
+        super().append(run_id, events)
+
+
 class Unreachable(ScriptedExecutor):
     """An executor without a cluster."""
 
@@ -89,6 +104,39 @@ def test_a_full_disk_ends_the_race_with_its_one_line_and_no_thread():
         bench.run_continuous_optimization()
 
     assert threading.active_count() <= before
+
+
+def test_a_change_returns_while_the_store_hangs_and_takes_effect_afterwards():
+    store = Stuck(open_store(":memory:"))
+    with race(store=store, policy="never") as bench:
+        bench.start()
+        assert bench.wait("first_rows", timeout_s=30)
+        store.asked.set()
+        assert store.hangs.wait(30)
+
+        with ThreadPoolExecutor(1) as caller:
+            asked = caller.submit(bench.change, batch_size=5000)
+            try:
+                merged = asked.result(timeout=30)
+                hung_meanwhile = not store.released.is_set()
+            finally:
+                store.released.set()
+        assert bench._engine.wait_for(lambda state: state.settings.batch_size == 5000, 30)
+
+    assert hung_meanwhile
+    assert merged.batch_size == 5000
+    assert ("SettingsChanged", {"changes": {"batch_size": 5000}}) in store.kinds
+
+
+def test_what_a_change_only_names_is_kept_when_it_is_accepted_and_not_when_it_is_refused():
+    kept = []
+    with race(policy="never") as bench:
+        bench.start()
+        with pytest.raises(SettingError, match="fixed for the length"):
+            bench._engine.change({"epoch_blocks": 30}, accepted=lambda: kept.append("refused"))
+        bench._engine.change({"batch_size": 5000}, accepted=lambda: kept.append("accepted"))
+
+    assert kept == ["accepted"]
 
 
 def test_a_lost_cluster_ends_the_race_and_keeps_what_was_measured():
