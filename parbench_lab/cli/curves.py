@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+from parbench_lab.cli.fits import law_document, law_words
 from parbench_lab.core.wording import amount, listed, memory, printable
-from parbench_lab.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,7 +61,7 @@ def print_curve(
     console.print(f"{curve.agreement}.")
     for sentence in (
         *read_curve(curve),
-        *_law_words(curve, law, include_oversubscribed=include_oversubscribed),
+        *law_words(curve, law, include_oversubscribed=include_oversubscribed),
     ):
         told = printable(sentence).rstrip(".")
         console.print(f"- {told}.", markup=False, soft_wrap=whole_lines)
@@ -169,26 +169,13 @@ def _end(value: float, *, short: bool) -> str:
     return f"{value:.0f}" if short and 10 <= abs(value) < 1000 else f"{value:,.3g}"
 
 
-def _law_words(
-    curve: ScalingCurve, law: str | None, *, include_oversubscribed: bool
-) -> tuple[str, ...]:
-    wanted = law or ("gustafson" if curve.mode == "weak" else "usl")
-    if wanted == "none" or curve.adaptive:  # which says itself that no law is in it
-        return ()
-    try:
-        fit = curve.fit(
-            law=wanted, oversubscribed="include" if include_oversubscribed else "exclude"
-        )
-    except UsageError as refusal:
-        why = str(refusal).replace('oversubscribed="include"', "--include-oversubscribed")
-        return (f"no law is fitted: {why}",)
-    return tuple(fit.words)
-
-
 def curve_document(
     curve: ScalingCurve, *, law: str | None = None, include_oversubscribed: bool = False
 ) -> dict[str, Any]:
-    """Return a curve as JSON values; parameters as for `print_curve`."""
+    """Return a curve as JSON values, with its fit; parameters as for `print_curve`.
+
+    What is in ``fit`` is said at `parbench_lab.cli.fits.law_document`.
+    """
     from parbench_lab.analysis.reading import read_curve  # noqa: PLC0415 - loads numpy
     from parbench_lab.racing.result import jsonable  # noqa: PLC0415 - loads numpy
 
@@ -205,6 +192,7 @@ def curve_document(
         "identical": curve.agrees and all(t.difference == 0.0 for t in curve.trials),
         "words": [
             *read_curve(curve),
-            *_law_words(curve, law, include_oversubscribed=include_oversubscribed),
+            *law_words(curve, law, include_oversubscribed=include_oversubscribed),
         ],
+        "fit": law_document(curve, law, include_oversubscribed=include_oversubscribed),
     }

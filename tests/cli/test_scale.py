@@ -6,11 +6,13 @@ import itertools
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.cli import parbench
+from parbench_lab.cli.curves import curve_document
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.studies import print_study
 from parbench_lab.core.wording import count
@@ -101,6 +103,52 @@ def test_batch_sizes_are_compared_and_the_best_ones_curve_follows(shell):
         assert "batch sizes, threads, 400,000 numbers" in told
         assert "with 2 workers batches of " in told
         assert told.count("strong scaling, threads") == 1
+
+
+def exact_curve(workers, *, alpha=0.05, beta=0.002):
+    rng = np.random.default_rng(7)
+    true_s = [2.0 * ((1 - alpha) / n + (alpha - beta) + beta * n) for n in workers]
+    times = [[second * (1 + rng.normal(0, 1e-4)) for _ in range(5)] for second in true_s]
+    return ScalingCurve.from_times(
+        list(workers), times, cores=64, unit="items", size=1000, backend="threads", name="job"
+    )
+
+
+def test_the_json_has_the_laws_coefficients_with_their_intervals_limit_peak_and_score():
+    curve = exact_curve([1, 2, 4, 8, 16, 32])
+
+    fit = curve_document(curve)["fit"]
+
+    assert (fit["law"], fit["convention"], fit["refused"]) == ("usl", "time", None)
+    assert fit["workers"] == [1, 2, 4, 8, 16, 32]
+    for name, truth in (("alpha", 0.05), ("beta", 0.002), ("gamma", 0.5)):
+        assert fit[name]["low"] <= fit[name]["point"] <= fit[name]["high"]
+        assert fit[name]["point"] == pytest.approx(truth, rel=0.05)
+        assert fit[name]["confidence"] == 0.95
+    assert fit["gamma_unit"] == "cases of 1,000 items per second"
+    assert fit["limit"]["point"] == pytest.approx(20, rel=0.05)
+    assert fit["peak_workers"]["point"] == pytest.approx((0.95 / 0.002) ** 0.5, rel=0.05)
+    assert (fit["limit_reason"], fit["peak_workers_reason"], fit["score_reason"]) == (None,) * 3
+    assert fit["score"]["workers"] == 32
+    assert fit["score"]["beats_naive"] is True
+    assert json.loads(json.dumps(fit, allow_nan=False)) == fit
+
+
+def test_what_a_fit_cannot_say_has_its_reason():
+    amdahl = curve_document(exact_curve([1, 2, 4, 8], beta=0.0), law="amdahl")["fit"]
+    linear = curve_document(exact_curve([1, 2, 4, 8], alpha=0.0, beta=0.0))["fit"]
+    few = curve_document(exact_curve([1, 2]))["fit"]
+
+    assert amdahl["peak_workers"] is None
+    assert "no coherency" in amdahl["peak_workers_reason"]
+    assert amdahl["score"] is None
+    assert "needs 4 others" in amdahl["score_reason"]
+    assert linear["limit"]["high"] is None
+    assert "no upper bound" in linear["limit_reason"]
+    assert "does not exclude 0" in linear["peak_workers_reason"]
+    assert few["law"] == "usl"
+    assert "levels" in few["refused"]
+    assert curve_document(exact_curve([1, 2, 4, 8]), law="none")["fit"] is None
 
 
 def wide_curve(unit="configurations"):
