@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import platform
 import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from parbench_lab.lab import parts
 from parbench_lab.lab.provenance import provenance
 from parbench_lab.lab.watching.baselines import Baseline, Pinned, new_build, pinned
 from parbench_lab.lab.watching.journal import KIND, WatchJournal, WatchKey, earlier
-from parbench_lab.lab.watching.lock import lock_file, only_one
+from parbench_lab.lab.watching.lock import claim, lock_file, only_one
 from parbench_lab.lab.watching.night import Night, Scores
 from parbench_lab.store import new_run_id
 from parbench_lab.workloads.registry import resolve
@@ -167,10 +168,11 @@ def watch(
         opened, owns = parts.store_of(store)
         if owns:
             stack.callback(opened.close)
+        stack.enter_context(_alone_on_this_host(opened))
         base = stack.enter_context(pinned(baseline, here=here, python=python, how=build))
         folder = stack.enter_context(owned_folder())
         pair = Pair(new_build(here), base.build, _with(order, base), folder=folder, here=here)
-        course = _Course(pair, base, chosen, entries, opened)
+        course = _Course(pair, base, chosen, entries, opened, held=stack)
         return course.run(stop, progress)
 
 
@@ -184,6 +186,8 @@ class _Course:
         settings: WatchSettings,
         quarantine: Sequence[Quarantine],
         store: RunStore,
+        *,
+        held: ExitStack,
     ) -> None:
         self._start_ns = time.perf_counter_ns()
         self._pair = pair
@@ -208,6 +212,7 @@ class _Course:
             size=self._plan.size,
             tolerance=settings.tolerance,
         )
+        held.enter_context(_alone_with(store, self._key))
         before = earlier(store, self._key)
         self._nights = before.nights + 1
         n_series = len(meeting.shared) * len(self._metrics)
@@ -293,6 +298,31 @@ class _Course:
                 **provenance(self._machine, mode=self._hello.mode),
             },
         )
+
+
+# ---------------------------------------------------------------- one at a time
+
+
+def _alone_on_this_host(store: RunStore) -> AbstractContextManager[None]:
+    """Keep watches of other folders off this host, where they share a store on a server."""
+    host = platform.node()
+    return claim(
+        store,
+        f"watch on {host}",  # not its fingerprint: another environment has another Python
+        taken=f"another watch is running on this machine ({host}, same store): two at once would "
+        "measure each other; wait for it",
+    )
+
+
+def _alone_with(store: RunStore, key: WatchKey) -> AbstractContextManager[None]:
+    """Keep watches of the same series off, from machines that count as this one."""
+    return claim(
+        store,
+        key.claim,
+        taken=f"another watch of {key.workload} against the same baseline is running on a machine "
+        f"like this one ({key.machine}, same store): the evidence of both is one account; wait "
+        "for it, or give another store",
+    )
 
 
 # ---------------------------------------------------------------- what was asked for

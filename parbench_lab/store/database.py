@@ -112,6 +112,23 @@ class Database:
         """Keep other writers off a run, within an operation of `write`."""
         self._backend.lock_run(connection, run_key)
 
+    @contextlib.contextmanager
+    def claimed(self, name: str) -> Iterator[bool]:
+        """Hold a name while the block runs, and yield whether it was free; see `Backend.claim`.
+
+        Raises
+        ------
+        StoreError
+            If the server cannot be reached.
+        """
+        self._refuse_closed()
+        give_back = patiently(lambda: self._backend.claim(name), backend=self._backend)
+        try:
+            yield give_back is not None
+        finally:
+            if give_back is not None:
+                give_back()
+
     def close(self) -> None:
         """Close all connections; idempotent."""
         with self._write_lock:

@@ -50,6 +50,13 @@ class Backend(Protocol):
     ) -> None:
         """Insert rows whose values stand in the order of the table's columns."""
 
+    def claim(self, name: str) -> Callable[[], None] | None:
+        """Return what gives a name back that nobody else holds now; None where somebody does.
+
+        Who dies gives back what it holds. A file's users meet at a lock beside it: there every
+        claim is granted.
+        """
+
     def is_foreign(self, tables: Sequence[str]) -> bool:
         """Return whether tables without ours among them mean: keep off."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -62,6 +63,26 @@ class SqlRunStore(RunReader):
             If nothing can be written.
         """
         self._database.write(lambda _connection: None)
+
+    def claimed(self, name: str) -> contextlib.AbstractContextManager[bool]:
+        """Hold a name while a block runs, so that others on the same server see it is taken.
+
+        The block is told whether the name was free; on a file it always is (its users meet at a
+        lock beside it). Who is killed gives its names back.
+
+        Raises
+        ------
+        StoreError
+            If the server cannot be reached.
+
+        Examples
+        --------
+        >>> store = SqlRunStore(Place(path=None))
+        >>> with store.claimed("watch of sorting") as free:
+        ...     free
+        True
+        """
+        return self._database.claimed(name)
 
     def create_run(self, header: RunHeader) -> None:
         """Begin a run.

@@ -6,7 +6,9 @@ its event numbers holds; makers of tables queue up at an advisory lock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import hashlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +23,12 @@ CONNECT_TIMEOUT_S = 10
 FEWEST_TO_COPY = 20
 SCHEMA_LOCK = 7_265_636_268
 """Any number of 64 bits that other programs are unlikely to lock."""
+KEEPALIVE_S = {
+    "tcp_keepalives_idle": 60,
+    "tcp_keepalives_interval": 15,
+    "tcp_keepalives_count": 4,
+}
+"""Of a connection that holds a claim: a machine that lost its power gives it back in 2 minutes."""
 _PASSING = frozenset({"40001", "40P01", "53300", "55P03", "57P03"})
 """SQLSTATEs: serialisation failure, deadlock, too many clients, lock not had, starting up."""
 _TAKEN = "23505"
@@ -97,6 +105,39 @@ class ServerBackend:
             values = [dict(zip(names, row, strict=True)) for row in given]
             connection.execute(table.insert(), values)
 
+    def claim(self, name: str) -> Callable[[], None] | None:
+        """Return what gives a name back that nobody else holds now; None where somebody does.
+
+        PostgreSQL's advisory lock of a session of its own, so that whoever dies gives it back. A
+        pool between us and the server must keep sessions (PgBouncer's ``pool_mode = session``).
+        Other servers grant every claim.
+        """
+        if self.engine.dialect.name != "postgresql":
+            return lambda: None
+        connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.detach()  # closing it ends the session, and no other user of it has our lock
+        key = sa.cast(claim_key(name), sa.BigInteger)
+        try:
+            settings = [
+                sa.func.set_config(setting, str(value), False)
+                for setting, value in KEEPALIVE_S.items()
+            ]
+            connection.execute(sa.select(*settings))
+            granted = connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key)))
+        except BaseException:
+            connection.close()
+            raise
+        if not granted:
+            connection.close()
+            return None
+
+        def give_back() -> None:
+            # said before the end of the session: the server sees that a moment later only
+            with contextlib.suppress(sa.exc.SQLAlchemyError), connection:
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+
+        return give_back
+
     def is_foreign(self, tables: Sequence[str]) -> bool:
         """Return whether a table has a name that we need: other tables may live beside ours."""
         return not METADATA.tables.keys().isdisjoint(tables)
@@ -115,6 +156,18 @@ class ServerBackend:
         unreachable = "cannot be reached: see that the server runs and the URL is right"
         otherwise = unreachable if state is None else "cannot be used"
         return f"store {self.place} {_ADVICE.get(state or '', otherwise)}, or {ELSEWHERE} ({said})"
+
+
+def claim_key(name: str) -> int:
+    """Return the number that stands for a claim: 64 bits, signed, the same on every machine.
+
+    Examples
+    --------
+    >>> claim_key("watch"), claim_key("watch") == claim_key("watch ")
+    (-3651747168668208021, False)
+    """
+    digest = hashlib.sha256(f"parbench {name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def _copy(connection: sa.Connection, table: sa.Table, given: Sequence[Row]) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,10 @@ class SqliteBackend:
         """
         if given:
             connection.exec_driver_sql(_insert_statement(table), [tuple(row) for row in given])
+
+    def claim(self, name: str) -> Callable[[], None] | None:  # noqa: ARG002 - of a server only
+        """Grant it: the users of a file meet at a lock beside it."""
+        return lambda: None
 
     def is_foreign(self, tables: Sequence[str]) -> bool:
         """Return whether there are any tables: a file belongs to one program."""

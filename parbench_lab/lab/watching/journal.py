@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,11 @@ class WatchKey:
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return dataclasses.asdict(self)
+
+    @property
+    def claim(self) -> str:
+        """The name under which one watch at a time holds these series."""
+        return f"watch of {json.dumps(self.as_json(), sort_keys=True)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""One watch at a time: two would measure each other. A file with a process's number says whose."""
+"""One watch at a time: two would measure each other, or bet on one account.
+
+A file with a process's number says whose. On a server, whose users have no folder in common, a
+claim of the database says so too.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import psutil
 
@@ -22,6 +26,43 @@ from parbench_lab.store.location import (
 
 NAME = "watch.lock"
 _SAME_START_S = 2.0
+
+
+@runtime_checkable
+class Claims(Protocol):
+    """A store in which a name can be held against others that use the same database."""
+
+    def claimed(self, name: str) -> contextlib.AbstractContextManager[bool]:
+        """Hold a name while the block runs; the block is told whether it was free."""
+
+
+@contextlib.contextmanager
+def claim(store: object, name: str, *, taken: str) -> Iterator[None]:
+    """Hold a name in a store where others may use it too; a store without claims grants it.
+
+    Parameters
+    ----------
+    store
+        Anything.
+    name
+        Equal for those that must not run at once.
+    taken
+        What to tell the user where another one holds it.
+
+    Raises
+    ------
+    UsageError
+        If another one holds it.
+    StoreError
+        If the store cannot be reached.
+    """
+    if not isinstance(store, Claims):
+        yield
+        return
+    with store.claimed(name) as free:
+        if not free:
+            raise UsageError(taken)
+        yield
 
 
 def lock_file(store: object, *, environment: Mapping[str, str], folder: Path) -> Path | None:
