@@ -54,11 +54,12 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare two runs of one workload: the first RUN is the baseline.
 
-    Per candidate and batch size: the ratio of the median times (second run over first) with its
-    95 % interval, and a verdict: equal, faster, slower, or undecided. "q" is the share of wrong
-    verdicts one accepts by accepting this one, over all pairs (Benjamini and Hochberg); a verdict
-    needs 0.05. On two machines "relative" is less what `parbench race calibration` differs by, and
-    that is what counts with --check; without a calibration of both the check is undecided.
+    Per candidate and batch size (and epoch, where a race came back to a size): the ratio of the
+    median times (second run over first) with its 95 % interval, and a verdict: equal, faster,
+    slower, or undecided. "q" is the share of wrong verdicts one accepts by accepting this one,
+    over all pairs (Benjamini and Hochberg); a verdict needs 0.05. On two machines "relative" is
+    the ratio less what `parbench race calibration` differs by, and verdict and q are of that (so
+    is --check); without a calibration of both they are undecided.
     """
     from parbench_lab.lab.comparing import compare as compared  # noqa: PLC0415 - loads numpy
 
@@ -75,16 +76,13 @@ def compare(
 
 
 def comparison_document(found: Comparison) -> dict[str, Any]:
-    """Return a comparison as JSON values."""
-    from parbench_lab.racing.result import jsonable  # noqa: PLC0415 - loads numpy
+    """Return a comparison as JSON values, with what each pair is for a check."""
+    from parbench_lab.reports import compared  # noqa: PLC0415 - loads numpy
 
-    document: dict[str, Any] = jsonable(found)
-    document["sentence"] = found.sentence
-    document["same_machine"] = found.same_machine
-    worse = {(pair.candidate, pair.size) for pair in found.worse}
+    document = compared.comparison_document(found)
+    worse = set(map(id, found.worse))
     for pair, described in zip(found.pairs, document["pairs"], strict=True):
-        described["verdict"] = pair.verdict.value
-        described["worse"] = (pair.candidate, pair.size) in worse
+        described["worse"] = id(pair) in worse
         described["outcome"] = _row(pair, found, worse=described["worse"]).outcome
     return document
 
@@ -122,7 +120,7 @@ def _row(pair: Pair, found: Comparison, *, worse: bool) -> CheckRow:
     told, verdict = found.told(pair), found.verdict_of(pair)
     slower = verdict.value == "slower"
     return CheckRow(
-        name=f"{pair.candidate} at {pair.size}",
+        name=pair.label,
         verdict="newly fails" if worse and not slower else verdict.of(found.metric),
         outcome="failed" if worse else passed_or_undecided(verdict.value),
         ratio=None if told is None else told.ratio,
@@ -166,24 +164,23 @@ _WORDS = ("candidate", "verdict", "limited by")
 
 
 def _titles(found: Comparison) -> list[str]:
-    relative = [] if found.speed is None else ["relative", "q "]
+    epochs = ["epochs"] if found.by_epoch else []
+    relative = [] if found.speed is None else ["relative"]
     return [
-        "candidate", "size", "baseline", "new", "ratio", "verdict", "q", *relative, "limited by",
+        "candidate", "size", *epochs, "baseline", "new", "ratio", *relative, "verdict", "q",
+        "limited by",
     ]  # fmt: skip
 
 
 def _cells(pair: Pair, found: Comparison) -> list[str]:
-    told, beyond = pair.judgement, pair.relative
+    plain, beyond, told = pair.judgement, pair.relative, found.told(pair)
     cells = [pair.candidate, str(pair.size)]
+    cells += [pair.epochs or NOTHING] if found.by_epoch else []
     cells += [_median(side, found) for side in (pair.baseline, pair.new)]
-    cells += [ratio_words(told.ratio) if told else NOTHING, pair.verdict.of(found.metric)]
-    cells.append(f"{told.q:.2g}" if told else NOTHING)
+    cells.append(ratio_words(plain.ratio) if plain else NOTHING)
     if found.speed is not None:
-        cells += (
-            [f"{ratio_words(beyond.ratio)} {beyond.verdict.of(found.metric)}", f"{beyond.q:.2g}"]
-            if beyond
-            else [NOTHING, NOTHING]
-        )
+        cells.append(ratio_words(beyond.ratio) if beyond else NOTHING)
+    cells += [found.verdict_of(pair).of(found.metric), f"{told.q:.2g}" if told else NOTHING]
     shown = pair.bottleneck is not None and pair.bottleneck.share is not None
     return [*cells, pair.bottleneck.limit.value if shown and pair.bottleneck else NOTHING]
 
@@ -191,6 +188,8 @@ def _cells(pair: Pair, found: Comparison) -> list[str]:
 def _median(side: SideFigure, found: Comparison) -> str:
     from parbench_lab.core.wording import amount, duration, memory  # noqa: PLC0415
 
+    if side.median is None:
+        return NOTHING
     words = {"s": duration, "B": memory}.get(found.metric.unit, amount)
     return f"{words(side.median)} ({side.n})"
 
@@ -200,17 +199,18 @@ def _lines_below(found: Comparison) -> list[str]:
     lines += [f"note: {note}" for note in found.notes]
     if found.machine_differences:
         lines.append("the machines differ in " + "; ".join(found.machine_differences))
+    # a limit is of a candidate at a batch size, whatever the epochs
+    limits = {(p.candidate, p.size): p.bottleneck for p in found.pairs if p.bottleneck}
     lines += [
-        f"{pair.candidate} at {pair.size}: {pair.bottleneck.limit.value}, "
-        f"{pair.bottleneck.evidence}"
-        for pair in found.pairs
-        if pair.bottleneck is not None and pair.bottleneck.share is not None
+        f"{name} at {size}: {limit.limit.value}, {limit.evidence}"
+        for (name, size), limit in limits.items()
+        if limit.share is not None
     ]
-    unshown = [p.bottleneck for p in found.pairs if p.bottleneck and p.bottleneck.share is None]
+    unshown = [limit for limit in limits.values() if limit.share is None]
     if unshown:
         lines.append(f"limits not shown for {len(unshown)}: {unshown[0].evidence}")
     lines += [
-        f"{pair.candidate} at {pair.size} differs between the machines as {pair.tracks} does"
+        f"{pair.label} differs between the machines as {pair.tracks} does"
         for pair in found.pairs
         if pair.tracks
     ]
@@ -239,7 +239,7 @@ def _gain(gain: float, *, at_most: bool) -> str:
 def _message(pair: Pair, found: Comparison) -> str:
     faults = ", ".join(f"{n} {outcome}" for outcome, n in pair.new.faults.items())
     told = found.told(pair)
-    words = f"{pair.candidate} at {pair.size}: {found.verdict_of(pair).of(found.metric)}, "
+    words = f"{pair.label}: {found.verdict_of(pair).of(found.metric)}, "
     if told is None:
         words += _why_not(pair, found)
     else:

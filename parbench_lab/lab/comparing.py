@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from parbench_lab.analysis.comparison.between import RunToRun, run_to_run
 from parbench_lab.analysis.comparison.machines import CALIBRATION, SpeedRatio, speed_ratio
@@ -33,11 +36,11 @@ def compare(
 ) -> Comparison:
     """Return what became of every candidate between two stored runs.
 
-    Per candidate and batch size: the ratio of the medians (new over baseline) with an interval
-    that asks for no distribution, and whether that is equal within the tolerance, faster, slower
-    or undecided; q is the false discovery rate over all pairs at once. Runs of two machines are
-    also compared less what the workload ``calibration`` differs by, where the store has it of
-    both. No code of a candidate is run.
+    Per candidate, batch size and epoch: the ratio of the medians (new over baseline) with an
+    interval that asks for no distribution, and whether that is equal within the tolerance,
+    faster, slower or undecided; q is the false discovery rate over all pairs at once. Runs of
+    two machines are also compared less what the workload ``calibration`` differs by, where the
+    store has it of both, and that is what counts. No code of a candidate is run.
 
     Parameters
     ----------
@@ -106,7 +109,24 @@ def run_figures(store: RunStore, run_id: str) -> RunFigures:
         machine=machine,
         roofline=latest_roofline(store, machine),
         other_times_s=_other_times(store, header.name, summary),
+        case_settings=_case_settings(header.document),
     )
+
+
+CASE_SETTINGS = ("prime", "min_time_s", "max_concurrent")
+"""Settings that change what a call takes; the batch size is a matter of pairs."""
+
+
+def _case_settings(document: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the race set that changes its times, and its candidates' parameters."""
+    settings = document.get("settings")
+    known = settings if isinstance(settings, Mapping) else {}
+    found = {name: str(known[name]) for name in CASE_SETTINGS if name in known}
+    for candidate in document.get("candidates") or ():
+        if isinstance(candidate, Mapping) and "name" in candidate and "parameters" in candidate:
+            parameters = json.dumps(candidate["parameters"], sort_keys=True, default=str)
+            found[f"parameters of {candidate['name']}"] = parameters
+    return found
 
 
 def _other_times(

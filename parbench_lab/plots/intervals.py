@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from parbench_lab.analysis.comparison.values import Comparison
+from parbench_lab.analysis.comparison.verdicts import Verdict
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure
@@ -20,7 +21,8 @@ def intervals_data(comparison: Comparison) -> Series:
     """Return columns ``pair, ratio, low, high, verdict, q, n, color, marker, kind``.
 
     A row for each pair that has a ratio, in the order of the comparison; on two machines one more
-    for the ratio less the calibration (`kind` is ``"ratio"`` or ``"relative"``).
+    for the ratio less the calibration (`kind` is ``"ratio"`` or ``"relative"``), and the plain
+    ratio is grey: its verdict is of machine and code together, and is called so.
     """
     names = ("pair", "ratio", "low", "high", "verdict", "q", "n", "color", "marker", "kind")
     data: Series = {name: [] for name in names}
@@ -28,14 +30,16 @@ def intervals_data(comparison: Comparison) -> Series:
         for kind, told in (("ratio", pair.judgement), ("relative", pair.relative)):
             if told is None:
                 continue
-            verdict = told.verdict.value
+            counts = told is comparison.told(pair)
+            verdict = told.verdict.value if counts else Verdict.UNDECIDED.value
             relative = ", less calibration" if kind == "relative" else ""
             row = {
-                "pair": f"{pair.candidate} at {pair.size}{relative}",
+                "pair": f"{pair.label}{relative}",
                 "ratio": told.ratio.point,
                 "low": told.ratio.low,
                 "high": told.ratio.high,
-                "verdict": told.verdict.of(comparison.metric),
+                "verdict": told.verdict.of(comparison.metric)
+                + ("" if counts else " (machine and code together)"),
                 "q": told.q,
                 "n": told.ratio.n,
                 "color": COLOURS[verdict],

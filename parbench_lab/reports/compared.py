@@ -67,21 +67,33 @@ def run_before(
 
 def comparison_results(found: Comparison) -> Kept:
     """Return a comparison as a result that a report keeps."""
+    return keep("comparison", comparison_document(found), comparison_text(found))
+
+
+def comparison_document(found: Comparison) -> dict[str, Any]:
+    """Return a comparison as JSON values.
+
+    Each pair has the `verdict` that counts and the `basis` in words: on two machines it is that
+    less the calibration, undecided without one. What the plain ratio says there is of machine and
+    code together, and is called so: `verdict_of_machine_and_code`.
+    """
     document: dict[str, Any] = jsonable(found)
     document["sentence"] = found.sentence
+    document["same_machine"] = found.same_machine
     for pair, described in zip(found.pairs, document["pairs"], strict=True):
-        described["verdict"] = pair.verdict.value
-    return keep("comparison", document, comparison_text(found))
+        described["verdict"] = found.verdict_of(pair).value
+        described["basis"] = found.basis(pair)
+        if not found.same_machine and described["judgement"] is not None:
+            described["verdict_of_machine_and_code"] = described["judgement"].pop("verdict")
+    return document
 
 
 def comparison_text(found: Comparison) -> str:
     """Return a comparison as a table, with what it says below."""
-    heads = ["candidate", "size", "baseline", "new", "ratio", "verdict", "q"]
-    relative = [] if found.speed is None else ["relative"]
     rows = [_row(pair, found) for pair in found.pairs]
     lines = [f"{side.id}: {_where(found, new=side is found.new)}" for side in _sides(found)]
     if rows:
-        lines += ["", plain_table([*heads, *relative], rows)]
+        lines += ["", plain_table(_heads(found), rows)]
     lines += ["", printable(found.sentence)]
     lines += [f"note: {printable(note)}" for note in found.notes]
     if found.machine_differences:
@@ -106,21 +118,28 @@ def _where(found: Comparison, *, new: bool) -> str:
     return printable(f"{named}, {side.started_utc[:16]}, {place}{commit if side.commit else ''}")
 
 
+def _heads(found: Comparison) -> list[str]:
+    epochs = ["epochs"] if found.by_epoch else []
+    relative = [] if found.speed is None else ["relative"]
+    return [
+        "candidate", "size", *epochs, "baseline", "new", "ratio", *relative, "verdict", "q",
+    ]  # fmt: skip
+
+
 def _row(pair: Pair, found: Comparison) -> list[str]:
-    told, beyond = pair.judgement, pair.relative
-    row = [
+    told, beyond = found.told(pair), pair.relative
+    relative = [] if found.speed is None else [ratio_words(beyond.ratio) if beyond else NOTHING]
+    return [
         pair.candidate,
         f"{pair.size:,}",
+        *([pair.epochs or NOTHING] if found.by_epoch else []),
         _median(pair.baseline, found),
         _median(pair.new, found),
-        ratio_words(told.ratio) if told else NOTHING,
-        pair.verdict.of(found.metric),
+        ratio_words(pair.judgement.ratio) if pair.judgement else NOTHING,
+        *relative,
+        found.verdict_of(pair).of(found.metric),
         f"{told.q:.2g}" if told else NOTHING,
     ]
-    if found.speed is None:
-        return row
-    shown = f"{ratio_words(beyond.ratio)} {beyond.verdict.of(found.metric)}" if beyond else NOTHING
-    return [*row, shown]
 
 
 def _median(side: SideFigure, found: Comparison) -> str:

@@ -16,7 +16,7 @@ from parbench_lab.core.series import Mode
 from parbench_lab.store import open_store
 from tests.analysis.comparison.figures import HERE, ROOFS, THERE, run, sample
 from tests.cli.doubles import ScriptedBench, board, measured
-from tests.lab.test_comparing import KERNELS, stored
+from tests.lab.test_comparing import KERNELS, stored, stored_in_stages
 
 HURTFUL = "<b>|`x`\x1b[31m"
 
@@ -191,8 +191,63 @@ def test_runs_with_nothing_in_common_are_undecided_and_no_pass(shell, store):
     result = shell("compare", "first", "second", "--check", "--markdown", "c.md")
 
     assert result.exit_code == 0
-    assert "sorting: undecided, the runs have no candidate at the same batch size" in result.stdout
+    said = "undecided, the runs have no batch size in common (baseline 1000, new 2000): race one"
+    assert f"sorting: {said} at the other's" in result.stdout
     assert "✅" not in Path("c.md").read_text()
+
+
+@pytest.fixture
+def came_back(store):
+    """Keep two runs at 1000 items; the second came back to them after 2000, and was slower."""
+    stored(store, "first", {"quick": 1e-3})
+    stages = [(1000, 1e-3), (2000, 2e-3), (1000, 1.5e-3)]
+    stored_in_stages(store, "second", "quick", stages, day=2)
+
+
+def test_each_return_to_a_batch_size_has_its_own_row_in_every_form(shell, came_back):
+    files = ("--markdown", "c.md", "--junit", "c.xml")
+
+    result = shell("compare", "first", "second", "--check", *files)
+    document = json.loads(shell("compare", "first", "second", "--json").stdout)
+
+    labels = ["quick at 1000 (epochs 0 and 0)", "quick at 1000 (epochs 0 and 2)"]
+    cases = [case.get("name") for case in ET.parse("c.xml").getroot().iter("testcase")]
+    told = {pair["epochs"]: (pair["verdict"], pair["worse"]) for pair in document["pairs"]}
+    assert result.exit_code == 1
+    assert told == {"0 and 0": ("equal", False), "0 and 2": ("slower", True)}
+    assert cases[:2] == labels
+    assert all(f"`{label}`" in Path("c.md").read_text() for label in labels)
+    assert "1 equal, 1 slower of 2 pairs of candidate, batch size and epoch" in result.stdout
+    (row,) = [line for line in result.stdout.splitlines() if "0 and 2  " in line]
+    assert row.split()[:2] == ["quick", "1000"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(8e-4, "slower"), (5e-4, "equal"), (3e-4, "faster")]
+)
+def test_across_machines_the_document_claims_what_the_calibration_allows(
+    shell, store, seconds, verdict
+):
+    on_two_machines(store, seconds)
+
+    (pair,) = json.loads(shell("compare", "first", "second", "--json").stdout)["pairs"]
+
+    assert (pair["verdict"], pair["basis"]) == (verdict, "the ratio less the calibration")
+    assert pair["verdict_of_machine_and_code"] == "faster"
+    assert "verdict" not in pair["judgement"]
+
+
+def test_across_machines_without_a_calibration_the_document_claims_nothing(shell, store):
+    on_two_machines(store, 5e-4, calibrated=False)
+
+    said = shell("compare", "first", "second").stdout
+    (pair,) = json.loads(shell("compare", "first", "second", "--json").stdout)["pairs"]
+
+    assert pair["verdict"] == "undecided"
+    assert pair["basis"] == "two machines, and no calibration of both"
+    (row,) = [line for line in said.splitlines() if line.startswith("quick ")]
+    assert "undecided" in row
+    assert "faster" not in row
 
 
 # ---------------------------------------------------------------- profile

@@ -42,14 +42,33 @@ def stored(
     """Keep a run with 100 measurements of each candidate."""
     rng = np.random.default_rng(day)
     rows = tuple(
-        MeasurementRow(
-            block=block, slot=slot, epoch=0, candidate=candidate, copy=0, size=size, worker="w",
-            outcome="ok", warm_up=False, checked=False, repeats=1,
-            values={"wall_time_s": median_s * float(np.exp(rng.normal(0, 0.01)))},
-        )
+        row(rng, candidate, median_s, slot=slot, block=block, size=size)
         for block in range(100)
         for slot, (candidate, median_s) in enumerate(medians.items())
+    )
+    return keep(store, run_id, rows, machine, name=name, mode=mode, day=day, **about)
+
+
+def stored_in_stages(store, run_id, candidate, stages, *, day=1, machine=HERE):
+    """Keep a run with 100 measurements for each batch size and time, an epoch for each stage."""
+    rng = np.random.default_rng(day)
+    rows = tuple(
+        row(rng, candidate, median_s, block=100 * epoch + block, size=size, epoch=epoch)
+        for epoch, (size, median_s) in enumerate(stages)
+        for block in range(100)
+    )
+    return keep(store, run_id, rows, machine, day=day)
+
+
+def row(rng, candidate, median_s, *, block, size, slot=0, epoch=0):
+    return MeasurementRow(
+        block=block, slot=slot, epoch=epoch, candidate=candidate, copy=0, size=size, worker="w",
+        outcome="ok", warm_up=False, checked=False, repeats=1,
+        values={"wall_time_s": median_s * float(np.exp(rng.normal(0, 0.01)))},
     )  # fmt: skip
+
+
+def keep(store, run_id, rows, machine, *, day, name="sorting", mode="batch", **about):
     started = dt.datetime(2026, 3, day, tzinfo=dt.UTC).isoformat()
     document = {"machine": jsonable(machine), "mode": mode, **about}
     store.create_run(
@@ -106,6 +125,23 @@ def test_a_pair_that_is_none_is_refused(store, words, error, message):
 
     with pytest.raises(error, match=message):
         pb.compare(*words, store=store)
+
+
+def test_what_two_runs_set_differently_is_said(store):
+    for day, (k, prime) in enumerate([(1, False), (2, True)], 1):
+        about = {
+            "settings": {"prime": prime, "min_time_s": 0.001, "tolerance": day},
+            "candidates": [{"name": "quick", "parameters": {"k": k}}],
+        }
+        stored(store, f"run-{day}", {"quick": 1e-3}, day=day, **about)
+
+    notes = pb.compare("run-1", "run-2", store=store).notes
+
+    assert [note.split(";")[0] for note in notes[:2]] == [
+        "prime: False and True",
+        'parameters of quick: {"k": 1} and {"k": 2}',
+    ]
+    assert not any("min_time_s" in note or "tolerance" in note for note in notes)
 
 
 def test_an_unknown_metric_is_refused_with_the_known_ones(store):

@@ -1,6 +1,7 @@
 """Heatmap, intervals and profile: the data, and that the figures show all of it."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from bokeh.models import BoxAnnotation, ColumnDataSource
@@ -121,7 +122,19 @@ def test_on_two_machines_the_ratio_less_the_calibration_is_beside_it():
     speed = speed_ratio(calibration("a", kernels), calibration("b", kernels))
     found = compare_figures(run("a", {"q": 1e-3}), run("b", {"q": 1e-3}, THERE), speed=speed)
 
-    assert plots.intervals_data(found)["kind"] == ["ratio", "relative"]
+    data = plots.intervals_data(found)
+    assert data["kind"] == ["ratio", "relative"]
+    assert data["verdict"] == ["equal (machine and code together)", "equal"]
+    assert len(set(data["color"])) == 2  # the plain ratio is grey: it claims nothing of the code
+
+
+def test_two_stretches_of_a_batch_size_have_rows_of_their_own():
+    twice = replace(sample(1e-3), stretches=(sample(1e-3), replace(sample(2e-3), epochs=(2,))))
+    found = compare_figures(run("a", {"q": twice}), run("b", {"q": 1e-3}))
+
+    figure = plots.intervals_figure(found)
+
+    assert len(set(figure.y_range.factors)) == 2
 
 
 def test_a_metric_on_an_interval_scale_is_drawn_as_differences():

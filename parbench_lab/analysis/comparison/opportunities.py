@@ -50,8 +50,12 @@ def of_pairs(pairs: Sequence[Pair], *, same_machine: bool) -> Iterator[Opportuni
             candidate=pair.candidate,
             size=pair.size,
             gain=1 - 1 / factor,
-            evidence=f"ratio {ratio_words(told.ratio)}, q {told.q:.2g}",
+            evidence=f"{_epochs(pair)}ratio {ratio_words(told.ratio)}, q {told.q:.2g}",
         )
+
+
+def _epochs(pair: Pair) -> str:
+    return f"epochs {pair.epochs}, " if pair.epochs else ""
 
 
 def of_choice(times_s: dict[int, dict[str, float]]) -> Iterator[Opportunity]:

@@ -1,4 +1,4 @@
-"""Two runs, candidate by candidate at the same batch size. Pure.
+"""Two runs, candidate by candidate at the same batch size, epoch by epoch. Pure.
 
 Never across batch sizes, workloads or modes; across machines only beside the calibration of both.
 """
@@ -20,6 +20,7 @@ from parbench_lab.analysis.comparison.machines import (
     tracked_kernel,
 )
 from parbench_lab.analysis.comparison.medians import FEWEST, cost_median
+from parbench_lab.analysis.comparison.meetings import meetings
 from parbench_lab.analysis.comparison.samples import Place, Sample
 from parbench_lab.analysis.comparison.values import (
     TIME,
@@ -43,6 +44,12 @@ from parbench_lab.errors import UsageError
 
 SHIFT_FROM = 3
 """So many candidates that all go the same way look like the machine rather than the code."""
+
+
+BY_EPOCH = (
+    "a run came back to a batch size: its first epochs there are compared with the first of the "
+    "other run, the next with the next, and any beyond with the other's last"
+)
 
 
 def compare_figures(
@@ -104,6 +111,7 @@ def compare_figures(
         opportunities=_opportunities(new, pairs, same_machine=not differing, metric=metric),
         notes=(
             *_one_sided(baseline, new),
+            *_unlike_settings(baseline, new),
             *_notes(pairs, differing, speed, run_to_run, tolerance),
         ),
     )
@@ -126,6 +134,16 @@ def _one_sided(baseline: RunFigures, new: RunFigures) -> tuple[str, ...]:
     return tuple(
         f"one machine, but for {differing}: what both runs measured does not use it"
         for differing in machine_differences(before, after)
+    )
+
+
+def _unlike_settings(baseline: RunFigures, new: RunFigures) -> tuple[str, ...]:
+    """Say what the two runs set differently, each setting in a sentence."""
+    before, after = baseline.case_settings, new.case_settings
+    return tuple(
+        f"{name}: {before[name]} and {after[name]}; a ratio is of that as much as of the code"
+        for name in before
+        if name in after and before[name] != after[name]
     )
 
 
@@ -154,37 +172,39 @@ def _pairs(
     speed: SpeedRatio | None,
     between_error: float,
 ) -> tuple[Pair, ...]:
-    found: dict[Place, Difference] = {}
-    for place in places:
-        sides = [_costs(side.samples[place], metric) for side in (baseline, new)]
+    found: dict[int, Difference] = {}
+    met = meetings(baseline.samples, new.samples, places)
+    for index, one in enumerate(met):
+        sides = [_costs(sample, metric) for sample in (one.baseline, one.new)]
         if min(len(costs) for costs in sides) >= FEWEST:
             medians = [cost_median(costs) for costs in sides]
-            found[place] = difference(*medians, between_error=between_error)
+            found[index] = difference(*medians, between_error=between_error)
     told = _judged(found, metric, tolerance)
-    relative: Mapping[Place, Judgement] = {}
+    relative: Mapping[int, Judgement] = {}
     if speed is not None and metric.name == TIME:
-        beyond = {place: one - speed.difference for place, one in found.items()}
+        beyond = {index: one - speed.difference for index, one in found.items()}
         relative = _judged(beyond, metric, tolerance)
     return tuple(
         Pair(
-            candidate=place[0],
-            size=place[1],
-            baseline=_figure(baseline.samples[place], metric),
-            new=_figure(new.samples[place], metric),
-            judgement=told.get(place),
-            relative=relative.get(place),
-            bottleneck=_limit(new, place),
-            tracks=tracked_kernel(told[place].ratio, speed)
-            if place in told and metric.name == TIME
+            candidate=one.place[0],
+            size=one.place[1],
+            epochs=one.epochs,
+            baseline=_figure(one.baseline, metric),
+            new=_figure(one.new, metric),
+            judgement=told.get(index),
+            relative=relative.get(index),
+            bottleneck=_limit(new, one.place),
+            tracks=tracked_kernel(told[index].ratio, speed)
+            if index in told and metric.name == TIME
             else None,
         )
-        for place in places
+        for index, one in enumerate(met)
     )
 
 
 def _judged(
-    found: Mapping[Place, Difference], metric: Metric, tolerance: float
-) -> dict[Place, Judgement]:
+    found: Mapping[int, Difference], metric: Metric, tolerance: float
+) -> dict[int, Judgement]:
     judgements = judged(list(found.values()), metric=metric, tolerance=tolerance)
     return dict(zip(found, judgements, strict=True))
 
@@ -289,6 +309,8 @@ def _notes(
     notes = []
     if differing:
         notes.append(_on_two_machines(speed))
+    if any(pair.epochs for pair in pairs):
+        notes.append(BY_EPOCH)
     if run_to_run.runs:
         notes.append(
             f"medians of unchanged code moved by {percent_of(run_to_run.error)} (standard "

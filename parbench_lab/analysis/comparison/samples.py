@@ -1,10 +1,10 @@
-"""The judged measurements of one run, by candidate and batch size. Pure."""
+"""The judged measurements of one run, by candidate, batch size and stretch of it. Pure."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from parbench_lab.core.runs import EventRecord, MeasurementRow
 
@@ -27,28 +27,80 @@ class Sample:
         Numbers of the epochs they are from.
     faults
         Outcome to how often it came.
+    stretches
+        The same in parts, oldest first, where the race came back to the batch size: a part for
+        each time that it stayed there. Empty where it stayed once.
     """
 
     values: Mapping[str, array[float]] = field(default_factory=dict)
     epochs: tuple[int, ...] = ()
     faults: Mapping[str, int] = field(default_factory=dict)
+    stretches: tuple[Sample, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Sample, ...]:
+        """The stretches, or itself where there is one only."""
+        return self.stretches or (self,)
 
 
 def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
     """Return the samples of a run from its journal.
 
     As for the store's own figures: no warm-up, no blocks that ran for another purpose than the
-    race. Epochs of one batch size are put together (what a race does when it returns to a size).
+    race, none whose plan is not known. Epochs of one batch size that follow each other are one
+    stretch; one that began after another size is a further one.
     """
-    collected: dict[Place, _Collected] = {}
+    collected: dict[tuple[Place, int], _Collected] = {}
     passed_over: set[int] = set()
     for event in events:
         if event.kind == "TaskSent":
             passed_over |= _other_blocks(event.payload.get("blocks"))
         for row in event.measurements:
-            if row.block not in passed_over and not row.warm_up:
-                collected.setdefault((row.candidate, row.size), _Collected()).add(row)
-    return {place: one.sample() for place, one in collected.items()}
+            if row.block not in passed_over and not row.warm_up and row.epoch >= 0:
+                part = (row.candidate, row.size), row.epoch
+                collected.setdefault(part, _Collected()).add(row)
+    stretches = stretches_of((epoch, size) for (_, size), epoch in collected)
+    gathered: dict[Place, dict[int, _Collected]] = {}
+    for (place, epoch), one in sorted(collected.items(), key=lambda item: item[0][1]):
+        parts = gathered.setdefault(place, {})
+        parts.setdefault(stretches[epoch, place[1]], _Collected()).extend(one)
+    return {place: _sample(list(parts.values())) for place, parts in gathered.items()}
+
+
+def stretches_of(seen: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """Return which of the stretches of its batch size an epoch belongs to, from 0.
+
+    Parameters
+    ----------
+    seen
+        Epoch and batch size, in any order and as often as they come.
+
+    Examples
+    --------
+    >>> stretches_of([(0, 10), (1, 10), (2, 500), (3, 10)])
+    {(0, 10): 0, (1, 10): 0, (2, 500): 0, (3, 10): 1}
+    """
+    sizes: dict[int, set[int]] = {}
+    for epoch, size in seen:
+        sizes.setdefault(epoch, set()).add(size)
+    found: dict[tuple[int, int], int] = {}
+    number: dict[int, int] = {}
+    left: set[int] = set()
+    for epoch, at in sorted(sizes.items()):
+        for size in sorted(at):
+            number[size] = number.get(size, 0) + (size in left)
+            found[epoch, size] = number[size]
+        left = number.keys() - at
+    return found
+
+
+def _sample(parts: list[_Collected]) -> Sample:
+    if len(parts) == 1:
+        return parts[0].sample()
+    whole = _Collected()
+    for part in parts:
+        whole.extend(part)
+    return replace(whole.sample(), stretches=tuple(part.sample() for part in parts))
 
 
 class _Collected:
@@ -58,13 +110,20 @@ class _Collected:
         self.faults: dict[str, int] = {}
 
     def add(self, row: MeasurementRow) -> None:
+        self.epochs.setdefault(row.epoch)
         if row.outcome in FAULTS:
             self.faults[row.outcome] = self.faults.get(row.outcome, 0) + 1
         if row.outcome != "ok":
             return
-        self.epochs.setdefault(row.epoch)
         for name, value in row.values.items():
             self.values.setdefault(name, array("d")).append(value)
+
+    def extend(self, later: _Collected) -> None:
+        for name, values in later.values.items():
+            self.values.setdefault(name, array("d")).extend(values)
+        self.epochs |= later.epochs
+        for outcome, times in later.faults.items():
+            self.faults[outcome] = self.faults.get(outcome, 0) + times
 
     def sample(self) -> Sample:
         return Sample(values=self.values, epochs=tuple(self.epochs), faults=self.faults)

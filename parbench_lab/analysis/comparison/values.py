@@ -17,6 +17,9 @@ from parbench_lab.core.wording import count, percent
 
 ONLY_BASELINE, ONLY_NEW = "only in the baseline", "only in the new run"
 """Words for what the other side does not have."""
+RATIO, RELATIVE = "the ratio", "the ratio less the calibration"
+UNCALIBRATED = "two machines, and no calibration of both"
+"""Words for what a verdict is of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,8 @@ class RunFigures:
         The newest of its machine, None where there is none.
     other_times_s
         Median times of a call that runs of the same commit, machine and mode had at other sizes.
+    case_settings
+        Name to value of what a case or its measuring was set to, as far as it changes the time.
     """
 
     id: str
@@ -52,6 +57,7 @@ class RunFigures:
     machine: Machine | None = None
     roofline: Roofline | None = None
     other_times_s: Mapping[Place, float] = field(default_factory=dict)
+    case_settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,9 @@ class Pair:
 
     Parameters
     ----------
+    epochs
+        Where a run came back to the batch size: the epochs that meet here, those of the baseline
+        and those of the new run; else ``""``.
     judgement
         New over baseline; None where one side has too few measurements.
     relative
@@ -114,6 +123,16 @@ class Pair:
     relative: Judgement | None = None
     bottleneck: Bottleneck | None = None
     tracks: str | None = None
+    epochs: str = ""
+
+    @property
+    def label(self) -> str:
+        """Candidate and batch size in words, and the epochs where there are several."""
+        return f"{self.candidate} at {self.size}{self._epochs}"
+
+    @property
+    def _epochs(self) -> str:
+        return f" (epochs {self.epochs})" if self.epochs else ""
 
     @property
     def verdict(self) -> Verdict:
@@ -208,20 +227,23 @@ class Comparison:
             if places
         )
         if not self.pairs:
-            return (
-                f"{self.workload}: undecided, the runs have no candidate at the same batch size "
-                f"in common{one_sided}"
-            )
+            return f"{self.workload}: undecided, {self._nothing_in_common}{one_sided}"
         counts = dict.fromkeys(Verdict, 0)
         for pair in self.pairs:
             counts[self.verdict_of(pair)] += 1
         said = ", ".join(f"{n} {v.of(self.metric)}" for v, n in counts.items() if n)
-        of = f"of {count(len(self.pairs), 'pair')} of candidate and batch size"
+        what = "candidate, batch size and epoch" if self.by_epoch else "candidate and batch size"
+        of = f"of {count(len(self.pairs), 'pair')} of {what}"
         against = f"({self._machines}against {self.baseline.id}, tolerance {_tolerance(self)})"
         return f"{self.workload}: {said} {of} {against}{one_sided}"
 
     def __str__(self) -> str:
         return self.sentence
+
+    @property
+    def by_epoch(self) -> bool:
+        """Whether a run came back to a batch size, so that it has several epochs there."""
+        return any(pair.epochs for pair in self.pairs)
 
     def told(self, pair: Pair) -> Judgement | None:
         """Return the judgement that counts: on two machines the one less the calibration.
@@ -234,6 +256,29 @@ class Comparison:
         """Return the verdict that counts; undecided where there is none."""
         told = self.told(pair)
         return Verdict.UNDECIDED if told is None else told.verdict
+
+    def basis(self, pair: Pair) -> str:
+        """Return in words what `verdict_of` is of."""
+        if self.told(pair) is not None:
+            return RATIO if self.same_machine else RELATIVE
+        if pair.judgement is None:
+            return "too few measurements"
+        return UNCALIBRATED if self.speed is None else "the calibration tells of times only"
+
+    @property
+    def _nothing_in_common(self) -> str:
+        before, after = ({size for _, size in places} for places in self._one_sided)
+        if before & after:
+            return "the runs have no candidate at the same batch size in common"
+        sizes = [", ".join(map(str, sorted(one))) for one in (before, after)]
+        return (
+            f"the runs have no batch size in common (baseline {sizes[0]}, new {sizes[1]}): race "
+            "one at the other's"
+        )
+
+    @property
+    def _one_sided(self) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
+        return self.only_baseline, self.only_new
 
     @property
     def _machines(self) -> str:

@@ -246,3 +246,52 @@ def test_samples_leave_out_warm_ups_faults_and_blocks_of_another_purpose():
     main = found["candidate_0", 1000]
     assert len(main.values["wall_time_s"]) == 2
     assert (main.epochs, main.faults) == ((0, 2), {"timed_out": 1})
+
+
+def test_a_return_to_a_batch_size_is_a_stretch_of_its_own():
+    def row(block, epoch, size, candidate="quick"):
+        return dataclasses.replace(
+            measurement(block, 0), epoch=epoch, size=size, candidate=candidate
+        )
+
+    rows = (
+        row(1, 0, 10), row(2, 1, 10), row(3, 2, 500), row(4, 3, 10), row(5, 0, 10, "other"),
+        row(6, 2, 500, "other"), row(7, -1, -1),
+    )  # fmt: skip
+    ended = EventRecord(seq=0, at_s=1.0, kind="TaskEnded", payload={}, measurements=rows)
+
+    found = samples_of([ended])
+
+    assert [part.epochs for part in found["quick", 10].parts] == [(0, 1), (3,)]
+    assert [len(part.values["wall_time_s"]) for part in found["quick", 10].parts] == [2, 1]
+    assert len(found["quick", 10].values["wall_time_s"]) == 3
+    assert found["quick", 500].parts == (found["quick", 500],)
+    assert found["other", 10].parts == (found["other", 10],)
+    assert ("quick", -1) not in found  # of a block whose plan is not known
+
+
+def test_every_stretch_of_either_run_is_in_a_pair():
+    twice = dataclasses.replace(
+        sample(1e-3), stretches=(sample(1e-3), dataclasses.replace(sample(2e-3), epochs=(2,)))
+    )
+    before = {("quick", 10): twice, ("slow", 10): sample(4e-3), ("slow", 50): sample(9e-3)}
+    after = {place: sample(1e-3) for place in before}
+
+    found = compare_figures(run("a", before), run("b", after))
+
+    told = [(pair.label, pair.verdict.value) for pair in found.pairs]
+    assert told == [
+        ("quick at 10 (epochs 0 and 0)", "equal"),
+        ("quick at 10 (epochs 2 and 0)", "faster"),
+        ("slow at 10 (epochs 0 and 0)", "faster"),
+        ("slow at 50", "faster"),
+    ]
+    assert any("came back to a batch size" in note for note in found.notes)
+
+
+def test_runs_without_a_batch_size_in_common_are_told_both():
+    found = compare_figures(
+        run("a", {("q", 10): 1e-3, ("q", 50): 1e-3}), run("b", {("q", 100): 1e-3})
+    )
+
+    assert "no batch size in common (baseline 10, 50, new 100)" in found.sentence
