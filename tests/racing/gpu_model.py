@@ -40,10 +40,15 @@ class Device:
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """Blocks in flight and reason after each settled reading, and the highest number ever."""
+    """Blocks in flight and reason after each settled reading, and the time until then.
+
+    `seconds` have passed, and blocks that last a second would be done by then: `block_seconds`.
+    """
 
     blocks: tuple[int, ...]
     controllers: tuple[Controller, ...]
+    seconds: tuple[float, ...]
+    block_seconds: tuple[float, ...]
 
     def moves(self, since: int) -> int:
         """How often the number changed after so many decisions."""
@@ -54,6 +59,11 @@ class Course:
         """How far the numbers lie apart after so many decisions."""
         kept = self.blocks[since:]
         return max(kept) - min(kept)
+
+    @property
+    def settled(self) -> int:
+        """Number of decisions after which the numbers lie apart by at most one block."""
+        return next(since for since in range(len(self.blocks)) if self.stray(since) <= 1)
 
 
 def drive(
@@ -69,9 +79,11 @@ def drive(
     rng = np.random.default_rng(seed)
     controller = steadied(Controller(blocks=start), 0.0, steady=True)
     at_s, before, courses = 0.0, start, [controller]
+    worked, ends, works = 0.0, [0.0], [0.0]
     while len(courses) <= decisions:
         at_s += 1.0
         blocks = controller.blocks
+        worked += blocks
         since_s = controller.steady_since_s
         counts = since_s is not None and at_s - 1.0 >= since_s + 1.0
         true = device.percent(blocks) if counts else device.percent(before)  # a reading lags
@@ -87,7 +99,14 @@ def drive(
         controller = steadied(after, at_s, steady=True)
         if counts:
             courses.append(controller)
-    return Course(blocks=tuple(c.blocks for c in courses), controllers=tuple(courses))
+            ends.append(at_s)
+            works.append(worked)
+    return Course(
+        blocks=tuple(c.blocks for c in courses),
+        controllers=tuple(courses),
+        seconds=tuple(ends),
+        block_seconds=tuple(works),
+    )
 
 
 def sample(device: Device, blocks: int, percent: float | None) -> GpuSampled:

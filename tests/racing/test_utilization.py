@@ -62,6 +62,18 @@ def test_it_settles_within_twenty_decisions_and_moves_by_at_most_one_block_after
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("target", [50.0, 80.0, 95.0])
+def test_it_settles_within_twenty_blocks_of_three_seconds_and_within_twenty_seconds(shape, target):
+    # one reading covers a second: a GPU does more than 20 shorter blocks before any can tell
+    devices = [Device(percent=SHAPES[shape], noise=noise) for noise in (0.0, 1.5, 2.0)]
+
+    courses = [drive(d, target, decisions=60, seed=seed) for d in devices for seed in range(4)]
+
+    assert max(course.block_seconds[course.settled] / 3.0 for course in courses) <= 20
+    assert max(course.seconds[course.settled] for course in courses) <= 20.0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_it_ends_in_the_band_where_any_number_of_blocks_is_in_it(shape):
     percent, target = SHAPES[shape], 80.0
     inside = [n for n in range(1, 9) if abs(percent(n) - target) <= 4.0]
