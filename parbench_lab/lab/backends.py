@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -58,14 +59,9 @@ def choose_backend(
         If the job fails.
     """
     size = max(plan.sizes) if own_sizes else max(1, int(SAMPLE_SHARE * scalable.default_size))
-    case = scalable.make_case(size, np.random.default_rng(plan.seed))
-    what = f"{size:,} {scalable.unit} of {scalable.name}"
-
-    def job(spread: Map) -> object:
-        with one_blas_thread():  # as the study runs it: serial must not be parallel in secret
-            return scalable.run(case, map=spread)
-
-    serial, rounds = _in_turn(job, what)
+    what = _what(scalable, size)
+    job = _job(scalable, size, seed=plan.seed)
+    serial, rounds = _in_turn(_serially(job, what))
     dask = _dask_is_affordable(plan, _study_s(plan, size, serial), cluster)
     n_workers = min(max(plan.workers), cores)
     shared = probe_job(
@@ -94,24 +90,63 @@ def choose_backend(
     )
 
 
-def _in_turn(job: Callable[[Map], object], what: str) -> tuple[Probe, int]:
-    """Return how serial fares, and how often each of the others is to be run.
+def serial_time_s(scalable: Scalable, size: int, *, seed: int = 0) -> float:
+    """Return how long a job lasts serially, in seconds, by one run of it.
 
     Raises
     ------
     UsageError
-        If the job fails: it would do so on all of them.
+        If the job fails.
     """
+    job = _serially(_job(scalable, size, seed=seed), _what(scalable, size))
+    (serial,) = probe_job(job, backends=("serial",), rounds=1).probes
+    return serial.time_s or 0.0
+
+
+def _what(scalable: Scalable, size: int) -> str:
+    return f"{size:,} {scalable.unit} of {scalable.name}"
+
+
+def _job(scalable: Scalable, size: int, *, seed: int) -> Callable[[Map], object]:
+    """Return the job on its case, waiting for a map."""
+    with _in_one_line(_what(scalable, size)):
+        case = scalable.make_case(size, np.random.default_rng(seed))
+
+    def job(spread: Map) -> object:
+        with one_blas_thread():  # as the study runs it: serial must not be parallel in secret
+            return scalable.run(case, map=spread)
+
+    return job
+
+
+def _serially(job: Callable[[Map], object], what: str) -> Callable[[Map], object]:
+    """Return the job such that its own failure is refused: it would fail on every backend."""
+
+    def told(spread: Map) -> object:
+        with _in_one_line(what):
+            return job(spread)
+
+    return told
+
+
+@contextlib.contextmanager
+def _in_one_line(what: str) -> Iterator[None]:
+    """Refuse in one line what the user's own code raises; stands around nothing else."""
     try:
-        (serial,) = probe_job(job, backends=("serial",), rounds=1).probes
-        if serial.time_s is not None and serial.time_s >= LONG_S:
-            return serial, 1
-        (serial,) = probe_job(job, backends=("serial",), rounds=2).probes
+        yield
     except ParbenchError:
         raise
     except Exception as error:
         told = " ".join(f"{type(error).__name__}: {error}".split())
         raise UsageError(f"no backend can run {what}: {told}") from error
+
+
+def _in_turn(job: Callable[[Map], object]) -> tuple[Probe, int]:
+    """Return how serial fares, and how often each of the others is to be run."""
+    (serial,) = probe_job(job, backends=("serial",), rounds=1).probes
+    if serial.time_s is not None and serial.time_s >= LONG_S:
+        return serial, 1
+    (serial,) = probe_job(job, backends=("serial",), rounds=2).probes
     return serial, 2
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import parbench_lab as pb
 from parbench_lab.errors import UsageError
-from parbench_lab.lab.backends import choose_backend
+from parbench_lab.lab.backends import choose_backend, serial_time_s
 from parbench_lab.scaling.plan import Plan
 
 
@@ -96,6 +96,17 @@ def test_a_job_that_fails_is_refused_before_anything_is_measured():
 
     with pytest.raises(UsageError, match="no backend can run 10 items of sums: ZeroDivision"):
         choose_backend(job(run=broken), plan, own_sizes=True, cores=2)
+
+
+def test_a_case_that_cannot_be_made_is_refused_in_the_same_words():
+    def broken(size, rng):
+        raise OSError("no such file")
+
+    with pytest.raises(UsageError, match="no backend can run 10 items of sums: OSError"):
+        choose_backend(job(make_case=broken), Plan(workers=(1, 2), sizes=(10,)),
+                       own_sizes=True, cores=2)  # fmt: skip
+    with pytest.raises(UsageError, match="no backend can run 10 items of sums: OSError"):
+        serial_time_s(job(make_case=broken), 10)
 
 
 def test_a_study_says_why_it_runs_on_what_it_runs_on():
