@@ -113,11 +113,13 @@ SOURCES = {
     "peak_rss_growth_bytes": "the kernel's high-water mark, less what was resident before",
     "peak_rss_bytes": "the kernel's high-water mark of the process",
     "peak_gpu_bytes": (
-        "device memory of this process: the peak of PyTorch's allocator, and CuPy's pool where it "
-        "grew during the run; other frameworks do not tell"
+        "device memory of this process: the peak of PyTorch's allocator, CuPy's pool where it "
+        "grew during the run, and JAX's allocator where the run raised its highest peak; Numba "
+        "and other frameworks do not tell"
     ),
     "peak_gpu_growth_bytes": (
-        "the peak of PyTorch's allocator, less what it held before, and the growth of CuPy's pool"
+        "the peak of PyTorch's allocator, or a new one of JAX's, less what it held before, and "
+        "the growth of CuPy's pool"
     ),
     "gpu_energy_j": (
         "NVML's counter of the whole device (ticks every 20 to 100 ms), of runs of 1 s or more"

@@ -9,6 +9,12 @@ which has no such thing, by ``block_until_ready`` of every result.
 Nothing is imported and no CUDA context is made here. A process without these libraries pays one
 look at how many modules are loaded (0.1 microseconds). Not run on a GPU: the tests play the
 frameworks.
+
+Of device memory each tells what it knows: PyTorch's allocator its peak, CuPy's pool what it grew
+by, JAX's allocator the highest peak of its process so far (`memory_stats`; nothing sets it back,
+so only a run that raises it tells). Numba allocates through the driver and counts nothing. What
+NVML says of a process stands for none of them: it holds the CUDA context and what allocators keep
+(JAX takes three quarters of the device at once), and it is sampled, not a peak.
 """
 
 from __future__ import annotations
@@ -16,11 +22,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from parbench_lab.execution.meters import PeakMeter
 
 JAX = "jax"
+_JAX_BACKENDS = "jax._src.xla_bridge"
+"""Where JAX tells whether it uses a device yet; its public functions would make it do so."""
+
+_JAX_GPUS = frozenset({"gpu", "cuda", "rocm"})
+_Answer = TypeVar("_Answer")
 _PLAIN = frozenset({"builtins", "numpy"})
 """Modules whose objects are there when a call has returned..."""
 
@@ -80,6 +91,7 @@ class Devices:
         self._absent_at = -1
         self._held_bytes = 0.0
         self._pool_bytes: float | None = None
+        self._jax_before = (0.0, 0.0)
         self.judged_by_memory = False
         """Whether somebody is judged by memory: then CuPy's pool is emptied before every run."""
 
@@ -126,34 +138,57 @@ class Devices:
             pool = cupy.get_default_memory_pool()
             pool.free_all_blocks()
             self._pool_bytes = float(pool.total_bytes())
+        self._jax_before = self._jax_bytes() or (0.0, 0.0)
 
     def end_memory(self) -> dict[str, float]:
         """Return metric name to bytes since `begin_memory`; empty where no framework tells.
 
-        PyTorch's allocator keeps its peak. CuPy's pool never shrinks during a run, so what it
-        grew by is no less than the peak of what the run used; it tells only where it was emptied
-        before and grew. Numba and JAX tell neither.
+        Where several do, they are added up.
         """
-        used = self._in_use()
-        peak_bytes = growth_bytes = 0.0
-        if "torch" in used:
-            peak_bytes = float(used["torch"].cuda.max_memory_allocated())
-            growth_bytes = max(0.0, peak_bytes - self._held_bytes)
-        total_bytes, grown_bytes = self._pool_grown()
-        if "torch" not in used and not grown_bytes:
+        told = [took for took in (self._by_torch(), self._by_cupy(), self._by_jax()) if took]
+        if not told:
             return {}
         return {
-            "peak_gpu_bytes": peak_bytes + (total_bytes if grown_bytes else 0.0),
-            "peak_gpu_growth_bytes": growth_bytes + grown_bytes,
+            "peak_gpu_bytes": sum(peak_bytes for peak_bytes, _ in told),
+            "peak_gpu_growth_bytes": sum(growth_bytes for _, growth_bytes in told),
         }
 
-    def _pool_grown(self) -> tuple[float, float]:
-        """Return what CuPy's pool holds and by what it grew, in bytes; (0, 0) if not watched."""
+    def _by_torch(self) -> tuple[float, float] | None:
+        """Return the peak of PyTorch's allocator and how far it lies above what was held."""
+        torch = self._in_use().get("torch")
+        if torch is None:
+            return None
+        peak_bytes = float(torch.cuda.max_memory_allocated())
+        return peak_bytes, max(0.0, peak_bytes - self._held_bytes)
+
+    def _by_cupy(self) -> tuple[float, float] | None:
+        """Return what CuPy's pool holds and what it grew by; None unless emptied before and grown.
+
+        It never shrinks during a run, so that is no less than the peak of what the run used.
+        """
         cupy = self._in_use().get("cupy")
         if cupy is None or self._pool_bytes is None:
-            return 0.0, 0.0
+            return None
         total_bytes = float(cupy.get_default_memory_pool().total_bytes())
-        return total_bytes, max(0.0, total_bytes - self._pool_bytes)
+        grown_bytes = total_bytes - self._pool_bytes
+        return (total_bytes, grown_bytes) if grown_bytes > 0 else None
+
+    def _by_jax(self) -> tuple[float, float] | None:
+        """Return the peak of JAX's allocator and how far above what was held, if it is a new one.
+
+        A run that stays below an earlier one's peak is not measured: how far is not known.
+        """
+        found, (held_bytes, before_bytes) = self._jax_bytes(), self._jax_before
+        if found is None or found[1] <= before_bytes:
+            return None
+        return found[1], max(0.0, found[1] - held_bytes)
+
+    def _jax_bytes(self) -> tuple[float, float] | None:
+        """Return what JAX holds on GPUs, and the most it ever did; None if it does not tell."""
+        jax, backends = self._modules.get(JAX), self._modules.get(_JAX_BACKENDS)
+        if jax is None or backends is None:
+            return None
+        return _answer(partial(_jax_in_use, jax, backends))
 
     def _in_use(self) -> Mapping[str, Any]:
         """Return the frameworks with a CUDA context here; one that has it keeps it."""
@@ -165,7 +200,7 @@ class Devices:
             return self._used
         for name, is_used in _USED.items():
             module = self._modules.get(name)
-            if module is not None and name not in self._used and _says_yes(is_used, module):
+            if module is not None and name not in self._used and _answer(partial(is_used, module)):
                 self._used[name] = module
         return self._used
 
@@ -213,9 +248,21 @@ def _waited(block: Callable[[Any], Any], result: Any) -> Any:
     return result
 
 
-def _says_yes(question: Callable[[Any], bool], module: Any) -> bool:
-    """Return the answer; a library that is half imported, or finds no driver, says no."""
+def _jax_in_use(jax: Any, backends: Any) -> tuple[float, float] | None:
+    """Return bytes in use and their highest number so far, over the GPUs that JAX uses."""
+    if not backends.backends_are_initialized():
+        return None
+    gpus = [device for device in jax.local_devices() if device.platform in _JAX_GPUS]
+    found = [device.memory_stats() for device in gpus]
+    if not found:
+        return None
+    held_bytes = sum(float(stats["bytes_in_use"]) for stats in found)
+    return held_bytes, sum(float(stats["peak_bytes_in_use"]) for stats in found)
+
+
+def _answer(question: Callable[[], _Answer]) -> _Answer | None:
+    """Return the answer; None of a library that is half imported, or finds no driver."""
     try:
-        return question(module)
+        return question()
     except Exception:  # noqa: BLE001 - each has exceptions of its own for "no driver"
-        return False
+        return None

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from parbench_lab.core.measurement import Outcome
+from parbench_lab.core.metric import SOURCES
 from parbench_lab.execution.calls import timed
 from parbench_lab.execution.devices import DevicePeak, Devices
 from parbench_lab.execution.energy import RunEnergy
@@ -112,6 +113,34 @@ def cupy(*, context):
     )
     module.get_default_memory_pool = lambda: module.pool
     return module
+
+
+class Jax:
+    """Plays JAX and its module of backends: a peak that nothing sets back."""
+
+    def __init__(self, *, platform="gpu", initialised=True, told=True):
+        self.platform = platform
+        self.initialised = initialised
+        self.told = told
+        self.looks = self.held = self.peak = 0
+
+    @property
+    def modules(self):
+        return {"jax": self, "jax._src.xla_bridge": self}
+
+    def backends_are_initialized(self):
+        return self.initialised
+
+    def local_devices(self):
+        self.looks += 1
+        return [self]
+
+    def memory_stats(self):
+        return {"bytes_in_use": self.held, "peak_bytes_in_use": self.peak} if self.told else None
+
+    def use(self, n_bytes):
+        self.held += n_bytes
+        self.peak = max(self.peak, self.held)
 
 
 # ---------------------------------------------------------------- who is waited for
@@ -337,6 +366,73 @@ def test_cupys_pool_is_left_alone_while_time_counts_and_nobody_is_judged_by_memo
     warm_up, judged = (result.measurements[0].values for result in report.results)
     assert warm_up["peak_gpu_bytes"] == 64 * MIB
     assert "peak_gpu_bytes" not in judged
+
+
+def took(jax, n_bytes):
+    """Return what is told of a run that uses so much and gives it back."""
+    meter = DevicePeak(NO_PEAK, Devices(jax.modules))
+    meter.begin(0, thorough=False)
+    jax.use(n_bytes)
+    jax.use(-n_bytes)
+    return meter.end()
+
+
+def test_memory_of_jax_is_a_new_peak_of_its_allocator_and_its_growth():
+    played = Jax()
+    played.use(3 * MIB)
+
+    assert took(played, 5 * MIB) == {"peak_gpu_bytes": 8 * MIB, "peak_gpu_growth_bytes": 5 * MIB}
+
+
+def test_a_run_of_jax_below_the_peak_of_an_earlier_one_is_not_measured():
+    played = Jax()
+
+    larger, smaller, largest = (took(played, n * MIB) for n in (64, 2, 65))
+
+    assert larger["peak_gpu_bytes"] == 64 * MIB
+    assert smaller == {}
+    assert largest["peak_gpu_bytes"] == 65 * MIB
+
+
+@pytest.mark.parametrize(
+    "played",
+    [
+        pytest.param(Jax(platform="cpu"), id="on the processor"),
+        pytest.param(Jax(told=False), id="an allocator without figures"),
+        pytest.param(Jax(initialised=False), id="imported only"),
+    ],
+)
+def test_jax_that_does_not_tell_is_not_measured(played):
+    assert took(played, MIB) == {}
+
+
+def test_a_jax_that_uses_no_device_yet_is_not_made_to_use_one():
+    played = Jax(initialised=False)
+
+    took(played, MIB)
+
+    assert played.looks == 0
+
+
+def test_memory_of_numba_is_not_measured():
+    cuda = numba_cuda(initialised=True, has_context=True)
+    meter = DevicePeak(NO_PEAK, Devices({"numba.cuda": cuda}))
+
+    meter.begin(0, thorough=True)
+
+    assert meter.end() == {}
+    assert "Numba and other frameworks do not tell" in SOURCES["peak_gpu_bytes"]
+
+
+def test_memory_of_two_frameworks_in_one_run_is_added_up():
+    torch, jax = Torch(), Jax()
+    meter = DevicePeak(NO_PEAK, Devices({"torch": torch, **jax.modules}))
+
+    meter.begin(0, thorough=False)
+    torch.allocate(2 * MIB)
+    jax.use(MIB)
+
+    assert meter.end() == {"peak_gpu_bytes": 3 * MIB, "peak_gpu_growth_bytes": 3 * MIB}
 
 
 def test_memory_of_a_gpu_is_absent_where_none_is_used():
