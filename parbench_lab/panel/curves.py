@@ -8,6 +8,7 @@ from typing import Any
 
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.core.usage import WorkerUsage
+from parbench_lab.panel.leash import Leash
 from parbench_lab.panel.live_figure import LiveFigure
 from parbench_lab.plots import evidence, ratio, sizes, throughput, usage
 from parbench_lab.plots.theme import themes
@@ -37,6 +38,7 @@ class Curves:
         self._control = control
         self.shown_size = 0
         """Batch size of the last measurement that was shown, in items."""
+        self._sliders: tuple[Any, Any] | None = None
         self.figure = LiveFigure(self._draw(), themes=themes())
 
     def _draw(self) -> Any:
@@ -66,7 +68,7 @@ class Curves:
         size (`awaited`), which then goes to a page that has nothing else to draw.
         """
         if self._outgrown():
-            self.figure.rebuild(self._draw())
+            self._rebuild()
         now_s = time.monotonic()
         if awaited is not None or now_s - self._throughput_s >= THROUGHPUT_EVERY_S:
             self._throughput_s = now_s
@@ -92,10 +94,35 @@ class Curves:
         """Move the lines of threshold and tolerance to the settings in force; from any thread."""
         settings = self._control.settings
         self.figure.set("evidence:threshold", "location", settings.elimination_threshold)
-        relative = self._control.objective.scale == "ratio"
-        self.figure.set(
-            "ratio:tolerance", "location", settings.tolerance + (1.0 if relative else 0.0)
+        self.figure.set("ratio:tolerance", "location", settings.tolerance + self._tolerated_from)
+
+    def go_with(self, threshold: Any, tolerance: Any) -> None:
+        """Let the two lines go with these sliders, a logarithmic and a linear one."""
+        self._sliders = threshold, tolerance
+        self._leash()
+
+    def _leash(self) -> None:
+        if self._sliders is None:
+            return
+        threshold, tolerance = self._sliders
+        self.figure.leash(
+            Leash(line="evidence:threshold", slider=threshold, step=threshold.step, log=True),
+            Leash(
+                line="ratio:tolerance",
+                slider=tolerance,
+                step=tolerance.step,
+                offset=self._tolerated_from,
+            ),
         )
+
+    @property
+    def _tolerated_from(self) -> float:
+        """Where a tolerance of zero is, on the axis of the plot of ratios."""
+        return 1.0 if self._control.objective.scale == "ratio" else 0.0
+
+    def _rebuild(self) -> None:
+        self._leash()
+        self.figure.rebuild(self._draw())
 
     def _outgrown(self) -> bool:
         names = tuple(candidate.name for candidate in self._control.candidates)
@@ -163,7 +190,7 @@ class Curves:
         shown = usage.drawn_figures(usage.usage_data([TimedUsage(at_s=0.0, workers=busy)]))
         # a GPU worker tells of its GPU only a moment after it joined
         if {known.worker for known in busy} - self._workers or set(shown) - set(self._drawn):
-            self.figure.rebuild(self._draw())
+            self._rebuild()
             return
         self._stream_usage(busy, board.elapsed_s)
 

@@ -58,6 +58,52 @@ function isDark() {
   return told === "false";
 }
 
+const SETTLE_MS = 1000; // a slider that moved so recently is ahead of what the kernel says
+
+/**
+ * A line that goes with a slider of the same page, and is pale until the kernel says that what the
+ * slider asks for is in force.
+ */
+function leash(rule, find, manager) {
+  const line = find(rule.line);
+  const full = line?.line_alpha; // how opaque it is by itself
+  let inForce = line?.location;
+  let moved = -Infinity;
+  let heard = -Infinity;
+  let slider = null;
+  let released = false;
+
+  const near = (a, b) =>
+    (rule.log ? Math.abs(Math.log10(a / b)) : Math.abs(a - b)) <= 0.51 * rule.step;
+  const show = (at) =>
+    line?.setv({ location: at, line_alpha: near(at, inForce) ? full : 0.4 * full });
+  const settle = () => {
+    if (!released && heard >= moved) show(inForce);
+  };
+  const onMove = () => {
+    moved = performance.now();
+    show(slider.get("value") + rule.offset);
+    setTimeout(settle, SETTLE_MS);
+  };
+  manager.get_model(rule.slider).then((found) => {
+    slider = found;
+    if (!released) slider.on("change:value", onMove);
+  });
+  return {
+    of: rule.line,
+    told: (at) => {
+      heard = performance.now();
+      inForce = at;
+      const ahead = heard - moved < SETTLE_MS && line && !near(line.location, at);
+      show(ahead ? line.location : at);
+    },
+    release: () => {
+      released = true;
+      slider?.off("change:value", onMove);
+    },
+  };
+}
+
 /** Colours of text and grid for the page's theme; keys are Bokeh types or the ends of their names. */
 function paint(doc, themes) {
   const palette = themes[isDark() ? "dark" : "light"];
@@ -94,6 +140,15 @@ function render({ model, el }) {
   let building = Promise.resolve();
   let heard = performance.now();
 
+  let leashes = [];
+
+  /** Bind lines to sliders as the figure that was just drawn has them. */
+  const bind = () => {
+    for (const { release } of leashes) release();
+    const find = (name) => doc?.get_model_by_name(name);
+    leashes = model.get("_leashes").map((rule) => leash(rule, find, model.widget_manager));
+  };
+
   const send = (kind, more = {}) => {
     try {
       model.send({ kind, view: id, ...more });
@@ -116,8 +171,9 @@ function render({ model, el }) {
       else source.data = found;
     }
     for (const [name, attribute, value] of message.attributes) {
-      const target = doc.get_model_by_name(name);
-      if (target) target.setv({ [attribute]: value });
+      const leashed = leashes.find(({ of }) => of === name && attribute === "location");
+      if (leashed) leashed.told(value);
+      else doc.get_model_by_name(name)?.setv({ [attribute]: value });
     }
     seq = message.seq;
     const applied = performance.now() - began;
@@ -140,6 +196,7 @@ function render({ model, el }) {
     views = await Bokeh.embed.embed_item(JSON.parse(message.item), place);
     doc = views.roots[0].model.document;
     paint(doc, model.get("_themes"));
+    bind();
     structure = message.structure;
     seq = message.seq;
     send("ack", { seq });
@@ -211,6 +268,7 @@ function render({ model, el }) {
     themed.disconnect();
     document.removeEventListener("visibilitychange", look);
     model.off("msg:custom", onMessage);
+    for (const { release } of leashes) release();
     if (shown) send("bye");
     views?.clear?.();
   };

@@ -25,6 +25,7 @@ from bokeh.document import Document
 from bokeh.embed import json_item
 from bokeh.models import ColumnDataSource
 
+from parbench_lab.panel.leash import Leash
 from parbench_lab.panel.live_message import Operation, bokehjs, packed
 from parbench_lab.panel.live_queue import Queue, View, group_of
 
@@ -68,6 +69,7 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
     _esm = Path(str(resources.files("parbench_lab.panel") / "live_figure.js"))
     _version = traitlets.Unicode(bokeh.__version__).tag(sync=True)
     _themes = traitlets.Dict().tag(sync=True)
+    _leashes = traitlets.List().tag(sync=True)
 
     def __init__(
         self,
@@ -174,6 +176,10 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
             if self._views:
                 self._queue.attributes[model, attribute] = value
                 self._wake.notify_all()
+
+    def leash(self, *leashes: Leash) -> None:
+        """Let these lines, and no others, go with sliders, from the next drawing on."""
+        self._leashes = [leash.as_json() for leash in leashes]
 
     def rebuild(self, root: Any) -> None:
         """Show another figure or layout from now on, in every view."""

@@ -72,6 +72,8 @@ class RacePanel:
         self.log = RaceLog()
         self.message = widgets.HTML()
         self._make_controls()
+        shown = self.controls.controls
+        self.curves.go_with(shown["elimination_threshold"], shown["tolerance"])
         self.widget = self._lay_out()
         self._tick()
         self._heart = Heartbeat(self._beat, self._pace_s)
