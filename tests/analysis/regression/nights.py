@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from parbench_lab.analysis.regression.detector import STAKES, bet, score, wanted_run_length
+from parbench_lab.core.metric import WALL_TIME_S, Metric
 
 BLOCKS_PER_BET = 10
 
@@ -45,9 +47,10 @@ def seeing_bet(sums, scores):
 
 @dataclass(slots=True, kw_only=True)
 class Watches:
-    """Many watches side by side; `observe` takes them through one night."""
+    """Many watches side by side, of a metric on a ratio scale; `observe` is one night."""
 
     n_watches: int
+    metric: Metric = WALL_TIME_S
     rng: np.random.Generator
     night: Night = field(default_factory=Night)
     rule: Rule = field(default_factory=Rule)
@@ -56,7 +59,7 @@ class Watches:
     def observe(self, shift: np.ndarray | float) -> dict[str, np.ndarray]:
         """Return, for worse and better, the largest evidence of the night in every series.
 
-        `shift` is the log ratio of new to baseline, per series.
+        `shift` is the log ratio of new to baseline, per series: of the metric's values.
         """
         shape = (self.n_watches, self.night.n_series)
         peaks = {name: np.zeros(shape) for name in ("worse", "better")}
@@ -75,12 +78,13 @@ class Watches:
     def _round(self, shape, shift):
         """Return costs of one pair of processes: lognormal calls, layouts, a drifting machine."""
         night, rng = self.night, self.rng
+        way = self.metric.cost(math.e)  # a cost is this times the value's logarithm
         hour = rng.normal(0, night.drift_sd, (*shape, BLOCKS_PER_BET)).cumsum(axis=-1)
         sides = []
         for moved in (np.asarray(shift), np.zeros(())):
             layout = rng.normal(0, night.process_sd, shape) + moved
             calls = rng.normal(0, night.call_sd, (*shape, BLOCKS_PER_BET))
-            sides.append(hour + layout[..., None] + calls)
+            sides.append(way * (hour + layout[..., None] + calls))
         return sides
 
 
