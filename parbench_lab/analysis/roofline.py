@@ -22,7 +22,7 @@ class Attained:
         Of what one core (or `cores` of them) can do; above 1 where the roof was measured on a
         busier machine.
     intensity_flops_per_byte
-        Arithmetic for each byte that is moved.
+        Arithmetic for each byte that is moved; 0 where it was not counted.
     roof_flops_per_s
         The lower of the two roofs at that intensity.
     """
@@ -47,6 +47,7 @@ def attained(
     wall_time_s: float,
     flop_count: float,
     moved_bytes: float,
+    single_flop_count: float = 0.0,
     all_cores: bool = False,
 ) -> Attained:
     """Return what a call attains under the roofs.
@@ -59,13 +60,15 @@ def attained(
         Of one call.
     flop_count, moved_bytes
         What a call must do at least: operations in double precision, and bytes read and written.
+    single_flop_count
+        Operations in single precision, beside those in double.
     all_cores
         Whether it uses all cores rather than one.
 
     Raises
     ------
     ValueError
-        If a number is not positive.
+        If a number is not positive, or the roof in single precision is wanted and not measured.
 
     References
     ----------
@@ -75,21 +78,38 @@ def attained(
     for name, number in (("wall_time_s", wall_time_s), ("moved_bytes", moved_bytes)):
         if not number > 0:
             raise ValueError(f"{name} must be positive but got {number}")
-    if not flop_count >= 0:
-        raise ValueError(f"flop_count must be 0 or more but got {flop_count}")
-    peak = roofline.all_cores_flops_per_s if all_cores else roofline.one_core_flops_per_s
-    intensity = flop_count / moved_bytes
-    flops_per_s, bytes_per_s = flop_count / wall_time_s, moved_bytes / wall_time_s
+    for name, n in (("flop_count", flop_count), ("single_flop_count", single_flop_count)):
+        if not n >= 0:
+            raise ValueError(f"{name} must be 0 or more but got {n}")
+    n_flops = flop_count + single_flop_count
+    at_the_peak_s = _shortest_s(roofline, flop_count, single_flop_count, all_cores=all_cores)
+    intensity = n_flops / moved_bytes
+    flops_per_s, bytes_per_s = n_flops / wall_time_s, moved_bytes / wall_time_s
     level, stream = _level(roofline, moved_bytes, bytes_per_s, all_cores=all_cores)
     return Attained(
         flops_per_s=flops_per_s,
         bytes_per_s=bytes_per_s,
         level=level.level,
-        compute_share=flops_per_s / peak,
+        compute_share=at_the_peak_s / wall_time_s,
         bandwidth_share=bytes_per_s / stream,
         intensity_flops_per_byte=intensity,
-        roof_flops_per_s=min(peak, intensity * stream),
+        roof_flops_per_s=min(n_flops / at_the_peak_s, intensity * stream) if n_flops else 0.0,
     )
+
+
+def _shortest_s(
+    roofline: Roofline, flop_count: float, single_flop_count: float, *, all_cores: bool
+) -> float:
+    """Return how long the arithmetic takes at the peaks of both precisions."""
+    if all_cores:
+        double, single = roofline.all_cores_flops_per_s, roofline.all_cores_single_flops_per_s
+    else:
+        double, single = roofline.one_core_flops_per_s, roofline.one_core_single_flops_per_s
+    if not single_flop_count:
+        return flop_count / double
+    if single is None:
+        raise ValueError("the roof in single precision was not measured")
+    return flop_count / double + single_flop_count / single
 
 
 ABOVE_THE_ROOF = 1.1

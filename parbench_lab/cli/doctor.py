@@ -221,6 +221,9 @@ def roof_lines(roofs: Roofline) -> list[str]:
     """Return the roofs as lines for a person."""
     one, both = roofs.one_core_flops_per_s, roofs.all_cores_flops_per_s
     rows = [("arithmetic", _rates(one, both, "flop/s", roofs.cores))]
+    single, singles = roofs.one_core_single_flops_per_s, roofs.all_cores_single_flops_per_s
+    if single is not None and singles is not None:
+        rows.append(("single precision", _rates(single, singles, "flop/s", roofs.cores)))
     for level in roofs.bandwidths:
         one, both = level.one_core_bytes_per_s, level.all_cores_bytes_per_s
         size = memory(level.working_set_bytes)

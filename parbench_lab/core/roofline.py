@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,8 @@ class Roofline:
         Of one operation on an array of a single number.
     task_overhead_s
         Of one task that does nothing, sent to a worker process and back; None: not measured.
+    one_core_single_flops_per_s, all_cores_single_flops_per_s
+        As above in single precision; None: not measured (a roofline of an earlier version).
 
     Raises
     ------
@@ -75,6 +77,8 @@ class Roofline:
     call_overhead_s: float
     array_call_overhead_s: float
     task_overhead_s: float | None = None
+    one_core_single_flops_per_s: float | None = None
+    all_cores_single_flops_per_s: float | None = None
 
     def __post_init__(self) -> None:
         _refuse_nonpositive(
@@ -84,6 +88,7 @@ class Roofline:
                 "array_call_overhead_s",
             ),
         )  # fmt: skip
+        _refuse_nonpositive(self, [name for name in _SINGLE if getattr(self, name) is not None])
         if not self.bandwidths:
             raise ValueError("a roofline needs the bandwidth of one level at least")
 
@@ -119,7 +124,7 @@ class Roofline:
             If something is missing or is no number.
         """
         try:
-            optional = document.get("task_overhead_s")
+            optional = {name: document.get(name) for name in ("task_overhead_s", *_SINGLE)}
             return cls(
                 cores=int(document["cores"]),
                 bandwidths=tuple(
@@ -132,7 +137,7 @@ class Roofline:
                     for one in document["bandwidths"]
                 ),
                 **{name: float(document[name]) for name in _FLOATS},
-                task_overhead_s=None if optional is None else float(optional),
+                **{name: float(value) for name, value in optional.items() if value is not None},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(
@@ -146,7 +151,10 @@ _FLOATS = (
 )  # fmt: skip
 
 
-def _refuse_nonpositive(value: Any, names: tuple[str, ...]) -> None:
+_SINGLE = ("one_core_single_flops_per_s", "all_cores_single_flops_per_s")
+
+
+def _refuse_nonpositive(value: Any, names: Sequence[str]) -> None:
     for name in names:
         number = getattr(value, name)
         if not (number > 0 and math.isfinite(number)):

@@ -39,7 +39,7 @@ def measure_roofline(
     seconds_each: float = 0.12,
     clock_ns: Callable[[], int] = time.perf_counter_ns,
 ) -> Roofline:
-    """Return what this machine attains now; takes some twelve times `seconds_each`, and more.
+    """Return what this machine attains now; takes some 14 times `seconds_each`, and more.
 
     Every figure is the best of its repeats: what disturbs can only slow down.
 
@@ -69,11 +69,14 @@ def measure_roofline(
                 all_cores_bytes_per_s=together,
             )
         )
-    one, together = _one_and_all(lambda n: _product(n, seconds_each, clock_ns), n_cores)
+    one, together = _products(n_cores, seconds_each, clock_ns, np.float64)
+    one_single, together_single = _products(n_cores, seconds_each, clock_ns, np.float32)
     return Roofline(
         cores=n_cores,
         one_core_flops_per_s=one,
         all_cores_flops_per_s=together,
+        one_core_single_flops_per_s=one_single,
+        all_cores_single_flops_per_s=together_single,
         bandwidths=tuple(bandwidths),
         call_overhead_s=_overhead(_nothing, clock_ns),
         array_call_overhead_s=_overhead(_array_call(), clock_ns),
@@ -119,11 +122,20 @@ def _one_and_all(rate: Callable[[int], float], n_cores: int) -> tuple[float, flo
     return one, max(one, rate(n_cores)) if n_cores > 1 else one
 
 
-def _product(n_threads: int, seconds: float, clock_ns: Callable[[], int]) -> float:
+def _products(
+    n_cores: int, seconds: float, clock_ns: Callable[[], int], dtype: type[np.floating[Any]]
+) -> tuple[float, float]:
+    """Return operations per second of one core and of all, in one precision."""
+    return _one_and_all(lambda n: _product(n, seconds, clock_ns, dtype), n_cores)
+
+
+def _product(
+    n_threads: int, seconds: float, clock_ns: Callable[[], int], dtype: type[np.floating[Any]]
+) -> float:
     import threadpoolctl  # noqa: PLC0415 - looks at the loaded libraries
 
     rng = np.random.default_rng(0)
-    a, b = rng.random((MATRIX_SIDE, MATRIX_SIDE)), rng.random((MATRIX_SIDE, MATRIX_SIDE))
+    a, b = (rng.random((MATRIX_SIDE, MATRIX_SIDE)).astype(dtype) for _ in range(2))
     out = np.empty_like(a)
     with threadpoolctl.threadpool_limits(limits=n_threads, user_api="blas"):
         best_s = min(_laps_s(lambda: np.matmul(a, b, out=out), seconds, clock_ns))

@@ -110,6 +110,7 @@ def run_figures(store: RunStore, run_id: str) -> RunFigures:
         roofline=latest_roofline(store, machine),
         other_times_s=_other_times(store, header.name, summary),
         case_settings=_case_settings(header.document),
+        on_gpu=_on_gpu(header.document),
     )
 
 
@@ -122,11 +123,22 @@ def _case_settings(document: Mapping[str, Any]) -> dict[str, str]:
     settings = document.get("settings")
     known = settings if isinstance(settings, Mapping) else {}
     found = {name: str(known[name]) for name in CASE_SETTINGS if name in known}
-    for candidate in document.get("candidates") or ():
-        if isinstance(candidate, Mapping) and "name" in candidate and "parameters" in candidate:
+    for candidate in _described(document):
+        if "parameters" in candidate:
             parameters = json.dumps(candidate["parameters"], sort_keys=True, default=str)
             found[f"parameters of {candidate['name']}"] = parameters
     return found
+
+
+def _on_gpu(document: Mapping[str, Any]) -> frozenset[str]:
+    """Return who asked for a GPU when the race began."""
+    asked = (one for one in _described(document) if "GPU" in (one.get("resources") or ()))
+    return frozenset(str(one["name"]) for one in asked)
+
+
+def _described(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    given = document.get("candidates") or ()
+    return [one for one in given if isinstance(one, Mapping) and "name" in one]
 
 
 def _other_times(

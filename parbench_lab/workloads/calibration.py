@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parbench_lab.core.candidate import Candidate
-from parbench_lab.core.metric import Metric
 from parbench_lab.core.series import Mode
 from parbench_lab.workloads.agreement import read_only, require_close
+from parbench_lab.workloads.least_work import FLOP_COUNT, MOVED_BYTES
 from parbench_lab.workloads.members import members
 
 Floats = NDArray[np.float64]
@@ -25,8 +25,6 @@ Floats = NDArray[np.float64]
 VERSION = 1
 TRIADS_PER_ITEM = 10
 """Numbers in each array of the triad for each item: more than a core's own caches by default."""
-FLOP_COUNT = Metric(name="flop_count", unit="1", floor=1.0)
-MOVED_BYTES = Metric(name="moved_bytes", unit="B", floor=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

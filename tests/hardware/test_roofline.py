@@ -45,6 +45,7 @@ def test_rates_follow_from_the_clock():
 
     assert found.one_core_flops_per_s == pytest.approx(2 * roofline.MATRIX_SIDE**3 / 1e-3)
     assert found.all_cores_flops_per_s == found.one_core_flops_per_s
+    assert found.one_core_single_flops_per_s == found.one_core_flops_per_s  # a clock that ticks
     assert [one.level for one in found.bandwidths] == ["L2", MEMORY]
     assert all(one.one_core_bytes_per_s > 0 for one in found.bandwidths)
 
@@ -54,4 +55,5 @@ def test_all_cores_do_what_one_does_at_least():
 
     assert found.all_cores_flops_per_s >= found.one_core_flops_per_s
     assert all(one.all_cores_bytes_per_s >= one.one_core_bytes_per_s for one in found.bandwidths)
+    assert found.all_cores_single_flops_per_s >= found.one_core_single_flops_per_s > 0
     assert found.call_overhead_s > 0

@@ -144,6 +144,25 @@ def test_what_two_runs_set_differently_is_said(store):
     assert not any("min_time_s" in note or "tolerance" in note for note in notes)
 
 
+def test_who_asked_for_a_gpu_is_not_read_against_the_roofs_of_the_processor(store):
+    keep_roofline(store, ROOFS, HERE)
+    about = {"candidates": [{"name": "cuda", "resources": {"GPU": 1}}, {"name": "numpy"}]}
+    work, rng = {"flop_count": 8e5, "moved_bytes": 1e3}, np.random.default_rng(0)
+    rows = [
+        row(rng, name, 1e-4, block=block, size=1000, slot=slot)
+        for block in range(20)
+        for slot, name in enumerate(["cuda", "numpy"])
+    ]
+    worked = tuple(replace(one, values={**one.values, **work}) for one in rows)
+    for day, name in enumerate(["before", "worked"], 1):
+        keep(store, name, worked, HERE, day=day, **about)
+
+    pairs = pb.compare("before", "worked", store=store).pairs
+
+    limits = {pair.candidate: pair.bottleneck.limit.value for pair in pairs}
+    assert limits == {"cuda": "not shown", "numpy": "compute"}
+
+
 def test_an_unknown_metric_is_refused_with_the_known_ones(store):
     for day, name in enumerate(["first", "second"], 1):
         stored(store, name, {"quick": 1e-3}, day=day)

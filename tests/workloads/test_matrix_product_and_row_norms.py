@@ -71,6 +71,23 @@ def test_every_candidate_is_right_at_any_size(name, size, seed):
         job.check(case, candidate.resolve()(case))
 
 
+@pytest.mark.parametrize(
+    ("name", "n_flops", "n_numbers"),
+    [
+        ("matrix_product", 2 * 40 * 512 * 512, 40 * 512 + 512 * 512 + 40 * 512),
+        ("row_norms", 2 * 40 * 512, 40 * 512 + 40),
+    ],
+)
+def test_the_check_tells_the_operations_and_the_least_traffic(name, n_flops, n_numbers):
+    job = workload_by_name(name)
+    case = case_of(job)
+
+    told = [job.check(case, c.resolve()(case)) for c in candidates_of(job)]
+
+    # of the job, not of the candidate: it is the same for all
+    assert all(one == {"single_flop_count": n_flops, "moved_bytes": 4 * n_numbers} for one in told)
+
+
 @pytest.mark.parametrize("name", JOBS)
 def test_four_candidates_need_nothing_that_is_optional(name):
     assert len(candidates_of(workload_by_name(name))) >= 4

@@ -14,6 +14,7 @@ from parbench_lab.core.wording import amount, duration, memory, percent
 
 SHOWN_FROM = 0.5
 """A limit is named where it accounts for half of the time at least."""
+NO_TRANSFER = "transfer is not measured here"
 FULL_MEMORY = 0.8
 WORST_FIT = 0.25
 FEWEST_SIZES = 3
@@ -64,14 +65,17 @@ class Profile:
         Median processor time of a call, of all its threads; None where not measured.
     peak_rss_bytes
         Of the process.
-    flop_count, moved_bytes
-        Of a call, where the workload's check returns metrics of these names.
+    flop_count, single_flop_count, moved_bytes
+        What a call must do at least, where the workload's check returns metrics of these names:
+        operations in double and in single precision, and bytes read and written.
     faults
         Outcome to how often it came.
     times_s
         Size to the median time of a call, of all sizes that were measured.
     memory_bytes
         Main memory of the machine.
+    on_gpu
+        Whether it works on a GPU, whose roofs are not measured.
     """
 
     size: int
@@ -83,14 +87,24 @@ class Profile:
     faults: Mapping[str, int] = field(default_factory=dict)
     times_s: Mapping[int, float] = field(default_factory=dict)
     memory_bytes: int | None = None
+    single_flop_count: float | None = None
+    on_gpu: bool = False
+
+    @property
+    def work_is_known(self) -> bool:
+        """Whether the check of its workload tells what a call must do at least."""
+        counted = self.flop_count is not None or self.single_flop_count is not None
+        return bool(self.moved_bytes) and counted
 
 
 def bottleneck(profile: Profile, roofline: Roofline | None = None) -> Bottleneck:
     """Return what limits a candidate most, of what the figures show.
 
     Shown are: memory that ran out (or is four fifths full), a roof that is used by half, a fixed
-    cost that is half of a call's time (a line through the times over at least three sizes, or a
-    call that does nothing), and a processor that rests half of the time.
+    cost that is half of a call's time (a line through the times over at least three sizes, a
+    call that does nothing, or one array operation where the roofs are far above), and a processor
+    that rests half of the time. What a transfer takes is not measured: a call is timed where its
+    data are, so the way to a worker is not in its time, and a copy to a GPU is not told apart.
 
     Parameters
     ----------
@@ -141,15 +155,25 @@ def fixed_cost(times_s: Mapping[int, float]) -> float | None:
 
 def roof_of(profile: Profile, roofline: Roofline | None) -> Attained | None:
     """Return what a candidate attains under the roofs, None where its work is not known."""
-    if roofline is None or not profile.moved_bytes or profile.flop_count is None:
+    if roofline is None or profile.on_gpu or not profile.moved_bytes:
+        return None
+    if not profile.work_is_known or _lacks_single(profile, roofline):
         return None
     threads = (profile.cpu_time_s or 0.0) / profile.wall_time_s
     return attained(
         roofline,
         wall_time_s=profile.wall_time_s,
-        flop_count=profile.flop_count,
+        flop_count=profile.flop_count or 0.0,
+        single_flop_count=profile.single_flop_count or 0.0,
         moved_bytes=profile.moved_bytes,
         all_cores=threads > 1.5,
+    )
+
+
+def _lacks_single(profile: Profile, roofline: Roofline) -> bool:
+    return bool(profile.single_flop_count) and None in (
+        roofline.one_core_single_flops_per_s,
+        roofline.all_cores_single_flops_per_s,
     )
 
 
@@ -171,13 +195,27 @@ def _shown(profile: Profile, roofline: Roofline | None) -> Iterator[Bottleneck]:
             limit=Limit.TRANSFER,
             share=max(0.0, 1.0 - busy),
             evidence=f"the processor works in {percent(min(busy, 1.0))} of the time: the rest is "
-            "waiting for data, a disk, a lock or another process",
+            f"waiting for {_waits_for(profile)}; {NO_TRANSFER}",
         )
+
+
+def _waits_for(profile: Profile) -> str:
+    return "the GPU" if profile.on_gpu else "data, a disk, a lock or another process"
 
 
 def _calls(profile: Profile, roofline: Roofline | None) -> Iterator[Bottleneck]:
     if roofline is None:
         return
+    found = roof_of(profile, roofline)
+    if found is not None and found.share < SHOWN_FROM:
+        array_s = roofline.array_call_overhead_s
+        yield Bottleneck(
+            limit=Limit.OVERHEAD,
+            share=min(1.0, array_s / profile.wall_time_s),
+            evidence=f"a call takes {duration(profile.wall_time_s)}, one operation on an array of "
+            f"a single number {duration(array_s)} here, and its work uses "
+            f"{percent(found.share)} of the nearer roof",
+        )
     empty_s = roofline.call_overhead_s
     yield Bottleneck(
         limit=Limit.OVERHEAD,
@@ -225,14 +263,18 @@ def _roofs(found: Attained | None) -> Iterator[Bottleneck]:
 
 def _what_is_missing(profile: Profile, roofline: Roofline | None) -> str:
     lacking = []
-    if roofline is None:
+    if profile.on_gpu:
+        lacking.append("the roofs of a GPU, which are not measured")
+    elif roofline is None:
         lacking.append("the roofs of its machine (parbench doctor there)")
-    if not profile.moved_bytes or profile.flop_count is None:
+    elif _lacks_single(profile, roofline):
+        lacking.append("its machine's roof in single precision (parbench doctor there again)")
+    if not profile.work_is_known and not profile.on_gpu:
         lacking.append(
             "its work: let the workload's check return the metrics flop_count and moved_bytes"
         )
     if len(profile.times_s) < FEWEST_SIZES:
         lacking.append(f"times at {FEWEST_SIZES} batch sizes or more")
     if not lacking:
-        return "no limit accounts for half of its time"
-    return f"the figures show none; wanted: {'; '.join(lacking)}"
+        return f"no limit accounts for half of its time; {NO_TRANSFER}"
+    return f"the figures show none; wanted: {'; '.join(lacking)}; {NO_TRANSFER}"

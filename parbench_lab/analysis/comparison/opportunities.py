@@ -103,10 +103,15 @@ def of_profile(
             candidate=candidate,
             size=profile.size,
             gain=1 - roof.share,
-            evidence=f"it attains {percent(roof.share)} of it, with "
-            f"{roof.intensity_flops_per_byte:.2g} operations for each byte",
+            evidence=f"it attains {percent(roof.share)} of it{_intensity(roof)}",
             at_most=True,
         )
+
+
+def _intensity(roof: Attained) -> str:
+    if not roof.intensity_flops_per_byte:
+        return ""
+    return f", with {roof.intensity_flops_per_byte:.2g} operations for each byte"
 
 
 def _roof_name(roof: Attained) -> str:

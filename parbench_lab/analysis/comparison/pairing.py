@@ -255,10 +255,12 @@ def profile_of(run: RunFigures, place: Place) -> Profile | None:
         cpu_time_s=_median(sample, "cpu_time_s"),
         peak_rss_bytes=_median(sample, "peak_rss_bytes"),
         flop_count=_median(sample, "flop_count"),
+        single_flop_count=_median(sample, "single_flop_count"),
         moved_bytes=_median(sample, "moved_bytes"),
         faults=sample.faults,
         times_s={size: seconds for size, seconds in times.items() if seconds},
         memory_bytes=None if run.machine is None else run.machine.memory_bytes,
+        on_gpu=place[0] in run.on_gpu or bool(_median(sample, "peak_gpu_growth_bytes")),
     )
 
 

@@ -42,6 +42,8 @@ class RunFigures:
         The newest of its machine, None where there is none.
     other_times_s
         Median times of a call that runs of the same commit, machine and mode had at other sizes.
+    on_gpu
+        Names of the candidates that asked for a GPU.
     case_settings
         Name to value of what a case or its measuring was set to, as far as it changes the time.
     """
@@ -58,6 +60,7 @@ class RunFigures:
     roofline: Roofline | None = None
     other_times_s: Mapping[Place, float] = field(default_factory=dict)
     case_settings: Mapping[str, str] = field(default_factory=dict)
+    on_gpu: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

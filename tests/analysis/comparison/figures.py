@@ -48,6 +48,8 @@ ROOFS = Roofline(
     ),
     call_overhead_s=5e-8,
     array_call_overhead_s=4e-7,
+    one_core_single_flops_per_s=2e10,
+    all_cores_single_flops_per_s=4e10,
 )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from parbench_lab.analysis.comparison.bottleneck import Limit, Profile, bottleneck, fixed_cost
@@ -12,6 +13,7 @@ from parbench_lab.analysis.roofline import attained
 from parbench_lab.core.roofline import Roofline
 from parbench_lab.errors import UsageError
 from parbench_lab.racing.result import jsonable
+from parbench_lab.workloads.registry import candidates_of, workload_by_name
 from tests.analysis.comparison.figures import HERE, ROOFS, THERE, run, sample
 
 BUSY = Profile(size=1000, wall_time_s=0.01, cpu_time_s=0.01, memory_bytes=HERE.memory_bytes)
@@ -40,6 +42,31 @@ BUSY = Profile(size=1000, wall_time_s=0.01, cpu_time_s=0.01, memory_bytes=HERE.m
             "launch or scheduling overhead",
             id="hardly more than a call",
         ),
+        pytest.param(
+            replace(BUSY, single_flop_count=1.6e8, moved_bytes=1e6),
+            "compute",
+            id="at the peak of single precision",
+        ),
+        pytest.param(
+            replace(BUSY, flop_count=4e7, single_flop_count=8e7, moved_bytes=1e6),
+            "compute",
+            id="at the peak of both together",
+        ),
+        pytest.param(
+            replace(BUSY, single_flop_count=8e7, moved_bytes=1e6),
+            "not shown",
+            id="the peak of double precision is none in single",
+        ),
+        pytest.param(
+            replace(BUSY, wall_time_s=7e-7, cpu_time_s=7e-7, flop_count=10, moved_bytes=80),
+            "launch or scheduling overhead",
+            id="hardly more than one array operation",
+        ),
+        pytest.param(
+            replace(BUSY, on_gpu=True, flop_count=9e9, moved_bytes=1e6),
+            "not shown",
+            id="a GPU is under other roofs",
+        ),
         pytest.param(replace(BUSY, cpu_time_s=0.001), "transfer or waiting", id="it waits"),
         pytest.param(replace(BUSY, flop_count=1e6, moved_bytes=1e6), "not shown", id="none"),
     ],
@@ -52,8 +79,29 @@ def test_where_nothing_is_shown_it_says_what_is_missing():
     found = bottleneck(BUSY)
 
     assert found.share is None
-    for word in ("parbench doctor", "flop_count", "3 batch sizes"):
+    for word in (
+        "parbench doctor",
+        "flop_count",
+        "3 batch sizes",
+        "transfer is not measured here",
+    ):
         assert word in found.evidence
+
+
+def test_roofs_of_an_earlier_version_are_asked_for_again():
+    old = replace(ROOFS, one_core_single_flops_per_s=None, all_cores_single_flops_per_s=None)
+    profile = replace(BUSY, single_flop_count=1.6e8, moved_bytes=1e6)
+
+    found = bottleneck(profile, old)
+
+    assert found.limit is Limit.NOT_SHOWN
+    assert "roof in single precision (parbench doctor there again)" in found.evidence
+
+
+def test_who_waits_for_a_gpu_is_told_so_and_a_transfer_is_not_claimed():
+    found = bottleneck(replace(BUSY, cpu_time_s=0.001, on_gpu=True), ROOFS)
+
+    assert "the rest is waiting for the GPU; transfer is not measured here" in found.evidence
 
 
 def test_a_rate_above_a_level_comes_from_a_nearer_one():
@@ -85,6 +133,9 @@ def test_times_that_do_not_tell_have_no_fixed_cost(times_s):
 
 def test_a_roofline_survives_json_and_refuses_nonsense():
     assert Roofline.from_json(jsonable(ROOFS)) == ROOFS
+    old = jsonable(ROOFS)
+    del old["one_core_single_flops_per_s"], old["all_cores_single_flops_per_s"]
+    assert Roofline.from_json(old).one_core_single_flops_per_s is None
     with pytest.raises(UsageError, match="measure it again with parbench doctor"):
         Roofline.from_json({"cores": 2})
     with pytest.raises(ValueError, match="must be positive"):
@@ -139,6 +190,30 @@ def test_kernels_of_the_calibration_are_no_rivals():
     sides = [run(name, {"a": 1e-3, "b": 4e-3}, workload="calibration") for name in "xy"]
 
     assert not compare_figures(*sides).opportunities
+
+
+@pytest.mark.parametrize(
+    ("name", "times_the_roof", "limit"),
+    [
+        pytest.param("matrix_product", 1.25, "compute", id="near the peak"),
+        pytest.param("matrix_product", 3, "not shown", id="far below the peak"),
+        pytest.param("row_norms", 1.25, "memory bandwidth", id="near the stream"),
+        pytest.param("row_norms", 3, "not shown", id="far from the stream"),
+    ],
+)
+def test_built_in_workloads_are_read_against_the_roofs_by_what_their_checks_return(
+    name, times_the_roof, limit
+):
+    job = workload_by_name(name)
+    case = job.make_case(1000, np.random.default_rng(0))
+    work = job.check(case, candidates_of(job)[0].resolve()(case))
+    at_the_roof_s = {"matrix_product": 2 * 1000 * 512**2 / 2e10, "row_norms": 2_052_000 / 1e10}
+    seconds = times_the_roof * at_the_roof_s[name]
+    done = {"numpy": sample(seconds, cpu_time_s=seconds, **work)}
+
+    (pair,) = compare_figures(run("a", done), run("b", done, roofline=ROOFS)).pairs
+
+    assert pair.bottleneck.limit.value == limit
 
 
 def test_the_work_that_a_check_returns_is_read_against_the_roofs():
