@@ -18,7 +18,7 @@ from parbench_lab.errors import ParbenchError
 from parbench_lab.panel.building import close_tree, refused, verb_button
 from parbench_lab.panel.controls import Controls
 from parbench_lab.panel.curves import ALONE_S, Curves
-from parbench_lab.panel.heartbeat import Act, Heartbeat
+from parbench_lab.panel.heartbeat import Act, Heartbeat, survive
 from parbench_lab.panel.presenter import board_state, code_of, table_as_csv
 from parbench_lab.panel.race_board import RaceBoard
 from parbench_lab.panel.race_log import RaceLog
@@ -324,12 +324,16 @@ class RacePanel:
             return
         heart.close()
         if self.stills.wanted:
-            self._write_stills()
+            survive(self._write_stills)
         self.curves.figure.close()
         close_tree(self.widget)
 
     def _write_stills(self) -> None:
-        self.stills.write(still_html(self._state(self._control.scoreboard)), repr(self))
+        """Show the table now; plots take a second or two to make, and so wait for the end."""
+        state = self._state(self._control.scoreboard)
+        self.stills.write(still_html(state), repr(self))
+        if state["phase"] == "ended":
+            self.stills.write(self.page().still(), repr(self), whole=True)
 
     def _ipython_display_(self) -> None:
         """Show the panel, and beside it a still picture for whoever opens the notebook later."""
@@ -339,7 +343,8 @@ class RacePanel:
         if self._headless:
             display({"text/html": markup, "text/plain": repr(self)}, raw=True)
             return
-        display(self.widget)
+        view = self.widget._repr_mimebundle_()  # IPython's own name for what a cell shows
+        display({**view, "text/plain": repr(self)}, raw=True)
         place = display({"text/html": markup}, raw=True, display_id=True)
         if place is not None:  # outside a notebook there is none
             self.stills.add(place)

@@ -11,6 +11,7 @@ from typing import Any
 from bokeh.embed import file_html
 from bokeh.resources import INLINE
 
+from parbench_lab.panel.packed_page import packed_frame
 from parbench_lab.plots.framed import frame, saved
 from parbench_lab.plots.together import race_figures
 from parbench_lab.racing.history import RaceHistory
@@ -19,6 +20,7 @@ _CELL = "padding:2px 10px 2px 0;text-align:left;border-bottom:1px solid #8884"
 _HEADS = ("", "candidate", "ratio", "items/s", "peak memory", "evidence", "blocks", "verdict")
 _KEYS = ("rank", "candidate", "ratio", "throughput", "memory", "evidence", "blocks", "verdict")
 FRAME_PX = 1450
+PLOTS_PX = 900
 # through Bokeh's own template: BokehJS has a "<body>" among its words, so a search would find that
 _PAGE = """\
 {% block contents %}
@@ -40,13 +42,15 @@ def page_html(root: Any, still: str, *, title: str) -> str:
     return str(page)
 
 
-def still_html(state: Mapping[str, Any]) -> str:
+def still_html(state: Mapping[str, Any], *, below: str = "") -> str:
     """Return what the board shows as a few kilobytes of markup, every text escaped.
 
     Parameters
     ----------
     state
         From `presenter.board_state`.
+    below
+        Markup that stands below the table.
     """
     heads = "".join(f'<th style="{_CELL}">{html.escape(head)}</th>' for head in _HEADS)
     rows = "".join(_row(row) for row in state["rows"])
@@ -57,7 +61,7 @@ def still_html(state: Mapping[str, Any]) -> str:
         f'<div class="parbench-still"><strong>{title}</strong> <small>{run}</small>'
         f"<div>{html.escape(state['progress']['words'])}</div>"
         f'<table style="border-collapse:collapse"><tr>{heads}</tr>{rows}</table>'
-        f"<small>{notes}</small></div>"
+        f"<small>{notes}</small>{below}</div>"
     )
 
 
@@ -92,6 +96,12 @@ class RacePage:
             still_html(self.state),
             title=f"race {self.state['run']}",
         )
+
+    def still(self) -> str:
+        """Return the table, and below it the live plots in a frame: about 0.5 MB of markup."""
+        plots = str(file_html(race_figures(self.history), INLINE, title="plots of a race"))
+        below = packed_frame(plots, title="plots of a race", height_px=PLOTS_PX)
+        return still_html(self.state, below=below)
 
     def save(self, path: str | Path) -> Path:
         """Write the page into a file and return its path.

@@ -40,18 +40,21 @@ class Stills:
         self._places: deque[Place] = deque(maxlen=MOST_CELLS)
         self._phase = ""
         self._written_s = float("-inf")
+        self._whole = False
 
     def add(self, place: Place) -> None:
-        """Keep one more place, which shows the race as it is now."""
+        """Keep one more place, which shows the table of the race as it is now."""
         with self._lock:
             self._places.append(place)
+            self._phase = ""  # a race that has settled is written there too
+            self._whole = False
             self._written_s = self._clock_s()
 
     @property
     def wanted(self) -> bool:
-        """Whether any cell has a place for one."""
+        """Whether a cell has a place for one, and not all of the last one yet."""
         with self._lock:
-            return bool(self._places)
+            return bool(self._places) and not self._whole
 
     def due(self, phase: str, *, watched: bool) -> bool:
         """Return whether to write now.
@@ -73,10 +76,11 @@ class Stills:
             late = self._clock_s() - self._written_s >= EVERY_S
             return phase == "racing" and watched and late
 
-    def write(self, markup: str, text: str) -> None:
-        """Show this in every cell, as HTML and as plain text."""
+    def write(self, markup: str, text: str, *, whole: bool = False) -> None:
+        """Show this in every cell, as HTML and as plain text; `whole` says it is the last."""
         with self._lock:
             places = tuple(self._places)
+            self._whole = whole
             self._written_s = self._clock_s()
         for place in places:
             place.update({"text/html": markup, "text/plain": text}, raw=True)

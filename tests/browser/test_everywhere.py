@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from parbench_lab.cli.lab import VOILA_OPTIONS
 from tests.browser.jupyter import jupyter
 from tests.browser.steps import open_notebook, run_all, save
-from tests.browser.test_race_panel import ENDLESS, button, drag, phase
+from tests.browser.test_race_panel import ENDLESS, button, drag, keep, phase
 
 NOTEBOOK = (
     "notebook",
@@ -225,27 +225,65 @@ def test_without_a_front_end_the_race_runs_to_its_budget_and_leaves_a_page(execu
     assert "widgets" not in notebook["metadata"]
 
 
-def test_a_page_of_nbconvert_opens_from_a_file_without_a_network(browser, executed):
-    target = executed.with_suffix(".html")
-    text, _ = HTMLExporter().from_filename(str(executed))
+@contextlib.contextmanager
+def opened_offline(browser, notebook):
+    """Let nbconvert make a page of a notebook and open it from its file, without a network.
+
+    What it asks for beyond this file is the template's own; nothing in our frames asks for more.
+    """
+    target = notebook.with_suffix(".html")
+    text, _ = HTMLExporter().from_filename(str(notebook))
     target.write_text(text, encoding="utf-8")
     context = browser.new_context(viewport={"width": 1400, "height": 1000}, offline=True)
     page = context.new_page()
     asked, failed = [], []
     page.on("request", lambda request: asked.append((request.frame, request.url)))
     page.on("pageerror", lambda error: failed.append(str(error)))
-
     page.goto(target.as_uri())
-    frame = page.frame_locator("iframe")
-    expect(frame.locator("canvas").first).to_be_visible()
-    expect(frame.locator(".parbench-still tr")).to_have_count(8)
-    said = hover(page, "throughput")
-
-    assert re.search(r"\d", said)
+    yield page
     ours = [url for where, url in asked if where != page.main_frame]
     assert [url for url in ours if re.match(r"https?:", url)] == []
     assert [words for words in failed if "require" not in words.lower()] == []
     context.close()
+
+
+def test_a_page_of_nbconvert_opens_from_a_file_without_a_network(browser, executed):
+    with opened_offline(browser, executed) as page:
+        frame = page.frame_locator("iframe")
+        expect(frame.locator("canvas").first).to_be_visible()
+        expect(frame.locator(".parbench-still tr")).to_have_count(8)
+        said = hover(page, "throughput")
+
+    assert re.search(r"\d", said)
+
+
+def test_a_panel_whose_race_has_ended_is_a_table_and_live_plots_in_a_page_of_nbconvert(
+    page, lab, browser
+):
+    name = lab.write("exported.ipynb", PANEL)
+    open_notebook(page, lab, name)
+    run_all(page)
+    button(page, "start").click()
+    expect(phase(page)).to_have_text("racing")
+    expect(canvas(page)).to_be_visible()
+    page.wait_for_function(f"() => ({LONGEST})() > 20")
+    button(page, "stop").click()
+    plots = page.locator(".parbench-still iframe")
+    expect(plots).to_have_count(1)
+    expect(plots).to_be_hidden()
+    unpacked = plots.element_handle().content_frame().evaluate("() => 'Bokeh' in window")
+    save(page)
+
+    with opened_offline(browser, lab.folder / name) as exported:
+        expect(exported.locator(".parbench-still")).to_contain_text("ended")
+        expect(exported.frame_locator("iframe").locator("canvas").first).to_be_visible()
+        expect(exported.locator("body")).not_to_contain_text("VBox(")
+        keep(exported, "exported")
+        said = hover(exported, "throughput")
+
+    assert not unpacked  # beside the live panel the plots cost the page nothing
+    assert (lab.folder / name).stat().st_size < 1e6
+    assert re.search(r"\d", said)
 
 
 POINT = """(name) => {

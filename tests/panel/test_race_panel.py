@@ -370,10 +370,13 @@ class Place:
 
     def __init__(self):
         self.shown = []
+        self.has_plots = threading.Event()
 
     def update(self, obj, *, raw):
         assert raw
         self.shown.append(obj["text/html"])
+        if "<iframe" in obj["text/html"]:
+            self.has_plots.set()
 
 
 def test_every_cell_that_shows_the_panel_gets_the_last_still_picture(race, panel):
@@ -388,6 +391,20 @@ def test_every_cell_that_shows_the_panel_gets_the_last_still_picture(race, panel
     assert "the leader is watched" in first.shown[0]
     assert first.shown == second.shown
     assert len(first.shown) == 2  # when it was decided, and when the panel was closed
+
+
+def test_of_a_race_that_has_ended_the_still_picture_has_its_plots_once(race, panel):
+    place = Place()
+    panel.stills.add(place)
+
+    race.scoreboard = scoreboard(phase="ended")
+    panel.refresh()
+    assert place.has_plots.wait(60.0)
+    panel.close()
+
+    assert ["<iframe" in shown for shown in place.shown] == [False, True]
+    assert [shown.count('class="parbench-still"') for shown in place.shown] == [1, 1]
+    assert len(place.shown[1]) < 700_000  # with BokehJS
 
 
 def test_a_board_that_nobody_sees_is_left_alone_until_the_phase_changes(race):

@@ -82,3 +82,15 @@ def test_every_cell_gets_the_picture_and_the_oldest_places_are_forgotten():
 
     assert [len(place.shown) for place in places] == [0] + [1] * MOST_CELLS
     assert places[-1].shown == [({"text/html": "<p>", "text/plain": "p"}, True)]
+
+
+def test_a_cell_that_shows_a_race_that_has_ended_gets_the_last_picture_too(stills):
+    before = stills.due("ended", watched=True)
+    stills.write("<p>", "p", whole=True)
+    done = stills.wanted
+
+    stills.add(Place())
+
+    assert (before, done) == (True, False)
+    assert stills.wanted
+    assert stills.due("ended", watched=True)
