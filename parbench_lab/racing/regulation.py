@@ -8,6 +8,7 @@ in a race without GPU workers nothing here does anything.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 
 from parbench_lab.core.ports import GpuSampled, WorkerInfo
@@ -18,6 +19,12 @@ from parbench_lab.racing.utilization import decide
 
 SILENCE_S = 10.0
 """A GPU that is not heard of for so long is not measured."""
+
+TOO_FEW = (
+    "too few candidates are left: the race is decided and only watches its leader; add candidates "
+    "to race on"
+)
+"""Why no GPU is kept at its target any more; before that there is always another block."""
 
 
 def joined(race: Race, worker: WorkerInfo) -> None:
@@ -74,6 +81,7 @@ def watch(race: Race) -> None:
     blocks = {gpu: device.controller.blocks for gpu, device in race.devices.items()}
     active = frozenset(allocation.seats_at_work(seats, blocks, race.settings.max_concurrent))
     calm = race.phase == "racing" and not race.quiet and bool(seats)
+    _note_rest(race, seats)
     for gpu, device in race.devices.items():
         mine = [name for name, own in seats.items() if own == gpu]
         steady = calm and all(_is_as_decided(race, name, name in active) for name in mine)
@@ -82,6 +90,14 @@ def watch(race: Race) -> None:
             device.heard_s = race.at_s
         elif race.at_s - device.heard_s > SILENCE_S:
             _fell_silent(race, gpu, device)
+
+
+def blocks_in_flight(race: Race, gpu: str) -> int:
+    """Return how many blocks are in flight on a GPU; a decided race keeps one of its seats."""
+    if race.phase != "watching":
+        return race.devices[gpu].controller.blocks
+    seats = race.seats()
+    return sum(seats.get(name) == gpu for name in race.active_workers()[:1])
 
 
 def rooms(race: Race) -> dict[str, Room]:
@@ -110,6 +126,25 @@ def _is_as_decided(race: Race, name: str, active: bool) -> bool:  # noqa: FBT001
 def _holds_memory(race: Race, name: str) -> bool:
     worker = race.workers[name]
     return bool(worker.practised or worker.practising)
+
+
+def _note_rest(race: Race, seats: Mapping[str, str]) -> None:
+    """Tell once of each GPU that a decided race does not keep it busy."""
+    for gpu in sorted(set(seats.values())):
+        device = race.devices[gpu]
+        if race.phase == "racing":
+            device.rests = False
+        elif race.phase == "watching" and not device.rests:
+            device.rests = True
+            race.facts.append(
+                events.ConcurrencyHeld(
+                    gpu=gpu,
+                    blocks=blocks_in_flight(race, gpu),
+                    utilization_percent=None,
+                    target_percent=race.settings.target_gpu_utilization,
+                    reason=TOO_FEW,
+                )
+            )
 
 
 def _fell_silent(race: Race, gpu: str, device: Device) -> None:

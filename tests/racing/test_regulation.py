@@ -6,12 +6,12 @@ import pytest
 
 from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.ports import GpuSampled
-from parbench_lab.racing import events, journal
+from parbench_lab.racing import events, journal, regulation
 from parbench_lab.racing.narration import sentence
 from parbench_lab.racing.scoreboard import snapshot
 from parbench_lab.testing import Fault, ModelGpu
 from tests.racing.gpu_model import linear, steps
-from tests.racing.gpu_race import TIMINGS, GpuRace
+from tests.racing.gpu_race import TIMINGS, GpuRace, seconds
 from tests.racing.simulation import Simulation, timed
 
 
@@ -172,6 +172,44 @@ def test_who_runs_out_of_memory_alone_on_the_gpu_is_to_blame():
     world.run(15)
 
     assert world.state.roster["greedy"].out == "fault"
+
+
+def test_a_decided_race_says_that_too_few_candidates_are_left_and_a_new_one_ends_that():
+    timings = {"fast": seconds(0.1), "slow": seconds(0.4), "late": seconds(0.1)}
+    world = GpuRace(
+        gpu(), gpu(uuid="GPU-1", seats=1), timings=timings, policy="evidence",
+        target_gpu_utilization=60.0,
+    )  # fmt: skip
+    world.tell(events.CandidateDropped(candidate="late"))
+
+    world.run(60)
+    told, watched = world.of(events.ConcurrencyHeld)[-2:], snapshot(world.state)
+    world.tell(events.CandidateBroughtBack(candidate="late"))
+    again = snapshot(world.state)
+
+    assert [(fact.gpu, fact.blocks) for fact in told] == [("GPU-0", 1), ("GPU-1", 0)]
+    assert {fact.reason for fact in told} == {regulation.TOO_FEW}
+    assert [load.blocks for load in watched.gpus] == [1, 0]
+    assert sentence(told[0]) in watched.trust.warnings
+    assert (watched.phase, again.phase) == ("watching", "racing")
+    assert regulation.TOO_FEW not in {load.reason for load in again.gpus}
+
+
+def test_where_no_candidate_computes_on_the_gpu_the_race_says_so():
+    world = GpuRace(gpu(steps(0.0), noise_points=0.0), target_gpu_utilization=95.0)
+
+    world.run(60)
+
+    assert snapshot(world.state).gpus[0].reason.startswith("no candidate keeps this GPU busy")
+
+
+def test_where_all_seats_are_used_the_race_says_so():
+    world = GpuRace(gpu(linear(10), seats=2), target_gpu_utilization=80.0)
+
+    world.run(30)
+
+    (held,) = world.of(events.ConcurrencyHeld)
+    assert held.reason.startswith("all 2 seats of the GPU are used; start with a higher")
 
 
 def test_where_the_cpu_feeds_too_slowly_the_race_says_so():

@@ -136,6 +136,13 @@ def test_where_more_blocks_bring_nothing_the_fewest_that_do_as_much_stay():
     assert "the GPU waits for what feeds it" in course.controllers[-1].reason
 
 
+def test_a_gpu_that_a_single_block_keeps_too_busy_is_said_to_be_so():
+    course = settles(Device(percent=SHAPES["one block is enough"], noise=0.0), 50.0)
+
+    assert course.controllers[-1].why is Why.LEAST
+    assert course.controllers[-1].reason == "a single block keeps it so busy"
+
+
 def test_a_gpu_that_nobody_uses_is_not_called_badly_fed():
     course = settles(Device(percent=steps(0.0), noise=0.0), 80.0)
 
