@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from parbench_lab.execution.builds.build import Build, Order
 from parbench_lab.execution.builds.messages import Request
 from parbench_lab.execution.builds.pairing import Pair, Plan
 from parbench_lab.execution.builds.process import BuildProcess, Conditions
+from tests.execution.builds import wheels
 from tests.execution.builds.repos import BENCH
 
 REGISTRY = "parbench_lab.workloads.registry"
@@ -283,27 +285,6 @@ def test_builds_without_a_common_candidate_do_not_compare(two, tmp_path):
 # ---------------------------------------------------------------- environments
 
 
-BACKEND = textwrap.dedent(
-    """
-    import zipfile
-    from pathlib import Path
-
-    INFO = "mine-1.0.dist-info"
-
-    def build_wheel(folder, config_settings=None, metadata_directory=None):
-        name = "mine-1.0-py3-none-any.whl"
-        with zipfile.ZipFile(Path(folder) / name, "w") as wheel:
-            wheel.writestr("mine.py", Path("mine.py").read_text())
-            about = ["Metadata-Version: 2.1", "Name: mine", "Version: 1.0", ""]
-            wheel.writestr(f"{INFO}/METADATA", "\\n".join(about))
-            tags = ["Wheel-Version: 1.0", "Generator: x", "Root-Is-Purelib: true"]
-            wheel.writestr(f"{INFO}/WHEEL", "\\n".join([*tags, "Tag: py3-none-any", ""]))
-            wheel.writestr(f"{INFO}/RECORD", "")
-        return name
-    """
-)
-
-
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """Return a project that pip can install without a network."""
@@ -311,11 +292,8 @@ def project(tmp_path, monkeypatch):
     place = tmp_path / "project"
     place.mkdir()
     (place / "mine.py").write_text("TURNS = 10\n")
-    (place / "backend.py").write_text(BACKEND)
-    (place / "pyproject.toml").write_text(
-        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-        '[project]\nname = "mine"\nversion = "1.0"\n'
-    )
+    shutil.copy(wheels.__file__, place / "backend.py")
+    (place / "pyproject.toml").write_text(wheels.PROJECT)
     return place
 
 
