@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from parbench_lab.analysis.roofline import Attained, attained
+from parbench_lab.analysis.roofline import ABOVE_THE_ROOF, Attained, attained
 from parbench_lab.core.roofline import MEMORY, Roofline
 from parbench_lab.core.wording import amount, duration, memory, percent
 
@@ -195,7 +195,7 @@ def _shown(profile: Profile, roofline: Roofline | None) -> Iterator[Bottleneck]:
             limit=Limit.TRANSFER,
             share=max(0.0, 1.0 - busy),
             evidence=f"the processor works in {percent(min(busy, 1.0))} of the time: the rest is "
-            f"waiting for {_waits_for(profile)}; {NO_TRANSFER}",
+            f"waiting for {_waits_for(profile)}; how much of it is transfer is not measured here",
         )
 
 
@@ -250,15 +250,21 @@ def _roofs(found: Attained | None) -> Iterator[Bottleneck]:
         limit=Limit.COMPUTE,
         share=found.compute_share,
         evidence=f"{amount(found.flops_per_s)}flop/s, {percent(found.compute_share)} of what a "
-        "matrix product attains here",
+        f"matrix product attains here{_too_low(found.compute_share)}",
     )
     where = "memory" if found.level == MEMORY else f"the {found.level} cache"
     yield Bottleneck(
         limit=Limit.MEMORY_BANDWIDTH,
         share=found.bandwidth_share,
         evidence=f"{amount(found.bytes_per_s)}B/s, {percent(found.bandwidth_share)} of what a "
-        f"triad moves from and to {where} here",
+        f"triad moves from and to {where} here{_too_low(found.bandwidth_share)}",
     )
+
+
+def _too_low(share: float) -> str:
+    if share <= ABOVE_THE_ROOF:
+        return ""
+    return " (that roof was measured on a busier machine: parbench doctor again)"
 
 
 def _what_is_missing(profile: Profile, roofline: Roofline | None) -> str:

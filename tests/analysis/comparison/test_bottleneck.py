@@ -101,7 +101,16 @@ def test_roofs_of_an_earlier_version_are_asked_for_again():
 def test_who_waits_for_a_gpu_is_told_so_and_a_transfer_is_not_claimed():
     found = bottleneck(replace(BUSY, cpu_time_s=0.001, on_gpu=True), ROOFS)
 
-    assert "the rest is waiting for the GPU; transfer is not measured here" in found.evidence
+    words = "the rest is waiting for the GPU; how much of it is transfer is not measured here"
+    assert words in found.evidence
+
+
+def test_a_share_beyond_the_roof_asks_for_another_measurement_of_it():
+    twice = bottleneck(replace(BUSY, flop_count=2e8, moved_bytes=1e6), ROOFS)
+    near = bottleneck(replace(BUSY, flop_count=1e8, moved_bytes=1e6), ROOFS)
+
+    assert "200 % of what a matrix product attains here (that roof was" in twice.evidence
+    assert "doctor" not in near.evidence
 
 
 def test_a_rate_above_a_level_comes_from_a_nearer_one():
