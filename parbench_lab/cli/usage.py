@@ -73,24 +73,35 @@ def usage_lines(
     """
     if not summaries:
         return ()
-    cpu, rss = _spread(summaries, "cpu_percent"), _spread(summaries, "rss_bytes")
-    parts = []
-    if cpu is not None:
-        parts.append(f"CPU {cpu[0]:.0f} % of a core each (at most {cpu[1]:.0f} %)")
-    if rss is not None:
-        parts.append(f"memory {memory(rss[0])} each (at most {memory(rss[1])})")
-    workers = f"usage: {count(len(summaries), 'worker')}, {', '.join(parts)}"
-    return (workers, *_host_lines(summaries), _gpu_line(summaries, not_measured))
+    own = {"cpu_percent": "% of a core each", "rss_bytes": "each"}
+    all_there = {"host_cpu_percent": "% of all cores", "host_memory_bytes": ""}
+    lines = [", ".join([count(len(summaries), "worker"), *_cpu_and_memory(summaries, own)])]
+    host = _cpu_and_memory(summaries, all_there)
+    if host:
+        lines.append(", ".join(["host with other programs", *host]))
+    told = tuple(f"usage: {line}" for line in lines)
+    return (*told, _gpu_line(summaries, not_measured))
 
 
-def _host_lines(summaries: Sequence[UsageSummary]) -> tuple[str, ...]:
-    busy, used = _spread(summaries, "host_cpu_percent"), _spread(summaries, "host_memory_bytes")
+def _cpu_and_memory(summaries: Sequence[UsageSummary], figures: Mapping[str, str]) -> list[str]:
+    """Return mean and maximum of CPU and memory in words, without what is not known.
+
+    Parameters
+    ----------
+    summaries
+        As for `usage_lines`.
+    figures
+        The names of the CPU's figure and of the memory's, in this order, to what stands behind
+        their means.
+    """
+    (cpu, of_what), (used, by_whom) = figures.items()
     parts = []
-    if busy is not None:
-        parts.append(f"CPU {busy[0]:.0f} % of all cores (at most {busy[1]:.0f} %)")
-    if used is not None:
-        parts.append(f"memory {memory(used[0])} (at most {memory(used[1])})")
-    return (f"usage: host with other programs, {', '.join(parts)}",) if parts else ()
+    if (busy := _spread(summaries, cpu)) is not None:
+        parts.append(f"CPU {busy[0]:.0f} {of_what} (at most {busy[1]:.0f} %)")
+    if (held := _spread(summaries, used)) is not None:
+        mean = f"{memory(held[0])} {by_whom}".rstrip()
+        parts.append(f"memory {mean} (at most {memory(held[1])})")
+    return parts
 
 
 def _gpu_line(summaries: Sequence[UsageSummary], not_measured: Mapping[str, str]) -> str:

@@ -58,6 +58,14 @@ def test_a_run_on_a_busy_host_says_how_busy_it_was():
     )
 
 
+def test_what_a_worker_could_not_measure_is_left_out():
+    rows = [UsageRow(at_s=0.0, source="cpu-0", values={"rss_bytes": 1e9})]
+
+    (workers, _) = usage_lines(summarize(rows), {})
+
+    assert workers == "usage: 1 worker, memory 1.00 GB each (at most 1.00 GB)"
+
+
 def test_a_run_of_before_says_nothing():
     assert usage_lines([], {}) == ()
 
