@@ -13,7 +13,13 @@ import click
 
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.interrupts import Interrupts, interrupts
-from parbench_lab.cli.options import common_options, examples, store_of, store_option
+from parbench_lab.cli.options import (
+    common_options,
+    dry_run_option,
+    examples,
+    store_of,
+    store_option,
+)
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.spectators import Blindfolded, watch
 from parbench_lab.core.wording import count, percent, printable, span
@@ -61,7 +67,7 @@ def matrix(ctx: click.Context, /, *, as_json: bool, output: Path | None, **_para
     "--workload", "only", multiple=True, metavar="NAME", help="Only this one. Repeatable."
 )
 @click.option("--workers", "n_workers", type=int, help="Local worker processes of each race.")
-@click.option("--dry-run", is_flag=True, help="Say what would be measured and for how long.")
+@dry_run_option
 @store_option
 @common_options
 @click.pass_context

@@ -33,6 +33,12 @@ debug_option = click.option(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
+dry_run_option = click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would run and about how long; nothing is kept.",
+)
+
 output_option = click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -6,13 +6,16 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
+from parbench_lab.core.wording import printable
 from parbench_lab.errors import UsageError
+
+_LABEL = 11
 
 
 def checked_output(path: Path | None, *, flag: str = "--output") -> Path | None:
@@ -40,6 +43,36 @@ def deliver(document: Any, *, as_json: bool, output: Path | None) -> None:
         write_atomically(output, text)
     if as_json:
         click.echo(text, nl=False)
+
+
+def tell_plan(lines: Sequence[str], *, as_json: bool, output: Path | None, **further: Any) -> None:
+    """Say what ``--dry-run`` found, line by line, or as JSON under ``plan``.
+
+    Parameters
+    ----------
+    lines
+        As `plan_line` makes them; the last one is ``takes``: about how long, or why that is not
+        known.
+    as_json, output
+        As for `deliver`.
+    **further
+        What else the JSON holds.
+    """
+    deliver({"plan": list(lines), **further}, as_json=as_json, output=output)
+    if not as_json:
+        for line in lines:  # labels are ours: their blanks are kept
+            click.echo(line[:_LABEL] + printable(line[_LABEL:]))
+
+
+def plan_line(label: str, words: str) -> str:
+    """Return a line of a plan.
+
+    Examples
+    --------
+    >>> plan_line("takes", "about 7 s")
+    'takes      about 7 s'
+    """
+    return f"{label:<{_LABEL - 1}} {words}"
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from parbench_lab.cli.options import common_options, examples, store_of, store_option
-from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.cli.options import (
+    common_options,
+    dry_run_option,
+    examples,
+    store_of,
+    store_option,
+)
+from parbench_lab.cli.output import checked_output, deliver, plan_line, tell_plan
 from parbench_lab.cli.scale import Counts
-from parbench_lab.core.wording import count, printable
+from parbench_lab.core.wording import amount, count, memory, printable, span
 
 if TYPE_CHECKING:
     from parbench_lab.core.ports import EventRecord, RunHeader, RunSummary
@@ -24,6 +30,11 @@ if TYPE_CHECKING:
 ALL_CORES = (1, 2, 4, 8, 16)
 ALL_SIZES = ("100M", "600M", "7B")
 """As the models were first called; the last holds 3.36 billion parameters."""
+
+WEIGHT_S = 1e-8
+"""To read, quantise and write a weight with one thread, roughly."""
+PROCESS_S = 1.0
+"""To start a process with its libraries, roughly."""
 
 
 @click.command(
@@ -111,12 +122,13 @@ ALL_SIZES = ("100M", "600M", "7B")
     metavar="FOLDER",
     help="Where the text and the JSON report go.",
 )
+@dry_run_option
 @store_option
 @common_options
 @click.pass_context
 def quantize(
-    ctx: click.Context, /, *, everything: bool, folder: Path, as_json: bool, output: Path | None,
-    **asked: Any,
+    ctx: click.Context, /, *, everything: bool, folder: Path, dry_run: bool, as_json: bool,
+    output: Path | None, **asked: Any,
 ) -> int:  # fmt: skip
     """Quantise whole models to int8, int4 or int2 and measure time, memory and error.
 
@@ -127,6 +139,10 @@ def quantize(
     checked_output(output)
     del asked["config"]  # of which only the store concerns it
     asked["store"] = store_of(ctx)
+    if dry_run:
+        with study_of({**asked, "store": ":memory:"}, everything=everything) as study:
+            tell_plan(_planned(study), as_json=as_json, output=output)
+        return 0
     screen = sys.stderr if as_json else sys.stdout
     with _sigterm_is_ctrl_c(), study_of(asked, everything=everything) as study:
         _measure(study, screen)
@@ -162,6 +178,26 @@ def study_of(asked: dict[str, Any], *, everything: bool) -> QuantizationStudy:
     }
     default = ALL_SIZES if everything else ()
     return QuantizationStudy(model_sizes=sizes.split(",") if sizes else default, **given)
+
+
+def _planned(study: QuantizationStudy) -> list[str]:
+    """Return what would be measured, and about how long."""
+    plan = study.plan
+    runs = plan.repeats * len(plan.configurations)
+    weights = plan.repeats * sum(one.n_weights for one in plan.configurations)
+    about_s = weights * WEIGHT_S + runs * PROCESS_S
+    return [
+        *(plan_line("model", model.title) for model in plan.models),
+        *(plan_line("measured", one.name) for one in plan.configurations),
+        plan_line("runs", f"{count(runs, 'run')}, each in a fresh process"),
+        plan_line("disk", memory(max(model.disk_bytes for model in plan.models))),
+        plan_line(
+            "takes",
+            f"about {span(about_s)}, where one thread quantises {amount(1 / WEIGHT_S)} weights a "
+            f"second and a process starts in {PROCESS_S:g} s (more threads, or less memory at "
+            "once, are faster); making the weights comes on top",
+        ),
+    ]
 
 
 def _measure(study: QuantizationStudy, screen: TextIO) -> None:

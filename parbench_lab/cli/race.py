@@ -18,13 +18,14 @@ from parbench_lab.cli.doors import Bench, Doors, Result
 from parbench_lab.cli.interrupts import Interrupts, interrupts
 from parbench_lab.cli.options import (
     common_options,
+    dry_run_option,
     examples,
     given_layers,
     gpus_option,
     knob_options,
     store_option,
 )
-from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.cli.output import checked_output, deliver, plan_line, tell_plan
 from parbench_lab.cli.resuming import (
     refuse_other_kinds_and_ended,
     source_document,
@@ -108,7 +109,7 @@ class Request:
     type=click.Choice([mode.value for mode in Mode]),
     help="What the figures stand for; never mixed.  [default: the workload's, or batch]",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would run and about how long.")
+@dry_run_option
 @click.option("-q", "--quiet", is_flag=True, help="Print only the result.")
 @knob_options
 @ci_options
@@ -287,11 +288,12 @@ def _raced(bench: Bench, request: Request, asked: Interrupts) -> Result:
 
 
 def _tell_plan(bench: Bench, request: Request) -> None:
-    lines = [*bench.plan().splitlines(), f"takes      {_how_long(request)}"]
-    document = {"plan": lines, "configuration": request.configuration.as_json()}
-    deliver(document, as_json=request.as_json, output=request.output)
-    if not request.as_json:
-        click.echo("\n".join(printable(line) for line in lines))
+    tell_plan(
+        [*bench.plan().splitlines(), plan_line("takes", _how_long(request))],
+        as_json=request.as_json,
+        output=request.output,
+        configuration=request.configuration.as_json(),
+    )
 
 
 def _how_long(request: Request) -> str:

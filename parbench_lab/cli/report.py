@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from parbench_lab.cli.doors import Doors
-from parbench_lab.cli.options import common_options, examples, located, store_of, store_option
-from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.cli.options import (
+    common_options,
+    dry_run_option,
+    examples,
+    located,
+    store_of,
+    store_option,
+)
+from parbench_lab.cli.output import checked_output, deliver, plan_line, tell_plan
 from parbench_lab.core.wording import count, printable, span
 from parbench_lab.errors import StoreError, UsageError
 
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
 
 _KINDS = {"race": "race", "scaling": "study", "quantize": "quantize"}
 """Of the runs that the shipped reports show again."""
+_OF_WHAT_IS_STORED = ("history", "compare")
 
 
 @click.command(
@@ -67,12 +76,13 @@ _KINDS = {"race": "race", "scaling": "study", "quantize": "quantize"}
 )
 @click.option("--kernel", metavar="NAME", help="Jupyter kernel.  [default: the notebook's own]")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing of the cells.")
+@dry_run_option
 @store_option
 @common_options
 @click.pass_context
 def report(
-    ctx: click.Context, /, notebook: str, *, shown: str | None, listing: bool, as_json: bool,
-    output: Path | None, quiet: bool, **asked: Any,
+    ctx: click.Context, /, notebook: str, *, shown: str | None, listing: bool, dry_run: bool,
+    as_json: bool, output: Path | None, quiet: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """Execute a notebook with parameters and leave a page that opens without a network.
 
@@ -91,6 +101,9 @@ def report(
         raise UsageError("--from: the run is given twice; leave one of them out")
     asked["run"] = asked["run"] if shown is None else shown
     values = _values(ctx, source, asked)
+    if dry_run:
+        tell_plan(_planned(source, values, asked), as_json=as_json, output=path)
+        return
     from parbench_lab.reports.rendering import render  # noqa: PLC0415 - slow to load
 
     lines = _Lines(sys.stderr)
@@ -110,6 +123,28 @@ def report(
     if made.failure is not None:
         click.echo(printable(f"parbench: the report failed at {made.failure}"), err=True)
     ctx.exit(0 if made.failure is None else 1)
+
+
+def _planned(source: Source, values: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """Return what would be executed; how long is what the notebook measures."""
+    cells = sum(cell.cell_type == "code" for cell in source.notebook.cells)
+    defaults = {one.name: one.default for one in source.parameters if one.name not in values}
+    folder = asked["folder"] or ("." if source.shipped else source.folder)
+    if values.get("run") or (source.shipped and source.name in _OF_WHAT_IS_STORED):
+        takes = "some seconds for its kernel and plots: nothing is measured"
+    elif source.shipped and source.name == "race":
+        limit = values.get("seconds", defaults.get("seconds"))
+        takes = f"at most {limit} s of race, and some seconds for its kernel, workers and plots"
+    else:
+        takes = "not known before it runs: what its cells measure, and some seconds for its kernel"
+    return [
+        plan_line("notebook", f"{source.name}: {source.title}"),
+        plan_line("cells", f"{cells} with code, in the folder {folder}"),
+        *(plan_line("given", f"{name} = {value!r}") for name, value in values.items()),
+        *(plan_line("default", f"{name} = {value}") for name, value in defaults.items()),
+        plan_line("written", f"{asked['out'] / source.name}.ipynb, .html, .json and .txt"),
+        plan_line("takes", takes),
+    ]
 
 
 def _list(source: Source, *, as_json: bool, output: Path | None) -> None:

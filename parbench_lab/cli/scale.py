@@ -12,14 +12,15 @@ import click
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.options import (
     common_options,
+    dry_run_option,
     examples,
     refuse_flags,
     store_of,
     store_option,
 )
-from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.cli.output import checked_output, deliver, plan_line, tell_plan
 from parbench_lab.cli.studies import print_study, study_document
-from parbench_lab.core.wording import printable
+from parbench_lab.core.wording import count, printable
 from parbench_lab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -131,12 +132,13 @@ class WorkerCounts(Counts):
 )
 @click.option("--resume", metavar="RUN", help="Go on with a study that was cut off.")
 @click.option("--list", "listing", is_flag=True, help="List the built-in jobs, and end.")
+@dry_run_option
 @store_option
 @common_options
 @click.pass_context
 def scale(
-    ctx: click.Context, /, job: str, *, listing: bool, as_json: bool, output: Path | None,
-    **asked: Any,
+    ctx: click.Context, /, job: str, *, listing: bool, dry_run: bool, as_json: bool,
+    output: Path | None, **asked: Any,
 ) -> int:  # fmt: skip
     """Measure a job over worker counts: time, speedup, efficiency, and a law with its intervals.
 
@@ -146,6 +148,10 @@ def scale(
     MODULE:FUNCTION is a function job(case, *, map) that sends its parallel work through that map;
     make_case(size, rng) in the same module makes its case. Modules of the current folder are
     found too.
+
+    The JSON has every level, the words, and "fit": alpha, beta, gamma, limit, peak and hold-out
+    score of the law, with intervals or with the reason why there is none. A dry run runs the
+    job's smallest case once, serially, to say how long the study takes.
     """
     from parbench_lab.workloads.scalables import scalable_names  # noqa: PLC0415 - loads numpy
 
@@ -156,10 +162,14 @@ def scale(
     checked_output(output)
     screen = sys.stderr if as_json else sys.stdout
     if job == ML_OPERATIONS:
-        return _ml_operations(ctx, asked, as_json=as_json, output=output, screen=screen)
+        run = _ml_operations if not dry_run else _plan_operations
+        return run(ctx, asked, as_json=as_json, output=output, screen=screen)
     if asked["resume"]:
         refuse_flags(ctx, OF_A_PLAN, why="a resumed study keeps what it planned")
     asked["store"] = store_of(ctx)
+    if dry_run:
+        tell_plan(_planned(job, asked), as_json=as_json, output=output)
+        return 0
     law, include = asked["law"], asked["include_oversubscribed"]
     with _study(job, asked) as study:
         for reason in filter(None, (study.backend_reason, study.batch_reason)):
@@ -228,26 +238,13 @@ def _ml_operations(
     screen: TextIO,
 ) -> int:
     """Measure every machine-learning operation, sequentially and in parallel."""
-    of_no_use = [name for name in OF_A_STUDY if (name, asked[name]) != ("configurations", "quick")]
-    refuse_flags(ctx, of_no_use, why=f"of no use with {ML_OPERATIONS}")
+    levels, backend = _levels_of_operations(ctx, asked)
     from parbench_lab.lab import ml  # noqa: PLC0415 - loads numpy and scikit-learn
-    from parbench_lab.lab.study_parts import default_workers  # noqa: PLC0415 - loads numpy
     from parbench_lab.racing.result import jsonable  # noqa: PLC0415 - loads numpy
 
-    backends = [backend for backend in asked["backends"] if backend != "auto"] or ["threads"]
-    if len(backends) > 1:
-        raise UsageError(f"{ML_OPERATIONS} is measured on one --backend at a time")
-    workers = asked["workers"]
-    if workers == "adaptive":
-        raise UsageError(f"{ML_OPERATIONS} needs worker counts; adaptive is for a single job")
-    levels = {}
-    if asked["batch_sizes"] is not None:
-        levels["batch_sizes"] = asked["batch_sizes"]
-    if workers is not None:
-        levels["worker_levels"] = default_workers(*workers) if len(workers) == 1 else workers
     config = ml.ParallelConfig(
-        n_workers=None if workers is None else max(workers),
-        backend=backends[0],
+        n_workers=None if asked["workers"] is None else max(asked["workers"]),
+        backend=backend,
         cluster=asked["cluster"],
     )
     benchmark = ctx.ensure_object(Doors).ml_benchmark(
@@ -262,6 +259,94 @@ def _ml_operations(
     document = {**jsonable(benchmark), "targets": jsonable(benchmark.targets)}
     deliver(document, as_json=as_json, output=output)
     return 0 if benchmark.identical else 1
+
+
+def _plan_operations(
+    ctx: click.Context,
+    asked: dict[str, Any],
+    *,
+    as_json: bool,
+    output: Path | None,
+    screen: TextIO,
+) -> int:
+    """Say what would be measured of the machine-learning operations."""
+    levels, backend = _levels_of_operations(ctx, asked)
+    del screen  # a plan goes where results go
+    from parbench_lab.lab.ml.benchmark import (  # noqa: PLC0415 - loads numpy
+        BATCH_SIZES,
+        WORKER_LEVELS,
+    )
+    from parbench_lab.workloads.ml.scalables import ml_scalables  # noqa: PLC0415 - scikit-learn
+
+    names = list(ml_scalables())
+    tables = (("workers", "worker_levels", WORKER_LEVELS), ("batches", "batch_sizes", BATCH_SIZES))
+    lines = [
+        plan_line("operations", f"{len(names)}: {', '.join(names)}"),
+        *(
+            plan_line(label, ", ".join(map(str, levels.get(name, default))))
+            for label, name, default in tables
+        ),
+        plan_line("backend", backend),
+        plan_line("runs", f"{asked['repeats']} of each, sequentially and in parallel"),
+        plan_line("takes", "not known before it runs; --quick takes cases of a tenth"),
+    ]
+    tell_plan(lines, as_json=as_json, output=output)
+    return 0
+
+
+def _levels_of_operations(
+    ctx: click.Context, asked: dict[str, Any]
+) -> tuple[dict[str, tuple[int, ...]], str]:
+    """Return the levels that were asked for, and the backend; refuse what is of no use."""
+    of_no_use = [name for name in OF_A_STUDY if (name, asked[name]) != ("configurations", "quick")]
+    refuse_flags(ctx, of_no_use, why=f"of no use with {ML_OPERATIONS}")
+    from parbench_lab.lab.study_parts import default_workers  # noqa: PLC0415 - loads numpy
+
+    backends = [backend for backend in asked["backends"] if backend != "auto"] or ["threads"]
+    if len(backends) > 1:
+        raise UsageError(f"{ML_OPERATIONS} is measured on one --backend at a time")
+    workers = asked["workers"]
+    if workers == "adaptive":
+        raise UsageError(f"{ML_OPERATIONS} needs worker counts; adaptive is for a single job")
+    levels = {}
+    if asked["batch_sizes"] is not None:
+        levels["batch_sizes"] = asked["batch_sizes"]
+    if workers is not None:
+        levels["worker_levels"] = default_workers(*workers) if len(workers) == 1 else workers
+    return levels, backends[0]
+
+
+def _planned(job: str, asked: dict[str, Any]) -> list[str]:
+    """Return what a study would measure and about how long; no worker is started for it."""
+    from parbench_lab.lab.foretelling import foretell, kept_of  # noqa: PLC0415 - loads numpy, SQL
+
+    kept = kept_of(asked["resume"], asked["store"]) if asked["resume"] else None
+    tried = kept is None and asked["backends"] in ((), ("auto",))
+    if kept is None:
+        asked = {**asked, "store": ":memory:"}
+        asked["backends"] = ("threads",) if tried else asked["backends"]
+        study = _study(job, asked)
+    else:
+        given = {"cluster": asked["cluster"], "make_case": asked["make_case"]}
+        study = kept.again(None if job == FIRST_JOB else job, given)
+    with study:
+        told = foretell(study, done=0 if kept is None else kept.done)
+        plan = study.plan
+    backends = "the fastest, by trying all that can run it" if tried else ", ".join(plan.backends)
+    levels = "adaptive" if plan.adaptive else ", ".join(map(str, plan.workers))
+    sizes = ", ".join(f"{size:,}" for size in plan.sizes)
+    return [
+        plan_line("job", f"{study.scalable.name}, {sizes} {study.scalable.unit}"),
+        plan_line("workers", f"{levels} ({plan.mode} scaling, {count(study.cores, 'core')})"),
+        plan_line("backend", backends),
+        *(
+            [plan_line("batches", ", ".join(map(str, plan.batch_sizes)))]
+            if plan.batch_sizes
+            else []
+        ),
+        plan_line("runs", told.runs),
+        plan_line("takes", told.takes),
+    ]
 
 
 def _measure(study: ScalingStudy, screen: TextIO) -> None:

@@ -14,8 +14,14 @@ import click
 from parbench_lab.cli.ci_files import CiFiles, ci_options
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.interrupts import Interrupts, interrupts
-from parbench_lab.cli.options import common_options, examples, store_of, store_option
-from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.cli.options import (
+    common_options,
+    dry_run_option,
+    examples,
+    store_of,
+    store_option,
+)
+from parbench_lab.cli.output import checked_output, deliver, plan_line, tell_plan
 from parbench_lab.cli.tables_for_ci import CheckRow, CheckTable, watch_table
 from parbench_lab.core.wording import count, printable, span
 from parbench_lab.errors import ParbenchError, UsageError
@@ -127,6 +133,7 @@ class Told:
     "--q", type=float, default=0.05, show_default=True, help="With --history: false hints."
 )
 @ci_options
+@dry_run_option
 @store_option
 @common_options
 @click.pass_context
@@ -139,6 +146,7 @@ def watch(
     q: float,
     every: str | None,
     nights: int | None,
+    dry_run: bool,
     **asked: Any,
 ) -> int:
     """Watch for regressions: this build beside a pinned one, in fresh processes again and again.
@@ -153,12 +161,15 @@ def watch(
         files=CiFiles.checked(asked),
         nightly=every is not None,
     )
-    _refuse_unused(history=history, every=every, nights=nights)
+    _refuse_unused(history=history, every=every, nights=nights, dry_run=dry_run)
     doors = ctx.ensure_object(Doors)
     if history:
         return _tell_hints(doors, target, q, asked, told)
     if target is None:
         raise UsageError("say what to watch: a workload, a module or a file; or --history")
+    if dry_run:
+        tell_plan(_planned(doors, target, every, asked), as_json=told.as_json, output=told.output)
+        return 0
     with interrupts(_HINT) as stopped:
         night = _night(doors, target, asked, told, stopped)
         if every is None:
@@ -166,11 +177,33 @@ def watch(
         return _nightly(night, every, nights, stopped, told)
 
 
-def _refuse_unused(*, history: bool, every: str | None, nights: int | None) -> None:
+def _refuse_unused(*, history: bool, every: str | None, nights: int | None, dry_run: bool) -> None:
     if history and every is not None:
         raise UsageError("--history measures nothing, so it takes no --every: run it once")
+    if history and dry_run:
+        raise UsageError("--history measures nothing, so it takes no --dry-run: run it")
     if nights is not None and every is None:
         raise UsageError("--nights says how often --every runs: give --every too, like 1d")
+
+
+def _planned(doors: Doors, target: str, every: str | None, asked: Mapping[str, Any]) -> list[str]:
+    """Return what a night would measure, and how much of it at most."""
+    from parbench_lab.lab.watch import BLOCKS  # noqa: PLC0415 - loads the lab
+
+    workload, candidates = doors.targets(target)
+    names = list(asked["algorithms"]) or [candidate.name for candidate in candidates]
+    blocks = asked["blocks"] or BLOCKS
+    limit = asked["seconds"]
+    size = asked["batch_size"] or getattr(workload, "default_batch_size", 1000)
+    how_long = "not known before it runs" if limit is None else f"at most {limit:g} s and a block"
+    return [
+        plan_line("target", target),
+        plan_line("candidates", f"{len(names)}: {', '.join(names)}"),
+        plan_line("baseline", asked["baseline"] or "the commit this branch began at"),
+        plan_line("blocks", f"at most {blocks} of {size:,} items, each candidate in both builds"),
+        *([plan_line("every", every)] if every else []),
+        plan_line("takes", f"{how_long}; two processes are started anew every 10 blocks"),
+    ]
 
 
 def _night(

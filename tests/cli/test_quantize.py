@@ -117,6 +117,18 @@ def test_wrong_use_is_one_line_and_measures_nothing(shell, words, told):
     assert len(found.stderr.strip().splitlines()) == 1
 
 
+def test_a_dry_run_says_what_would_be_measured_and_about_how_long(shell, tmp_path):
+    found = shell("quantize", "--model-size", "2x64x256", "--cores", "1,2", "--repeats", "3",
+                  "--dry-run", "--scratch", str(tmp_path / "scratch"))  # fmt: skip
+
+    assert found.exit_code == 0
+    assert "model      2x64x256 (32.8 k parameters)\n" in found.output
+    assert found.output.count("measured   2x64x256") == 2
+    assert "runs       6 runs, each in a fresh process\n" in found.output
+    assert "takes      about 6 s" in found.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def planned(*words):
     """Return the plan that a command's words mean; nothing is measured."""
     context = quantize.make_context("quantize", list(words))

@@ -85,6 +85,25 @@ def test_wrong_use_is_one_line_and_exit_code_2(shell, words, said, tmp_path):
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "takes"),
+    [
+        (("race", "-p", "seconds=7"), "at most 7.0 s of race"),
+        (("history",), "nothing is measured"),
+        (("scaling",), "not known before it runs"),
+    ],
+    ids=str,
+)
+def test_a_dry_run_says_what_would_be_executed_and_executes_nothing(shell, tmp_path, words, takes):
+    done = shell("report", *words, "--dry-run", "--json")
+
+    lines = json.loads(done.stdout)["plan"]
+    assert done.exit_code == 0
+    assert lines[0].startswith(f"notebook   {words[0]}: ")
+    assert takes in lines[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_run_that_is_not_there_is_told_before_anything_is_started(shell, tmp_path):
     done = shell("report", "race", "--from", "zzz")
 

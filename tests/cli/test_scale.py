@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import parbench_lab as pb
 from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.cli import parbench
 from parbench_lab.cli.curves import curve_document
@@ -17,11 +18,14 @@ from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.studies import print_study
 from parbench_lab.core.wording import count
 from parbench_lab.hardware.cores import available_physical_cores
+from parbench_lab.lab.foretelling import foretell
 from parbench_lab.lab.ml.results import ScalabilityBenchmark
+from parbench_lab.lab.scaling_study import ScalingStudy
 from parbench_lab.lab.stored import load_curves
 from parbench_lab.scaling.plan import Series
 from parbench_lab.scaling.proof import prove
 from parbench_lab.store import open_store
+from tests.chaos.candidates import spend
 from tests.scaling.pools import CountingPool
 
 SMALL = ("--workers", "1,2,4", "--sizes", "40000", "--repeats", "2", "--backend", "threads")
@@ -103,6 +107,61 @@ def test_batch_sizes_are_compared_and_the_best_ones_curve_follows(shell):
         assert "batch sizes, threads, 400,000 numbers" in told
         assert "with 2 workers batches of " in told
         assert told.count("strong scaling, threads") == 1
+
+
+def test_a_dry_run_says_runs_and_time_from_one_serial_run_and_keeps_nothing(shell):
+    found = shell("scale", "prime_count", "--workers", "1,2,4", "--sizes", "4000", "--repeats",
+                  "3", "--dry-run", "--json", "--output", "plan.json")  # fmt: skip
+
+    lines = json.loads(found.stdout)["plan"]
+    assert found.exit_code == 0
+    assert lines[0] == "job        prime_count, 4,000 numbers"
+    assert "backend    the fastest, by trying all that can run it" in lines
+    assert "runs       9 runs" in lines
+    assert lines[-1].startswith("takes      about ")
+    assert lines[-1].endswith("s serially")
+    assert json.loads(Path("plan.json").read_text()) == {"plan": lines}
+    assert not Path(".parbench").exists()
+
+
+def test_a_dry_run_of_a_study_that_was_cut_off_counts_what_is_stored_and_leaves_it(shell):
+    with contextlib.closing(open_store("x.db")) as store, ScalingStudy(
+        "prime_count", workers=[1, 2], sizes=[2000], repeats=4, store=store
+    ) as study:  # fmt: skip
+        study.on_trial = lambda _cell, _trial: study.stop()
+        study.run()
+        before = list(store.events(study.run_id))
+
+        found = shell("scale", "--resume", study.run_id, "--store", "x.db", "--dry-run")
+
+        assert found.exit_code == 0, found.output
+        assert "runs       8 runs, 1 of them stored\n" in found.output
+        assert list(store.events(study.run_id)) == before
+
+
+def test_how_long_a_study_takes_is_between_all_cores_gained_and_none():
+    def slow(case, *, map):
+        return list(map(spend, case))
+
+    job = pb.Scalable(name="slow", run=slow, make_case=lambda size, rng: [0.02] * size)
+    plan = {"workers": [1, 2], "sizes": [1, 3], "repeats": 5}
+    with ScalingStudy(job, **plan, store=":memory:") as study:
+        told = foretell(study, done=5)
+
+    left, on_two = 15 / 20, 20 / min(2, study.cores)
+    assert told.n_runs == 20
+    assert told.serial_s >= 0.02
+    assert told.longest_s == pytest.approx(left * 40 * told.serial_s)
+    assert told.shortest_s == pytest.approx(left * (20 + on_two) * told.serial_s)
+
+
+def test_a_dry_run_of_the_operations_names_them_and_measures_nothing(shell):
+    found = shell("scale", "ml_operations", "--workers", "1,2", "--repeats", "3", "--dry-run")
+
+    assert found.exit_code == 0
+    assert "operations 9: batch_inference," in found.output
+    assert "workers    1, 2\n" in found.output
+    assert "runs       3 of each" in found.output
 
 
 def exact_curve(workers, *, alpha=0.05, beta=0.002):

@@ -25,7 +25,7 @@ from parbench_lab.core.series import SeriesKey, SeriesPoint
 from parbench_lab.errors import RaceError, UsageError
 from parbench_lab.lab.bisect import BisectReport, CommitTrial
 from parbench_lab.lab.change_hints import HintReport
-from tests.execution.builds.repos import BENCH, spinning
+from tests.execution.builds.repos import BENCH, IDENTITY, spinning
 
 RATIO = Estimate(point=1.1, low=1.05, high=1.15, confidence=0.95, n=20)
 NASTY = '<img src=x>|`@me` "q" & \x1b[31m [l](https://x) \nnext'
@@ -98,6 +98,23 @@ def test_anything_else_ends_with_0_and_is_said_plainly(shell, verdict):
 
     assert done.exit_code == 0
     assert f"1 {verdict}" in done.output
+
+
+def test_dry_run_says_what_a_night_would_measure_and_measures_nothing(shell):
+    never = ScriptedWatch(report_of())
+
+    done = shell("watch", "sorting", "-a", "list_sort", "--seconds", "90", "--every", "1d",
+                 "--dry-run", watch=never)  # fmt: skip
+    refused = shell("watch", "--history", "--dry-run", watch=never)
+
+    assert done.exit_code == 0
+    assert "candidates 1: list_sort\n" in done.output
+    assert "baseline   the commit this branch began at\n" in done.output
+    assert "at most 300 of " in done.output
+    assert "takes      at most 90 s" in done.output
+    assert refused.exit_code == 2
+    assert "takes no --dry-run" in refused.output
+    assert never.asked == []
 
 
 def test_a_series_in_quarantine_is_shown_and_does_not_block(shell):
@@ -344,6 +361,26 @@ def bisected(commit):
         trials=(trial,),
         seconds=1.0,
     )
+
+
+def test_a_dry_bisection_says_how_many_commits_are_raced_at_most(shell, tmp_path):
+    for words in (
+        ("init", "-q"),
+        *(("commit", "-q", "--allow-empty", "-m", f"change {n}") for n in range(9)),
+    ):
+        subprocess.run(["git", *IDENTITY, *words], cwd=tmp_path, check=True)
+
+    done = shell("bisect", "HEAD~8", "HEAD", "bench.py", "--rounds", "10", "--dry-run",
+                 bisect=refuses_to_run)  # fmt: skip
+
+    assert done.exit_code == 0, done.output
+    assert "change 0" in done.output
+    assert "races      4 commits of 8 beside the good one, at most\n" in done.output
+    assert "takes      at most 200 blocks, and 80 starts of a process" in done.output
+
+
+def refuses_to_run(*_args, **_options):
+    raise AssertionError("a dry run runs nothing")
 
 
 @pytest.mark.parametrize(
