@@ -19,7 +19,7 @@ from parbench_lab.plots.history import (
     history_figures,
 )
 from parbench_lab.plots.intervals import intervals_data, intervals_figure
-from parbench_lab.plots.profile import ProfileData, profile_data, profile_figure
+from parbench_lab.plots.profile import ProfileData, profile_data, profile_figure, profile_figures
 from parbench_lab.plots.ratio import ratio_data, ratio_figure
 from parbench_lab.plots.scaling import (
     ScalingData,
@@ -65,6 +65,7 @@ __all__ = [
     "intervals_figure",
     "profile_data",
     "profile_figure",
+    "profile_figures",
     "race_figures",
     "ratio_data",
     "ratio_figure",

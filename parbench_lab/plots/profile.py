@@ -11,6 +11,7 @@ from parbench_lab.analysis.comparison.profile import ProfileRow
 from parbench_lab.errors import UsageError
 
 if TYPE_CHECKING:
+    from bokeh.models import LayoutDOM
     from bokeh.plotting import figure
 
 Series = dict[str, list[Any]]
@@ -34,7 +35,9 @@ class ProfileData:
     title: str
 
 
-def profile_data(rows: Iterable[ProfileRow], *, candidates: Sequence[str] = ()) -> ProfileData:
+def profile_data(
+    rows: Iterable[ProfileRow], *, candidates: Sequence[str] = (), title: str = ""
+) -> ProfileData:
     """Return the columns of the plot, sizes ascending.
 
     Parameters
@@ -44,6 +47,8 @@ def profile_data(rows: Iterable[ProfileRow], *, candidates: Sequence[str] = ()) 
         machine and commit.
     candidates
         Names in the order of their colours; by default as they come.
+    title
+        By default workload, mode and machine.
 
     Raises
     ------
@@ -74,8 +79,8 @@ def profile_data(rows: Iterable[ProfileRow], *, candidates: Sequence[str] = ()) 
         for name, value in values.items():
             columns[name].append(value)
     first = given[0] if given else None
-    title = f"{first.workload} ({first.mode}) on {first.machine}" if first else "no figures"
-    return ProfileData(series=series, title=title)
+    where = f"{first.workload} ({first.mode}) on {first.machine}" if first else "no figures"
+    return ProfileData(series=series, title=title or where)
 
 
 def _empty() -> Series:
@@ -125,6 +130,22 @@ def profile_figure(data: ProfileData) -> figure:
     else:
         _tell(made, legend, dots)
     return made
+
+
+def profile_figures(profiles: Sequence[ProfileData]) -> LayoutDOM:
+    """Return several profiles below each other, on the same axes.
+
+    Parameters
+    ----------
+    profiles
+        From `profile_data`, each with its own title.
+    """
+    from bokeh.layouts import column  # noqa: PLC0415 - slow to load
+
+    made = [profile_figure(data) for data in profiles]
+    for later in made[1:]:
+        later.x_range, later.y_range = made[0].x_range, made[0].y_range
+    return column(*made, sizing_mode="stretch_width")
 
 
 def _tell(made: figure, legend: list[tuple[str, list[Any]]], dots: list[Any]) -> None:

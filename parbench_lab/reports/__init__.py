@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from parbench_lab.reports.measured import race_results, scaling_results
     from parbench_lab.reports.measuring import entrants
     from parbench_lab.reports.origin import about
+    from parbench_lab.reports.placed import (
+        comparison_heatmap,
+        comparison_profiles,
+        profile_results,
+        run_points,
+    )
     from parbench_lab.reports.quantization import quantization_results, quantization_text
     from parbench_lab.reports.rendering import Failure, Report, render
     from parbench_lab.reports.sources import shipped
@@ -37,6 +43,8 @@ _HOMES = {
     "RecordedHistory": "history",
     "Report": "rendering",
     "SpeedupTarget": "targets",
+    "comparison_heatmap": "placed",
+    "comparison_profiles": "placed",
     "comparison_results": "compared",
     "comparison_text": "compared",
     "entrants": "measuring",
@@ -44,6 +52,7 @@ _HOMES = {
     "history_text": "history",
     "keep": "kept",
     "parse_target": "targets",
+    "profile_results": "placed",
     "quantization_results": "quantization",
     "quantization_text": "quantization",
     "race_results": "measured",
@@ -51,6 +60,7 @@ _HOMES = {
     "read_history": "history",
     "render": "rendering",
     "run_before": "compared",
+    "run_points": "placed",
     "scaling_results": "measured",
     "scaling_table": "text",
     "scaling_text": "text",
@@ -67,6 +77,8 @@ __all__ = [
     "Report",
     "SpeedupTarget",
     "about",
+    "comparison_heatmap",
+    "comparison_profiles",
     "comparison_results",
     "comparison_text",
     "entrants",
@@ -74,6 +86,7 @@ __all__ = [
     "history_text",
     "keep",
     "parse_target",
+    "profile_results",
     "quantization_results",
     "quantization_text",
     "race_results",
@@ -81,6 +94,7 @@ __all__ = [
     "read_history",
     "render",
     "run_before",
+    "run_points",
     "scaling_results",
     "scaling_table",
     "scaling_text",

@@ -208,6 +208,10 @@ def test_a_comparison_report_is_of_the_newest_race_and_the_one_before(folder):
     assert report.failure is None
     assert found["new"]["id"] == "run-aaaa-0006"
     assert found["sentence"] in outputs(nbformat.read(report.notebook, as_version=4))
+    profiles = content(report)["results"]["profiles"]
+    assert {row["candidate"] for row in profiles["new"]} == {"loop", "windows"}
+    page = report.page.read_text()
+    assert all(f'title="{name}"' in page for name in ("who is quick where", "over batch sizes"))
 
 
 # ---------------------------------------------------------------- as files
