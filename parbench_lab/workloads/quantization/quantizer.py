@@ -75,8 +75,8 @@ def quantize_rows(
 ) -> None:
     """Quantise a matrix into given buffers; for threads and streams.
 
-    Allocates nothing of the matrix's size: 256 KiB or one row, whichever is more, where weights
-    must be converted first or codes are packed.
+    Allocates nothing of the matrix's size: 256 KiB where weights must be converted first, 1 MiB
+    where codes are packed, or one row where that is more.
 
     Parameters
     ----------
