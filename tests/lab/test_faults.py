@@ -146,6 +146,7 @@ def test_who_leaves_idle_threads_is_told(mild):
 
 def test_who_prints_a_gigabyte_prints_it_nowhere(mild, printed):
     assert_tolerated(mild, "prints")
+    assert mild.scoreboard.of("prints").blocks * misdeeds.PRINTED_BYTES > 1_000_000_000
     assert printed.stat().st_size < 100_000
 
 
