@@ -33,6 +33,7 @@ def ranked(found: Iterable[Opportunity]) -> tuple[Opportunity, ...]:
 
 def of_pairs(pairs: Sequence[Pair], *, same_machine: bool) -> Iterator[Opportunity]:
     """Yield what the ratios themselves offer: to undo a loss, or to use the quicker machine."""
+    several = len({pair.size for pair in pairs}) > 1
     for pair in pairs:
         told = pair.judgement
         if told is None or told.verdict not in (Verdict.SLOWER, Verdict.FASTER):
@@ -44,6 +45,8 @@ def of_pairs(pairs: Sequence[Pair], *, same_machine: bool) -> Iterator[Opportuni
             what = f"run {pair.candidate} on the {'baseline' if slower else 'new'} machine"
         else:
             continue
+        if several:
+            what += f", at {pair.size} items"
         factor = told.ratio.point if slower else 1 / told.ratio.point
         yield Opportunity(
             what=what,

@@ -195,6 +195,16 @@ def test_a_loss_the_quickest_and_the_quicker_machine_are_opportunities():
     assert any(one.what == "run quick on the baseline machine" for one in two_machines)
 
 
+def test_where_there_are_several_batch_sizes_an_opportunity_names_its_own():
+    before = {("quick", size): size * 1e-6 for size in (100, 1000)}
+    after = {("quick", 100): 2e-4, ("quick", 1000): 1e-3}
+
+    found = compare_figures(run("a", before), run("b", after)).opportunities
+
+    words = "find what made quick slower since the baseline, at 100 items"
+    assert [one.what for one in found if "slower" in one.what] == [words]
+
+
 def test_kernels_of_the_calibration_are_no_rivals():
     sides = [run(name, {"a": 1e-3, "b": 4e-3}, workload="calibration") for name in "xy"]
 
