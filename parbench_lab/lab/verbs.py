@@ -195,8 +195,13 @@ class RaceVerbs(RaceView):
         return self._engine.change(changes, accepted=lambda: self._own_policies.update(own))
 
     def _is_decided(self, state: RaceState) -> bool:
-        """Return whether there is a decision: one of the size before the last change is none."""
-        current = state.settings.batch_size == self.settings.batch_size
+        """Return whether there is a decision: one before the last change of size is none.
+
+        Nor is one that a challenger, who was added meanwhile, is not part of yet.
+        """
+        current = state.settings.batch_size == self.settings.batch_size and all(
+            candidate.name in state.roster for candidate in self._candidates
+        )
         return (state.phase == "watching" and current) or parts.ended_as(state, "decided")
 
     # ------------------------------------------------------------ refusing

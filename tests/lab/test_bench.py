@@ -113,6 +113,18 @@ def test_a_race_is_steered_while_it_runs():
     assert result.scoreboard.of("slower").verdict is VerdictKind.DROPPED
 
 
+def test_a_decision_without_a_challenger_that_was_just_added_is_none():
+    with race(good, slower) as bench:
+        bench.start()
+        assert bench.wait("decided", timeout_s=60)
+        bench.add(slowest)
+        assert bench.wait("decided", timeout_s=60)
+        standing = bench.scoreboard.of("slowest")
+
+    assert standing.blocks > 0
+    assert standing.verdict is VerdictKind.ELIMINATED
+
+
 @pytest.mark.parametrize(
     "changes", [{"batch_size": -1}, {"tolerance": float("nan")}, {"batchsize": 3}]
 )
