@@ -23,7 +23,9 @@ PANELS_AT_MOST = 12
 
 _POINT_COLUMNS = ("started", "value", "low", "high", "told", "commit", "run", "n")
 _MARK_COLUMNS = ("started", "value", "way", "kind", "told", "candidate")
+_COMMIT_COLUMNS = ("started", "commit", "dirty", "label", "told", "run")
 _COMMIT_DIGITS = 10
+_TICK_DIGITS = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,10 @@ class HistoryPanel:
         Candidate to columns ``started, value, low, high, told, commit, run, n``.
     marks
         Columns ``started, value, way, kind, told, candidate``.
+    commits
+        Where the code changes, from the first run of a commit on: columns ``started, commit,
+        dirty, label, told, run``. ``label`` is short, with a ``*`` where the tree had changes
+        that were in no commit. Runs whose commit is unknown change nothing.
     newest
         When the last of its runs began.
     """
@@ -74,6 +80,7 @@ class HistoryPanel:
     newest: dt.datetime
     series: dict[str, Columns]
     marks: Columns = field(default_factory=lambda: {name: [] for name in _MARK_COLUMNS})
+    commits: Columns = field(default_factory=lambda: {name: [] for name in _COMMIT_COLUMNS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +157,25 @@ def _panel_data(
         newest=max(points[-1].started for points in series.values()),
         series={one.candidate: _columns(points) for one, points in series.items()},
         marks=columns,
+        commits=_commit_columns([point for points in series.values() for point in points]),
     )
+
+
+def _commit_columns(points: Sequence[SeriesPoint]) -> Columns:
+    """Return where runs of another commit begin, or of one with changes on top."""
+    columns: Columns = {name: [] for name in _COMMIT_COLUMNS}
+    last: tuple[str, bool] | None = None
+    for point in sorted(points, key=lambda point: (point.started, point.run_id)):
+        code = (point.commit, point.dirty)
+        if not point.commit or code == last:
+            continue
+        last = code
+        label = printable(point.commit[:_TICK_DIGITS]) + ("*" if point.dirty else "")
+        told = f"commit {commit_words(point)}, from {point.started:%Y-%m-%d %H:%M} on"
+        row = (point.started, point.commit, point.dirty, label, told, point.run_id)
+        for name, value in zip(_COMMIT_COLUMNS, row, strict=True):
+            columns[name].append(value)
+    return columns
 
 
 def _place(mark: Mark, points: Sequence[SeriesPoint]) -> SeriesPoint | None:
@@ -244,7 +269,7 @@ def history_figures(data: HistoryData, *, log: bool = False) -> Column:
 def history_figure(
     panel: HistoryPanel, *, candidates: Sequence[str] = (), log: bool = False
 ) -> figure:
-    """Return one figure; sources are named ``history:<candidate>`` and ``history:marks``.
+    """Return one figure; sources are ``history:<candidate>``, ``:marks...`` and ``:commits``.
 
     Parameters
     ----------

@@ -6,13 +6,25 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from bokeh.models import ColumnDataSource, PrintfTickFormatter
+from bokeh.models import (
+    ColumnDataSource,
+    FixedTicker,
+    LinearAxis,
+    NoOverlap,
+    PrintfTickFormatter,
+    Range1d,
+)
 from bokeh.plotting import figure
 
 from parbench_lab.plots import theme
-from parbench_lab.plots.history import HistoryPanel
+from parbench_lab.plots.history import Columns, HistoryPanel
 
-HEIGHT_PX = 320
+HEIGHT_PX = 340
+MOST_COMMIT_LINES = 30
+"""Beyond it lines through the figure would hide it: the ticks at its edge stay."""
+_COMMITS = "commits"
+_COMMIT_COLOUR = "#8C8C8C"
+_LABEL_GAP_PX = 6
 _MARKS = {
     ("alarm", "worse"): ("alarm", "inverted_triangle", "#C00000"),
     ("alarm", "better"): ("improvement", "triangle", "#00803C"),
@@ -44,6 +56,7 @@ def drawn(panel: HistoryPanel, candidates: Sequence[str], *, log: bool) -> figur
             legend.append((theme.as_label(name), line))
             dots.append(line[-1])
     legend += _marks(made, panel)
+    _commits(made, panel)
     theme.add_legend(made, legend)
     theme.add_hover(
         made,
@@ -91,6 +104,52 @@ def _line(made: figure, panel: HistoryPanel, name: str, index: int) -> list[Any]
     dot.name = theme.as_hover_label(name)
     interval.tags = [theme.muted_with(line)]
     return [line, dot]
+
+
+def _commits(made: figure, panel: HistoryPanel) -> None:
+    """Draw ticks where the code changes, named on an axis above as far as there is room."""
+    columns = panel.commits
+    if not columns["started"]:
+        return
+    source = ColumnDataSource(
+        {**columns, "top": [1.0] * len(columns["started"])}, name="history:commits"
+    )
+    if len(columns["started"]) <= MOST_COMMIT_LINES:
+        made.vspan("started", source=source, line_color=_COMMIT_COLOUR, line_alpha=0.3)
+    # a range of its own: the ticks stay at the upper edge whatever the values are
+    made.extra_y_ranges[_COMMITS] = Range1d(0.0, 1.0)
+    ticks = made.scatter(
+        "started",
+        "top",
+        source=source,
+        y_range_name=_COMMITS,
+        marker="dash",
+        angle=math.pi / 2,
+        size=16,
+        line_width=2,
+        color=_COMMIT_COLOUR,
+    )
+    made.y_range.renderers = [one for one in made.renderers if one is not ticks]
+    theme.add_hover(made, [ticks], {"": "@told"})
+    made.add_layout(_commit_axis(columns), "above")
+
+
+def _commit_axis(columns: Columns) -> LinearAxis:
+    at_ms = [round(at.timestamp() * 1000.0) for at in columns["started"]]
+    labels = [theme.as_label(label) for label in columns["label"]]
+    dirty = " (* with changes that are in no commit)" if any(columns["dirty"]) else ""
+    axis = LinearAxis(
+        ticker=FixedTicker(ticks=at_ms, minor_ticks=[]),
+        major_label_overrides=dict(zip(at_ms, labels, strict=True)),
+        major_label_policy=NoOverlap(min_distance=_LABEL_GAP_PX),
+        major_label_text_font_size="10px",
+        axis_label=f"commit{dirty}",
+        axis_label_text_font_size="10px",
+        axis_label_standoff=2,
+        name="history:commits",
+    )
+    axis.update(**theme.themes()["light"]["Axis"])
+    return axis
 
 
 def _finite(end: float, point: float) -> float:

@@ -199,7 +199,7 @@ def test_the_figure_has_intervals_a_line_for_each_candidate_and_no_markup_of_nam
     labels = [item.label.value for item in drawn.legend[0].items]
     assert labels == [EVIL, "$ $x"]
     sources = {r.data_source.name for r in drawn.renderers if r.data_source.name}
-    assert sources == {f"history:{EVIL}", "history:$$x"}
+    assert sources == {f"history:{EVIL}", "history:$$x", "history:commits"}
 
 
 def test_a_page_has_so_many_figures_at_most_and_says_how_many_are_left(tmp_path):
