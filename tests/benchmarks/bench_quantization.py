@@ -26,13 +26,14 @@ TURNS = 15
 FEW = 5
 MANY = 20  # of some ten ms each
 PASSES = 6
+PAUSE_S = 0.03  # what takes all cores with priority is stopped now and then without pauses
 SCHEMES = (
     Scheme(group_size=128), Scheme(group_size=32), Scheme(bits=4), Scheme(bits=4, group_size=128),
     Scheme(bits=4, group_size=32), Scheme(bits=2), Scheme(bits=2, group_size=128),
 )  # fmt: skip
 
 
-def in_turns(calls, turns):
+def in_turns(calls, turns, *, pause_s=0.0):
     """Return seconds of shape ``(turns, calls)``, in random order within each turn."""
     rng = np.random.default_rng(0)
     seconds = np.empty((turns, len(calls)))
@@ -40,6 +41,7 @@ def in_turns(calls, turns):
         call()
     for turn in range(turns):
         for place in rng.permutation(len(calls)):
+            time.sleep(pause_s)
             start = time.perf_counter()
             calls[place]()
             seconds[turn, place] = time.perf_counter() - start
@@ -164,7 +166,8 @@ def gained(works, rows, passes):
                 partial(go_over_together, pool, work, halves, passes),
             ]
         worked = np.empty((MANY, len(calls)))
-        seconds = in_turns([timed_too(call, worked[:, i]) for i, call in enumerate(calls)], MANY)
+        noted = [timed_too(call, worked[:, place]) for place, call in enumerate(calls)]
+        seconds = in_turns(noted, MANY, pause_s=PAUSE_S)
     found = {}
     for place, name in enumerate(works):
         one, two = seconds[:, 2 * place], seconds[:, 2 * place + 1]
