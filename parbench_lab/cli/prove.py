@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     show_default=True,
 )
 @click.option(
-    "--configurations", type=int, default=96, show_default=True, help="How much work it is."
+    "--configurations", type=int, default=48, show_default=True, help="How much work it is."
 )
 @click.option("--repeats", type=int, default=5, show_default=True, help="Pairs of runs.")
 @click.option("--seed", type=int, default=0, show_default=True)

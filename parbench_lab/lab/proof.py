@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,8 +14,10 @@ from parbench_lab.execution.pools import one_blas_thread, open_pool
 from parbench_lab.hardware.cores import available_cores
 from parbench_lab.scaling.proof import SERIAL, Proof, prove
 
-CONFIGURATIONS = 96
-"""In chunks of 8: as many for each of 2, 3, 4, 6 or 12 workers."""
+CONFIGURATIONS = 48
+"""Of 1 to 2 ms each: what is timed takes half a second, as long as everything is loaded in."""
+CHUNKS = 12
+"""As many for each of 2, 3, 4, 6 or 12 workers; more where they would be larger than 8."""
 REPEATS = 5
 
 
@@ -93,7 +96,10 @@ class _Backtests:
         from parbench_lab.workloads.portfolio.scoring import score_chunks  # noqa: PLC0415
 
         # one configuration at a time: enough work for its parts to be worth sending around
-        parts = list(score_chunks(self._case, map=spread, implementation=backtest_numpy))
+        size = min(8, math.ceil(len(self._case.configurations) / CHUNKS))
+        parts = list(
+            score_chunks(self._case, map=spread, chunk_size=size, implementation=backtest_numpy)
+        )
         scores = np.concatenate([part.scores for part in parts])
         return scores, ranked(self._case, scores)
 
