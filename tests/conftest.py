@@ -1,16 +1,23 @@
-"""Which tests keep to one process where the suite runs in two (`--dist loadgroup`).
+"""How the whole suite runs: what keeps to one process, who gives way, and properties without luck.
 
-Pages share one JupyterLab, and races measure: each of the two groups runs one test at a time. All
-others go to whichever process is free, a file at a time: what a file sets up is set up once.
+Pages share one JupyterLab, and races measure: each of the two groups runs one test at a time in a
+process of its own (`--dist loadgroup`). All others go to whichever process is free, a file at a
+time: what a file sets up is set up once. The groups wait for much (pages, deadlines, processes); a
+third process (`--numprocesses 3`) uses what they leave, and gives way to them: what measures
+does not wait for what only computes.
 """
 
 from __future__ import annotations
 
+import compileall
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 HERE = Path(__file__).parent
+PACKAGE = HERE.parent / "parbench_lab"
 GROUPS = {
     "browser": "pages",
     "notebooks": "pages",
@@ -24,12 +31,42 @@ GROUPS = {
     "test_readme.py": "races",
     "test_users_ci.py": "races",
 }
+N_GROUPS = len(set(GROUPS.values()))
+GIVE_WAY = 5
+"""Niceness of a process that began with tests of no group: about a third of another's share."""
+
+# the same examples every time, and a slow machine is no failure
+settings.register_profile(
+    "suite",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("suite")
+
+
+def pytest_configure(config):
+    """Compile the package once: where nobody writes bytecode, every process compiles it anew."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(PACKAGE, quiet=2)
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     for item in items:
-        group = str(item.path)
-        if item.path.is_relative_to(HERE):
-            group = GROUPS.get(item.path.relative_to(HERE).parts[0], group)
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
+
+
+def group_of(path):
+    """Return the group of a file's tests: the file itself where it is of none."""
+    top = path.relative_to(HERE).parts[0] if path.is_relative_to(HERE) else ""
+    return GROUPS.get(top, str(path))
+
+
+def pytest_runtest_setup(item):
+    """Give way for good: the groups are handed out first, so none follows in this process."""
+    n_processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    is_free = group_of(item.path) not in GROUPS.values()
+    if n_processes > N_GROUPS and is_free and os.nice(0) < GIVE_WAY:
+        os.nice(GIVE_WAY)
