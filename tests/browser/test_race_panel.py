@@ -151,6 +151,28 @@ def test_a_challenger_of_the_next_cell_enters_and_a_reload_shows_it_all(page, la
     )
 
 
+def test_a_value_that_the_race_refuses_is_told_beside_its_control_which_returns(page, lab):
+    open_notebook(page, lab, lab.write("refused.ipynb", RACE))
+    run_all(page)
+    box = page.locator(".parbench-exact input").first
+    told = page.locator(".parbench-at-controls").get_by_role("alert")
+    expect(box).to_have_value("100")
+    expect(told).to_have_count(0)
+
+    box.fill("-5")
+    box.press("Enter")
+
+    expect(told).to_have_text(re.compile("batch_size.*-5"))
+    expect(box).to_have_value("100")
+    named = page.get_by_role("slider", name="batch size")
+    expect(named).to_have_attribute("aria-valuetext", "100")
+    assert 0 <= told.bounding_box()["y"] - box.bounding_box()["y"] < 60
+    box.fill("120")
+    box.press("Enter")
+    expect(told).to_have_count(0)
+    expect(named).to_have_attribute("aria-valuetext", "120")
+
+
 MARKUP = """
 import parbench_lab as pb
 bad = "<img src=x onerror=window.hurt=1>"
@@ -191,20 +213,19 @@ bench
 BUSY = """
 import time
 before = bench.scoreboard.blocks
-time.sleep(6)
+time.sleep(20)
 print("raced on", bench.scoreboard.blocks > before + 20)
 """
 
 
 def test_a_cell_that_blocks_delays_nothing_and_a_dead_kernel_is_told(page, lab):
-    open_notebook(
-        page,
-        lab,
-        lab.write("busy.ipynb", ENDLESS, BUSY),
-    )
+    """Twenty seconds: longer than the page waits before it says that the kernel is silent."""
+    open_notebook(page, lab, lab.write("busy.ipynb", ENDLESS, BUSY))
     run_all(page)
     expect(page.locator(".jp-OutputArea-output").last).to_contain_text("raced on True")
     expect(page.locator(".parbench-live-figure canvas").first).to_be_visible()
+    expect(page.locator(".parbench-live-notice")).to_be_hidden()
+    expect(phase(page)).to_have_text("racing")
 
     page.locator(".jp-CodeCell .jp-InputPrompt").first.click()
     page.keyboard.press("0")

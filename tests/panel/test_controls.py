@@ -205,12 +205,13 @@ def test_the_box_beside_a_slider_shows_the_value_in_force():
     assert not found.boxes["timeout_s"].disabled
 
 
-def test_a_typed_number_that_is_refused_goes_back():
+@pytest.mark.parametrize("typed", [10**9, 0, -5])
+def test_a_typed_number_that_is_refused_goes_back(typed):
     race = RememberingRace()
     race.refusal = SettingError("batch_size must be small")
     found = controls_of(race)
 
-    found.boxes["batch_size"].value = 10**9
+    found.boxes["batch_size"].value = typed
 
     assert found.boxes["batch_size"].value == 1000
     assert "must be small" in found.messages["batch_size"].value
