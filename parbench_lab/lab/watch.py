@@ -152,7 +152,8 @@ def watch(
     Raises
     ------
     UsageError
-        If something given makes no sense, or the builds do not compare.
+        If something given makes no sense, the builds do not compare, or another watch runs: with
+        the same store on this host, or (PostgreSQL) of the same series on a machine like it.
     RaceError
         If a build's processes do not come up.
     StoreError
