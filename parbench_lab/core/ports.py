@@ -60,7 +60,11 @@ class Workload(Protocol):
         """Return a problem of `size` items; the same generator state gives the same problem."""
 
     def check(self, case: Any, result: Any) -> Mapping[str, float] | None:
-        """Raise on a wrong result; may return further metrics, ``{"abs_error": 1e-9}``."""
+        """Raise on a wrong result; may return further metrics, ``{"abs_error": 1e-9}``.
+
+        Metrics called ``flop_count`` and ``moved_bytes``, what a right answer needs at least, let
+        comparisons read a candidate against a roofline (`parbench_lab.workloads.least_work`).
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

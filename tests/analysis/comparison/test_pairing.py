@@ -152,6 +152,29 @@ def test_kernels_that_disagree_leave_the_relative_ratio_undecided():
     assert found.pairs[0].tracks == "triad_v1"
 
 
+def test_what_a_verdict_is_of_is_said():
+    speed = speed_ratio(calibration("a", KERNELS), calibration("b", KERNELS))
+    heavy = {"q": sample(1e-3, peak_rss_bytes=1e8)}
+    few = {"q": sample(1e-3, n=5)}
+    sides = {
+        "the ratio": compare_figures(run("a", heavy), run("b", heavy)),
+        "too few measurements": compare_figures(run("a", few), run("b", heavy)),
+        "two machines, and no calibration of both": compare_figures(
+            run("a", heavy), run("b", heavy, THERE)
+        ),
+        "the ratio less the calibration": compare_figures(
+            run("a", heavy), run("b", heavy, THERE), speed=speed
+        ),
+        "the calibration tells of times only": compare_figures(
+            run("a", heavy), run("b", heavy, THERE), speed=speed, metric=PEAK_RSS_BYTES
+        ),
+    }
+
+    assert {found.basis(found.pairs[0]): words for words, found in sides.items()} == {
+        words: words for words in sides
+    }
+
+
 def test_versions_of_the_calibration_do_not_meet():
     old = [
         dataclasses.replace(p, key=dataclasses.replace(p.key, candidate=f"{p.key.candidate}0"))
