@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import compileall
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,12 @@ settings.load_profile("suite")
 
 
 def pytest_configure(config):
-    """Compile the package once: where nobody writes bytecode, every process compiles it anew."""
+    """Make processes that tests start as quick, and as easy to stop, as those of a user."""
     if not hasattr(config, "workerinput"):
+        # where nobody writes bytecode, every process would compile the package anew
         compileall.compile_dir(PACKAGE, quiet=2)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts what runs behind it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook

@@ -55,7 +55,7 @@ def test_a_signal_ends_the_race_with_its_result_so_far(number):
         read_until(process.stdout, "cpu-0 is ready")
 
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=30)
+        rest, errors = process.communicate(timeout=120)
 
     assert process.returncode == 0
     assert rest.splitlines()[-1] == "quick wins (stopped)."
@@ -69,7 +69,7 @@ def test_the_second_ctrl_c_aborts():
         process.send_signal(signal.SIGINT)
         read_until(process.stderr, "again: abort")
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
 
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "parbench: aborted"
@@ -80,7 +80,7 @@ def test_a_reader_that_leaves_ends_the_race_without_a_traceback():
         read_until(process.stdout, "starting")
         process.stdout.close()
         errors = process.stderr.read()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
 
     assert process.returncode == 1
     assert "Traceback" not in errors
@@ -106,7 +106,7 @@ def in_terminal(columns, lines, **environment):
                 process.send_signal(signal.SIGINT)
             if not got:
                 break
-        process.wait(timeout=30)
+        process.wait(timeout=120)
     os.close(ours)
     return process.returncode, shown.decode()
 

@@ -62,7 +62,7 @@ def command(*words):
 def finished(folder, *words):
     return subprocess.run(
         [sys.executable, "-m", "parbench_lab", *words],
-        capture_output=True, check=False, cwd=folder, encoding="utf-8", timeout=100,
+        capture_output=True, check=False, cwd=folder, encoding="utf-8", timeout=250,
     )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def test_ctrl_c_ends_a_real_race_with_what_was_measured(folder):
     with racing(folder) as process:
         read_until(process.stdout, "tripled is out")
         process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=60)
+        rest, errors = process.communicate(timeout=120)
 
     assert process.returncode == 0
     assert "Traceback" not in errors
@@ -108,7 +108,7 @@ def test_a_race_that_was_killed_goes_on_where_it_was(folder):
     with racing(folder) as process:
         read_until(process.stdout, "tripled is out")
         os.kill(process.pid, signal.SIGKILL)
-        process.wait(timeout=60)
+        process.wait(timeout=120)
     before = measurements(folder)
     interrupted = finished(folder, "show")
 

@@ -19,7 +19,7 @@ house.open()
 link = house.scheduler.dashboard_link
 print("bokeh" in sys.modules)
 for _ in range(2):
-    with urllib.request.urlopen(link, timeout=30) as page:
+    with urllib.request.urlopen(link, timeout=120) as page:
         print(page.status, "Dask" in page.read().decode())
 print("bokeh" in sys.modules)
 house.close()
@@ -28,7 +28,7 @@ house.close()
 
 def test_the_dashboard_is_loaded_by_its_first_request_and_answers_it():
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=250, check=False
     )
 
     assert done.returncode == 0, done.stderr

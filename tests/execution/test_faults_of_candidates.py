@@ -182,7 +182,7 @@ def test_children_of_a_candidate_end_with_its_worker(desk):
     desk.run(misdeeds.exits)
 
     assert_good_goes_on(desk)
-    gone, _ = psutil.wait_procs([worker, *children], timeout=10)
+    gone, _ = psutil.wait_procs([worker, *children], timeout=120)
     assert len(gone) == 1 + len(children)
 
 

@@ -217,7 +217,7 @@ def test_close_leaves_no_hung_candidate_on_a_given_worker(scheduler, nannied):
 
     desk.close()
 
-    gone, _ = psutil.wait_procs([process], timeout=10)
+    gone, _ = psutil.wait_procs([process], timeout=120)
     assert gone
 
 

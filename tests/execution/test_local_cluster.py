@@ -304,7 +304,7 @@ def test_a_plain_script_needs_no_main_guard(tmp_path):
     script.write_text(SCRIPT + "executor.close()\n")
 
     ran = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=True
     )
 
     assert ran.stdout.split() == ["imported", "ok"]
@@ -328,7 +328,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
 
         parent.send_signal(signal.SIGKILL)
 
-        gone, _ = psutil.wait_procs(workers, timeout=10)
+        gone, _ = psutil.wait_procs(workers, timeout=120)
         assert len(gone) == len(workers)
 
 

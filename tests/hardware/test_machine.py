@@ -94,7 +94,7 @@ def test_two_processes_detect_one_machine_whatever_they_imported_before():
             capture_output=True,
             check=True,
             text=True,
-            timeout=60,
+            timeout=120,
         ).stdout
         for before in ("", "import scipy.linalg; ")
     }

@@ -45,7 +45,7 @@ class Command:
     def terminate(self):
         """Ask it to end, as Ctrl-C of an administrator does, and wait for it."""
         self.process.terminate()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=120)
 
     def end(self):
         """End it with all its children, whatever they do."""
@@ -56,7 +56,7 @@ class Command:
                     child.kill()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=120)
         if hasattr(self, "_reader"):
             self._reader.join(30)
         self.process.stdout.close()

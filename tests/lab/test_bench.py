@@ -96,7 +96,7 @@ def test_closures_lambdas_and_bound_methods_race():
 def test_a_race_is_steered_while_it_runs():
     with race(good, slower, policy="never") as bench:
         bench.start()
-        assert bench.wait("first_rows", timeout_s=60)
+        assert bench.wait("first_rows", timeout_s=120)
         bench.change(batch_size=5000)
         bench.add(slowest)
         bench.pause()
@@ -105,7 +105,7 @@ def test_a_race_is_steered_while_it_runs():
         bench.drop("slower")
         assert bench._engine.wait_for(lambda s: not s.roster["slower"].fit, 60)
         bench.change(policy="evidence", tolerance=0.1)
-        assert bench.wait("decided", timeout_s=60)
+        assert bench.wait("decided", timeout_s=120)
         result = bench.stop()
 
     assert result.scoreboard.batch_size == 5000
@@ -116,9 +116,9 @@ def test_a_race_is_steered_while_it_runs():
 def test_a_decision_without_a_challenger_that_was_just_added_is_none():
     with race(good, slower) as bench:
         bench.start()
-        assert bench.wait("decided", timeout_s=60)
+        assert bench.wait("decided", timeout_s=120)
         bench.add(slowest)
-        assert bench.wait("decided", timeout_s=60)
+        assert bench.wait("decided", timeout_s=120)
         standing = bench.scoreboard.of("slowest")
 
     assert standing.blocks > 0
@@ -169,7 +169,7 @@ def test_a_policy_of_ones_own_judges_from_the_change_on():
     store = open_store(":memory:")
     with scripted_race(policy="never", watch_duty=1.0, store=store) as bench:
         bench.start()
-        assert bench.wait("first_rows", timeout_s=60)
+        assert bench.wait("first_rows", timeout_s=120)
         changed = bench.change(policy=Tidy())
         assert bench._engine.wait_for(lambda state: state.beaten("slow"), 60)
         result = bench.stop()
@@ -185,7 +185,7 @@ def test_a_policy_of_ones_own_judges_from_the_change_on():
 def test_another_policy_of_the_same_name_takes_its_place():
     with scripted_race(policy=Tidy(patience=10**9), watch_duty=1.0) as bench:
         bench.start()
-        assert bench.wait("first_rows", timeout_s=60)
+        assert bench.wait("first_rows", timeout_s=120)
         bench.change(policy=Tidy())
 
         assert bench._engine.wait_for(lambda state: state.beaten("slow"), 60)

@@ -264,12 +264,12 @@ def test_ctrl_c_in_a_script_gives_the_result_so_far_and_leaves_no_process():
         workers = psutil.Process(script.pid).children(recursive=True)
 
         script.send_signal(signal.SIGINT)
-        printed, errors = script.communicate(timeout=30)
+        printed, errors = script.communicate(timeout=120)
 
     assert script.returncode == 0, errors
     assert "good" in printed
     assert "measurements" in printed
     assert errors == ""
     assert workers
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    _, alive = psutil.wait_procs(workers, timeout=120)
     assert not alive

@@ -67,10 +67,10 @@ def test_the_history_marks_who_was_eliminated_and_when():
 def test_speed_over_batch_size_keeps_what_earlier_sizes_have_shown():
     with race(batch_size=100) as bench:
         bench.start()
-        bench.wait("decided", timeout_s=60)
+        bench.wait("decided", timeout_s=120)
         bench.change(batch_size=200)
         bench.limit(max_measurements=bench.scoreboard.measurements + 60)
-        bench.wait("finished", timeout_s=60)
+        bench.wait("finished", timeout_s=120)
         small, large = bench.sizes()
 
     assert (small.batch_size, large.batch_size) == (100, 200)
@@ -143,7 +143,7 @@ def test_a_stop_without_waiting_returns_and_the_race_ends():
     with race(policy="never") as bench:
         bench.start()
         bench.stop(wait=False)
-        assert bench.wait("finished", timeout_s=30)
+        assert bench.wait("finished", timeout_s=120)
 
     assert bench.result().status == "stopped"
 
@@ -193,7 +193,7 @@ def test_what_is_no_race_and_what_is_not_there_is_refused(tmp_path):
 def test_a_scripted_worker_has_no_usage_that_was_measured():
     with race(ScriptedExecutor(TIMINGS)) as bench:
         bench.start()
-        bench.wait("first_rows", timeout_s=30)
+        bench.wait("first_rows", timeout_s=120)
         busy = bench.usage()
         bench.stop()
 

@@ -69,7 +69,7 @@ def killed_race(path, told, script=SCRIPT):
 @pytest.mark.parametrize("blocks", [0, 1, 7, 60])
 def test_a_race_killed_at_any_block_is_resumed_and_decided(tmp_path, blocks):
     run_id, workers = killed_race(tmp_path / "runs.db", blocks)
-    _, alive = psutil.wait_procs(workers, timeout=30)
+    _, alive = psutil.wait_procs(workers, timeout=120)
     assert not alive
 
     with pb.ParallelBenchmarking.resume_run(
@@ -90,7 +90,7 @@ def test_a_race_killed_at_any_block_is_resumed_and_decided(tmp_path, blocks):
 
 def test_a_killed_race_with_a_policy_of_ones_own_is_resumed_with_it_given_again(tmp_path):
     run_id, workers = killed_race(tmp_path / "runs.db", "", OWN_POLICY)
-    _, alive = psutil.wait_procs(workers, timeout=30)
+    _, alive = psutil.wait_procs(workers, timeout=120)
     assert not alive
     stored = {"store": tmp_path / "runs.db", "workload": Summing()}
 

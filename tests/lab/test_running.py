@@ -35,7 +35,7 @@ def test_a_second_local_race_names_the_first_which_can_be_ended_without_its_name
         for race in pb.running_races()[:-1]:
             race.close()
 
-        assert second.wait("first_rows", timeout_s=60)
+        assert second.wait("first_rows", timeout_s=120)
         assert second.running
 
     assert not first.running

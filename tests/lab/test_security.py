@@ -117,7 +117,7 @@ def shell(*arguments, path, cwd, env=None):
         env={**os.environ, "COLUMNS": "250", **(env or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     return done.stdout

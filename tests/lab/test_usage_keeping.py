@@ -106,7 +106,7 @@ def store(tmp_path):
 def test_a_race_without_a_panel_stores_its_usage_too(store):
     with race(BusyExecutor(TIMINGS), store=store) as bench:
         bench.start()
-        bench.wait("first_rows", timeout_s=30)
+        bench.wait("first_rows", timeout_s=120)
         bench.usage()
         result = bench.stop()
 

@@ -15,7 +15,7 @@ def test_a_decision_about_the_size_before_a_change_is_none_about_the_new_one():
         bench.start()
         for size in sizes:
             bench.change(batch_size=size)
-            assert bench.wait("decided", timeout_s=60)
+            assert bench.wait("decided", timeout_s=120)
             told.append(bench.scoreboard.batch_size)
 
     assert told == sizes

@@ -522,6 +522,29 @@ def test_a_function_may_be_the_baseline_and_a_workload_an_object(repo):
     assert report.of("quick").verdict is WatchVerdict.UNDECIDED
 
 
+def test_what_the_check_finds_is_compared_too_where_higher_is_better(repo):
+    class Job:
+        name = "rounding"
+        metrics = (pb.Metric(name="right_share", unit="1", better="higher"),)
+        objectives = ("right_share",)
+
+        def make_case(self, size, rng):
+            return size
+
+        def check(self, case, result):
+            return {"right_share": result / case}
+
+    def rough(case):
+        return 0.8 * case
+
+    report = pb.watch(
+        Job(), algorithms=[rough], baseline=lambda case: case, blocks=20, store=":memory:"
+    )
+
+    assert report.of("rough", "right_share").ratio.point == pytest.approx(1 / 0.8)
+    assert report.of("rough", "right_share").evidence > 1
+
+
 def test_an_unknown_metric_is_refused_with_the_known_ones(repo):
     with pytest.raises(UnknownNameError, match="wall_time_s"):
         pb.watch("bench.py", baseline="HEAD", metrics=("speed",), store=":memory:")

@@ -7,7 +7,7 @@ from parbench_lab.monitoring.patience import Question
 from parbench_lab.monitoring.sampling import GpuAtHand, Sampler
 from parbench_lab.testing.recorded_gpus import Moment, RecordedDevice, RecordedNvml
 
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 
 
 class Hanging(RecordedNvml):

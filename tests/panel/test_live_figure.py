@@ -14,7 +14,7 @@ from bokeh.plotting import figure
 
 from parbench_lab.panel.live_figure import LiveFigure
 
-WAIT_S = 20.0
+WAIT_S = 120.0
 NEVER_HZ = 0.001
 """After its first message such a figure sends only what is asked for."""
 ALWAYS_HZ = 1e9

@@ -110,14 +110,14 @@ def test_a_change_returns_while_the_store_hangs_and_takes_effect_afterwards():
     store = Stuck(open_store(":memory:"))
     with race(store=store, policy="never") as bench:
         bench.start()
-        assert bench.wait("first_rows", timeout_s=30)
+        assert bench.wait("first_rows", timeout_s=120)
         store.asked.set()
         assert store.hangs.wait(30)
 
         with ThreadPoolExecutor(1) as caller:
             asked = caller.submit(bench.change, batch_size=5000)
             try:
-                merged = asked.result(timeout=30)
+                merged = asked.result(timeout=120)
                 hung_meanwhile = not store.released.is_set()
             finally:
                 store.released.set()
@@ -146,7 +146,7 @@ def test_a_lost_cluster_ends_the_race_and_keeps_what_was_measured():
         bench._engine.wait_for(lambda state: state.measurements > 100)
 
         bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
-        assert bench.wait("finished", timeout_s=30)
+        assert bench.wait("finished", timeout_s=120)
         result = bench.result()
 
     assert (result.status, result.reason) == ("failed", "the scheduler is gone")
@@ -164,7 +164,7 @@ def test_a_race_whose_cluster_was_lost_goes_on_where_it_was(tmp_path):
         bench.start()
         bench._engine.wait_for(lambda state: state.measurements > 100)
         bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
-        assert bench.wait("finished", timeout_s=30)
+        assert bench.wait("finished", timeout_s=120)
         lost = bench.result()
 
     with pb.ParallelBenchmarking.resume_run(
@@ -196,7 +196,7 @@ def test_a_race_that_was_lost_stays_resumable_when_there_is_no_cluster_yet(tmp_p
         bench.start()
         assert bench._engine.wait_for(lambda state: state.blocks > 0)
         bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
-        assert bench.wait("finished", timeout_s=30)
+        assert bench.wait("finished", timeout_s=120)
         before = bench.result()
 
     with (

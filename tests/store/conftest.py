@@ -67,11 +67,11 @@ def postgres_socket():
     yield folder
     server.terminate()
     try:
-        server.wait(timeout=20)
+        server.wait(timeout=120)
     except subprocess.TimeoutExpired:
         server.send_signal(3)  # "immediate shutdown": a test has left a connection
-        server.wait(timeout=20)
-    drain.wait(timeout=20)
+        server.wait(timeout=120)
+    drain.wait(timeout=120)
     shutil.rmtree(folder)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 
 
 class Unhappy(Exception):  # noqa: N818 - a name of a user

@@ -211,7 +211,7 @@ def test_a_plain_script_needs_no_guard_and_may_open_pools_again(tmp_path, backen
     script.write_text(scripts.PLAIN.format(backend=backend))
 
     ran = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=True
     )
 
     assert ran.stdout.splitlines() == ["imported", *["[3.0, 300003.0] [4]"] * 2]
@@ -245,11 +245,11 @@ def test_ctrl_c_ends_a_script_and_all_its_workers(tmp_path, backend):
     process, workers = started(tmp_path, backend, scripts.LETS_IT_PASS)
 
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
 
     assert process.returncode == -signal.SIGINT
     assert errors.count("KeyboardInterrupt") == 1
-    assert psutil.wait_procs(workers, timeout=10)[1] == []
+    assert psutil.wait_procs(workers, timeout=120)[1] == []
     assert folders_of(process.pid) == []
 
 
@@ -259,11 +259,11 @@ def test_ctrl_c_may_be_caught_and_close_leaves_nothing(tmp_path):
     process.send_signal(signal.SIGINT)
     lines = [process.stdout.readline() for _ in range(2)]
     left = folders_of(process.pid)
-    process.communicate("\n", timeout=30)
+    process.communicate("\n", timeout=120)
 
     assert lines == ["interrupted\n", "[]\n"]
     assert left == []
-    assert psutil.wait_procs(workers, timeout=10)[1] == []
+    assert psutil.wait_procs(workers, timeout=120)[1] == []
 
 
 @pytest.mark.skipif(not psutil.LINUX, reason="only Linux ends children with their parent")
@@ -273,4 +273,4 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     process.kill()
     process.communicate()
 
-    assert psutil.wait_procs(workers, timeout=10)[1] == []
+    assert psutil.wait_procs(workers, timeout=120)[1] == []

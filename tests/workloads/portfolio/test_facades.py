@@ -162,7 +162,7 @@ def test_ctrl_c_in_a_shell_ends_with_a_partial_result():
 
     lines = [running.stdout.readline() for _ in range(2)]
     running.send_signal(signal.SIGINT)
-    rest, errors = running.communicate(timeout=60)
+    rest, errors = running.communicate(timeout=120)
 
     assert lines == ["0 10000\n", "128 10000\n"]
     assert rest.splitlines()[-1] == "False True"
