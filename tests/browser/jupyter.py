@@ -25,24 +25,21 @@ START_LIMIT_S = 90.0
 END_LIMIT_S = 30.0
 LOCAL = re.compile(r"^(https?|wss?)://(127\.0\.0\.1|localhost)(:\d+)?/|^(data|blob|about):")
 
-# not ours, and harmless: each with its reason
+# not ours, and harmless, each with its reason; the text ends in the address that it came from
+_NOT_LOADED = r"^Failed to load resource: .* \(https?://[^/]+(/[^)]*)?"
+_ICONS = r"^(Refused to load|Loading) the stylesheet 'https://cdn\.jsdelivr\.net/npm/@fort\S+"
 HARMLESS = (
-    "favicon",  # a page without an icon
-    "Autosave",  # Lab tells itself that it saved
-    "was preloaded using link preload",  # Lab's own start page
-    "ResizeObserver loop",  # the browser's own remark on Lab's layout
-    "Could not find a language server",  # Lab looks for one
-    "/api/terminals",  # terminals are off here
-    "webgl",  # software rendering
-    "WebGL",
-    "schema-resolver",  # Lab's settings editor
-    "Ignoring unhandled action",
-    "lsp",
-    "jupyter.org",  # Lab's news, refused like every host but this machine
-    "/lab/api/news",
-    "/lab/api/update",
-    "violates the following Content Security Policy",  # refused, as it should be
+    _NOT_LOADED + r"/favicon\.ico",  # a page without an icon
+    _NOT_LOADED + r"/api/terminals\b",  # terminals are off here
+    _NOT_LOADED + r"/lsp/status\b",  # no server of languages is installed
+    _NOT_LOADED + r"/lab/api/(news|update)\b",  # Lab's news are off
+    r"^Failed to load resource: net::ERR_FAILED \(https://jupyter\.org/",  # refused by us
+    r"^ResizeObserver loop (completed|limit)",  # the browser's own remark on Lab's layout
+    r"^\[\.WebGL-0x|^WebGL: ",  # the browser's own: software rendering
+    # Voila's page asks for icons that it has itself, and is refused them, as it should be
+    _ICONS + r" (because it )?violates the following Content Security Policy",
 )
+HARMLESS_STRANGERS = (r"^https://jupyter\.org/",)  # Lab's news: refused, like every other host
 # Notebook 7 says this of its own settings, on any page
 HARMLESS_ERROR = ("reading 'schema'", "/static/notebook/notebook_core.")
 
@@ -192,7 +189,7 @@ class Console:
 
     def _said(self, message) -> None:
         text = f"{message.text} ({message.location.get('url', '')})"
-        if message.type == "error" and not any(harmless in text for harmless in HARMLESS):
+        if message.type == "error" and not fits(HARMLESS, text):
             self.complaints.append(text)
 
     def _failed(self, error) -> None:
@@ -201,9 +198,14 @@ class Console:
             self.complaints.append(f"page error: {text}")
 
     def _refuse(self, route) -> None:
-        if not any(harmless in route.request.url for harmless in HARMLESS):
+        if not fits(HARMLESS_STRANGERS, route.request.url):
             self.strangers.append(route.request.url)
         route.abort()
+
+
+def fits(patterns: tuple[str, ...], text: str) -> bool:
+    """Return whether one of the patterns is found in a text."""
+    return any(re.search(pattern, text) for pattern in patterns)
 
 
 def lab_settings(folder: Path) -> None:
