@@ -1,4 +1,9 @@
-"""The still pictures beside a live panel: what a saved notebook shows without its kernel."""
+"""The still pictures beside a live panel: what a saved notebook shows without its kernel.
+
+A page of JupyterLab that is loaded anew no longer knows which cell has which place (its kernel
+connection keeps that in memory), and lets later pictures fall: the live panel is back, but the
+picture stays as it was until the cell, or `display(bench)` in another one, is run again.
+"""
 
 from __future__ import annotations
 
