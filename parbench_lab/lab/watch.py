@@ -205,6 +205,7 @@ class _Course:
             seed=secrets.randbits(32) if settings.seed is None else settings.seed,
             timeout_s=settings.timeout_s,
             memory=any("rss" in metric.name for metric in self._metrics),
+            check=any(metric.name not in MEASURED_METRICS for metric in self._metrics),
         )
         self._key = WatchKey(
             workload=self._hello.workload,

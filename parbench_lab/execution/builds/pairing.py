@@ -58,6 +58,9 @@ class Plan:
         For one measurement; a first run has three times as long.
     memory
         Whether every run's memory is measured.
+    check
+        Whether the first block of a round is checked, for metrics that the check gives; the runs
+        before it always are.
     """
 
     size: int
@@ -65,6 +68,7 @@ class Plan:
     blocks: int = BLOCKS_PER_ROUND
     timeout_s: float = 60.0
     memory: bool = False
+    check: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +174,8 @@ class Pair:
                 coins = rng.integers(2, size=len(ready))
                 for index, coin in zip(order, coins, strict=True):
                     at = number * plan.blocks + block
-                    duels.append(table.duel(ready[index], at, new_first=bool(coin)))
+                    check = plan.check and block == 0
+                    duels.append(table.duel(ready[index], at, new_first=bool(coin), check=check))
             return tuple(duels)
 
     def repeats(self, candidate: str) -> tuple[int, int] | None:
