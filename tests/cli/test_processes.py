@@ -14,8 +14,6 @@ import termios
 
 import pytest
 
-pytestmark = pytest.mark.timeout(60)
-
 ENDLESS = [sys.executable, "-m", "tests.cli.endless", "race"]
 PARBENCH = [sys.executable, "-m", "parbench_lab"]
 

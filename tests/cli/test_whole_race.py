@@ -14,8 +14,6 @@ import pytest
 
 from tests.cli.test_processes import read_until, started
 
-pytestmark = pytest.mark.timeout(120)
-
 MODULE = """
 from parbench_lab import candidate
 
