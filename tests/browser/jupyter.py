@@ -111,6 +111,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def until_it_listens(port: int) -> None:
+    """Wait for a server: some say that they are there a moment before they listen."""
+    limit_s = time.monotonic() + START_LIMIT_S
+    while True:
+        with (
+            contextlib.suppress(ConnectionRefusedError),
+            socket.create_connection(("127.0.0.1", port), END_LIMIT_S),
+        ):
+            return
+        assert time.monotonic() < limit_s, f"nobody listens on port {port}"
+
+
 @contextlib.contextmanager
 def jupyter(folder: Path, *command: str, ready: str) -> Iterator[Server]:
     """Run ``python -m <command>`` in a folder until the block ends.
@@ -147,6 +159,7 @@ def jupyter(folder: Path, *command: str, ready: str) -> Iterator[Server]:
     reader.start()
     try:
         assert told.ready.wait(START_LIMIT_S), "".join(told.lines)
+        until_it_listens(port)
         yield Server(url=f"http://127.0.0.1:{port}", token=token, folder=folder)
     finally:
         process.terminate()
