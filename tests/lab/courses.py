@@ -5,7 +5,7 @@ from __future__ import annotations
 import parbench_lab as pb
 from tests.chaos.candidates import Summing
 
-BUDGET_S = 90.0
+BUDGET_S = 240.0
 
 
 def course(*algorithms, **options):
