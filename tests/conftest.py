@@ -1,17 +1,14 @@
-"""How the whole suite runs: what keeps to one process, who gives way, and properties without luck.
+"""How the whole suite runs: what keeps to one process, and properties without luck.
 
 Pages share one JupyterLab, and races measure: each of the two groups runs one test at a time in a
 process of its own (`--dist loadgroup`). All others go to whichever process is free, a file at a
-time: what a file sets up is set up once. The groups wait for much (pages, deadlines, processes); a
-third process (`--numprocesses 3`) uses what they leave, and gives way to them: what measures
-does not wait for what only computes.
+time: what a file sets up is set up once.
 """
 
 from __future__ import annotations
 
 import compileall
 import gc
-import os
 import signal
 from pathlib import Path
 
@@ -33,9 +30,6 @@ GROUPS = {
     "test_readme.py": "races",
     "test_users_ci.py": "races",
 }
-N_GROUPS = len(set(GROUPS.values()))
-GIVE_WAY = 5
-"""Niceness of a process that began with tests of no group: about a third of another's share."""
 
 # the same examples every time, and a slow machine is no failure
 settings.register_profile(
@@ -76,11 +70,3 @@ def group_of(path):
     """Return the group of a file's tests: the file itself where it is of none."""
     top = path.relative_to(HERE).parts[0] if path.is_relative_to(HERE) else ""
     return GROUPS.get(top, str(path))
-
-
-def pytest_runtest_setup(item):
-    """Give way for good: the groups are handed out first, so none follows in this process."""
-    n_processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    is_free = group_of(item.path) not in GROUPS.values()
-    if n_processes > N_GROUPS and is_free and os.nice(0) < GIVE_WAY:
-        os.nice(GIVE_WAY)

@@ -92,7 +92,7 @@ class Settings:
         min=0.0, max=86_400.0,
     )  # fmt: skip
     min_time_s: float = _knob(
-        0.001, "calls are repeated until a measurement lasts about this long, in seconds",
+        0.003, "calls are repeated until a measurement lasts about this long, in seconds",
         min=0.0, max=60.0, log=True,
     )  # fmt: skip
     task_time_s: float = _knob(
