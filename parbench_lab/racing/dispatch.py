@@ -102,7 +102,7 @@ class Dispatcher:
                 copy=copy,
                 repeats=ledger.repeats(name),
                 check=self._roster[name].next_check(settings.check_every, always=always_check),
-                timeout_s=limit_s,
+                timeout_s=limit_s * self._patience(name, ledger, settings),
             )
             for name, copy in (entries[i] for i in self._rng.permutation(len(entries)))
         )
@@ -120,6 +120,16 @@ class Dispatcher:
         if plan.judged:
             self._order.append(block.number)
         return plan
+
+    def _patience(self, name: str, ledger: Ledger, settings: Settings) -> int:
+        """Return how many time limits a candidate gets.
+
+        Two more for each failure before it came back for the first time: what it imports may take
+        longer than others' runs.
+        """
+        if settings.timeout_s is not None or ledger.typical_s(name) is not None:
+            return 1
+        return 1 + 2 * self._roster[name].failures
 
     def task(self, worker: str, plans: Sequence[Plan], settings: Settings) -> Task:
         """Wrap blocks into the next task."""

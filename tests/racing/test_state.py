@@ -153,6 +153,34 @@ def test_a_first_run_that_takes_long_is_given_more_time_before_it_counts():
     assert max(limits) > 5.0
 
 
+def importing(seconds):
+    """A candidate that needs so long to come back for the first time, and is quick then."""
+    back = []
+
+    def run(rng, slot, block):
+        if not back and slot.timeout_s < seconds:
+            return failing(Outcome.TIMED_OUT)(rng, slot, block)
+        back.append(slot.timeout_s)
+        return timed(0.002)(rng, slot, block)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("seconds", "knobs", "out"),
+    [
+        pytest.param(5.5, {}, "", id="more time is enough"),
+        pytest.param(6.5, {}, "fault", id="it is not"),
+        pytest.param(5.5, {"timeout_s": 2.0}, "fault", id="the limit is the user's"),
+    ],
+)
+def test_who_never_came_back_gets_more_time_after_each_failure(seconds, knobs, out):
+    world = Simulation({"quick": timed(0.001), "importing": importing(seconds)}, **knobs)
+    world.run(until=world.judged(40))
+
+    assert world.state.roster["importing"].out == out
+
+
 def test_a_time_out_loses_its_duels_but_one_pause_does_not_eliminate_the_best():
     world = race()
     world.run(until=world.judged(20))
