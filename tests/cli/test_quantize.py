@@ -132,7 +132,7 @@ def test_a_dry_run_says_what_would_be_measured_and_about_how_long(shell, tmp_pat
 def planned(*words):
     """Return the plan that a command's words mean; nothing is measured."""
     context = quantize.make_context("quantize", list(words))
-    elsewhere = {"everything", "folder", "as_json", "output", "config", "debug"}
+    elsewhere = {"everything", "folder", "dry_run", "as_json", "output", "config", "debug"}
     asked = {name: given for name, given in context.params.items() if name not in elsewhere}
     with study_of(
         {**asked, "store": ":memory:"}, everything=context.params["everything"]
