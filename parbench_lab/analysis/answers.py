@@ -25,11 +25,12 @@ class Answers:
 
     def get(self, key: object, compute: Callable[[], Answer]) -> Answer:
         """Return the answer known under `key`, computing it where it is not."""
-        if key not in self._known:
+        known = self._known.get(key, self)  # itself is never an answer
+        if known is self:
             if len(self._known) >= _MOST:
                 self._known.clear()
-            self._known[key] = compute()
-        return cast("Answer", self._known[key])
+            known = self._known[key] = compute()
+        return cast("Answer", known)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,6 +16,7 @@ SIGNIFICANT = 3.0
 """Standard errors of the mean difference before the mean is said to disagree."""
 
 
+@lru_cache(maxsize=256)
 def margin_words(metric: Metric, index: int) -> str:
     """Return a margin of the grid as a user reads it: ``2 %``, or in the metric's unit.
 

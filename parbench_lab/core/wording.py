@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from parbench_lab.core.estimate import Estimate
 
@@ -99,6 +100,7 @@ def memory(n_bytes: float | None) -> str:
     return f"{n_bytes:.0f} B"
 
 
+@lru_cache(maxsize=1024)  # a board says the same few of fifty rows, ten times a second
 def odds(evidence: float) -> str:
     """Return evidence as odds: three digits, an exponent from a million on.
 
