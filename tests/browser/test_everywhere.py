@@ -111,6 +111,24 @@ def test_voila_races(page, tmp_path):
         page.goto("about:blank")
 
 
+def test_parbench_lab_voila_shows_the_panel_of_the_workload_that_was_named(page, tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    words = ("parbench_lab", "lab", "--voila", "sorting", "--no-browser", "--port={port}")
+    with jupyter(folder, *words, ready=r"http://127\.0\.0\.1:\d+/") as server:
+        page.goto(server.url, timeout=120_000)  # it answers when the notebook has run
+
+        expect(phase(page)).to_have_text("not started yet")
+        expect(page.locator(".parbench-head")).to_contain_text("sorting")
+        button(page, "start").click()
+        expect(phase(page)).to_have_text(re.compile("racing|decided"))
+        expect(canvas(page)).to_be_visible()
+        button(page, "stop").click()
+        expect(phase(page)).to_have_text("ended")
+        expect(page.locator(".jp-Cell-inputWrapper")).to_have_count(0)  # the panel alone
+        page.goto("about:blank")
+
+
 def test_a_notebook_that_is_opened_again_without_its_kernel_shows_the_still_picture(page, lab):
     name = lab.write("again.ipynb", ENDLESS)
     open_notebook(page, lab, name)
