@@ -114,22 +114,21 @@ class ServerBackend:
         """
         if self.engine.dialect.name != "postgresql":
             return lambda: None
-        connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        connection.detach()  # closing it ends the session, and no other user of it has our lock
         key = sa.cast(claim_key(name), sa.BigInteger)
-        try:
-            settings = [
-                sa.func.set_config(setting, str(value), False)
-                for setting, value in KEEPALIVE_S.items()
-            ]
+        settings = [
+            sa.func.set_config(setting, str(value), False)
+            for setting, value in KEEPALIVE_S.items()
+        ]
+        with contextlib.ExitStack() as opened:
+            connection = opened.enter_context(
+                self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            )
+            # closing it ends the session, and no other user of it has our lock
+            connection.detach()
             connection.execute(sa.select(*settings))
-            granted = connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key)))
-        except BaseException:
-            connection.close()
-            raise
-        if not granted:
-            connection.close()
-            return None
+            if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key))):
+                return None
+            opened.pop_all()  # who gives the name back closes it
 
         def give_back() -> None:
             # said before the end of the session: the server sees that a moment later only
