@@ -8,11 +8,10 @@ the frame after the one in which the data arrived. ``PARBENCH_SECONDS=600`` watc
 from __future__ import annotations
 
 import os
-import statistics
-import tempfile
-from pathlib import Path
 
 import psutil
+
+from tests.benchmarks.pages import run_notebook, tell
 
 MOVES = 40
 WATCH_S = float(os.environ.get("PARBENCH_SECONDS", "60"))
@@ -99,32 +98,12 @@ FRAMES = """(seconds) => new Promise((resolve) => {
 
 
 def main() -> None:
-    from playwright.sync_api import expect, sync_playwright
-
-    from tests.browser.conftest import LAB, chromium
-    from tests.browser.jupyter import jupyter
-    from tests.browser.steps import open_notebook, run_all
-
-    expect.set_options(timeout=60_000)
-    if chromium() is None:
-        print("not measured: Chromium is not installed")
-        return
-    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
-        folder = Path(temporary) / "notebooks"
-        folder.mkdir()
-        with jupyter(folder, *LAB, ready="is running at") as server:
-            browser = playwright.chromium.launch(
-                executable_path=chromium(),
-                args=["--no-sandbox", "--disable-dev-shm-usage", "--enable-precise-memory-info"],
-            )
-            page = browser.new_page(viewport={"width": 1600, "height": 1400})
-            page.set_default_timeout(60_000)
-            open_notebook(page, server, server.write("panel.ipynb", RACE, FULL))
-            run_all(page)
-            page.wait_for_function(FILLED)
-            _latencies(page)
-            _frames(page)
-            browser.close()
+    with run_notebook(RACE, FULL) as page:
+        if page is None:
+            return
+        page.wait_for_function(FILLED)
+        _latencies(page)
+        _frames(page)
 
 
 MEASURED = (
@@ -150,10 +129,7 @@ def _latencies(page) -> None:
             took.append(page.evaluate("() => window.__took"))
         for which, (what, target_ms) in {**milestones, **(IN_FORCE if line else {})}.items():
             ms = [each[which] for each in took]
-            middle, p95 = statistics.median(ms), statistics.quantiles(ms, n=20)[-1]
-            print(f"{label}, from the key to {what}: median {middle:.0f} ms, ", end="")
-            print(f"95th percentile {p95:.0f} ms (target {target_ms})", flush=True)
-            print("  " + " ".join(f"{each:.0f}" for each in ms))
+            tell(f"{label}, from the key to {what}", ms, target_ms=target_ms)
 
 
 def _frames(page) -> None:

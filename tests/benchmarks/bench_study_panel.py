@@ -8,9 +8,8 @@ new plan.
 from __future__ import annotations
 
 import os
-import statistics
-import tempfile
-from pathlib import Path
+
+from tests.benchmarks.pages import run_notebook, tell
 
 MOVES = int(os.environ.get("PARBENCH_MOVES", "40"))
 TARGET_MS = 150
@@ -52,31 +51,12 @@ WAIT_FOR = """(words) => {
 
 
 def main() -> None:
-    from playwright.sync_api import expect, sync_playwright
-
-    from tests.browser.conftest import LAB, chromium
-    from tests.browser.jupyter import jupyter
-    from tests.browser.steps import open_notebook, run_all
-
-    expect.set_options(timeout=60_000)
-    if chromium() is None:
-        print("not measured: Chromium is not installed")
-        return
-    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
-        folder = Path(temporary) / "notebooks"
-        folder.mkdir()
-        with jupyter(folder, *LAB, ready="is running at") as server:
-            browser = playwright.chromium.launch(
-                executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
-            )
-            page = browser.new_page(viewport={"width": 1600, "height": 1400})
-            page.set_default_timeout(60_000)
-            open_notebook(page, server, server.write("study.ipynb", STUDY))
-            run_all(page)
-            page.wait_for_function(f"() => ({POINTS})() === 2")
-            _repeats(page)
-            print(f"load {os.getloadavg()[0]:.1f} on this machine")
-            browser.close()
+    with run_notebook(STUDY) as page:
+        if page is None:
+            return
+        page.wait_for_function(f"() => ({POINTS})() === 2")
+        _repeats(page)
+        print(f"load {os.getloadavg()[0]:.1f} on this machine")
 
 
 def _repeats(page) -> None:
@@ -84,7 +64,7 @@ def _repeats(page) -> None:
     for move in range(MOVES):
         wanted = REPEATS + 1 + move
         took.append(_typed(page, "repeats", str(wanted), words=f"of {2 * wanted} runs done"))
-    _tell("repeats, from the key to the board", took)
+    tell("repeats, from the key to the board", took, target_ms=TARGET_MS)
 
 
 def _typed(page, label: str, value: str, *, words: str) -> float:
@@ -97,14 +77,6 @@ def _typed(page, label: str, value: str, *, words: str) -> float:
     field.press("Enter")
     page.wait_for_function("() => window.__took !== null")
     return float(page.evaluate("() => window.__took"))
-
-
-def _tell(what: str, ms: list[float]) -> None:
-    far = f"worst {max(ms):.0f} ms of {len(ms)}"
-    if len(ms) >= 20:  # fewer have no 95th percentile
-        far = f"95th percentile {statistics.quantiles(ms, n=20)[-1]:.0f} ms"
-    print(f"{what}: median {statistics.median(ms):.0f} ms, {far} (target {TARGET_MS})", flush=True)
-    print("  " + " ".join(f"{each:.0f}" for each in ms))
 
 
 if __name__ == "__main__":
