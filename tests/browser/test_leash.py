@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from playwright.sync_api import expect
 
 from tests.browser.steps import cells_done, open_notebook
 from tests.browser.test_race_panel import RUNNING, drag, slider
 
 WAITING = """
-import pathlib, time
-while not pathlib.Path("go-on").exists():
-    time.sleep(0.05)
+open("go-on").read()  # a named pipe: until somebody opens it to write
 bench.wait("first_rows")
 """
 LINE = """(name) => Bokeh.documents.map(d => d.get_model_by_name(name)).filter(m => m)
@@ -25,6 +25,7 @@ def run_cell(page, number):
 
 
 def test_a_line_goes_with_its_slider_at_once_and_is_pale_until_it_is_in_force(page, lab):
+    os.mkfifo(lab.folder / "go-on")
     open_notebook(page, lab, lab.write("leash.ipynb", RUNNING, WAITING, "bench.settings"))
     run_cell(page, 0)
     expect(page.locator(".parbench-live-figure canvas").first).to_be_visible()
@@ -40,7 +41,7 @@ def test_a_line_goes_with_its_slider_at_once_and_is_pale_until_it_is_in_force(pa
         page.wait_for_function(f"([n, least]) => ({LINE})(n).location > least", arg=[name, least])
         assert page.evaluate(LINE, name)["alpha"] < 1
 
-    (lab.folder / "go-on").touch()
+    (lab.folder / "go-on").write_text("")
     for name in BEYOND:
         page.wait_for_function(f"(n) => ({LINE})(n).alpha === 1", arg=name)
     run_cell(page, 2)
