@@ -27,6 +27,9 @@ from parbench_lab.store.location import Place
 from parbench_lab.store.rows import Row
 
 BUSY_TIMEOUT_S = 5.0
+_MAGIC = b"SQLite format 3\0"
+_HEAD_BYTES = 18
+"""Of a file, up to the end of the size of its pages."""
 _WAL = "PRAGMA journal_mode=WAL"
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
@@ -110,6 +113,7 @@ def _connect(place: Place) -> sqlite3.Connection:
     if place.path is None:
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     else:
+        _refuse_cut_off(place.path)
         connection = sqlite3.connect(
             f"{place.path.as_uri()}?{_how(place.path, read_only=place.read_only)}",
             uri=True,
@@ -120,18 +124,48 @@ def _connect(place: Place) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA synchronous=NORMAL")
+    except UnicodeDecodeError as error:  # what SQLite says of it holds bytes of the file
+        connection.close()
+        raise _damaged("its tables have names that are no text") from error
     except BaseException:
         connection.close()
         raise
     return connection
 
 
+def _refuse_cut_off(path: Path) -> None:
+    """Refuse a file that ends within a page: SQLite would read zeros there, and write on.
+
+    Where a log lies beside it, SQLite writes what is missing from there.
+    """
+    if not path.is_file() or any(_beside(path, end).exists() for end in ("-wal", "-journal")):
+        return
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        size_bytes = file.seek(0, os.SEEK_END)
+    if not head or (len(head) == _HEAD_BYTES and not head.startswith(_MAGIC)):
+        return  # new, or no database, which SQLite tells
+    page_bytes = int.from_bytes(head[16:], "big")
+    # the field is of two bytes, 65536 is too large for it and written as 1
+    if len(head) < _HEAD_BYTES or size_bytes % (65536 if page_bytes == 1 else page_bytes or 1):
+        raise _damaged("it ends within a page")
+
+
+def _damaged(words: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(words)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def _beside(path: Path, end: str) -> Path:
+    return path.with_name(f"{path.name}{end}")
+
+
 def _how(path: Path, *, read_only: bool) -> str:
     """Return how the file is opened, as SQLite's URI parameters."""
     if not read_only:
         return "mode=rwc"
-    log = path.with_name(f"{path.name}-wal")
-    locked = not os.access(path.parent, os.W_OK) and not log.exists()
+    locked = not os.access(path.parent, os.W_OK) and not _beside(path, "-wal").exists()
     return "mode=ro&immutable=1" if locked else "mode=ro"
 
 

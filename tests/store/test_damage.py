@@ -41,6 +41,21 @@ def truncated(path):
     os.truncate(path, path.stat().st_size // 2 + 100)
 
 
+def cut_within_a_page(path):
+    one_run(path)
+    os.truncate(path, path.stat().st_size - 100)
+
+
+def cut_to_one_byte(path):
+    one_run(path)
+    os.truncate(path, 1)
+
+
+def garbled(path):
+    one_run(path)
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE run", b"CREATE T\xce\xff\xffE run"))
+
+
 def beheaded(path):
     one_run(path)
     path.write_bytes(path.read_bytes()[4096:])
@@ -60,6 +75,9 @@ def foreign(path):
     [
         pytest.param(garbage, "is no SQLite database; it was left as it is", id="garbage"),
         pytest.param(truncated, "is damaged; it was left as it is", id="truncated"),
+        pytest.param(cut_within_a_page, "is damaged; it was left as it is", id="within a page"),
+        pytest.param(cut_to_one_byte, "is damaged; it was left as it is", id="one byte"),
+        pytest.param(garbled, "is damaged; it was left as it is", id="names are no text"),
         pytest.param(beheaded, "is no SQLite database", id="first page missing"),
         pytest.param(newer, "has schema version 99, this program knows 2: upgrade", id="newer"),
         pytest.param(foreign, "is the database of another program", id="foreign"),
