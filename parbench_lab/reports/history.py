@@ -20,11 +20,11 @@ from parbench_lab.racing.result import jsonable
 from parbench_lab.reports.alarms import alarm_marks
 from parbench_lab.reports.kept import Kept, keep
 from parbench_lab.reports.machines import (
-    MACHINE_DIGITS,
     machine_differences,
     machine_documents,
     machine_hosts,
     machine_names,
+    short_machine,
 )
 from parbench_lab.reports.text import SPARKS, plain_table, sparkline
 from parbench_lab.store import open_store
@@ -305,11 +305,11 @@ def history_text(history: RecordedHistory, *, width: int = 24, sparks: str = SPA
     several = len({row.key.machine for row in history.rows}) > 1
     marks = [
         f"{_symbol(mark)} {mark.told}"
-        + (f", machine {mark.key.machine[:MACHINE_DIGITS]}" if several else "")
+        + (f", machine {short_machine(mark.key.machine)}" if several else "")
         for mark in history.marks
     ]
     machines = [
-        f"machine {fingerprint[:MACHINE_DIGITS]}: "
+        f"machine {short_machine(fingerprint)}: "
         + ", ".join(filter(None, [model, history.differences.get(fingerprint, "")]))
         for fingerprint, model in sorted(history.machines.items())
     ]
@@ -327,7 +327,7 @@ def _told(row: HistoryRow, width: int, sparks: str) -> list[str]:
         key.candidate,
         f"{key.size:,}",
         key.mode.value,
-        key.machine[:MACHINE_DIGITS] or "-",
+        short_machine(key.machine) or "-",
         str(len(row.points)),
         sparkline([p.median.point for p in row.points], width=width, sparks=sparks),
         f"{point} [{low}, {high}]",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,11 +13,24 @@ from parbench_lab.core.ports import RunStore
 from parbench_lab.core.series import SeriesPoint
 from parbench_lab.core.wording import printable
 
-MACHINE_DIGITS = 6
-"""Of a fingerprint, where it is told."""
+_DIGITS = 6
+_SHORT = re.compile(rf"(foreign-)?.{{0,{_DIGITS}}}")
+"""A fingerprint where it is told; that of another tool's file says so before its digits."""
 
 Documents = Mapping[str, Mapping[str, Any]]
 """Fingerprint to what runs say of the machine."""
+
+
+def short_machine(fingerprint: str) -> str:
+    """Return the beginning of a fingerprint, by which machines are told apart in a table.
+
+    Examples
+    --------
+    >>> short_machine("9f2e2db8a162"), short_machine("foreign-3c41d07e99aa")
+    ('9f2e2d', 'foreign-3c41d0')
+    """
+    found = _SHORT.match(fingerprint)
+    return found[0] if found else ""
 
 
 def machine_documents(store: RunStore, points: Sequence[SeriesPoint]) -> Documents:
@@ -47,7 +61,7 @@ def machine_differences(documents: Documents) -> dict[str, str]:
     for name, machine in _described(documents):
         called, other = first.setdefault(machine.cpu_model, (name, machine))
         if called != name:
-            found[name] = printable(beside(machine, other, called=called[:MACHINE_DIGITS]))
+            found[name] = printable(beside(machine, other, called=short_machine(called)))
     return found
 
 

@@ -104,6 +104,15 @@ def test_as_json_there_is_every_point_with_its_interval(record):
     assert {change["kind"] for change in loop["changes"]} == {"hint", "alarm"}
 
 
+def test_machines_of_other_tools_are_told_apart_in_the_table(tmp_path):
+    machines = ("foreign-aaaa00000000", "foreign-bbbb00000000")
+    record_runs(tmp_path / "runs.db", 1, candidates=("a",), machines=machines, blocks=6)
+
+    lines = history_text(load_record("", tmp_path / "runs.db")).splitlines()
+
+    assert [line.split()[4] for line in lines[2:4]] == ["foreign-aaaa00", "foreign-bbbb00"]
+
+
 # ---------------------------------------------------------------- drawn
 
 

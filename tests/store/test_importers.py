@@ -51,6 +51,15 @@ def test_pytest_benchmark_becomes_a_run_for_each_file_of_tests():
     assert sort.header.started_utc == "2026-01-02T03:04:05.678901+00:00"
 
 
+@pytest.mark.parametrize("said", ["unversioned", "unknown"])
+def test_what_pytest_benchmark_says_of_no_commit_is_none(said):
+    document = FILES["pytest-benchmark"] | {"commit_info": {"id": said, "dirty": False}}
+
+    found = records("pytest-benchmark", document)
+
+    assert [run.header.document["git"] for run in found] == [None, None]
+
+
 def test_hyperfine_becomes_a_run_with_a_candidate_for_each_command():
     (run,) = records("hyperfine", name="startup")
 

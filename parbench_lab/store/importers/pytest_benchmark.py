@@ -23,6 +23,8 @@ from parbench_lab.store.importers.node import Node
 NAME = "pytest-benchmark"
 _MACHINE = ("processor", "machine", "system", "release")
 _PYTHON = ("python_implementation", "python_version")
+_NO_COMMIT = ("unversioned", "unknown")
+"""What the tool writes where there is no repository, or it could not be asked."""
 _CPU = ("brand_raw", "brand", "count", "arch")
 
 
@@ -50,6 +52,7 @@ def parse(document: Node, about: About) -> Sequence[ForeignRun]:
         by_file.setdefault(file if own_name else about.name, []).append(benchmark)
     commit = document.find("commit_info")
     told_commit = commit.find("id") if commit else None
+    commit_id = told_commit.text() if told_commit else ""
     date = document.find("datetime")
     return [
         ForeignRun(
@@ -57,7 +60,7 @@ def parse(document: Node, about: About) -> Sequence[ForeignRun]:
             benchmarks=tuple(benchmarks),
             started=date.instant() if date else None,
             machine=_machine(document.get("machine_info")),
-            commit=told_commit.text() if told_commit else "",
+            commit="" if commit_id in _NO_COMMIT else commit_id,
             dirty=commit is not None and commit.object().get("dirty") is True,
         )
         for file, benchmarks in by_file.items()
