@@ -13,6 +13,7 @@ import click
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.options import common_options, examples, store_of, store_option
 from parbench_lab.cli.output import checked_output, deliver
+from parbench_lab.core.recorded_names import recorded_name
 from parbench_lab.core.series import GROUPINGS, Mode
 from parbench_lab.core.wording import amount, duration, memory, percent, printable
 from parbench_lab.errors import UnknownNameError
@@ -34,9 +35,10 @@ _WORDS = ("candidate", "mode", "machine", "commit")
         "parbench profile sorting",
         "parbench profile sorting --candidate numpy_sort --size 1000 --json",
         "parbench profile sorting --by commit --last 50",
+        "parbench profile mymodule.py",
     )
 )
-@click.argument("name", metavar="WORKLOAD")
+@click.argument("name", metavar="WORKLOAD[/CANDIDATE]")
 @click.option("--candidate", metavar="NAME", help="Only of this candidate.")
 @click.option("--size", type=int, help="Only at this batch size.")
 @click.option("--machine", metavar="FINGERPRINT", help="Only on this machine.")
@@ -76,9 +78,11 @@ def profile(
         key: params[key] for key in ("candidate", "size", "machine", "mode", "commit", "last")
     }
     with contextlib.closing(ctx.ensure_object(Doors).open_store(store_of(ctx))) as store:
-        rows = profile_rows(store.series(workload=name, **asked), grouping or ORDER)
+        workload, behind = recorded_name(store, name)
+        asked["candidate"] = asked["candidate"] or behind
+        rows = profile_rows(store.series(workload=workload, **asked), grouping or ORDER)
         if not rows:
-            _refuse_nothing(store, name)
+            _refuse_nothing(store, name, workload)
     deliver(jsonable(rows), as_json=as_json, output=path)
     if not as_json:
         print_profile(rows, sys.stdout)
@@ -125,9 +129,9 @@ def _interval(p50: Estimate) -> str:
     return f"{duration(p50.low)} - {duration(p50.high)}{few}"
 
 
-def _refuse_nothing(store: RunStore, name: str) -> None:
+def _refuse_nothing(store: RunStore, name: str, workload: str) -> None:
     known = sorted({cell.workload for cell in store.matrix()})
-    if name in known:
+    if workload in known:
         raise UnknownNameError(f"{name!r} has no figures like that; ask for less")
     there = f"there are {', '.join(known)}" if known else "the store has none yet"
     raise UnknownNameError(

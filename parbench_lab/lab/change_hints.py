@@ -11,6 +11,7 @@ import numpy as np
 from parbench_lab.analysis.regression.changes import MIN_POINTS, ChangeHint, hints
 from parbench_lab.core.metric import MEASURED_METRICS, Metric
 from parbench_lab.core.ports import RunStore
+from parbench_lab.core.recorded_names import recorded_name
 from parbench_lab.core.series import SeriesKey, SeriesPoint
 from parbench_lab.core.wording import count, ratio
 from parbench_lab.errors import UsageError
@@ -65,7 +66,7 @@ def change_hints(
     Parameters
     ----------
     workload, candidate
-        Only these; None: all.
+        Only these; None: all. A workload may be named as for `load_record`.
     metric
         Of which figures.
     store
@@ -81,6 +82,8 @@ def change_hints(
     ------
     UsageError
         If `q` or the tolerance is out of range.
+    UnknownNameError
+        If several workloads may be meant.
     StoreError
         If the store cannot be read.
     """
@@ -90,6 +93,9 @@ def change_hints(
         raise UsageError(f"tolerance must be 0 or more but got {tolerance}")
     opened, owns = parts.store_of(store)
     try:
+        if workload is not None:
+            workload, behind = recorded_name(opened, workload)
+            candidate = candidate or behind
         points = opened.series(workload=workload, candidate=candidate, metric=metric)
         series = by_key(points)
         found = hints(

@@ -24,7 +24,8 @@ def load_record(
     Parameters
     ----------
     name
-        ``"workload"`` or ``"workload/candidate"``; "": everything.
+        ``"workload"`` or ``"workload/candidate"``; "": everything. A workload of your own may be
+        named by its file, module or class alone.
     store
         As for `ParallelBenchmarking`.
     metric

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from parbench_lab.analysis.regression.changes import ChangeHint
 from parbench_lab.core.ports import RunStore
+from parbench_lab.core.recorded_names import recorded_name
 from parbench_lab.core.runs import WATCH
 from parbench_lab.core.series import SeriesKey, SeriesPoint
 from parbench_lab.core.wording import count, printable, ratio
@@ -28,9 +28,6 @@ from parbench_lab.reports.machines import (
 )
 from parbench_lab.reports.text import SPARKS, plain_table, sparkline
 from parbench_lab.store import open_store
-
-_FILE = re.compile(r"(?:.*[/\\])?(?P<stem>[^/\\]+)\.py(?:/(?P<candidate>.+))?$")
-"""A file's name in the place of a workload's: its module's name, and a candidate behind it."""
 
 FindHints = Callable[[RunStore, str | None, str | None, str], Iterable[ChangeHint]]
 """Looks for change points: store, workload, candidate (None: all), metric."""
@@ -195,32 +192,8 @@ def _asked(
     found = store.series(workload=name, **wanted)
     if found:
         return name, None, found
-    file = _FILE.match(name)
-    workload, _, behind = name.partition("/")
-    if file is not None:
-        workload, behind = file["stem"], file["candidate"] or ""
-    workload, candidate = _full_name(store, workload), behind or None
+    workload, candidate = recorded_name(store, name)
     return workload, candidate, store.series(workload=workload, candidate=candidate, **wanted)
-
-
-def _full_name(store: RunStore, name: str) -> str:
-    """Return the one workload that is meant: ``mymodule`` and ``Class`` for ``mymodule:Class``.
-
-    Raises
-    ------
-    UnknownNameError
-        If several are.
-    """
-    known = {cell.workload for cell in store.matrix()}
-    known |= {night.name for night in store.runs(kind=WATCH)}
-    if name in known:
-        return name
-    meant = sorted(w for w in known if name in (w.partition(":")[0], w.rpartition(":")[2]))
-    if len(meant) > 1:
-        raise UnknownNameError(
-            f"{name!r} may be each of {printable(', '.join(meant))}: give one of these"
-        )
-    return meant[0] if meant else name
 
 
 def _nothing(store: RunStore, name: str, metric: str, machine: str) -> UnknownNameError:

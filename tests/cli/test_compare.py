@@ -265,6 +265,15 @@ def test_a_profile_shows_quantiles_throughput_and_runs(shell, two_runs):
     assert row["p99"] is not None
 
 
+@pytest.mark.parametrize("name", ["mymodule.py", "mymodule:Doubling", "mymodule.py/quick"])
+def test_a_profile_of_a_file_is_of_the_workload_in_it(shell, store, name):
+    stored(store, "first-run", {"quick": 1e-3}, name="mymodule:Doubling")
+
+    (row,) = json.loads(shell("profile", name, "--json").stdout)
+
+    assert (row["workload"], row["candidate"]) == ("mymodule:Doubling", "quick")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

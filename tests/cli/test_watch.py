@@ -314,6 +314,13 @@ def test_stored_figures_give_hints_with_their_q_and_end_with_0(shell):
     assert "hints, because runs of different days are not paired" in done.stderr
 
 
+def test_hints_of_a_name_that_nothing_is_stored_of_are_refused(shell):
+    done = shell("watch", "sortin", "--history")
+
+    assert done.exit_code == 2
+    assert "nothing is stored of 'sortin'" in done.stderr
+
+
 def test_an_empty_store_has_no_hints(shell):
     done = shell("watch", "--history")
 

@@ -254,6 +254,12 @@ def test_a_file_or_module_finds_its_workload_and_no_other(own_files, name, candi
     assert {row.key.candidate for row in found.rows} == candidates
 
 
+def test_hints_are_of_the_workload_in_a_file(own_files):
+    found = change_hints("./bench/mymodule.py", store=own_files)
+
+    assert (found.n_series, found.n_short) == (2, 2)
+
+
 def test_a_class_of_two_files_is_refused_with_both_names(own_files):
     with pytest.raises(UnknownNameError, match="mymodule:Doubling, other:Doubling"):
         load_record("Doubling", own_files)
