@@ -63,6 +63,9 @@ class Profile:
         Median of a call.
     cpu_time_s
         Median processor time of a call, of all its threads; None where not measured.
+    busiest_share
+        CPU time over wall time in the busiest tenth of the calls; None: as in the typical one.
+        Other processes take the core from some calls, a candidate that waits does so in all.
     peak_rss_bytes
         Of the process.
     flop_count, single_flop_count, moved_bytes
@@ -81,6 +84,7 @@ class Profile:
     size: int
     wall_time_s: float
     cpu_time_s: float | None = None
+    busiest_share: float | None = None
     peak_rss_bytes: float | None = None
     flop_count: float | None = None
     moved_bytes: float | None = None
@@ -103,8 +107,9 @@ def bottleneck(profile: Profile, roofline: Roofline | None = None) -> Bottleneck
     Shown are: memory that ran out (or is four fifths full), a roof that is used by half, a fixed
     cost that is half of a call's time (a line through the times over at least three sizes, a
     call that does nothing, or one array operation where the roofs are far above), and a processor
-    that rests half of the time. What a transfer takes is not measured: a call is timed where its
-    data are, so the way to a worker is not in its time, and a copy to a GPU is not told apart.
+    that rests half of the time, in the busiest calls too. What a transfer takes is not measured:
+    a call is timed where its data are, so the way to a worker is not in its time, and a copy to
+    a GPU is not told apart.
 
     Parameters
     ----------
@@ -190,11 +195,12 @@ def _shown(profile: Profile, roofline: Roofline | None) -> Iterator[Bottleneck]:
             f"not depend on its size ({len(profile.times_s)} sizes)",
         )
     if profile.cpu_time_s is not None:
-        busy = profile.cpu_time_s / profile.wall_time_s
+        busy = max(profile.cpu_time_s / profile.wall_time_s, profile.busiest_share or 0.0)
         yield Bottleneck(
             limit=Limit.TRANSFER,
             share=max(0.0, 1.0 - busy),
-            evidence=f"the processor works in {percent(min(busy, 1.0))} of the time: the rest is "
+            evidence=f"the processor works in {percent(min(busy, 1.0))} of the time"
+            f"{'' if profile.busiest_share is None else ' of its busiest calls'}: the rest is "
             f"waiting for {_waits_for(profile)}; how much of it is transfer is not measured here",
         )
 

@@ -234,6 +234,14 @@ def _median(sample: Sample, metric: str) -> float | None:
     return float(np.median(values)) if values else None
 
 
+def _busiest_share(sample: Sample) -> float | None:
+    """Return CPU time over wall time in the busiest tenth of the calls."""
+    cpu_s, wall_s = (sample.values.get(name, ()) for name in ("cpu_time_s", TIME))
+    if not cpu_s or len(cpu_s) != len(wall_s):
+        return None
+    return float(np.quantile(np.asarray(cpu_s) / np.asarray(wall_s), 0.9))
+
+
 def profile_of(run: RunFigures, place: Place) -> Profile | None:
     """Return the figures of a candidate that can show what limits it, None without times."""
     sample = run.samples[place]
@@ -253,6 +261,7 @@ def profile_of(run: RunFigures, place: Place) -> Profile | None:
         size=place[1],
         wall_time_s=wall_time_s,
         cpu_time_s=_median(sample, "cpu_time_s"),
+        busiest_share=_busiest_share(sample),
         peak_rss_bytes=_median(sample, "peak_rss_bytes"),
         flop_count=_median(sample, "flop_count"),
         single_flop_count=_median(sample, "single_flop_count"),

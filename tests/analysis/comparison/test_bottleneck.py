@@ -1,5 +1,6 @@
 """What limits a candidate: named where its figures show it, and else not."""
 
+from array import array
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +74,21 @@ BUSY = Profile(size=1000, wall_time_s=0.01, cpu_time_s=0.01, memory_bytes=HERE.m
 )
 def test_a_limit_is_named_where_the_figures_show_it(profile, limit):
     assert bottleneck(profile, ROOFS).limit is Limit(limit)
+
+
+@pytest.mark.parametrize(
+    ("calls_that_wait", "limit"), [(200, Limit.TRANSFER), (160, Limit.NOT_SHOWN)]
+)
+def test_who_waits_does_so_in_all_calls_and_others_take_the_core_from_some(calls_that_wait, limit):
+    worked = sample(0.01)
+    cpu_s = array("d", worked.values["wall_time_s"])
+    cpu_s[:calls_that_wait] = array("d", [0.003] * calls_that_wait)
+    one = replace(worked, values={**worked.values, "cpu_time_s": cpu_s})
+
+    found = compare_figures(run("before", {"a": 0.01}), run("after", {"a": one}))
+
+    (pair,) = found.pairs
+    assert pair.bottleneck.limit is limit
 
 
 def test_where_nothing_is_shown_it_says_what_is_missing():
