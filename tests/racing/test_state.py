@@ -575,6 +575,44 @@ def test_interference_is_measured_with_all_other_workers_idle():
     assert snapshot(world.state).trust.interference is not None
 
 
+@pytest.mark.parametrize(
+    ("slower", "told"),
+    [pytest.param(1.05, False, id="by a twentieth"), pytest.param(1.25, True, id="by a quarter")],
+)
+def test_interference_above_a_tenth_is_told_with_what_to_lower(slower, told):
+    def disturbed(rng, slot, block):
+        return timed(0.01 * (1 if block.purpose == "alone" else slower))(rng, slot, block)
+
+    knobs = {"interference_every_s": 0.5, "policy": "never", "tolerance": 0.0}
+    world = Simulation({"a": disturbed, "b": disturbed}, **knobs)
+    world.run(until=lambda: len(world.state.ledger.company_on("").alone) > 30)
+
+    trust = snapshot(world.state).trust
+
+    advice = [warning for warning in trust.warnings if "lower max_concurrent" in warning]
+    assert trust.interference.point == pytest.approx(slower - 1, abs=0.03)
+    assert bool(advice) is told
+    assert all("% slower while all workers are busy than alone" in line for line in advice)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "told"), [pytest.param(1, False, id="apart"), pytest.param(40, True, id="alike")]
+)
+def test_neighbouring_blocks_that_are_alike_are_told_with_the_remedy(blocks, told):
+    def moody(rng, slot, block):
+        """Be ahead or behind for so many blocks."""
+        luck = np.random.default_rng((ord(slot.candidate), block.number // blocks))
+        return timed(0.01 * float(np.exp(luck.normal(0, 0.1))))(rng, slot, block)
+
+    world = Simulation({"a": moody, "b": moody}, policy="never", tolerance=0.0)
+    world.run(until=world.judged(400))
+
+    trust = snapshot(world.state).trust
+
+    assert (trust.variance_ratio > 1.5) is told
+    assert any("epoch_blocks=10" in warning for warning in trust.warnings) is told
+
+
 def test_a_slow_worker_is_named():
     def slow_on_one(rng, slot, block):
         return timed(0.01)(rng, slot, block)

@@ -280,3 +280,17 @@ def test_a_reader_that_was_there_first_sees_what_is_written_later(tmp_path):
         store.create_run(header("b"))
 
         assert (before, [run.id for run in reader.runs()]) == (["a"], ["a", "b"])
+
+
+def test_a_reader_in_the_middle_of_reading_keeps_no_writer_waiting(tmp_path):
+    path = tmp_path / "runs.db"
+    with contextlib.closing(open_store(path)) as store:
+        store.create_run(header("a"))
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM run").fetchone()
+
+            store.create_run(header("b"))
+
+            assert reader.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert [run.id for run in store.runs()] == ["a", "b"]
