@@ -67,10 +67,14 @@ class SeriesReport:
         return f"{self.workload}/{self.candidate}/{self.metric}"
 
     @property
+    def bad(self) -> bool:
+        """Whether it is for the worse, blocking or not."""
+        return self.verdict in (WatchVerdict.REGRESSION, WatchVerdict.FAILED)
+
+    @property
     def blocking(self) -> bool:
         """Whether it makes the check fail."""
-        bad = self.verdict in (WatchVerdict.REGRESSION, WatchVerdict.FAILED)
-        return bad and not self.quarantined
+        return self.bad and not self.quarantined
 
     @property
     def sentence(self) -> str:
@@ -159,8 +163,14 @@ class WatchReport:
             if (number := sum(one.verdict is verdict for one in self.series))
         ]
         blocking = [one.sentence for one in self.series if one.blocking]
-        found = "; ".join(blocking) if blocking else f"no regression shown{self._but}"
+        found = "; ".join(blocking) if blocking else f"{self._nothing}{self._but}"
         return f"{self.workload}, {pair}: {found} ({', '.join(counts) or 'nothing watched'})"
+
+    @property
+    def _nothing(self) -> str:
+        """What a check that passed has shown."""
+        held = any(one.bad for one in self.series)
+        return "no regression that is not in quarantine" if held else "no regression shown"
 
     @property
     def _but(self) -> str:

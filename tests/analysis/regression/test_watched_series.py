@@ -273,6 +273,7 @@ def test_a_regression_blocks_unless_it_is_in_quarantine():
     assert not blocking.passed
     assert quarantined.passed
     assert "in quarantine: noisy" in quarantined.series[0].sentence
+    assert "no regression that is not in quarantine (1 regression)" in quarantined.sentence
 
 
 @pytest.mark.parametrize("verdict", ["improvement", "equal", "undecided"])
