@@ -36,6 +36,9 @@ LEAST_S, MOST_S = 0.3, 1.0
 OWED_S = 2.0
 """A picture that was put off is drawn after so long, even during a run."""
 
+ALONE_S = 0.25
+"""So long the plots wait when the plan was changed: a page that draws nothing tells it at once."""
+
 
 class StudyPanel:
     """A study with its controls, table of levels and streaming curves, as one widget.
@@ -177,10 +180,13 @@ class StudyPanel:
         """Tell what runs now; draw where a user waits for it or no clock runs."""
         phase = self._control.phase
         quiet = phase != "measuring" and self._control.now is None
-        if urgent or (quiet and self._is_stale(phase)) or self._is_overdue():
+        if urgent and self._control.plan != self._state.plan:
+            self._answer(phase)
+            self._draw(hurry=False)
+        elif urgent or (quiet and self._is_stale(phase)) or self._is_overdue():
             self._draw()
         else:
-            self._show_head(phase)
+            self._show_head(self._state, phase)
 
     def _is_stale(self, phase: Phase) -> bool:
         shown = (self._state.phase, self._state.plan, self._state.done)
@@ -191,15 +197,24 @@ class StudyPanel:
 
     # ------------------------------------------------------------ the picture
 
-    def _draw(self) -> None:
-        """Look, and show all of it."""
+    def _answer(self, phase: Phase) -> None:
+        """Tell the new plan before anything else is looked at or drawn."""
+        self._next_s = time.monotonic() + ALONE_S
+        self.curves.figure.hold(ALONE_S)
+        done, planned = self._control.progress
+        plan = self._control.plan
+        self._show_head(replace(self._state, plan=plan, done=done, planned=planned), phase)
+
+    def _draw(self, *, hurry: bool = True) -> None:
+        """Look, and show all of it; the plots at their next tick where there is no hurry."""
         with self._drawing:
             self._owed_s = None
             self._state = state = self._look()
             self.curves.show(state.data, log=self.controls.log.value)
-            self.curves.figure.flush_soon()
+            if hurry:
+                self.curves.figure.flush_soon()
             self.body.value = body_html(state)
-            self._show_head(state.phase)
+            self._show_head(state, state.phase)
             self._update_still(state.phase)
 
     def _look(self) -> StudyState:
@@ -217,13 +232,13 @@ class StudyPanel:
             failure=self._failure,
         )
 
-    def _show_head(self, phase: Phase) -> None:
+    def _show_head(self, state: StudyState, phase: Phase) -> None:
         now = self._control.now
         ending = ""
         if now is not None:
             ending = self._ending or ("pausing" if phase == "paused" else "")
-        state = replace(self._state, phase=phase, run_id=self._control.run_id)
-        self.head.value = head_html(state, now=now, ending=ending)
+        told = replace(state, phase=phase, run_id=self._control.run_id)
+        self.head.value = head_html(told, now=now, ending=ending)
         self.buttons["start"].disabled = phase != "new" or self._starting
         self.buttons["pause"].disabled = phase != "measuring"
         self.buttons["resume"].disabled = phase != "paused"
