@@ -90,7 +90,6 @@ class Dispatcher:
         self, wish: Wish, *, epoch: int, ledger: Ledger, settings: Settings, always_check: bool
     ) -> Plan:
         """Draw a block: its case, its order, and which copy of a canary counts."""
-        limit_s = ledger.time_limit_s(self._roster.fit(), settings)
         entries = [(name, 0) for name in wish.names]
         if wish.canary is not None:
             entries.append((wish.canary, 1))
@@ -102,7 +101,7 @@ class Dispatcher:
                 copy=copy,
                 repeats=ledger.repeats(name),
                 check=self._roster[name].next_check(settings.check_every, always=always_check),
-                timeout_s=limit_s * self._patience(name, ledger, settings),
+                timeout_s=self._limit_s(name, ledger, settings),
             )
             for name, copy in (entries[i] for i in self._rng.permutation(len(entries)))
         )
@@ -120,6 +119,10 @@ class Dispatcher:
         if plan.judged:
             self._order.append(block.number)
         return plan
+
+    def _limit_s(self, name: str, ledger: Ledger, settings: Settings) -> float:
+        limit_s = ledger.time_limit_s(self._roster.fit(), settings)
+        return limit_s * self._patience(name, ledger, settings)
 
     def _patience(self, name: str, ledger: Ledger, settings: Settings) -> int:
         """Return how many time limits a candidate gets.
@@ -162,22 +165,31 @@ class Dispatcher:
         else:
             del self._plans[result.number]
 
-    def give_back(self, number: int, *, wanted: Ledger | None) -> Plan | None:
+    def give_back(self, number: int, *, wanted: Ledger | None, settings: Settings) -> Plan | None:
         """Take back a block that was never begun; return its plan if it was a scout's.
 
-        It is sent again as it is, less candidates that are out, while its batch size is still
-        `wanted`; else it is void.
+        It is sent again in its order, less candidates that are out and with the time limits of
+        now, while its batch size is still `wanted`; else it is void. A block that was to run
+        alone comes back into company.
         """
         plan = self._plans.get(number)
         if plan is None:
             return None
         if not plan.judged:
             return self._plans.pop(number)
-        slots = tuple(slot for slot in plan.block.slots if self._roster[slot.candidate].fit)
+        slots = tuple(
+            dataclasses.replace(
+                slot, timeout_s=self._limit_s(slot.candidate, plan.ledger, settings)
+            )
+            for slot in plan.block.slots
+            if self._roster[slot.candidate].fit
+        )
         if plan.ledger is not wanted or not slots:
             self._arrived[number] = None
             return None
-        again = dataclasses.replace(plan, block=dataclasses.replace(plan.block, slots=slots))
+        purpose: Purpose = "race" if plan.block.purpose == "alone" else plan.block.purpose
+        block = dataclasses.replace(plan.block, slots=slots, purpose=purpose)
+        again = dataclasses.replace(plan, block=block)
         self._plans[number] = again
         self._resend.append(again)
         return None

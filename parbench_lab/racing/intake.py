@@ -52,7 +52,7 @@ def _close_task(race: Race, task: Task, *, came_back: Collection[int]) -> None:
 
 
 def _give_back(race: Race, number: int, worker: str) -> None:
-    scout = race.dispatcher.give_back(number, wanted=race.ledger)
+    scout = race.dispatcher.give_back(number, wanted=race.ledger, settings=race.settings)
     if scout is not None:
         practice.is_over(race, scout.ledger, scout.block.slots[0].candidate, worker)
 

@@ -35,6 +35,9 @@ _TOUCHES = (
 )
 """Inputs after which somebody waits for the next measurements."""
 
+_OF_WHAT_IS_QUEUED = ("max_concurrent", "timeout_s")
+"""Settings that blocks were sent under: who has not begun one by then gives it back."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -126,7 +129,10 @@ class RaceState(Race):
         ]
         if why:
             self.open_epoch(", ".join(why))
-        elif self.phase == "watching":
+            return
+        if any(getattr(before, n) != getattr(self.settings, n) for n in _OF_WHAT_IS_QUEUED):
+            self.recall()
+        if self.phase == "watching":
             judging.reopen_if_undecided(self, "the settings changed")
 
     def _add(self, event: events.CandidateAdded) -> None:

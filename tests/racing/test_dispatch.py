@@ -72,7 +72,7 @@ def test_a_void_block_holds_nobody_up():
     plans(made, old, 1)
     plans(made, new, 1)
 
-    made.give_back(0, wanted=new)
+    made.give_back(0, wanted=new, settings=Settings())
     made.arrive(result(1))
 
     assert [plan.block.number for plan, _ in made.judgeable()] == [1]
@@ -84,11 +84,22 @@ def test_a_block_given_back_is_sent_again_without_those_who_are_out():
     plans(made, book, 1)
     roster["b"].out = "fault"
 
-    made.give_back(0, wanted=book)
+    made.give_back(0, wanted=book, settings=Settings())
     (again,) = made.take_resends(10)
 
     assert [slot.candidate for slot in again.block.slots] == ["a"]
     assert again.block.number == 0
+
+
+def test_a_block_that_was_to_run_alone_and_did_not_comes_back_into_company():
+    made, _ = dispatcher()
+    book = ledger()
+    plans(made, book, 1, purpose="alone")
+
+    made.give_back(0, wanted=book, settings=Settings())
+    (again,) = made.take_resends(10)
+
+    assert again.block.purpose == "race"
 
 
 def test_a_scout_is_never_judged():
