@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from parbench_lab.analysis.record import EpochRecord
@@ -38,14 +39,12 @@ def _judge(
     ledger = plan.ledger
     costs: dict[str, tuple[float, ...]] = {}
     other: tuple[float, ...] | None = None
+    copies = Counter(slot.candidate for slot in plan.block.slots)
     for measurement in result.measurements:
         cost = _judged_cost(race, ledger, measurement)
         if cost is None:
             continue
-        copies = [
-            slot.copy for slot in plan.block.slots if slot.candidate == measurement.candidate
-        ]
-        if len(copies) > 1 and measurement.copy != plan.counted_copy:
+        if copies[measurement.candidate] > 1 and measurement.copy != plan.counted_copy:
             other = cost
         else:
             costs[measurement.candidate] = cost

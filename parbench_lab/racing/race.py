@@ -142,7 +142,9 @@ class Race:
 
     def racing_names(self) -> list[str]:
         """Return those who are fit and not eliminated at this batch size."""
-        return [name for name in self.roster.fit() if not self.beaten(name)]
+        record = self.ledger.record
+        beaten = set(record.names) - set(record.survivors)
+        return [name for name in self.roster.fit() if name not in beaten]
 
     def beaten(self, name: str) -> bool:
         """Return whether evidence eliminated this candidate at this batch size."""
