@@ -140,9 +140,12 @@ def _refuse_cut_off(path: Path) -> None:
     """
     if not path.is_file() or any(_beside(path, end).exists() for end in ("-wal", "-journal")):
         return
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-        size_bytes = file.seek(0, os.SEEK_END)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+            size_bytes = file.seek(0, os.SEEK_END)
+    except OSError:
+        return  # which SQLite tells
     if not head or (len(head) == _HEAD_BYTES and not head.startswith(_MAGIC)):
         return  # new, or no database, which SQLite tells
     page_bytes = int.from_bytes(head[16:], "big")
