@@ -90,6 +90,7 @@ class Dispatcher:
         self, wish: Wish, *, epoch: int, ledger: Ledger, settings: Settings, always_check: bool
     ) -> Plan:
         """Draw a block: its case, its order, and which copy of a canary counts."""
+        limit_s = ledger.time_limit_s(self._roster.fit(), settings)
         entries = [(name, 0) for name in wish.names]
         if wish.canary is not None:
             entries.append((wish.canary, 1))
@@ -101,7 +102,7 @@ class Dispatcher:
                 copy=copy,
                 repeats=ledger.repeats(name),
                 check=self._roster[name].next_check(settings.check_every, always=always_check),
-                timeout_s=self._limit_s(name, ledger, settings),
+                timeout_s=limit_s * self._patience(name, ledger, settings),
             )
             for name, copy in (entries[i] for i in self._rng.permutation(len(entries)))
         )
@@ -119,10 +120,6 @@ class Dispatcher:
         if plan.judged:
             self._order.append(block.number)
         return plan
-
-    def _limit_s(self, name: str, ledger: Ledger, settings: Settings) -> float:
-        limit_s = ledger.time_limit_s(self._roster.fit(), settings)
-        return limit_s * self._patience(name, ledger, settings)
 
     def _patience(self, name: str, ledger: Ledger, settings: Settings) -> int:
         """Return how many time limits a candidate gets.
@@ -177,14 +174,16 @@ class Dispatcher:
             return None
         if not plan.judged:
             return self._plans.pop(number)
+        ledger = plan.ledger
+        limit_s = ledger.time_limit_s(self._roster.fit(), settings)
         slots = tuple(
             dataclasses.replace(
-                slot, timeout_s=self._limit_s(slot.candidate, plan.ledger, settings)
+                slot, timeout_s=limit_s * self._patience(slot.candidate, ledger, settings)
             )
             for slot in plan.block.slots
             if self._roster[slot.candidate].fit
         )
-        if plan.ledger is not wanted or not slots:
+        if ledger is not wanted or not slots:
             self._arrived[number] = None
             return None
         purpose: Purpose = "race" if plan.block.purpose == "alone" else plan.block.purpose
