@@ -27,9 +27,6 @@ from parbench_lab.store.location import Place
 from parbench_lab.store.rows import Row
 
 BUSY_TIMEOUT_S = 5.0
-_MAGIC = b"SQLite format 3\0"
-_HEAD_BYTES = 18
-"""Of a file, up to the end of the size of its pages."""
 _WAL = "PRAGMA journal_mode=WAL"
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
@@ -110,10 +107,10 @@ def _pool(place: Place) -> dict[str, Any]:
 
 
 def _connect(place: Place) -> sqlite3.Connection:
+    size_bytes = 0 if place.path is None else _whole_size_bytes(place.path)
     if place.path is None:
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     else:
-        _refuse_cut_off(place.path)
         connection = sqlite3.connect(
             f"{place.path.as_uri()}?{_how(place.path, read_only=place.read_only)}",
             uri=True,
@@ -124,6 +121,7 @@ def _connect(place: Place) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA synchronous=NORMAL")
+        _refuse_cut_off(connection, size_bytes)
     except UnicodeDecodeError as error:  # what SQLite says of it holds bytes of the file
         connection.close()
         raise _damaged("its tables have names that are no text") from error
@@ -133,24 +131,23 @@ def _connect(place: Place) -> sqlite3.Connection:
     return connection
 
 
-def _refuse_cut_off(path: Path) -> None:
-    """Refuse a file that ends within a page: SQLite would read zeros there, and write on.
+def _whole_size_bytes(path: Path) -> int:
+    """Return the size of a file that must be whole pages, 0 where there is no such file.
 
     Where a log lies beside it, SQLite writes what is missing from there.
     """
-    if not path.is_file() or any(_beside(path, end).exists() for end in ("-wal", "-journal")):
-        return
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-            size_bytes = file.seek(0, os.SEEK_END)
-    except OSError:
-        return  # which SQLite tells
-    if not head or (len(head) == _HEAD_BYTES and not head.startswith(_MAGIC)):
-        return  # new, or no database, which SQLite tells
-    page_bytes = int.from_bytes(head[16:], "big")
-    # the field is of two bytes, 65536 is too large for it and written as 1
-    if len(head) < _HEAD_BYTES or size_bytes % (65536 if page_bytes == 1 else page_bytes or 1):
+    logs = any(_beside(path, end).exists() for end in ("-wal", "-journal"))
+    return path.stat().st_size if path.is_file() and not logs else 0
+
+
+def _refuse_cut_off(connection: sqlite3.Connection, size_bytes: int) -> None:
+    """Refuse a file that ends within a page: SQLite would read zeros there, and write on.
+
+    The size of its pages is SQLite's to tell: who opens and closes the file beside it takes away
+    the locks that other connections of this process have.
+    """
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    if size_bytes % page_bytes:
         raise _damaged("it ends within a page")
 
 
