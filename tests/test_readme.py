@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 CELLS = [n for n, block in enumerate(BLOCKS) if block.startswith("bench.wait(")]
 SCRIPTS = [
@@ -53,3 +56,23 @@ def test_ci_finds_the_test_command_in_the_readme():
 
     assert "pytest" in command
     assert "'.[test]'" in command
+
+
+def test_every_dependency_has_its_reason_beside_it():
+    text = (ROOT / "pyproject.toml").read_text()
+
+    needed = re.findall(r'^    "([^"]*[>=<]=[^"]*)",(.*)$', text, flags=re.MULTILINE)
+
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
+    every = [*tomllib.loads(text)["project"]["dependencies"], *itertools.chain(*extras.values())]
+    assert [name for name, _ in needed] == [n for n in every if "parbench_lab[" not in n]
+    assert [name for name, reason in needed if not re.match(r" +# \S", reason)] == []
+
+
+@pytest.mark.parametrize("place", ["environment.yml", "binder/requirements.txt"])
+def test_the_extras_that_are_installed_elsewhere_are_there(place):
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    (named,) = re.findall(r"\.\[([\w,]+)\]", (ROOT / place).read_text())
+
+    assert set(named.split(",")) <= set(extras["optional-dependencies"])
