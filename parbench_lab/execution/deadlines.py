@@ -69,16 +69,21 @@ def watch(
     extra_s = START_EXTRA_S if marker.activity is Activity.STARTING else 0.0
     end_s = since_s + limit_s + extra_s + GRACE_S
     if now_s < end_s:
-        return Watch(look_at_s=end_s)
+        # what waits behind it may have a shorter limit, and begins unseen
+        return Watch(look_at_s=min(end_s, now_s + max(GRACE_S, _shortest_s(tasks))))
     return Watch(look_at_s=now_s, cause=overrun(limit_s, marker.activity))
 
 
 def _watch_resting(task: Task, now_s: float, idle_s: float, stall_limit_s: float) -> Watch:
-    shortest_s = min(slot.timeout_s for block in task.blocks for slot in block.slots)
+    shortest_s = _shortest_s([task])
     if idle_s >= stall_limit_s:
         reason = f"the worker did nothing for {stall_limit_s:g} s"
         return Watch(look_at_s=now_s, cause=Cause(reason=reason))
     return Watch(look_at_s=now_s + max(GRACE_S, min(shortest_s, stall_limit_s - idle_s)))
+
+
+def _shortest_s(tasks: Sequence[Task]) -> float:
+    return min(slot.timeout_s for task in tasks for block in task.blocks for slot in block.slots)
 
 
 def _watch_making(since_s: float, now_s: float) -> Watch:

@@ -96,7 +96,8 @@ class Station:
         sent = self.tasks[task.number] = Sent(task=task)
         if len(self.tasks) == 1:
             self.held_since_s = now_s
-            self.look_at_s = self._shortest_end_s(now_s)
+        if self.cause is None:
+            self.look_at_s = min(self.look_at_s, self._shortest_end_s(now_s))
         return sent
 
     def give(self, number: int, now_s: float) -> None:

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from parbench_lab.core.block import Block, Case, Slot, Task
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
+from parbench_lab.core.ports import WorkerInfo
+from parbench_lab.execution.connection import Newcomer
 from parbench_lab.execution.deadlines import (
     CASE_LIMIT_S,
     CHECK_LIMIT_S,
@@ -25,6 +27,7 @@ from parbench_lab.execution.flight import (
     parse_flight,
 )
 from parbench_lab.execution.program import TaskReport
+from parbench_lab.execution.stations import Station
 from parbench_lab.execution.wire import (
     Order,
     Reply,
@@ -230,6 +233,30 @@ def test_a_slot_is_stopped_at_its_limit_and_not_before(activity, limit_s):
     assert before.cause is None
     assert before.look_at_s == pytest.approx(end_s)
     assert after.cause.outcome is Outcome.TIMED_OUT
+
+
+def test_a_shorter_limit_that_waits_behind_a_long_one_is_looked_for_in_time():
+    patient = task(0, block(0, "a", timeout_s=100.0))
+    hasty = task(1, block(1, "a", timeout_s=0.2))
+
+    found = look(doing(Activity.RUNNING, 100.0), patient, hasty, now_s=100.0)
+
+    assert found.look_at_s == pytest.approx(100.2)
+
+
+def test_a_task_with_a_shorter_limit_brings_the_next_look_forward():
+    newcomer = Newcomer(
+        address="w", name="w", resources={}, nanny=False, pid=0, host="h", python=(3, 11),
+        sees_token=False, started=0,
+    )  # fmt: skip
+    station = Station(
+        info=WorkerInfo(name="w", process="w", local=True), newcomer=newcomer, flight=""
+    )
+
+    station.take(task(0, block(0, "a", timeout_s=100.0)), 10.0)
+    station.take(task(1, block(1, "a", timeout_s=0.2)), 11.0)
+
+    assert station.look_at_s == pytest.approx(11.2)
 
 
 def test_priming_doubles_the_limit():
