@@ -21,6 +21,9 @@ EVIDENCE_EVERY_S = 0.5
 SLOW_EVERY_S = 1.0
 ALONE_S = 0.25
 """So long the other plots wait when what a user waited for is drawn."""
+LINES = ("evidence:threshold", "ratio:tolerance")
+"""What goes with the sliders."""
+
 RENEW_AFTER = 400
 """After so many streamed snapshots the evidence is drawn anew from the thinned ones."""
 

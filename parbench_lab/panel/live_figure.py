@@ -194,8 +194,9 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         Parameters
         ----------
         sources
-            Beginnings of the names of sources whose data go, None for all; attributes always go.
-            The less a page has to draw first, the sooner it shows what was waited for.
+            Beginnings of the names of sources whose data go, and of models of which something was
+            set; None for all, and without any only what was set. The less a page has to draw
+            first, the sooner it shows what was waited for.
         """
         with self._lock:
             if sources is None or self._hurried is None:
@@ -349,7 +350,7 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         """Return what is queued as a message, if anything is."""
         now_s = time.monotonic()
         by_itself = bool(self._wanted) or now_s >= self._next_tick_s()
-        queue = self._queue.take(self._going())
+        queue = self._queue.take(self._going(), self._setting())
         self._urgent, self._hurried = False, ()
         if not queue or not self._views:
             return []
@@ -379,6 +380,13 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
             return lambda source: source.startswith(hurried)
         turn = min(self._queue.groups, key=lambda name: self._turns.get(name, -1), default=None)
         return lambda source: group_of(source) == turn
+
+    def _setting(self) -> Callable[[str], bool]:
+        """Return whose attributes go now: everybody's, unless somebody waits for one plot."""
+        hurried = self._hurried
+        if self._wanted or not self._urgent or not hurried:
+            return lambda _model: True
+        return lambda model: model.startswith(hurried)
 
     def _all(self, view: str) -> tuple[dict[str, Any], list[bytes]]:
         """Return all data for a view that has the figure but missed messages."""

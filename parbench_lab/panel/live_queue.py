@@ -45,10 +45,11 @@ class Queue:
         """The groups of sources that wait."""
         return {group_of(source) for source in (*self.streams, *self.replaced)}
 
-    def take(self, goes: Callable[[str], bool]) -> Queue:
-        """Return and forget attributes and the sources that go."""
-        taken = Queue(attributes=self.attributes)
-        self.attributes = {}
+    def take(self, goes: Callable[[str], bool], sets: Callable[[str], bool]) -> Queue:
+        """Return and forget the sources that go, and what is set of the models that go."""
+        taken = Queue()
+        for model, attribute in [known for known in self.attributes if sets(known[0])]:
+            taken.attributes[model, attribute] = self.attributes.pop((model, attribute))
         taken.replaced = {source for source in self.replaced if goes(source)}
         self.replaced -= taken.replaced
         for source in [source for source in self.streams if goes(source)]:

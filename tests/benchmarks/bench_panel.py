@@ -56,11 +56,17 @@ print(os.getpid())
 """
 FILLED = """() => window.Bokeh && Bokeh.documents.length && Bokeh.documents.at(-1)
   .get_model_by_name("throughput:spin_a").data.at_s.length > 900"""
+FIND = """() => {
+  // once: to look a name up takes a while, and the page is asked in every frame
+  const find = (name) => Bokeh.documents.at(-1).get_model_by_name(name);
+  const sources = [..."abcdefghij"].map((label) => find(`throughput:spin_${label}`));
+  window.__sizes = () => sources.map((source) => source.data.batch_size.at(-1));
+  window.__lines = Object.fromEntries(
+    ["evidence:threshold", "ratio:tolerance"].map((name) => [name, find(name)]));
+}"""
 WAIT_FOR = """(which) => {
-  const models = () => Bokeh.documents.at(-1);
-  const sizes = () => [..."abcdefghij"].map(
-    (label) => models().get_model_by_name(`throughput:spin_${label}`).data.batch_size.at(-1));
-  const line = () => models().get_model_by_name(which);
+  const sizes = window.__sizes;
+  const line = () => window.__lines[which];
   const settled = which ? line().location : sizes()[0];
   const shows = () =>
     which ? line().location !== settled : sizes().some((size) => size !== settled);
@@ -82,8 +88,7 @@ WAIT_FOR = """(which) => {
   };
   look();
 }"""
-SETTLED = """() => new Set([..."abcdefghij"].map((label) => Bokeh.documents.at(-1)
-  .get_model_by_name(`throughput:spin_${label}`).data.batch_size.at(-1))).size === 1"""
+SETTLED = "() => new Set(window.__sizes()).size === 1"
 FRAMES = """(seconds) => new Promise((resolve) => {
   let frames = 0;
   const start = performance.now();
@@ -102,6 +107,7 @@ def main() -> None:
         if page is None:
             return
         page.wait_for_function(FILLED)
+        page.evaluate(FIND)
         _latencies(page)
         _frames(page)
 

@@ -286,14 +286,16 @@ def test_what_a_user_waits_for_goes_alone_and_the_rest_at_its_tick(make):
     feed(live, 2)
     feed(live, 9, source="other")
     live.set("threshold", "location", 7.0)
-    live.flush_soon(sources=())
+    live.flush_soon(sources=("threshold",))
     assert live.comes(lambda: live.sent_messages == 2)
     seen = (page.document.get_model_by_name("threshold").location, page.rows())
     others = page.rows("other")
+    live.set("threshold", "location", 8.0)
     live.flush_soon(sources=("oth",))
     assert live.comes(lambda: live.sent_messages == 3)
 
     assert (seen, others) == ((7.0, [0.0, 1.0]), [0.0])
+    assert page.document.get_model_by_name("threshold").location == 7.0
     assert (page.rows(), page.rows("other")) == ([0.0, 1.0], [0.0, 9.0])
     live.flush_soon()
     assert live.comes(lambda: page.rows() == [0.0, 1.0, 2.0])
