@@ -172,5 +172,5 @@ def _nothing_gained(serial: Probe, shared: BackendChoice) -> str:
     if best.n_workers == 1:
         return f"; serial {serial.time_s:.2g} s: one worker has nothing to share out"
     if serial.time_s <= best.time_s:
-        return f"; serial was faster ({serial.time_s:.2g} s): sharing it out brings nothing here"
+        return f"; serial was faster ({serial.time_s:.2g} s): sharing so little out brings nothing"
     return f"; serial {serial.time_s:.2g} s: {best.n_workers} workers gain too little over it"

@@ -10,7 +10,7 @@ from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.standing import GpuLoad, Scoreboard, Standing, Trust, VerdictKind
 from parbench_lab.racing import narration, regulation
 from parbench_lab.racing.history import SizeSummary
-from parbench_lab.racing.ledger import Samples
+from parbench_lab.racing.ledger import Ledger, Samples
 from parbench_lab.racing.roster import Entrant
 from parbench_lab.racing.state import RaceState
 
@@ -29,7 +29,7 @@ def snapshot(state: RaceState) -> Scoreboard:
     racing = [n for n in everybody if state.roster[n].fit and (n in living or n not in known)]
     in_it = frozenset(racing)
     out = [n for n in everybody if n not in in_it]
-    ratios = {**state.ledger.final_ratios, **_measured(record.ratios())}
+    ratios = _ratios(state.ledger)
     out.sort(key=lambda name: _distance(state, name, ratios))
     standings = tuple(
         _standing(state, name, rank, ratios.get(name), known=name in known, living=name in living)
@@ -89,12 +89,22 @@ def sizes(state: RaceState) -> tuple[SizeSummary, ...]:
             times_s=_measured(
                 {name: samples.interval("wall_time_s") for name, samples in ledger.samples.items()}
             ),
-            ratios={**ledger.final_ratios, **_measured(ledger.record.ratios())},
+            ratios=_ratios(ledger),
             leader=ledger.record.leader,
             current=ledger is state.ledger,
         )
         for size, ledger in sorted(state.curve.items())
     )
+
+
+def _ratios(ledger: Ledger) -> dict[str, Estimate]:
+    """Return ratios to the leader; the beaten keep that of their elimination.
+
+    A leader that is watched alone leaves ever fewer blocks to compare them by.
+    """
+    living = frozenset(ledger.record.survivors)
+    beaten = {n: ratio for n, ratio in ledger.final_ratios.items() if n not in living}
+    return {**_measured(ledger.record.ratios()), **beaten}
 
 
 def _measured(estimates: Mapping[str, Estimate | None]) -> dict[str, Estimate]:

@@ -48,7 +48,7 @@ def test_a_short_study_does_not_wait_for_dask_and_says_so():
     assert choice.backend == "threads"
     assert choice.reason.startswith("threads: 10 items of sums took")
     assert "serial was faster" in choice.reason
-    assert "sharing it out brings nothing" in choice.reason
+    assert "sharing so little out brings nothing" in choice.reason
     assert "dask was not tried: its workers start in about 2 s" in choice.reason
 
 

@@ -479,6 +479,20 @@ def test_an_eliminated_candidate_that_became_faster_comes_back():
     assert snapshot(world.state).leader == "slow"
 
 
+def test_who_was_beaten_keeps_the_ratio_of_its_elimination_while_the_leader_is_watched():
+    world = race(watch_duty=1.0)
+    world.run(until=world.decided)
+    told = {s.candidate: s.ratio for s in snapshot(world.state).standings}
+    judged = world.state.ledger.judged
+
+    world.run(until=world.judged(judged + 1500))  # more than the record keeps
+
+    standings = snapshot(world.state).standings
+    beaten = [s for s in standings if s.verdict is VerdictKind.ELIMINATED]
+    assert beaten
+    assert all(s.ratio == told[s.candidate] for s in beaten)
+
+
 def test_a_decided_race_goes_on_at_low_duty():
     world = race(watch_duty=0.1)
     world.run(until=world.decided)
