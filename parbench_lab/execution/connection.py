@@ -118,7 +118,7 @@ class Connection:
         self._listener = listener
         self._client.subscribe_topic("all", self._heard)
         self._stock = self.run(self._take_stock())
-        self.run(self._watch_scheduler())
+        self._sentinel = self.run(self._watch_scheduler())
 
     def hear_usage(self, on_usage: Callable[[str, Any], None]) -> None:
         """Tell of every sample that a worker sends: its address and the message."""
@@ -260,7 +260,7 @@ class Connection:
         """Close the client; the cluster stays."""
         self._closing = True
         if self._sentinel is not None:
-            self._loop.call_soon_threadsafe(self._sentinel.abort)
+            self._sentinel.cancel()
         if self._listener is not None and self._client.status == "running":
             # or the scheduler tells a client that is gone of its own going
             self._client.unsubscribe_topic("all")
@@ -327,11 +327,15 @@ class Connection:
 
     async def _watch_scheduler(self) -> None:
         """Hold a connection on which nothing is ever said: it breaks when the scheduler goes."""
+        sentinel = None
         try:
-            self._sentinel = await _connect(
+            sentinel = await _connect(
                 self._client.scheduler.address, **self._client.connection_args
             )
-            await self._sentinel.read()
+            await sentinel.read()
         except (CommClosedError, OSError):
             if self._listener is not None and not self._closing:
                 self._listener.on_lost()
+        finally:  # who closes may come before it is there
+            if sentinel is not None:
+                sentinel.abort()
