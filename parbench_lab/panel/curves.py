@@ -19,10 +19,8 @@ from parbench_lab.racing.history import LogLine, TimedUsage
 THROUGHPUT_EVERY_S = 0.19
 EVIDENCE_EVERY_S = 0.5
 SLOW_EVERY_S = 1.0
-ALONE_S = 0.25
-"""So long the other plots wait when what a user waited for is drawn."""
-LINES = ("evidence:threshold", "ratio:tolerance")
-"""What goes with the sliders."""
+THRESHOLD, TOLERANCE = LINES = ("evidence:threshold", "ratio:tolerance")
+"""The lines that go with sliders."""
 
 RENEW_AFTER = 400
 """After so many streamed snapshots the evidence is drawn anew from the thinned ones."""
@@ -80,7 +78,7 @@ class Curves:
             self.lines()
             if self.shown_size == awaited:
                 self.figure.flush_soon(("throughput:",))
-                self.figure.hold(ALONE_S)
+                self.figure.hold()
             return
         if now_s - self._evidence_s >= EVIDENCE_EVERY_S:
             self._evidence_s = now_s
@@ -96,8 +94,8 @@ class Curves:
     def lines(self) -> None:
         """Move the lines of threshold and tolerance to the settings in force; from any thread."""
         settings = self._control.settings
-        self.figure.set("evidence:threshold", "location", settings.elimination_threshold)
-        self.figure.set("ratio:tolerance", "location", settings.tolerance + self._tolerated_from)
+        self.figure.set(THRESHOLD, "location", settings.elimination_threshold)
+        self.figure.set(TOLERANCE, "location", settings.tolerance + self._tolerated_from)
 
     def go_with(self, threshold: Any, tolerance: Any) -> None:
         """Let the two lines go with these sliders, a logarithmic and a linear one."""
@@ -109,9 +107,9 @@ class Curves:
             return
         threshold, tolerance = self._sliders
         self.figure.leash(
-            Leash(line="evidence:threshold", slider=threshold, step=threshold.step, log=True),
+            Leash(line=THRESHOLD, slider=threshold, step=threshold.step, log=True),
             Leash(
-                line="ratio:tolerance",
+                line=TOLERANCE,
                 slider=tolerance,
                 step=tolerance.step,
                 offset=self._tolerated_from,

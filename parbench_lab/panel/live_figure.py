@@ -36,6 +36,9 @@ gets nothing else to draw."""
 BUSY_SHARE = 0.1
 """Of its time a page may be busy with drawing what it is sent, so that it stays smooth."""
 
+ALONE_S = 0.25
+"""So long the other plots wait when what a user waited for is drawn."""
+
 Columns = Mapping[str, Sequence[Any]]
 _log = logging.getLogger(__name__)
 
@@ -206,7 +209,7 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
             self._urgent = True
             self._wake.notify_all()
 
-    def hold(self, for_s: float) -> None:
+    def hold(self, for_s: float = ALONE_S) -> None:
         """Send for so long only what is flushed: a page that draws nothing shows that at once.
 
         Parameters

@@ -17,7 +17,7 @@ from parbench_lab.core.standing import Scoreboard
 from parbench_lab.errors import ParbenchError
 from parbench_lab.panel.building import close_tree, refused, verb_button
 from parbench_lab.panel.controls import Controls
-from parbench_lab.panel.curves import ALONE_S, LINES, Curves
+from parbench_lab.panel.curves import LINES, Curves
 from parbench_lab.panel.heartbeat import Act, Heartbeat, survive
 from parbench_lab.panel.presenter import board_state, code_of, table_as_csv
 from parbench_lab.panel.race_board import RaceBoard
@@ -182,7 +182,7 @@ class RacePanel:
         if name in ("elimination_threshold", "tolerance"):
             self.curves.lines()
             self.curves.figure.flush_soon(LINES)
-            self.curves.figure.hold(ALONE_S)  # who drags sees the line go, not ten other drawings
+            self.curves.figure.hold()  # who drags sees the line go, not ten other drawings
             return  # and the board at its next turn
         if name == "batch_size":
             self._awaited_until_s = time.monotonic() + EAGER_FOR_S

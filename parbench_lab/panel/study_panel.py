@@ -21,6 +21,7 @@ import ipywidgets as widgets
 from parbench_lab.errors import ParbenchError
 from parbench_lab.panel.building import close_tree, refused, verb_button
 from parbench_lab.panel.heartbeat import Act, Heartbeat, survive
+from parbench_lab.panel.live_figure import ALONE_S
 from parbench_lab.panel.study_board import StudyState, body_html, head_html, look_at, still_html
 from parbench_lab.panel.study_controls import StudyControls
 from parbench_lab.panel.study_curves import StudyCurves
@@ -35,9 +36,6 @@ LEAST_S, MOST_S = 0.3, 1.0
 """Between two pictures: ten times what one takes, within these."""
 OWED_S = 2.0
 """A picture that was put off is drawn after so long, even during a run."""
-
-ALONE_S = 0.25
-"""So long the plots wait when the plan was changed: a page that draws nothing tells it at once."""
 
 
 class StudyPanel:
@@ -200,7 +198,7 @@ class StudyPanel:
     def _answer(self, phase: Phase) -> None:
         """Tell the new plan before anything else is looked at or drawn."""
         self._next_s = time.monotonic() + ALONE_S
-        self.curves.figure.hold(ALONE_S)
+        self.curves.figure.hold()
         done, planned = self._control.progress
         plan = self._control.plan
         self._show_head(replace(self._state, plan=plan, done=done, planned=planned), phase)

@@ -175,17 +175,17 @@ class Dispatcher:
         if not plan.judged:
             return self._plans.pop(number)
         ledger = plan.ledger
+        kept = [slot for slot in plan.block.slots if self._roster[slot.candidate].fit]
+        if ledger is not wanted or not kept:
+            self._arrived[number] = None
+            return None
         limit_s = ledger.time_limit_s(self._roster.fit(), settings)
         slots = tuple(
             dataclasses.replace(
                 slot, timeout_s=limit_s * self._patience(slot.candidate, ledger, settings)
             )
-            for slot in plan.block.slots
-            if self._roster[slot.candidate].fit
+            for slot in kept
         )
-        if ledger is not wanted or not slots:
-            self._arrived[number] = None
-            return None
         purpose: Purpose = "race" if plan.block.purpose == "alone" else plan.block.purpose
         block = dataclasses.replace(plan.block, slots=slots, purpose=purpose)
         again = dataclasses.replace(plan, block=block)
