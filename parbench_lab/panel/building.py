@@ -24,6 +24,22 @@ def refused(text: str) -> str:
     return f'<span class="parbench-refused" role="alert">{html.escape(text)}</span>'
 
 
+def hear_beside_cells(widget: Any) -> None:
+    """Let what a page says to a widget, and to all it holds, come in while a cell runs.
+
+    JupyterLab sends it to a shell of its own for that. ipykernel from 7.4 on takes it to the
+    shell that last spoke instead, and so behind the cell: a thread counts as the main shell.
+    """
+    for child in getattr(widget, "children", ()):
+        hear_beside_cells(child)
+    if hasattr(widget.comm, "_reply_subshell_for"):
+        widget.comm._reply_subshell_for = _where_it_was_sent  # noqa: SLF001 - there is no other way
+
+
+def _where_it_was_sent(_data: object, shell: str | None) -> str | None:
+    return shell
+
+
 def close_tree(widget: Any) -> None:
     """Close a widget and all it holds, and nobody else's."""
     for child in getattr(widget, "children", ()):

@@ -15,7 +15,7 @@ import ipywidgets as widgets
 
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.errors import ParbenchError
-from parbench_lab.panel.building import close_tree, refused, verb_button
+from parbench_lab.panel.building import close_tree, hear_beside_cells, refused, verb_button
 from parbench_lab.panel.controls import Controls
 from parbench_lab.panel.curves import LINES, Curves
 from parbench_lab.panel.heartbeat import Act, Heartbeat, survive
@@ -75,6 +75,7 @@ class RacePanel:
         shown = self.controls.controls
         self.curves.go_with(shown["elimination_threshold"], shown["tolerance"])
         self.widget = self._lay_out()
+        hear_beside_cells(self.widget)
         self._tick()
         self._heart = Heartbeat(self._beat, self._pace_s)
         self._heart.start()

@@ -19,7 +19,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from parbench_lab.errors import ParbenchError
-from parbench_lab.panel.building import close_tree, refused, verb_button
+from parbench_lab.panel.building import close_tree, hear_beside_cells, refused, verb_button
 from parbench_lab.panel.heartbeat import Act, Heartbeat, survive
 from parbench_lab.panel.live_figure import ALONE_S
 from parbench_lab.panel.study_board import StudyState, body_html, head_html, look_at, still_html
@@ -72,6 +72,7 @@ class StudyPanel:
         self.controls = StudyControls(lambda: control.plan, control.change, self.refresh)
         self.buttons = self._make_buttons()
         self.widget = self._lay_out()
+        hear_beside_cells(self.widget)
         self._tick(urgent=True)
         self._heart = Heartbeat(self._beat, self._pace_s)
         self._heart.start()

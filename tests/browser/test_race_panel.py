@@ -8,7 +8,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.browser.conftest import ARTEFACTS
-from tests.browser.steps import open_notebook, run_all, save
+from tests.browser.steps import cells_done, open_notebook, run_all, save, start_all
 
 RACE = """
 import parbench_lab as pb
@@ -214,16 +214,21 @@ BUSY = """
 import time
 before = bench.scoreboard.blocks
 time.sleep(20)
-print("raced on", bench.scoreboard.blocks > before + 20)
+print("raced on", bench.scoreboard.blocks > before + 20, "at", bench.settings.batch_size)
 """
 
 
-def test_a_cell_that_blocks_delays_nothing_and_a_dead_kernel_is_told(page, lab):
+def test_the_panel_is_live_while_a_cell_blocks_and_a_dead_kernel_is_told(page, lab):
     """Twenty seconds: longer than the page waits before it says that the kernel is silent."""
     open_notebook(page, lab, lab.write("busy.ipynb", ENDLESS, BUSY))
-    run_all(page)
-    expect(page.locator(".jp-OutputArea-output").last).to_contain_text("raced on True")
+    start_all(page)
     expect(page.locator(".parbench-live-figure canvas").first).to_be_visible()
+    drag(page, "batch size", 0.5)
+    expect(page.locator(".parbench-board")).to_contain_text(re.compile("batch size (2,[5-9]|3,)"))
+    expect(page.locator(".jp-CodeCell .jp-InputPrompt").last).to_have_text("[*]:")
+    cells_done(page)
+    told = page.locator(".jp-OutputArea-output").last
+    expect(told).to_contain_text(re.compile("raced on True at (2[5-9]|3)"))
     expect(page.locator(".parbench-live-notice")).to_be_hidden()
     expect(phase(page)).to_have_text("racing")
 
