@@ -153,7 +153,10 @@ def scale(
     score of the law, with intervals or with the reason why there is none. A dry run runs the
     job's smallest case once, serially, to say how long the study takes.
     """
-    from parbench_lab.workloads.scalables import scalable_names  # noqa: PLC0415 - loads numpy
+    from parbench_lab.workloads.scalables import (  # noqa: PLC0415 - loads numpy
+        option_names,
+        scalable_names,
+    )
 
     if listing:
         for name in scalable_names():
@@ -166,6 +169,9 @@ def scale(
         return run(ctx, asked, as_json=as_json, output=output, screen=screen)
     if asked["resume"]:
         refuse_flags(ctx, OF_A_PLAN, why="a resumed study keeps what it planned")
+    else:
+        foreign = [name for name in OF_THE_JOB if name not in option_names(job)]
+        refuse_flags(ctx, foreign, why=f"of no use with {job}")
     asked["store"] = store_of(ctx)
     if dry_run:
         tell_plan(_planned(job, asked), as_json=as_json, output=output)

@@ -49,10 +49,12 @@ def scalable_by_name(name: str, **options: Any) -> Scalable:
         If the job has no such option.
     """
     if name in _BUILT_IN:
-        module, _, maker = _BUILT_IN[name].partition(":")
-        make: Callable[..., Scalable] = getattr(importlib.import_module(module), maker)
-        _refuse_foreign(name, make, options)
-        return make(**options)
+        known = option_names(name)
+        foreign = [option for option in options if option not in known]
+        if foreign:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise UsageError(f"{name} has no option {', '.join(map(repr, foreign))}; {has}")
+        return _maker(name)(**options)
     if options:
         raise UsageError(f"{name} has no option {', '.join(map(repr, options))}")
     if name.startswith("ml:"):
@@ -62,12 +64,15 @@ def scalable_by_name(name: str, **options: Any) -> Scalable:
     raise not_found("scalable job", name, scalable_names(), "or give 'package.module:function'")
 
 
-def _refuse_foreign(name: str, make: Callable[..., Scalable], options: Mapping[str, Any]) -> None:
-    known = inspect.signature(make).parameters
-    foreign = [option for option in options if option not in known]
-    if foreign:
-        has = f"it has {', '.join(known)}" if known else "it has none"
-        raise UsageError(f"{name} has no option {', '.join(map(repr, foreign))}; {has}")
+def option_names(name: str) -> tuple[str, ...]:
+    """Return the options that a job has, none where it is not built in."""
+    return tuple(inspect.signature(_maker(name)).parameters) if name in _BUILT_IN else ()
+
+
+def _maker(name: str) -> Callable[..., Scalable]:
+    module, _, maker = _BUILT_IN[name].partition(":")
+    make: Callable[..., Scalable] = getattr(importlib.import_module(module), maker)
+    return make
 
 
 def as_scalable(
