@@ -86,6 +86,7 @@ def lab(
     folder, added = copied_notebooks(Path.cwd(), fresh=fresh)
     click.echo(f"{folder}: {added} notebooks copied" if added else f"{folder}: yours, as they are")
     options = [f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1", str(folder / FIRST)]
+    options.append("--LabApp.news_url=None")  # asks for news over the panel, from another host
     if port is not None:
         options.append(f"--ServerApp.port={port}")
     if no_browser:

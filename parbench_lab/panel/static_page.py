@@ -16,7 +16,8 @@ from parbench_lab.plots.framed import frame, saved
 from parbench_lab.plots.together import race_figures
 from parbench_lab.racing.history import RaceHistory
 
-_CELL = "padding:2px 10px 2px 0;text-align:left;border-bottom:1px solid #8884"
+_WORDS = "padding:2px 10px 2px 0;text-align:left;border-bottom:1px solid #8884"
+_CELL = f"{_WORDS};white-space:nowrap"
 _HEADS = ("", "candidate", "ratio", "items/s", "peak memory", "evidence", "blocks", "verdict")
 _KEYS = ("rank", "candidate", "ratio", "throughput", "memory", "evidence", "blocks", "verdict")
 FRAME_PX = 1450
@@ -70,7 +71,7 @@ def _row(row: Mapping[str, Any]) -> str:
     cells = "".join(
         f'<td style="{_CELL}">{html.escape(str(row[key] or ""))}</td>' for key in _KEYS
     )
-    reason = f'<td style="{_CELL}"><small>{html.escape(row["reason"])}</small></td>'
+    reason = f'<td style="{_WORDS}"><small>{html.escape(row["reason"])}</small></td>'
     return f'<tr style="{"opacity:.65" if out else ""}">{cells}{reason}</tr>'
 
 
