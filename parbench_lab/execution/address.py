@@ -18,6 +18,9 @@ CONNECT_LIMIT_S = 5.0
 """How long to knock at a scheduler that is not ours; Dask's configuration may say otherwise."""
 
 _CONNECT_KEY = "distributed.comm.timeouts.connect"
+_FIRST_SHARE = 5
+"""Dask's first attempt to connect gets this part of the limit. One that is cut off leaves its
+socket to the garbage collector, so ours gets the whole limit, which we keep ourselves."""
 # Dask is annotated in part only
 _connect: Any = distributed.comm.core.connect
 _send_recv: Any = distributed.core.send_recv
@@ -119,7 +122,7 @@ async def _told(address: str, security: Any, limit_s: float, answer: Future[str]
     arguments = (security or _Security()).get_connection_args("client")
 
     async def identity() -> Any:
-        comm = await _connect(address, timeout=limit_s, **arguments)
+        comm = await _connect(address, timeout=_FIRST_SHARE * limit_s, **arguments)
         try:
             return await _send_recv(comm, op="identity")
         finally:

@@ -1,5 +1,6 @@
 """Clusters that are given: a client, a cluster object, an address with or without TLS."""
 
+import asyncio
 import contextlib
 import os
 import re
@@ -14,6 +15,7 @@ import psutil
 import pytest
 from distributed import Client, LocalCluster
 from distributed.security import Security
+from tornado.tcpclient import TCPClient
 
 from parbench_lab.core.ports import ExecutorFailed, WorkerJoined, WorkerLeft
 from parbench_lab.errors import ClusterError, UsageError
@@ -313,6 +315,30 @@ def test_a_stranger_at_an_address_is_an_error_within_the_limit(words, said):
             executor.open(lambda report: None, misdeeds.Summing())
     finally:
         stranger.close()
+
+
+def test_on_a_slow_network_one_attempt_is_made_and_not_cut_off(monkeypatch):
+    """Dask gives up its first attempt after a fifth of the limit, and leaves the socket open."""
+    stranger, attempts = Stranger(b""), []
+    connect = TCPClient.connect
+
+    async def connect_slowly(self, *args, **options):
+        attempts.append(args)
+        stream = await connect(self, *args, **options)
+        await asyncio.sleep(0.3)  # so slow is the network
+        return stream
+
+    monkeypatch.setattr(TCPClient, "connect", connect_slowly)
+    try:
+        with (
+            dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+            pytest.raises(ClusterError, match=r"no Dask scheduler answers"),
+        ):
+            DaskExecutor(stranger.address).open(lambda report: None, misdeeds.Summing())
+    finally:
+        stranger.close()
+
+    assert len(attempts) == 1
 
 
 def test_the_address_of_a_worker_is_refused_with_a_hint():
