@@ -11,6 +11,7 @@ import dataclasses
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from parbench_lab.core.candidate import Candidate
@@ -75,10 +76,12 @@ class RaceEngine:
         self._inbox: queue.SimpleQueue[events.Input] = queue.SimpleQueue()
         self._settings_lock = threading.Lock()
         self._settings = state.settings
-        self._changed = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
         self._recorder = Recorder()
         self._thread: threading.Thread | None = None
         self._done = False
+        self._stored = True
+        self._waiters: dict[Future[bool], Callable[[RaceState], bool]] = {}
         self._error: ParbenchError | None = None
 
     # ------------------------------------------------------------ for any thread
@@ -180,7 +183,7 @@ class RaceEngine:
     @property
     def scoreboard(self) -> Scoreboard:
         """A snapshot of this moment."""
-        with self._changed:
+        with self._lock:
             board = snapshot(self._state)
         if self._thread is None or self._state.ended is not None:
             return board
@@ -189,30 +192,30 @@ class RaceEngine:
     @property
     def log(self) -> tuple[LogLine, ...]:
         """The latest sentences."""
-        with self._changed:
+        with self._lock:
             return self._recorder.log
 
     def measured_since(self, seq: int) -> tuple[TimedMeasurement, ...]:
         """Return the kept measurements from number `seq` on, oldest first."""
-        with self._changed:
+        with self._lock:
             return self._recorder.since(seq)
 
     @property
     def boards(self) -> tuple[Scoreboard, ...]:
         """Snapshots since the start (or since it was resumed), thinned."""
-        with self._changed:
+        with self._lock:
             return self._recorder.boards
 
     @property
     def ended(self) -> events.Ended | None:
         """How the race ended, None while it goes on."""
-        with self._changed:
+        with self._lock:
             return self._state.ended
 
     @property
     def resumable(self) -> bool:
         """Whether it is worth taking up from its journal: not ended of itself, and measured."""
-        with self._changed:
+        with self._lock:
             return self._state.resumable and self._state.blocks > 0
 
     @property
@@ -223,21 +226,34 @@ class RaceEngine:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of all who are or were in the race."""
-        with self._changed:
+        with self._lock:
             return tuple(entrant.name for entrant in self._state.roster)
 
     def look(self, question: Callable[[RaceState], Any]) -> Any:
         """Return the answer to a question about the state, asked while it stands still."""
-        with self._changed:
+        with self._lock:
             return question(self._state)
 
     def wait_for(
         self, predicate: Callable[[RaceState], bool], timeout_s: float | None = None
     ) -> bool:
-        """Wait until the predicate holds or the race is over; return whether it holds."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._done or predicate(self._state), timeout_s)
-            return predicate(self._state)
+        """Wait until the predicate holds or the race is over; return whether it holds.
+
+        What holds is stored: after a `kill -9` it would be there again. The predicate is asked in
+        the engine's thread each time it has stored: a race is never too quick to be seen.
+        """
+        waiter: Future[bool] = Future()
+        with self._lock:
+            self._waiters[waiter] = predicate
+            if self._stored or self._done:
+                self._tell_waiters()
+        try:
+            return waiter.result(timeout_s)
+        except TimeoutError:
+            return False
+        finally:
+            with self._lock:
+                self._waiters.pop(waiter, None)
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until everything is closed; return whether it is."""
@@ -265,9 +281,9 @@ class RaceEngine:
             self._error = error
         finally:
             self._close()
-            with self._changed:
+            with self._lock:
                 self._done = True
-                self._changed.notify_all()
+                self._tell_waiters()
 
     def _close(self) -> None:
         self._executor.close()
@@ -282,17 +298,32 @@ class RaceEngine:
     def _take(self, arrived: Sequence[events.Input]) -> None:
         records: list[EventRecord] = []
         commands: list[events.Command] = []
-        with self._changed:
+        with self._lock:
             for event in arrived:
-                step = self._advance(journal.storable(event), records)
-                commands += step
+                commands += self._advance(journal.storable(event), records)
+            self._stored = not records
             if self._recorder.wants_board(self._state.at_s):
                 self._recorder.seen(snapshot(self._state))
-            self._changed.notify_all()
         if records:
             self._store.append(self._run_id, records)
+        with self._lock:
+            self._stored = True
+            self._tell_waiters()
         for command in commands:
             self._carry_out(command)
+
+    def _tell_waiters(self) -> None:
+        """Tell those for whom the wait is over; under the lock."""
+        for waiter, predicate in list(self._waiters.items()):
+            try:
+                holds = predicate(self._state)
+            except Exception as error:  # noqa: BLE001 - of who waits, not of the race
+                del self._waiters[waiter]
+                waiter.set_exception(error)
+                continue
+            if holds or self._done:
+                del self._waiters[waiter]
+                waiter.set_result(holds and self._stored)
 
     def _arrivals(self) -> list[events.Input]:
         """Wait for the next input, or for the time at which the state wants to be asked."""

@@ -166,7 +166,7 @@ def simulated_memory() -> None:
 def traced_mb(bench: pb.ParallelBenchmarking, *, measurements: int) -> tuple[float, int]:
     """Return the megabytes in use once so much was measured, and how many snapshots are kept."""
     bench._engine.wait_for(lambda state: state.measurements >= measurements)
-    with bench._engine._changed:  # the race stands still meanwhile
+    with bench._engine._lock:  # the race stands still meanwhile
         gc.collect()
         return tracemalloc.get_traced_memory()[0] / 1e6, len(bench._engine.boards)
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from playwright.sync_api import expect
 
 from tests.browser.steps import cells_done, open_notebook
 from tests.browser.test_race_panel import RUNNING, drag, slider
 
-WAITING = """
-open("go-on").read()  # a named pipe: until somebody opens it to write
-bench.wait("first_rows")
-"""
+NUMBER = "import os; os.getpid()"
 LINE = """(name) => Bokeh.documents.map(d => d.get_model_by_name(name)).filter(m => m)
     .map(m => ({location: m.location, alpha: m.line_alpha})).at(-1)"""
 BEYOND = {"evidence:threshold": 10_000, "ratio:tolerance": 1.2}
@@ -25,23 +23,27 @@ def run_cell(page, number):
 
 
 def test_a_line_goes_with_its_slider_at_once_and_is_pale_until_it_is_in_force(page, lab):
-    os.mkfifo(lab.folder / "go-on")
-    open_notebook(page, lab, lab.write("leash.ipynb", RUNNING, WAITING, "bench.settings"))
+    open_notebook(page, lab, lab.write("leash.ipynb", RUNNING, NUMBER, "bench.settings"))
+    run_cell(page, 1)
+    kernel = int(page.locator(".jp-OutputArea-output").last.inner_text())
     run_cell(page, 0)
     expect(page.locator(".parbench-live-figure canvas").first).to_be_visible()
     page.wait_for_function("() => window.Bokeh && Bokeh.documents.length > 0")
     assert all(page.evaluate(LINE, name)["alpha"] == 1 for name in BEYOND)
 
-    run_cell(page, 1)  # from now on the kernel hears nothing
-    expect(page.locator(".jp-CodeCell .jp-InputPrompt").nth(1)).to_have_text("[*]:")
     slider(page, "threshold").scroll_into_view_if_needed()
-    drag(page, "threshold", 0.9)
-    drag(page, "tolerance", 0.5)
-    for name, least in BEYOND.items():
-        page.wait_for_function(f"([n, least]) => ({LINE})(n).location > least", arg=[name, least])
-        assert page.evaluate(LINE, name)["alpha"] < 1
+    os.kill(kernel, signal.SIGSTOP)  # from now on it hears nothing
+    try:
+        drag(page, "threshold", 0.9)
+        drag(page, "tolerance", 0.5)
+        for name, least in BEYOND.items():
+            page.wait_for_function(
+                f"([n, least]) => ({LINE})(n).location > least", arg=[name, least]
+            )
+            assert page.evaluate(LINE, name)["alpha"] < 1
+    finally:
+        os.kill(kernel, signal.SIGCONT)
 
-    (lab.folder / "go-on").write_text("")
     for name in BEYOND:
         page.wait_for_function(f"(n) => ({LINE})(n).alpha === 1", arg=name)
     run_cell(page, 2)

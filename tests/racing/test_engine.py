@@ -69,6 +69,20 @@ class Stuck(Recording):
         super().append(run_id, events)
 
 
+class Waited(Recording):
+    """A store that takes its time over a first block, and notes whether somebody heard of it."""
+
+    def __init__(self, inner):
+        super().__init__(inner)
+        self.heard = threading.Event()
+        self.early = []
+
+    def append(self, run_id, events):
+        if not self.early and any(event.measurements for event in events):
+            self.early.append(self.heard.wait(0.3))
+        super().append(run_id, events)
+
+
 class Unreachable(ScriptedExecutor):
     """An executor without a cluster."""
 
@@ -93,6 +107,23 @@ def test_every_event_is_stored_before_its_command_is_carried_out():
         result = bench.run_continuous_optimization()
 
     assert result.winner == "best"
+
+
+def test_who_waits_for_something_hears_of_it_when_it_is_stored():
+    store, waits = Waited(open_store(":memory:")), threading.Event()
+
+    def judged(state):
+        waits.set()
+        return state.blocks >= 1
+
+    with race(store=store, policy="never") as bench, ThreadPoolExecutor() as pool:
+        waiter = pool.submit(bench._engine.wait_for, judged)
+        waiter.add_done_callback(lambda _: store.heard.set())
+        assert waits.wait(60)
+        bench.start()
+        assert waiter.result(60)
+
+    assert store.early == [False]
 
 
 def test_a_full_disk_ends_the_race_with_its_one_line_and_no_thread():
