@@ -111,7 +111,8 @@ class Workbench:
                 expected = self._serial_result(problem, run)
                 if key not in self._warm:
                     run(spread)
-                    gc.collect()
+                    if not self._warm:
+                        gc.collect()
                     self._warm.add(key)
                 if adaptive is not None:
                     adaptive.begin()
