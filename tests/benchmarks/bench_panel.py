@@ -38,7 +38,7 @@ def spinner(label):
 
 bench = pb.ParallelBenchmarking(
     [spinner(label) for label in "abcdefghij"], Spinning(), policy="never", tolerance=0.0,
-    batch_size=1000, store=":memory:", interference_every_s=0.0)
+    batch_size=1000, store="runs.db", interference_every_s=0.0)
 bench.start()
 panel = bench.panel()
 panel

@@ -1,8 +1,9 @@
 """The panel of a scaling study in a real browser: from a key to what it changes on the page.
 
-A study measures in a real JupyterLab (runs of 0.1 to 0.2 s) while a field is typed into. The
-time runs from the key that gives the value to the frame after the one in which the board tells the
-new plan.
+A study measures in a real JupyterLab (runs of 0.1 to 0.2 s) while a field is typed into, from the
+time on when its first 20 runs have come: until then the page still loads and draws for the first
+time. The time runs from the key that gives the value to the frame after the one in which the board
+tells the new plan.
 """
 
 from __future__ import annotations
@@ -31,9 +32,13 @@ study = pb.ScalingStudy(job, make_case=lambda size, rng: [0.02] * size, workers=
 study.start()
 study
 """
-POINTS = """() => (window.Bokeh?.documents ?? [])
-  .map((d) => d.get_model_by_name("scaling:points:threads"))
-  .filter((m) => m).map((m) => m.data.workers.length).at(-1)"""
+STREAMS = """() => {
+  const board = document.querySelector(".parbench-board")?.textContent ?? "";
+  const points = (window.Bokeh?.documents ?? [])
+    .map((d) => d.get_model_by_name("scaling:points:threads"))
+    .filter((m) => m).map((m) => m.data.workers.length).at(-1);
+  return points === 2 && Number(board.match(/(\\d+) of \\d+ runs done/)?.[1]) >= 20;
+}"""
 WAIT_FOR = """(words) => {
   const shows = () => document.querySelector(".parbench-board").textContent.includes(words);
   let pressed = null;
@@ -54,7 +59,7 @@ def main() -> None:
     with run_notebook(STUDY) as page:
         if page is None:
             return
-        page.wait_for_function(f"() => ({POINTS})() === 2")
+        page.wait_for_function(STREAMS)
         _repeats(page)
         print(f"load {os.getloadavg()[0]:.1f} on this machine")
 
