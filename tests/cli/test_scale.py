@@ -17,6 +17,7 @@ from parbench_lab.cli.curves import curve_document
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.studies import print_study
 from parbench_lab.core.wording import count
+from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.lab.foretelling import foretell
 from parbench_lab.lab.ml.results import ScalabilityBenchmark
@@ -25,6 +26,7 @@ from parbench_lab.lab.stored import load_curves
 from parbench_lab.scaling.plan import Series
 from parbench_lab.scaling.proof import prove
 from parbench_lab.store import open_store
+from parbench_lab.workloads.scalables import scalable_by_name
 from tests.chaos.candidates import spend
 from tests.scaling.pools import CountingPool
 
@@ -297,7 +299,10 @@ def test_what_a_job_lets_be_chosen_is_kept_for_going_on(shell):
         "configurations": "quick", "window_days": 200.0, "test_windows": 3, "timeframe": "1d",
     }  # fmt: skip
     assert foreign.exit_code == 2
-    assert "--test-windows, --timeframe: of no use with prime_count" in foreign.stderr
+    refused = "--window-days, --test-windows, --timeframe: of no use with prime_count"
+    assert refused in foreign.stderr
+    with pytest.raises(UsageError, match="prime_count has no option 'window_days'; it has none"):
+        scalable_by_name("prime_count", window_days=200.0)
 
 
 @pytest.mark.parametrize(
