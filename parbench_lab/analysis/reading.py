@@ -207,6 +207,8 @@ def _serial_or_overhead(levels: Sequence[Level]) -> str:
             f"from {_percent(fractions[0])} at {told[0].workers} to {_percent(fractions[-1])} "
             f"at {told[-1].workers} workers"
         )
+    if fractions[-1].low <= 0.0:
+        return f"nothing is seen to bound it up to {told[-1].workers} workers"
     flat = " and does not rise measurably" if len(fractions) > 1 else ""
     return f"what bounds it looks like a serial fraction of {_percent(fractions[-1])}{flat}"
 

@@ -291,6 +291,15 @@ def test_a_fraction_that_may_be_anything_is_not_certain():
     assert not any("looks like a serial fraction" in sentence for sentence in sentences)
 
 
+def test_what_is_not_told_apart_from_none_bounds_nothing():
+    near_perfect = read_curve(curve({1: 1.0, 2: 0.501, 4: 0.25}, noise=0.02))
+    bounded = read_curve(curve(amdahl(0.1, (1, 2, 4)), noise=0.02))
+
+    assert "nothing is seen to bound it up to 4 workers" in near_perfect
+    assert not any("looks like" in sentence for sentence in near_perfect)
+    assert any("looks like a serial fraction" in sentence for sentence in bounded)
+
+
 def test_a_speedup_beside_a_longer_time_is_explained_and_nothing_else_is():
     # within repetitions 1.2, 1.2 and 0.6 times as fast, but the median of the times is longer
     apart = ScalingCurve.from_times([1, 2], [[1.0, 3.0, 2.0], [1.0 / 1.2, 3.0 / 1.2, 2.0 / 0.6]])
