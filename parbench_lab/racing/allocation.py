@@ -9,6 +9,9 @@ MAX_BLOCKS_PER_TASK = 64
 CALM_SHARE = 0.05
 """A task lasts this share of the time since anybody touched the race..."""
 
+SHARED_WITHIN = 16.0
+"""Measurements of candidates that share their repeats last the wanted time within this factor."""
+
 CALM_FACTOR = 4.0
 """... but at most so many times what it lasts at first."""
 
@@ -62,6 +65,37 @@ def repeats(min_time_s: float, typical_s: float | None) -> int:
         return 1
     wanted = min_time_s / max(typical_s, 1e-9)
     return int(2 ** math.ceil(math.log2(min(wanted, 2.0**20))))
+
+
+def repeats_beside(min_time_s: float, typical_s: float, others: Mapping[float, int]) -> int:
+    """Return how often a call is repeated beside others, whose repeats are fixed.
+
+    As often as the one that is nearest in time, where a measurement then lasts `min_time_s` within
+    a factor of `SHARED_WITHIN`; else as often as alone. On a machine that does other work too, the
+    longer of two measurements is interrupted more often: of two that are nearly equal, the one
+    that is repeated more often would lose.
+
+    Parameters
+    ----------
+    min_time_s, typical_s
+        As for `repeats`, in seconds.
+    others
+        Typical seconds of a call to its repeats.
+
+    Examples
+    --------
+    >>> repeats(0.003, 0.00152), repeats_beside(0.003, 0.00152, {0.00135: 4})
+    (2, 4)
+    >>> repeats_beside(0.003, 0.5, {0.00135: 4})
+    1
+    """
+    if not others:
+        return repeats(min_time_s, typical_s)
+    nearest_s = min(others, key=lambda other_s: max(other_s / typical_s, typical_s / other_s))
+    lasts_s = others[nearest_s] * typical_s
+    if min_time_s <= SHARED_WITHIN * lasts_s and lasts_s <= SHARED_WITHIN * min_time_s:
+        return others[nearest_s]
+    return repeats(min_time_s, typical_s)
 
 
 def usable_workers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -27,12 +28,14 @@ class Samples:
     """Recent values of one candidate; `repeats` is fixed before its first judged block.
 
     Calls in a long loop are quicker than calls that stand alone (warm caches), so measurements
-    with different repeats are not compared within an epoch.
+    with different repeats are not compared within an epoch. `practised_s` is the shortest of its
+    runs before: a longer one was held up.
     """
 
     values: dict[str, deque[float]] = field(default_factory=dict)
     peak_rss_bytes: float | None = None
     repeats: int = 1
+    practised_s: float = math.inf
     _medians: dict[str, float] = field(default_factory=dict)
     _intervals: dict[str, Estimate] = field(default_factory=dict)
 
@@ -92,6 +95,7 @@ class Ledger:
         self.samples: dict[str, Samples] = {}
         self.settled: set[str] = set()
         self.settling: set[str] = set()
+        self.lined_up = False
         self.patient_until_s: float | None = None
         self.final_ratios: dict[str, Estimate] = {}
         self.first_limit_s = FIRST_LIMIT_S
@@ -110,6 +114,12 @@ class Ledger:
         """Return what is known of one GPU's workers; "": of all, where GPUs do not matter."""
         return self.company.setdefault(gpu, Company())
 
+    def practised(self, measurement: Measurement) -> None:
+        """Keep what a first run tells, which counts for nothing but how long a call takes."""
+        self.sample(measurement)
+        samples = self.samples[measurement.candidate]
+        samples.practised_s = min(samples.practised_s, measurement.values["wall_time_s"])
+
     def settle(self, name: str, measurement: Measurement, min_time_s: float) -> None:
         """Fix a candidate's repeats by warm runs; it takes part from the next block on.
 
@@ -117,15 +127,32 @@ class Ledger:
         """
         if name in self.settled:
             return
-        tried = self.samples[name].repeats if name in self.samples else 1
-        samples = self.samples[name] = Samples(repeats=tried)
-        samples.add(measurement)
-        wanted = allocation.repeats(min_time_s, samples.median("wall_time_s"))
+        known = self.samples.get(name, Samples())
+        tried = known.repeats
+        samples = self.samples[name] = Samples(repeats=tried, practised_s=known.practised_s)
+        self.practised(measurement)
+        wanted = allocation.repeats(min_time_s, samples.practised_s)
         if wanted > 2 * tried:
             samples.repeats = wanted
             return
+        if self.lined_up:
+            self._share_repeats(name, beside=self.settled, min_time_s=min_time_s)
         self.settled.add(name)
         self.record.join(name)
+
+    def line_up(self, min_time_s: float) -> None:
+        """Fix the repeats of all who are ready, from the quickest on; before the first block."""
+        if self.lined_up:
+            return
+        self.lined_up = True
+        ready = sorted(self.settled, key=lambda name: (self.samples[name].practised_s, name))
+        for place, name in enumerate(ready):
+            self._share_repeats(name, beside=ready[:place], min_time_s=min_time_s)
+
+    def _share_repeats(self, name: str, *, beside: Iterable[str], min_time_s: float) -> None:
+        others = {self.samples[other].practised_s: self.samples[other].repeats for other in beside}
+        samples = self.samples[name]
+        samples.repeats = allocation.repeats_beside(min_time_s, samples.practised_s, others)
 
     def costs(self, measurement: Measurement) -> tuple[float, ...] | None:
         """Return a measurement's cost per objective, None where one cannot be compared."""
@@ -164,8 +191,8 @@ class Ledger:
         """Return the time limit of one measurement.
 
         `timeout_s` where it is set; else `cap_factor` times the leader's typical time, at least
-        2 s (30 s where time is not the one objective: slow may be good); before anybody came
-        back, a first limit that doubles.
+        2 s (30 s where time is not the one objective: slow may be good), and more than repeats
+        take; before anybody came back, a first limit that doubles.
         """
         if settings.timeout_s is not None:
             return settings.timeout_s
@@ -174,7 +201,8 @@ class Ledger:
             return self.first_limit_s
         only_time = [metric.name for metric in self.objectives] == ["wall_time_s"]
         best = min(known) if only_time else max(known)
-        return max(2.0 if only_time else 30.0, settings.cap_factor * best)
+        repeated_s = 2 * allocation.SHARED_WITHIN * settings.min_time_s
+        return max(2.0 if only_time else 30.0, repeated_s, settings.cap_factor * best)
 
     def blocks_per_case(self, block_s: float | None) -> int:
         """Return how many blocks share a case, so that making cases costs about 2 % at most."""

@@ -68,7 +68,7 @@ def came_back(race: Race, plan: Plan, measurement: Measurement, worker_name: str
     slow = measurement.values.get("wall_time_s", 0.0) >= SLOW_S
     if cold and not slow:
         if name not in ledger.settled:
-            ledger.sample(measurement)
+            ledger.practised(measurement)
     else:
         ledger.settle(name, measurement, race.settings.min_time_s)
 

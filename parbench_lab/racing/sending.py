@@ -123,6 +123,7 @@ def _race_plans(race: Race, *, purpose: Literal["race", "alone"] = "race") -> li
     ranked = race.ranked()
     if not ranked or not practice.others_are_late(race):
         return []
+    race.ledger.line_up(race.settings.min_time_s)
     return [_race_plan(race, ranked, purpose) for _ in range(race.task_blocks())]
 
 
