@@ -11,7 +11,7 @@ from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.panel.leash import Leash
 from parbench_lab.panel.live_figure import LiveFigure
 from parbench_lab.plots import evidence, ratio, sizes, throughput, usage
-from parbench_lab.plots.theme import themes
+from parbench_lab.plots.theme import source_of, themes
 from parbench_lab.plots.together import race_figures
 from parbench_lab.racing.control import RaceControl
 from parbench_lab.racing.history import LogLine, TimedUsage
@@ -140,7 +140,7 @@ class Curves:
             if name in self._names and columns["at_s"]:
                 self._heights[name] = columns["throughput"][-1]
                 self.shown_size = columns["batch_size"][-1]
-                self.figure.stream(f"throughput:{name}", columns, throughput.ROLLOVER)
+                self.figure.stream(source_of("throughput", name), columns, throughput.ROLLOVER)
         if data.epochs["at_s"]:
             self.figure.stream("throughput:epochs", data.epochs, throughput.ROLLOVER)
         marks = throughput.marks_of(fresh, self._heights)
@@ -158,12 +158,12 @@ class Curves:
             boards = self._control.history().boards
             for name, columns in evidence.evidence_data(boards, candidates=self._names).items():
                 if name in self._names:
-                    self.figure.replace(f"evidence:{name}", columns)
+                    self.figure.replace(source_of("evidence", name), columns)
             self._streamed = 0
         else:
             for name, columns in evidence.evidence_data([board]).items():
                 if name in self._names:
-                    self.figure.stream(f"evidence:{name}", columns, evidence.ROLLOVER)
+                    self.figure.stream(source_of("evidence", name), columns, evidence.ROLLOVER)
         self._blocks, self._epoch = board.blocks, board.epoch
 
     def _ratios(self, board: Scoreboard) -> None:
@@ -181,7 +181,7 @@ class Curves:
         self._sizes = data
         for name, columns in data.series.items():
             if name in self._names:
-                self.figure.replace(f"sizes:{name}", columns)
+                self.figure.replace(source_of("sizes", name), columns)
         self.figure.replace("sizes:crossovers", data.crossovers)
 
     def _usage(self, board: Scoreboard) -> None:

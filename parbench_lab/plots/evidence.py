@@ -55,7 +55,7 @@ def evidence_figure(
     elimination_threshold: float | None = None,
     candidates: Sequence[str] = (),
 ) -> figure:
-    """Return the figure: sources ``evidence:<candidate>``, line ``evidence:threshold``.
+    """Return the figure: sources ``evidence:of <candidate>``, line ``evidence:threshold``.
 
     Parameters
     ----------
@@ -80,7 +80,8 @@ def evidence_figure(
     )
     legend, lines = [], []
     for index, name in enumerate(names):
-        source = ColumnDataSource({**data.get(name, _empty())}, name=f"evidence:{name}")
+        columns = {**data.get(name, _empty())}
+        source = ColumnDataSource(columns, name=theme.source_of("evidence", name))
         line = made.step(
             "blocks",
             "odds",

@@ -98,7 +98,7 @@ def _crossing(small: SizeSummary, large: SizeSummary, first: str, second: str) -
 
 
 def sizes_figure(data: SizesData, *, candidates: Sequence[str] = ()) -> figure:
-    """Return the figure; sources are named ``sizes:<candidate>`` and ``sizes:crossovers``.
+    """Return the figure; sources are named ``sizes:of <candidate>`` and ``sizes:crossovers``.
 
     Parameters
     ----------
@@ -124,7 +124,8 @@ def sizes_figure(data: SizesData, *, candidates: Sequence[str] = ()) -> figure:
     theme.powers(made.yaxis)
     legend, dots = [], []
     for index, name in enumerate(names):
-        source = ColumnDataSource({**data.series.get(name, _empty())}, name=f"sizes:{name}")
+        columns = {**data.series.get(name, _empty())}
+        source = ColumnDataSource(columns, name=theme.source_of("sizes", name))
         look = {"color": theme.colour_of(index), "muted_alpha": 0.12}
         line = made.line(
             "size", "throughput", source=source, width=2, dash=theme.dash_of(index), **look

@@ -166,11 +166,20 @@ def add_hover(made: figure, renderers: list[Any], rows: Mapping[str, str]) -> No
     )
 
 
+def source_of(plot: str, candidate: str) -> str:
+    """Return the name of the data source of a candidate in a plot: no model has it otherwise."""
+    return f"{plot}:of {candidate}"
+
+
 def as_label(name: str) -> str:
     """Return a name as Bokeh's legend shows it: ``$`` would begin a formula there."""
     return name.replace("$$", "$ $")
 
 
 def as_hover_label(name: str) -> str:
-    """Return a name as Bokeh's hover shows it: it is markup there, and ``@`` names a column."""
-    return html.escape(name).replace("@", "&#64;").replace("$", "&#36;")
+    """Return a name as Bokeh's hover shows it: it is markup there, and ``@`` names a column.
+
+    The hover takes it from the name of a glyph. Without a colon that is no name by which a live
+    figure looks for a model.
+    """
+    return "".join(f"&#{ord(sign)};" if sign in "@$:" else sign for sign in html.escape(name))

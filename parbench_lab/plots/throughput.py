@@ -127,7 +127,7 @@ def height_at(columns: Series | None, at_s: float) -> float | None:
 
 
 def throughput_figure(data: ThroughputData, *, candidates: Sequence[str] = ()) -> figure:
-    """Return the figure: sources ``throughput:<candidate>``, ``:marks`` and ``:epochs``.
+    """Return the figure: sources ``throughput:of <candidate>``, ``:marks`` and ``:epochs``.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def throughput_figure(data: ThroughputData, *, candidates: Sequence[str] = ()) -
     legend, lines = [], []
     for index, name in enumerate(names):
         columns = {**data.series.get(name, _empty_series())}
-        source = ColumnDataSource(columns, name=f"throughput:{name}")
+        source = ColumnDataSource(columns, name=theme.source_of("throughput", name))
         # no markers: ten thousand of them, ten times a second, are too many for a page
         line = made.line(
             "at_s",

@@ -49,17 +49,17 @@ at_s = [i / n for i in range(n)]
 for label in "abcdefghij":
     speeds = [2.5e5 + 100 * (i % 97) for i in range(n)]
     columns = {"at_s": at_s, "throughput": speeds, "batch_size": [1000] * n, "runs": [1] * n}
-    figure.stream(f"throughput:spin_{label}", columns, n)
+    figure.stream(f"throughput:of spin_{label}", columns, n)
     columns = {"blocks": at_s, "odds": [1.0 + i % 7 for i in range(n)], "at_s": at_s}
-    figure.stream(f"evidence:spin_{label}", columns, n)
+    figure.stream(f"evidence:of spin_{label}", columns, n)
 print(os.getpid())
 """
 FILLED = """() => window.Bokeh && Bokeh.documents.length && Bokeh.documents.at(-1)
-  .get_model_by_name("throughput:spin_a").data.at_s.length > 900"""
+  .get_model_by_name("throughput:of spin_a").data.at_s.length > 900"""
 FIND = """() => {
   // once: to look a name up takes a while, and the page is asked in every frame
   const find = (name) => Bokeh.documents.at(-1).get_model_by_name(name);
-  const sources = [..."abcdefghij"].map((label) => find(`throughput:spin_${label}`));
+  const sources = [..."abcdefghij"].map((label) => find(`throughput:of spin_${label}`));
   window.__sizes = () => sources.map((source) => source.data.batch_size.at(-1));
   window.__lines = Object.fromEntries(
     ["evidence:threshold", "ratio:tolerance"].map((name) => [name, find(name)]));

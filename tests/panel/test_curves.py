@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from parbench_lab.core.ports import MeasurementRow
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.panel.curves import Curves, lines_after
+from parbench_lab.plots.theme import source_of
 from parbench_lab.racing.history import LogLine, TimedMeasurement, TimedUsage
-from tests.panel.races import RememberingRace, scoreboard
+from tests.panel.races import RememberingRace, scoreboard, standing
 
 
 def line(at_s, kind="Noted"):
@@ -38,9 +41,33 @@ def test_an_elimination_is_marked_even_when_the_log_is_full():
     curves.figure.close()
 
 
-def measured(seq, size):
+@pytest.mark.parametrize(
+    "name",
+    [
+        "threshold", "marks", "epochs", "crossovers", "points", "range", "tolerance",
+        "evidence:threshold", "ratio:range", "throughput:marks", "of fair", "<b>:$name",
+    ],
+)  # fmt: skip
+def test_whatever_a_candidate_is_called_its_line_is_a_line_of_its_own(name):
+    race = RememberingRace(scoreboard([standing("fair", 1), standing(name, 2)]))
+    curves = Curves(race)
+    race.measured.append(measured(0, 100, candidate=name))
+    race.log_lines = (line(0.5, "EpochOpened"),)
+    race.settings = race.settings.replace(elimination_threshold=77.0, tolerance=0.3)
+
+    curves.tick(race.scoreboard)
+
+    drawn = curves.figure.static()
+    names = [m.name for m in drawn.references() if m.name is not None and ":" in m.name]
+    assert len(names) == len(set(names))
+    assert drawn.select_one({"name": "evidence:threshold"}).location == 77.0
+    assert list(drawn.select_one({"name": source_of("throughput", name)}).data["runs"]) == [1]
+    curves.figure.close()
+
+
+def measured(seq, size, candidate="fair"):
     row = MeasurementRow(
-        block=seq, slot=0, epoch=0, candidate="fair", copy=0, size=size, worker="cpu-0",
+        block=seq, slot=0, epoch=0, candidate=candidate, copy=0, size=size, worker="cpu-0",
         outcome="ok", warm_up=False, checked=True, repeats=1, values={"wall_time_s": 0.01},
     )  # fmt: skip
     return TimedMeasurement(seq=seq, at_s=float(seq), row=row)

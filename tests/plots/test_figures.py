@@ -33,7 +33,7 @@ def names(root):
 
 def test_every_source_that_streams_has_its_name():
     assert names(race_figures(history(("a", "b")))) == {
-        *(f"{thing}:{name}" for thing in ("throughput", "evidence", "sizes") for name in "ab"),
+        *(f"{thing}:of {name}" for thing in ("throughput", "evidence", "sizes") for name in "ab"),
         "throughput:marks", "throughput:epochs", "sizes:crossovers", "ratio:points", "usage:cpu-0",
     }  # fmt: skip
 
@@ -121,7 +121,7 @@ def test_a_history_of_nothing_still_has_its_figures():
         )
     )  # fmt: skip
 
-    assert "throughput:a" in names(empty)
+    assert "throughput:of a" in names(empty)
 
 
 def test_a_framed_figure_needs_no_network(tmp_path):
@@ -140,5 +140,5 @@ def test_a_stored_run_is_drawn_without_its_workload(tmp_path):
 
     drawn = race_figures(pb.load_history(bench.run_id, tmp_path / "runs.db"))
 
-    source = drawn.select_one({"name": "throughput:cumsum"})
+    source = drawn.select_one({"name": "throughput:of cumsum"})
     assert len(source.data["at_s"]) > 0
