@@ -36,6 +36,9 @@ gets nothing else to draw."""
 BUSY_SHARE = 0.1
 """Of its time a page may be busy with drawing what it is sent, so that it stays smooth."""
 
+HURRIED_S = 0.1
+"""So long after the last message goes what a user waits for, however quickly a slider moves."""
+
 ALONE_S = 0.25
 """So long the other plots wait when what a user waited for is drawn."""
 
@@ -192,7 +195,7 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
             self._wake.notify_all()
 
     def flush_soon(self, sources: tuple[str, ...] | None = None) -> None:
-        """Send what a user waits for now and not at the next tick.
+        """Send what a user waits for now and not at the next tick, ten times a second at most.
 
         Parameters
         ----------
@@ -302,7 +305,13 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         behind = self._seq - min(view.acknowledged for view in self._views.values())
         allowed = UNACKNOWLEDGED + self._urgent
         ready = behind < allowed or now_s - self._sent_s >= self._patience_s
-        return ready and (self._urgent or now_s >= self._next_tick_s())
+        return ready and now_s >= self._next_s()
+
+    def _next_s(self) -> float:
+        """Return when the next message may go; what is waited for does not wait for its tick."""
+        if self._urgent:
+            return self._sent_s + min(self._least_s, HURRIED_S)
+        return max(self._sent_s + self._least_s, self._next_tick_s())
 
     def _next_tick_s(self) -> float:
         """Return when the next message goes by itself: later where a page is slow to draw."""
@@ -318,14 +327,12 @@ class LiveFigure(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
             del self._views[view]
 
     def _pause_s(self) -> float | None:
-        """Return how long to wait without a word: until the next tick, or for ever."""
+        """Return how long to wait without a word: until the next may go, or for ever."""
         if not self._queue or not self._views:
             return None
         now_s = time.monotonic()
-        until_tick_s = self._next_tick_s() - now_s
-        return max(
-            0.0, until_tick_s if until_tick_s > 0 else self._sent_s + self._patience_s - now_s
-        )
+        until_s = self._next_s() - now_s
+        return max(0.0, until_s if until_s > 0 else self._sent_s + self._patience_s - now_s)
 
     def _messages(self) -> list[tuple[dict[str, Any], list[bytes]]]:
         found: list[tuple[dict[str, Any], list[bytes]]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from bokeh.document import Document
 from bokeh.models import ColumnDataSource, Span
 from bokeh.plotting import figure
 
-from parbench_lab.panel.live_figure import LiveFigure
+from parbench_lab.panel.live_figure import HURRIED_S, LiveFigure
 
 WAIT_S = 120.0
 NEVER_HZ = 0.001
@@ -237,6 +238,23 @@ def test_being_in_a_hurry_once_does_not_last(make):
     live.settles()
 
     assert live.sent_messages == 2
+
+
+def test_however_often_there_is_a_hurry_messages_keep_their_distance(make):
+    live = make(max_hz=NEVER_HZ)
+    page = Page(live)
+    page.look()
+    began_s = time.monotonic()
+
+    value = 0
+    while live.sent_messages < 6:
+        value += 1
+        feed(live, value)
+        live.flush_soon()
+        live.settles()
+
+    assert time.monotonic() - began_s >= 5 * HURRIED_S
+    assert live.comes(lambda: page.rows()[-1] == value)
 
 
 def test_of_a_source_that_rolls_over_the_newest_rows_stay_on_both_sides(make):
