@@ -40,8 +40,9 @@ class RaceVerbs(RaceView):
         Raises
         ------
         UsageError
-            If a budget is not positive.
+            If a budget is not positive, or the race has ended.
         """
+        self._refuse_ended()
         for name, budget in (("max_seconds", max_seconds), ("max_measurements", max_measurements)):
             if budget is not None and not budget > 0:
                 raise UsageError(f"{name} must be positive but got {budget}")
@@ -54,11 +55,25 @@ class RaceVerbs(RaceView):
         )
 
     def pause(self) -> None:
-        """Send no further blocks until `resume`."""
+        """Send no further blocks until `resume`.
+
+        Raises
+        ------
+        UsageError
+            If the race has ended.
+        """
+        self._refuse_ended()
         self._engine.post(events.Paused())
 
     def resume(self) -> None:
-        """Go on after `pause`; also lifts a suspension of verdicts by the canary."""
+        """Go on after `pause`; also lifts a suspension of verdicts by the canary.
+
+        Raises
+        ------
+        UsageError
+            If the race has ended.
+        """
+        self._refuse_ended()
         self._engine.post(events.Resumed())
 
     def wait(self, what: str = "finished", timeout_s: float | None = None) -> bool:
@@ -93,10 +108,9 @@ class RaceVerbs(RaceView):
         ------
         UsageError
             If it is no candidate, cannot be shipped to the workers, or needs what none of them
-            offers.
+            offers; if the race has ended.
         """
-        if self._started and self._engine.ended is not None:
-            raise UsageError("the race has ended; start a new one with the challenger in it")
+        self._refuse_ended("start a new one with the challenger in it")
         if isinstance(candidate, str):
             _, (found,) = resolve([candidate], self._workload)
         else:
@@ -114,8 +128,11 @@ class RaceVerbs(RaceView):
         ------
         UnknownNameError
             If no such candidate is in the race.
+        UsageError
+            If the race has ended.
         """
         self._refuse_unknown(name)
+        self._refuse_ended()
         self._engine.post(events.CandidateDropped(candidate=name))
 
     def bring_back(self, name: str) -> None:
@@ -125,8 +142,11 @@ class RaceVerbs(RaceView):
         ------
         UnknownNameError
             If no such candidate is in the race.
+        UsageError
+            If the race has ended.
         """
         self._refuse_unknown(name)
+        self._refuse_ended()
         self._engine.post(events.CandidateBroughtBack(candidate=name))
 
     def compare(
@@ -172,8 +192,7 @@ class RaceVerbs(RaceView):
         words = " ".join(str(text).split())
         if not words:
             raise UsageError("a note needs words")
-        if self._started and self._engine.ended is not None:
-            raise UsageError("the race has ended, and its journal with it")
+        self._refuse_ended("its journal is closed")
         self._engine.post(events.NotePinned(text=words))
 
     def change(self, **changes: Any) -> Settings:
@@ -186,7 +205,10 @@ class RaceVerbs(RaceView):
         ------
         SettingError, UnknownNameError
             With the rule and the value; nothing changes then.
+        UsageError
+            If the race has ended.
         """
+        self._refuse_ended()
         self._check_settings(changes)
         own = parts.named_policy(changes.get("policy"))
         if own:
@@ -205,6 +227,10 @@ class RaceVerbs(RaceView):
         return (state.phase == "watching" and current) or parts.ended_as(state, "decided")
 
     # ------------------------------------------------------------ refusing
+
+    def _refuse_ended(self, advice: str = "start a new one") -> None:
+        if self._started and self._engine.ended is not None:
+            raise UsageError(f"the race has ended; {advice}")
 
     def _check_settings(self, changes: Mapping[str, Any]) -> None:
         """Refuse what the settings themselves cannot know: metrics and policies by name."""

@@ -134,6 +134,30 @@ def test_a_note_is_kept_with_the_run_and_changes_nothing(tmp_path):
     assert events.NotePinned.__name__ in kinds
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(lambda bench: bench.change(batch_size=7), id="change"),
+        pytest.param(lambda bench: bench.pause(), id="pause"),
+        pytest.param(lambda bench: bench.resume(), id="resume"),
+        pytest.param(lambda bench: bench.drop(bench.candidates[0].name), id="drop"),
+        pytest.param(lambda bench: bench.bring_back(bench.candidates[0].name), id="bring back"),
+        pytest.param(lambda bench: bench.limit(max_seconds=5), id="limit"),
+        pytest.param(lambda bench: bench.run_continuous_optimization(max_seconds=5), id="run"),
+    ],
+)
+def test_to_a_race_that_has_ended_nothing_can_be_done(act):
+    with race() as bench:
+        bench.run_continuous_optimization()
+        settings, drawn = bench.settings, bench.history().elimination_threshold
+
+        with pytest.raises(UsageError, match="the race has ended"):
+            act(bench)
+
+        assert bench.settings == settings
+        assert bench.history().elimination_threshold == drawn
+
+
 def test_a_note_without_words_is_refused():
     with race() as bench, pytest.raises(UsageError, match="needs words"):
         bench.note(" \n ")
