@@ -84,11 +84,12 @@ def page(browser, request):
     console = Console()
     console.watch(opened)
     yield opened
-    if getattr(request.node, "failed", False):
+    told = [*console.complaints, *console.strangers]
+    if getattr(request.node, "failed", False) or told:
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         name = "".join(c if c.isalnum() else "_" for c in request.node.name)
         opened.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
-        (ARTEFACTS / f"{name}.txt").write_text("\n".join(console.complaints))
+        (ARTEFACTS / f"{name}.txt").write_text("\n".join(told))
     context.close()
     assert console.complaints == []
     assert console.strangers == []
