@@ -78,6 +78,8 @@ def lab(
     environment = server_environment(store_of(ctx), os.environ)
     if workload is not None and not voila:
         raise UsageError("a workload is for --voila; the notebooks name their own")
+    if voila and fresh:
+        raise UsageError("--fresh copies notebooks, and --voila has none")
     _require("voila" if voila else "jupyterlab")
     if voila:
         return _serve_panel(

@@ -91,6 +91,13 @@ def test_a_workload_without_voila_and_an_unknown_one_are_refused():
     assert "sorting" in unknown.output
 
 
+def test_notebooks_are_not_copied_for_a_panel_alone():
+    found = run("lab", "--voila", "--fresh")
+
+    assert found.exit_code == 2
+    assert "--fresh copies notebooks" in found.output
+
+
 def test_a_server_gets_the_store_of_the_configuration_unless_the_environment_names_one(tmp_path):
     by_file = server_environment(str(tmp_path / "x.db"), {"HOME": "/"})
     by_environment = server_environment("x.db", {"PARBENCH_STORE": "mine.db"})
