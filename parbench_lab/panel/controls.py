@@ -163,6 +163,27 @@ class Controls:
             rows.append(self.messages[name])
         return widgets.VBox(rows, layout=widgets.Layout(width="100%"))
 
+    def offer(
+        self, *, metric_names: Sequence[str], policy_names: Sequence[str], n_workers: int
+    ) -> None:
+        """Offer what may be chosen now: metrics, policies and workers come to a race."""
+        choices = {"objectives": tuple(metric_names), "policy": tuple(policy_names)}
+        with self._lock:
+            for name, options in choices.items():
+                if tuple(self.controls[name].options) != options:
+                    self._offer(name, options)
+            workers = self.controls["max_concurrent"]
+            workers.max = max(workers.max, n_workers)
+
+    def _offer(self, name: str, options: Sequence[str]) -> None:
+        """Give a menu other options; what is chosen stays, for the widget forgets it."""
+        self._following = True
+        try:
+            self.controls[name].options = options
+        finally:
+            self._following = False
+        self._return(name)
+
     def follow(self, settings: Settings) -> None:
         """Show the settings in force, except where a user is at it."""
         with self._lock:
@@ -314,5 +335,5 @@ def _soft(text: str) -> str:
 
 
 def help_words() -> Mapping[str, str]:
-    """Return what each control's tooltip says: the words of ``--help``."""
-    return {name: knobs()[name]["help"] for name in _LABELS}
+    """Return label to tooltip of every control: the words of ``--help``."""
+    return {label: knobs()[name]["help"] for name, label in _LABELS.items()}

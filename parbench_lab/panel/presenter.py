@@ -19,7 +19,7 @@ from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.metric import WALL_TIME_S, Metric
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
 from parbench_lab.core.wording import amount, count, odds, percent, span
-from parbench_lab.plots.theme import colour_of
+from parbench_lab.plots.theme import colour_of, dash_of
 from parbench_lab.racing.history import LogLine
 from parbench_lab.racing.leaderboard import LeaderboardRow, leaderboard_rows, progress
 from parbench_lab.racing.result import ranking_frame
@@ -163,12 +163,14 @@ def _row(
         "name": None,
         "bar": None,
         "colour": "transparent",
+        "dash": "solid",
         "action": None,
     }
     if standing is None:
         return shown
     shown["name"] = standing.candidate
-    shown["colour"] = colour_of(places.get(standing.candidate, 0))
+    place = places.get(standing.candidate, 0)
+    shown["colour"], shown["dash"] = colour_of(place), dash_of(place)
     shown["action"] = "bring back" if standing.verdict in _OUT else "drop"
     shown["details"] = standing.reason
     if standing.ratio is None and standing.verdict not in _OUT:
@@ -302,16 +304,25 @@ def code_of(candidate: Candidate) -> str:
         module, _, name = where.partition(":")
         return f"from {module} import {name.split('.')[0]}\n\n{_call(name, candidate)}"
     name = getattr(function, "__name__", candidate.name)
-    return f"{_that_parses(source)}\n{_call(name, candidate)}"
+    return f"{_that_runs(source)}\n{_call(name, candidate)}"
 
 
-def _that_parses(source: str) -> str:
-    """Return the source, as a comment where it is a piece of a line (a lambda in a call)."""
+def _that_runs(source: str) -> str:
+    """Return the source less ``@candidate``, which only entered it for a race.
+
+    A piece of a line (a lambda in a call) becomes a comment.
+    """
     try:
-        ast.parse(source)
+        found = ast.parse(source).body
     except SyntaxError:
         return textwrap.indent(source, "# ", lambda _line: True)
-    return source
+    lines = source.splitlines(keepends=True)
+    for decorator in getattr(found[0], "decorator_list", ()):
+        if ast.unparse(decorator).partition("(")[0].rpartition(".")[2] == "candidate":
+            lines[decorator.lineno - 1 : decorator.end_lineno] = [
+                "" for _ in range(decorator.lineno - 1, decorator.end_lineno)
+            ]
+    return "".join(lines)
 
 
 def _call(name: str, candidate: Candidate) -> str:

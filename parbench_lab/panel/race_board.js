@@ -45,6 +45,21 @@ function valueInWords(slider) {
   return apart < 0.05 ? beside : readout; // half a step, and two digits
 }
 
+/** Give every control its tooltip, and those without a label a name. */
+function nameFields(controls, help) {
+  for (const field of controls.querySelectorAll("select, input[type=text]")) {
+    const label = field.parentElement.querySelector(".widget-label");
+    const text = label?.textContent.trim();
+    if (text && help[text]) {
+      setAttribute(label, "title", help[text]); // a menu with a label shows none by itself
+      setAttribute(field, "title", help[text]);
+    } else if (!text && !field.hasAttribute("aria-label")) {
+      const name = field.title || field.placeholder;
+      if (name) setAttribute(field, "aria-label", name);
+    }
+  }
+}
+
 /** Give every slider of the controls its label as its name, and its value in words. */
 function nameSliders(controls) {
   for (const handle of controls.querySelectorAll(".noUi-handle")) {
@@ -202,6 +217,7 @@ function render({ model, el }) {
     setName(kept.label, row.candidate);
     kept.cells.name.title = row.candidate;
     kept.swatch.style.background = row.colour;
+    kept.swatch.dataset.dash = row.dash; // colours come again, with another dash
     const bar = row.bar;
     kept.tolerance.style.left = percent(state.tolerance_at);
     for (const part of [kept.tolerance, kept.span, kept.point]) part.hidden = !bar;
@@ -299,14 +315,18 @@ function render({ model, el }) {
 
   // the whole panel: its sliders have no names of their own, and it is looked at as one
   let panel = null;
-  const renamed = new MutationObserver(() => nameSliders(panel));
+  const name = () => {
+    nameSliders(panel);
+    nameFields(panel, model.get("_help"));
+  };
+  const renamed = new MutationObserver(name);
   const settle = () => {
-    if (panel) nameSliders(panel); // a field beside a slider changes without a mutation
+    if (panel) name(); // a field beside a slider changes without a mutation
     if (panel || !el.closest(".parbench-panel")) return;
     panel = el.closest(".parbench-panel");
     observer.disconnect();
     observer.observe(panel);
-    nameSliders(panel);
+    name();
     const attributeFilter = ["aria-valuenow", "aria-valuetext", "disabled"];
     const controls = panel.querySelector(".parbench-at-controls") ?? panel;
     renamed.observe(controls, { subtree: true, childList: true, attributeFilter });

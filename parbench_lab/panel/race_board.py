@@ -26,14 +26,19 @@ class RaceBoard(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
     on_word
         Called with what a page says: ``kind`` is ``drop``, ``bring-back``, ``take`` or ``look``;
         in whatever thread the front end's messages arrive.
+    help_words
+        Label of a control to its tooltip.
     """
 
     _esm = _HERE / "race_board.js"
     _css = _HERE / "race_board.css"
     _state = traitlets.Dict().tag(sync=True)
+    _help = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, on_word: Callable[[Mapping[str, Any]], None]) -> None:
-        super().__init__()
+    def __init__(
+        self, on_word: Callable[[Mapping[str, Any]], None], *, help_words: Mapping[str, str]
+    ) -> None:
+        super().__init__(_help=dict(help_words))
         self._on_word = on_word
         self._lock = threading.Lock()
         self._looked_s = float("-inf")

@@ -16,7 +16,7 @@ import ipywidgets as widgets
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.errors import ParbenchError
 from parbench_lab.panel.building import close_tree, hear_beside_cells, refused, verb_button
-from parbench_lab.panel.controls import Controls
+from parbench_lab.panel.controls import Controls, help_words
 from parbench_lab.panel.curves import LINES, Curves
 from parbench_lab.panel.heartbeat import Act, Heartbeat, survive
 from parbench_lab.panel.presenter import board_state, code_of, table_as_csv
@@ -68,7 +68,7 @@ class RacePanel:
         if headless:
             return
         self.curves = Curves(control)
-        self.board = RaceBoard(self._on_word)
+        self.board = RaceBoard(self._on_word, help_words=help_words())
         self.log = RaceLog()
         self.message = widgets.HTML()
         self._make_controls()
@@ -87,10 +87,8 @@ class RacePanel:
         self.controls = Controls(
             control.settings,
             control.change,
-            metric_names=control.metric_names,
-            policy_names=control.policy_names,
             default_objectives=control.objectives,
-            n_workers=control.most_workers,
+            **self._choices(),
             gpu_reason=control.not_measured.get("gpu_utilization", ""),
             on_change=self._on_change,
         )
@@ -116,6 +114,15 @@ class RacePanel:
         self.note.tooltip = "kept with the run, in its journal"
         self.pin = verb_button("pin", "thumb-tack", "", "pin the note to the run", self._pin)
         self.pin.on_click(self._clicked)
+
+    def _choices(self) -> dict[str, Any]:
+        """Return what may be chosen now."""
+        control = self._control
+        return {
+            "metric_names": control.metric_names,
+            "policy_names": control.policy_names,
+            "n_workers": control.most_workers,
+        }
 
     def _lay_out(self) -> Any:
         row = widgets.Layout(width="100%")
@@ -276,7 +283,9 @@ class RacePanel:
         state = self._state(board)
         self.log.show(state.pop("log"))
         self.board.show(state)
-        self.controls.follow(self._control.settings)
+        settings = self._control.settings  # before what can be chosen, which holds it then
+        self.controls.offer(**self._choices())
+        self.controls.follow(settings)
         self.controls.tell_gpu(self._control.not_measured.get("gpu_utilization", ""))
         running = started and phase != "ended"
         self.buttons["start"].disabled = started or self._starting

@@ -62,6 +62,39 @@ def test_no_objective_chosen_means_those_of_the_workload():
     assert race.settings.objectives is None
 
 
+def test_what_comes_to_a_race_can_be_chosen_and_what_is_chosen_stays():
+    race = RememberingRace()
+    found = controls_of(race)
+    race.settings = race.settings.replace(policy="mine")
+
+    found.offer(
+        metric_names=["wall_time_s", "cpu_time_s", "gpu_time_s"],
+        policy_names=["mine", "evidence", "never"],
+        n_workers=8,
+    )
+    found.follow(race.settings)
+
+    shown = found.controls
+    assert shown["objectives"].options == ("wall_time_s", "cpu_time_s", "gpu_time_s")
+    assert shown["policy"].value == "mine"
+    assert (shown["max_concurrent"].max, shown["max_concurrent"].value) == (8, 8)
+    assert race.told == []
+
+
+def test_a_chosen_objective_stays_when_others_come():
+    race = RememberingRace()
+    race.settings = race.settings.replace(objectives=["cpu_time_s"])
+    found = controls_of(race)
+
+    found.offer(
+        metric_names=["wall_time_s", "cpu_time_s", "gpu_time_s"], policy_names=["evidence"],
+        n_workers=2,
+    )  # fmt: skip
+
+    assert found.controls["objectives"].value == ("cpu_time_s",)
+    assert found.controls["max_concurrent"].max == race.most_workers
+
+
 def test_the_threshold_is_read_as_odds():
     found = controls_of(RememberingRace())
     before = found.odds.value

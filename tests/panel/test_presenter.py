@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 import parbench_lab as pb
+from parbench_lab.core.candidate import as_candidate
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.standing import Trust, VerdictKind
 from parbench_lab.panel.presenter import (
@@ -304,6 +305,33 @@ def test_code_that_is_taken_away_can_be_run_as_it_is(function):
     code = code_of(pb.Candidate(name="t", function=function))
 
     compile(code, "taken away", "exec")
+
+
+@pb.candidate
+def marked(case):
+    return sum(case)
+
+
+@pb.candidate(
+    name="other",
+    factor=2,
+)
+def marked_with_more(case, factor):
+    return factor * sum(case)
+
+
+@pytest.mark.parametrize(
+    ("function", "wanted"),
+    [pytest.param(marked, 6, id="bare"), pytest.param(marked_with_more, 12, id="with parameters")],
+)
+def test_code_that_is_taken_away_needs_nothing_of_the_race(function, wanted):
+    code = code_of(as_candidate(function))
+    call = code.splitlines()[-1].removeprefix("# ")
+    known = {"case": [1, 2, 3]}
+
+    exec(f"{code}{call}", known)
+
+    assert known["result"] == wanted
 
 
 def test_what_has_no_source_is_imported_or_said_to_have_none():

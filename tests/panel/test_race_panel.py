@@ -13,6 +13,7 @@ from parbench_lab.core.standing import VerdictKind
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.panel.race_panel import RacePanel
 from parbench_lab.racing.history import LogLine
+from tests.lab.policies import Tidy
 from tests.panel.races import (
     EVIL,
     RememberingRace,
@@ -342,6 +343,20 @@ def test_settings_changed_by_a_cell_are_followed_by_the_controls():
         panel.refresh()
 
         assert comes(panel.controls.controls["tolerance"], "value", lambda value: value == 0.25)
+        panel.close()
+
+
+def test_a_policy_of_ones_own_is_followed_and_the_race_goes_on_from_the_panel():
+    with scripted_race(policy="never") as bench:
+        panel = RacePanel(bench)
+        bench.start()
+        bench.change(policy=Tidy(patience=10**6))
+        bench.pause()
+        panel.refresh()
+
+        shown = panel.controls.controls["policy"]
+        assert comes(shown, "value", lambda value: value == bench.settings.policy)
+        assert comes(panel.buttons["resume"], "disabled", lambda disabled: not disabled)
         panel.close()
 
 
