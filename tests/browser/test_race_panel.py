@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 from playwright.sync_api import expect
 
+from parbench_lab.panel.controls import help_words
 from tests.browser.conftest import ARTEFACTS
 from tests.browser.steps import cells_done, open_notebook, run_all, save, start_all
 
@@ -34,7 +36,42 @@ def keep(page, name):
         page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
 
 
-def test_a_race_is_started_watched_paused_and_stopped_from_the_panel(page, lab):
+NAMELESS = """() => {
+  const names = (field) => [
+    field.ariaLabel,
+    field.type === "submit" || field.type === "button" ? field.innerText : null,
+    ...[...field.labels].map((label) => label.innerText),
+  ];
+  return [...document.querySelectorAll(".parbench-panel :is(select, input, button)")]
+    .filter((field) => field.checkVisibility())
+    .filter((field) => !names(field).some((name) => name?.trim()))
+    .map((field) => field.outerHTML);
+}"""
+
+
+def tooltip(page, label):
+    """Return what the page says of a control while the pointer rests on its label."""
+    return page.evaluate(
+        """(label) => [...document.querySelectorAll(".parbench-at-controls .widget-label")]
+            .find((found) => found.innerText.trim() === label)?.title""",
+        label,
+    )
+
+
+def test_on_a_wide_page_controls_stand_beside_the_board_with_names_and_tooltips(page, lab):
+    open_notebook(page, lab, lab.write("wide.ipynb", RACE))
+    run_all(page)
+    expect(page.get_by_role("combobox", name="candidates of the workload")).to_be_visible()
+
+    controls = page.locator(".parbench-at-controls").bounding_box()
+    board = page.locator(".parbench-at-board").bounding_box()
+    assert board["x"] >= controls["x"] + controls["width"]
+    assert abs(board["y"] - controls["y"]) < 20
+    assert page.evaluate(NAMELESS) == []
+    assert {label: tooltip(page, label) for label in help_words()} == dict(help_words())
+
+
+def test_a_race_is_started_watched_paused_stopped_and_taken_away_from_the_panel(page, lab):
     open_notebook(page, lab, lab.write("panel.ipynb", RACE))
     run_all(page)
     expect(phase(page)).to_have_text("not started yet")
@@ -44,6 +81,8 @@ def test_a_race_is_started_watched_paused_and_stopped_from_the_panel(page, lab):
     expect(page.locator("tr.out").first).to_be_visible()
     expect(page.locator(".parbench-live-figure canvas").first).to_be_visible()
     keep(page, "panel-racing")
+    link = page.get_by_role("link", name="Dask dashboard").get_attribute("href")
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/status", link)
     button(page, "pause").click()
     expect(phase(page)).to_have_text("paused")
     button(page, "resume").click()
@@ -51,6 +90,16 @@ def test_a_race_is_started_watched_paused_and_stopped_from_the_panel(page, lab):
     button(page, "stop").click()
     expect(phase(page)).to_have_text("ended")
     keep(page, "panel-ended")
+    run = page.locator(".parbench-head .soft").inner_text().removeprefix("run ")
+    for name, wanted, inside in (
+        ("winner as code", r"\w+\.py", "def "),
+        ("table as CSV", f"{run}.csv", "candidate"),
+        ("static picture", f"{run}.html", "<html"),
+    ):
+        with page.expect_download() as taken:
+            page.get_by_role("button", name=name).click()
+        assert re.fullmatch(wanted, taken.value.suggested_filename)
+        assert inside in Path(taken.value.path()).read_text(encoding="utf-8")
 
 
 RUNNING = """
