@@ -88,6 +88,10 @@ WAIT_FOR = """(which) => {
   };
   look();
 }"""
+POINTS = """() => Object.fromEntries(["throughput", "evidence"].map((plot) => [plot,
+  [...Bokeh.documents.at(-1)._all_models.values()]
+    .filter((model) => model.name?.startsWith(`${plot}:of `))
+    .reduce((sum, {data}) => sum + Object.values(data)[0].length, 0)]))"""
 SETTLED = "() => new Set(window.__sizes()).size === 1"
 FRAMES = """(seconds) => new Promise((resolve) => {
   let frames = 0;
@@ -109,6 +113,7 @@ def main() -> None:
         page.wait_for_function(FILLED)
         page.evaluate(FIND)
         _latencies(page)
+        _fill_again(page)
         _frames(page)
 
 
@@ -138,17 +143,30 @@ def _latencies(page) -> None:
             tell(f"{label}, from the key to {what}", ms, target_ms=target_ms)
 
 
+def _fill_again(page) -> None:
+    """Fill the plots anew: at another batch size the evidence began afresh."""
+    page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt").click()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function(f"() => ({POINTS})().evidence === 10000")
+
+
 def _frames(page) -> None:
     kernel = psutil.Process(int(page.locator(".jp-OutputArea-output").last.inner_text().strip()))
     page.evaluate(FRAMES, 5)
-    rss_before = kernel.memory_info().rss
-    first, heap_before = page.evaluate(FRAMES, 5)
+    first, heap = page.evaluate(FRAMES, 5)
+    seen = [(0.0, heap, kernel.memory_info().rss, page.evaluate(POINTS))]
     page.set_default_timeout(0)
-    rate, heap_after = page.evaluate(FRAMES, WATCH_S)
-    rss_after = kernel.memory_info().rss
-    print(f"frames a second over {WATCH_S:g} s, 10 000 points a plot: {rate:.1f} (target 50)")
+    rates = []
+    for quarter in range(1, 5):
+        rate, heap = page.evaluate(FRAMES, WATCH_S / 4)
+        rates.append(rate)
+        at_s = quarter * WATCH_S / 4
+        seen.append((at_s, heap, kernel.memory_info().rss, page.evaluate(POINTS)))
+    print(f"frames a second over {WATCH_S:g} s: {sum(rates) / 4:.1f} (target 50)")
     print(f"  in the first 5 s {first:.1f}; load {os.getloadavg()[0]:.1f} on this machine")
-    print(
-        f"  page's heap {heap_before / 1e6:.0f} -> {heap_after / 1e6:.0f} MB, "
-        f"kernel's resident set {rss_before / 1e6:.0f} -> {rss_after / 1e6:.0f} MB"
-    )
+    for at_s, heap, rss, points in seen:
+        told = ", ".join(f"{plot} {count}" for plot, count in points.items())
+        print(
+            f"  after {at_s:3.0f} s: page's heap {heap / 1e6:.0f} MB, kernel's resident set "
+            f"{rss / 1e6:.0f} MB; points: {told}"
+        )
