@@ -11,9 +11,11 @@ from tests.browser.test_race_panel import RUNNING, keep
 LIGHTEST_OF_DARK = 0x80
 """Of 0xff: a text on a dark page is lighter than that in each of its colours."""
 
-AXIS_COLOURS = """() => Bokeh.documents.flatMap((doc) => [...doc._all_models.values()])
-  .filter((model) => model.type.endsWith("Axis"))
-  .flatMap((axis) => [axis.axis_label_text_color, axis.major_label_text_color])"""
+TEXT_COLOURS = """() => Bokeh.documents.flatMap((doc) => [...doc._all_models.values()])
+  .flatMap((model) =>
+    model.type.endsWith("Axis") ? [model.axis_label_text_color, model.major_label_text_color]
+    : model.type === "Title" ? [model.text_color]
+    : model.type === "Legend" ? [model.label_text_color] : [])"""
 TOO_WIDE = """() => [...document.querySelectorAll(
   ".parbench-panel, .parbench-main > *, .parbench-scroll")]
   .filter((part) => part.scrollWidth > part.clientWidth + 1)
@@ -36,14 +38,14 @@ def test_on_a_dark_and_narrow_page_all_can_be_read_and_nothing_sticks_out(page, 
     expect(page.locator(".parbench-board tbody tr").first).to_be_visible()
     page.locator(".parbench-live-figure").scroll_into_view_if_needed()
     expect(page.locator(".parbench-live-figure canvas").first).to_be_visible()
-    page.wait_for_function(f"() => window.Bokeh && ({AXIS_COLOURS})().length > 4")
+    page.wait_for_function(f"() => window.Bokeh && ({TEXT_COLOURS})().length > 12")
     keep(page, "dark-plots")
 
     controls = page.locator(".parbench-at-controls").bounding_box()
     board = page.locator(".parbench-at-board").bounding_box()
     assert board["y"] >= controls["y"] + controls["height"]
     assert page.evaluate(TOO_WIDE) == []
-    colours = [colour.lstrip("#") for colour in page.evaluate(AXIS_COLOURS)]
+    colours = [colour.lstrip("#") for colour in page.evaluate(TEXT_COLOURS)]
     assert all(min(bytes.fromhex(colour)) > LIGHTEST_OF_DARK for colour in colours), colours
     page.locator(".parbench-at-controls").scroll_into_view_if_needed()
     keep(page, "dark-controls")
