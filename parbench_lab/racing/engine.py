@@ -26,7 +26,7 @@ from parbench_lab.core.ports import (
     Workload,
 )
 from parbench_lab.core.standing import Scoreboard
-from parbench_lab.errors import ParbenchError
+from parbench_lab.errors import ParbenchError, RaceError
 from parbench_lab.racing import events, journal
 from parbench_lab.racing.history import LogLine, Recorder, TimedMeasurement
 from parbench_lab.racing.scoreboard import snapshot
@@ -277,8 +277,8 @@ class RaceEngine:
         try:
             while self._state.ended is None:
                 self._step()
-        except ParbenchError as error:
-            self._error = error
+        except Exception as error:  # noqa: BLE001 - nobody is above a thread: what it does not
+            self._error = _told(error)  # tell, whoever waits would take for a race that goes on
         finally:
             self._close()
             with self._lock:
@@ -286,11 +286,11 @@ class RaceEngine:
                 self._tell_waiters()
 
     def _close(self) -> None:
-        self._executor.close()
-        try:
-            self._on_end()
-        except ParbenchError as error:
-            self._error = self._error or error
+        for let_go in (self._executor.close, self._on_end):
+            try:
+                let_go()
+            except Exception as error:  # noqa: BLE001 - as in `_run`
+                self._error = self._error or _told(error)
 
     def _step(self) -> None:
         self._take(self._arrivals())
@@ -328,7 +328,9 @@ class RaceEngine:
     def _arrivals(self) -> list[events.Input]:
         """Wait for the next input, or for the time at which the state wants to be asked."""
         tick_s = self._state.next_tick_s()
-        timeout_s = None if tick_s is None else max(0.0, tick_s - self.now_s())
+        left_s = None if tick_s is None else max(0.0, tick_s - self.now_s())
+        # no queue can wait for longer, and to tick too early is harmless
+        timeout_s = None if left_s is None else min(left_s, threading.TIMEOUT_MAX)
         try:
             arrived = [self._inbox.get(timeout=timeout_s)]
         except queue.Empty:
@@ -369,3 +371,15 @@ class RaceEngine:
                 self._executor.recall(command.task)
             case events.Finish():
                 pass  # the loop ends with the state
+
+
+def _told(error: Exception) -> ParbenchError:
+    """Return what whoever waits for the race is told: our own errors as they are."""
+    if isinstance(error, ParbenchError):
+        return error
+    broken = RaceError(
+        f"the race cannot go on: unexpected {type(error).__name__}: {error}; what was measured is "
+        "kept, and the traceback of this error's cause says where"
+    )
+    broken.__cause__ = error
+    return broken

@@ -11,6 +11,7 @@ Three families, all frozen values:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from parbench_lab.core.ports import (
     WorkerJoined,
     WorkerLeft,
 )
+from parbench_lab.errors import UsageError
 
 # ---------------------------------------------------------------- inputs
 
@@ -70,11 +72,22 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsSet:
-    """When to end by itself: race seconds, measurements, or the decision (None: never)."""
+    """When to end by itself: race seconds, measurements, or the decision (None: never).
+
+    Raises
+    ------
+    UsageError
+        If a limit is not finite: it could neither be waited for nor be journalled.
+    """
 
     until_s: float | None = None
     until_measurements: int | None = None
     stop_when_decided: bool = False
+
+    def __post_init__(self) -> None:
+        for what, limit in (("seconds", self.until_s), ("measurements", self.until_measurements)):
+            if limit is not None and not math.isfinite(limit):
+                raise UsageError(f"a budget of {what} must be finite but got {limit}; None: none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

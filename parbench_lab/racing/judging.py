@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from parbench_lab.analysis.record import EpochRecord
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
 from parbench_lab.core.standing import Verdict
-from parbench_lab.core.wording import odds
+from parbench_lab.core.wording import odds, printable
+from parbench_lab.elimination.policy import EliminationPolicy
+from parbench_lab.errors import RaceError
 from parbench_lab.racing import events
 from parbench_lab.racing.dispatch import Plan
 from parbench_lab.racing.ledger import Ledger
@@ -105,17 +107,44 @@ def _verdicts(race: Race) -> None:
     _note_lead(race, record)
     if race.suspended:
         return
-    for verdict in race.policy.judge(
-        record,
-        elimination_threshold=race.settings.elimination_threshold,
-        tolerance=race.settings.tolerance,
-    ):
+    for verdict in _proposals(race, record):
         _dispose(race, verdict)
     _judge_challenge(race)
     if race.phase == "racing" and is_decided(race):
         _decide(race)
     elif race.phase == "watching":
         reopen_if_undecided(race, "the evidence no longer decides")
+
+
+def _proposals(race: Race, record: EpochRecord) -> tuple[Verdict, ...]:
+    """Return what the policy proposes; it may be anybody's code, so its word is checked.
+
+    Raises
+    ------
+    RaceError
+        Naming the policy and what it did.
+    """
+    policy = race.policy
+    try:
+        proposed: object = policy.judge(
+            record,
+            elimination_threshold=race.settings.elimination_threshold,
+            tolerance=race.settings.tolerance,
+        )
+        found = tuple(proposed) if isinstance(proposed, Iterable) else (proposed,)
+    except Exception as error:  # as for a candidate's call: what a user's code raises is ours
+        raise _misjudged(policy, f"raised {type(error).__name__}: {error}") from error
+    for verdict in found:
+        if not isinstance(verdict, Verdict):
+            raise _misjudged(policy, f"proposed {verdict!r}, which is no Verdict")
+    return found
+
+
+def _misjudged(policy: EliminationPolicy, what: str) -> RaceError:
+    return RaceError(
+        f"the race cannot go on: the elimination policy {policy.name!r} {printable(what)}; try "
+        "it with parbench_lab.testing.check_elimination_policy"
+    )
 
 
 def _dispose(race: Race, verdict: Verdict) -> None:

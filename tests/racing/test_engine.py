@@ -10,7 +10,7 @@ import pytest
 
 import parbench_lab as pb
 from parbench_lab.core.ports import ExecutorFailed
-from parbench_lab.errors import ClusterError, SettingError, StoreError
+from parbench_lab.errors import ClusterError, RaceError, SettingError, StoreError, UsageError
 from parbench_lab.racing import journal
 from parbench_lab.racing.result import jsonable
 from parbench_lab.store import open_store
@@ -124,6 +124,92 @@ def test_who_waits_for_something_hears_of_it_when_it_is_stored():
         assert waiter.result(60)
 
     assert store.early == [False]
+
+
+class Judge:
+    """A policy that does what it should not, once some blocks are judged."""
+
+    name, guarantee = "strange", "None."
+
+    def __init__(self, misjudge):
+        self.misjudge = misjudge
+
+    def judge(self, record, *, elimination_threshold, tolerance):
+        return self.misjudge() if record.judged > 20 else ()
+
+
+class Clumsy(Recording):
+    """A store with a bug."""
+
+    def append(self, run_id, events):
+        if len(self.kinds) > 50:
+            raise ZeroDivisionError("a bug")
+        super().append(run_id, events)
+
+
+class Unclosable(ScriptedExecutor):
+    """An executor that cannot be closed in an orderly way."""
+
+    closed = 0
+
+    def close(self):
+        self.closed += 1
+        if self.closed == 1:
+            raise ZeroDivisionError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("misjudge", "said"),
+    [
+        pytest.param(lambda: {}["odds"], "raised KeyError: 'odds'", id="it raises"),
+        pytest.param(lambda: 3, "proposed 3, which is no Verdict", id="it returns a number"),
+        pytest.param(lambda: ["slow"], "proposed 'slow', which is no Verdict", id="names"),
+        pytest.param(lambda: None, "proposed None, which is no Verdict", id="nothing"),
+    ],
+)
+def test_a_policy_that_breaks_its_promise_ends_the_race_and_is_named(misjudge, said):
+    store = open_store(":memory:")
+    with race(store=store, policy=Judge(misjudge)) as bench:
+        with pytest.raises(RaceError, match=f"elimination policy 'strange' {said}"):
+            bench.run_continuous_optimization()
+        with pytest.raises(RaceError, match="strange"):
+            bench.wait("finished", timeout_s=60)
+        kept = store.summary(bench.run_id)
+
+    assert not bench.running
+    assert kept.status == "interrupted"  # it can be taken up with a policy that works
+    assert kept.result["status"] == "failed"
+    assert "'strange'" in kept.result["reason"]
+
+
+def test_a_bug_of_the_shell_ends_the_race_with_the_traceback_as_its_cause():
+    store = Clumsy(open_store(":memory:"))
+    with race(store=store, policy="never") as bench:
+        with pytest.raises(RaceError, match="unexpected ZeroDivisionError: a bug") as caught:
+            bench.run_continuous_optimization()
+        kept = store.summary(bench.run_id)
+
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert kept.result["status"] == "failed"
+
+
+def test_who_waits_for_a_race_is_told_also_when_its_executor_breaks_in_closing():
+    store = open_store(":memory:")
+    with race(Unclosable(TIMINGS), store=store, policy="never") as bench:
+        with pytest.raises(RaceError, match="unexpected ZeroDivisionError"):
+            bench.run_continuous_optimization(max_measurements=100)
+        kept = store.summary(bench.run_id)
+
+    assert kept.status == "undecided"  # what was measured is as good as ever
+
+
+def test_a_budget_without_an_end_is_refused_and_a_very_long_one_is_waited_for():
+    with race() as bench:
+        with pytest.raises(UsageError, match="must be finite but got inf; None: none"):
+            bench.limit(max_seconds=float("inf"))
+        result = bench.run_continuous_optimization(max_seconds=1e300)
+
+    assert result.winner == "best"
 
 
 def test_a_full_disk_ends_the_race_with_its_one_line_and_no_thread():
