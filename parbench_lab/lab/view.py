@@ -247,7 +247,7 @@ class RaceView:
     def _make_result(self, status: str, reason: str) -> RaceResult:
         board = self.scoreboard
         objectives = self._objectives()
-        winner, front = winner_of(board, n_objectives=len(objectives))
+        winner, front = winner_of(board, n_objectives=len(objectives), decided=status == "decided")
         return RaceResult(
             run_id=self._run_id,
             workload=workload_name(self._workload),
@@ -255,7 +255,9 @@ class RaceView:
             reason=reason,
             winner=None if status == "failed" else winner,
             front=front,
-            sentence=narration.conclusion(board, status, reason, objectives),
+            sentence=narration.conclusion(
+                board, status, reason, objectives, settings=self.settings
+            ),
             scoreboard=board,
             settings=self.settings,
             log=self.log,

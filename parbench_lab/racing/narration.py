@@ -14,6 +14,7 @@ from parbench_lab.core.ports import (
 from parbench_lab.core.standing import GpuLoad, Scoreboard, Standing, VerdictKind
 from parbench_lab.core.wording import odds
 from parbench_lab.racing import events
+from parbench_lab.racing.settings import Settings
 
 
 def sentence(event: events.Input | events.Fact) -> str | None:  # noqa: C901, PLR0911, PLR0912 - one line a kind
@@ -98,7 +99,12 @@ def _short(uuid: str) -> str:
 
 
 def conclusion(
-    scoreboard: Scoreboard, status: str, reason: str, objectives: tuple[Metric, ...]
+    scoreboard: Scoreboard,
+    status: str,
+    reason: str,
+    objectives: tuple[Metric, ...],
+    *,
+    settings: Settings,
 ) -> str:
     """Return the sentence that names the winner, by how much, how sure, and what it cost."""
     cost = (
@@ -110,23 +116,34 @@ def conclusion(
         return f"No winner: {reason} ({cost})."
     if len(objectives) > 1:
         return f"{_front(scoreboard, objectives)} It took {cost}."
-    return f"{_single(scoreboard, leader, status, objectives[0])} It took {cost}."
+    said = _single(scoreboard, leader, objectives[0], settings, decided=status == "decided")
+    return f"{said} It took {cost}."
 
 
-def _single(scoreboard: Scoreboard, leader: str, status: str, objective: Metric) -> str:
+def _single(
+    scoreboard: Scoreboard, leader: str, objective: Metric, settings: Settings, *, decided: bool
+) -> str:
     survivors = [s for s in scoreboard.standings if _survives(s)]
-    beaten = [s for s in scoreboard.standings if _beaten(s)]
-    others = [s for s in survivors if s.candidate != leader]
-    sure = _sure(beaten)
-    if others and (status == "decided" or all(s.verdict is VerdictKind.EQUAL for s in others)):
-        names = ", ".join(s.candidate for s in others)
-        return f"{leader} and {names} are equal within the tolerance{sure}."
-    if others:
-        names = ", ".join(s.candidate for s in others)
-        return f"Undecided: {leader} leads, and {names} may be as good{sure}."
-    if not beaten:
-        return f"{leader} is the only one left that works."
-    return f"{leader} wins{_by_how_much(beaten, objective)}{sure}."
+    kept = [s for s in survivors if s.candidate != leader and _is_worse(s, settings.tolerance)]
+    others = [s for s in survivors if s.candidate != leader and s not in kept]
+    beaten = [s for s in scoreboard.standings if _beaten(s)] + kept
+    names, sure = ", ".join(s.candidate for s in others), _sure(beaten)
+    if others and (decided or all(s.verdict is VerdictKind.EQUAL for s in others)):
+        said = f"{leader} and {names} are equal within the tolerance{sure}."
+    elif others:
+        said = f"Undecided: {leader} leads, and {names} may be as good{sure}."
+    elif not beaten:
+        said = f"{leader} is the only one left that works."
+    else:
+        verb = "wins" if decided or not kept else "leads"
+        said = f"{leader} {verb}{_by_how_much(beaten, objective)}{sure}."
+    why = "is kept by min_survivors" if len(survivors) <= settings.min_survivors else "still races"
+    return " ".join([said, *(f"{s.candidate} is {s.reason} and {why}." for s in kept)])
+
+
+def _is_worse(standing: Standing, tolerance: float) -> bool:
+    """Return whether evidence has reached it: whoever is in the race all the same is no equal."""
+    return standing.shown_slower is not None and standing.shown_slower >= tolerance
 
 
 def _by_how_much(beaten: list[Standing], objective: Metric) -> str:

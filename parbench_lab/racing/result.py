@@ -31,7 +31,8 @@ class RaceResult:
     reason
         Why it ended, in words.
     winner
-        The only one left, or the leader where all others left are its equals; else None.
+        The only one left; or the leader, where each other one left is its equal or (in a race
+        that is decided) kept by `min_survivors` though shown to be worse; else None.
     front
         The names that are not eliminated, best first.
     sentence
@@ -90,11 +91,14 @@ class RaceResult:
     __repr__ = __str__  # a cell that ends with a result shows what `print` does
 
 
-def winner_of(scoreboard: Scoreboard, *, n_objectives: int) -> tuple[str | None, tuple[str, ...]]:
+def winner_of(
+    scoreboard: Scoreboard, *, n_objectives: int, decided: bool
+) -> tuple[str | None, tuple[str, ...]]:
     """Return the winner and all who are not out.
 
-    There is a winner where one is left, or where all others in a race with one objective are
-    equal to the leader within the tolerance.
+    There is a winner where one is left, and in a race with one objective also where all others
+    are equal to the leader within the tolerance, or where the race is `decided`: nobody else can
+    be better then.
     """
     front = tuple(
         s.candidate
@@ -104,7 +108,7 @@ def winner_of(scoreboard: Scoreboard, *, n_objectives: int) -> tuple[str | None,
     if len(front) == 1:
         return front[0], front
     others = [scoreboard.of(name).verdict for name in front if name != scoreboard.leader]
-    settled = n_objectives == 1 and all(verdict is VerdictKind.EQUAL for verdict in others)
+    settled = n_objectives == 1 and (decided or all(v is VerdictKind.EQUAL for v in others))
     return (scoreboard.leader if settled else None), front
 
 

@@ -118,7 +118,9 @@ def test_a_ratio_on_the_tolerance_is_never_decided_and_the_sentence_says_so():
     world.run(until=lambda: world.state.ended is not None)
 
     board, ended = snapshot(world.state), world.state.ended
-    said = conclusion(board, ended.status, ended.reason, (WALL_TIME_S,))
+    said = conclusion(
+        board, ended.status, ended.reason, (WALL_TIME_S,), settings=world.state.settings
+    )
     assert ended.status == "undecided"
     assert said.startswith("Undecided: a leads, and b may be as good. It took ")
     assert "measurements in 10.0 s on 2 workers." in said

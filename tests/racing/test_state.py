@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from parbench_lab.core.ports import ExecutorFailed, TaskEnded
 from parbench_lab.core.standing import VerdictKind
 from parbench_lab.racing import events, journal
 from parbench_lab.racing.narration import conclusion
+from parbench_lab.racing.result import winner_of
 from parbench_lab.racing.scoreboard import snapshot
 from tests.racing.simulation import Simulation, failing, timed
 
@@ -18,6 +21,11 @@ from tests.racing.simulation import Simulation, failing, timed
 def race(seed=0, **knobs):
     candidates = {"slow": timed(0.013), "best": timed(0.010), "near": timed(0.0112)}
     return Simulation(candidates, seed=seed, **knobs)
+
+
+def ending(world, status="decided"):
+    board, settings = snapshot(world.state), world.state.settings
+    return conclusion(board, status, "", (WALL_TIME_S,), settings=settings)
 
 
 # ---------------------------------------------------------------- verdicts
@@ -42,6 +50,40 @@ def test_equal_candidates_end_as_equal_and_the_race_is_decided():
     verdicts = {s.verdict for s in snapshot(world.state).standings}
     assert verdicts == {VerdictKind.LEADER, VerdictKind.EQUAL}
     assert not world.of(events.Eliminated)
+
+
+def test_who_is_only_kept_by_min_survivors_is_no_equal_of_the_winner():
+    world = Simulation({"a": timed(0.010), "b": timed(0.013)}, min_survivors=2)
+    world.run(until=world.decided)
+
+    said = ending(world)
+    winner, front = winner_of(snapshot(world.state), n_objectives=1, decided=True)
+
+    assert said.startswith("a wins: the next, b, takes 1.3")
+    assert "; evidence at least 1," in said
+    assert re.search(r"\. b is at least \d+ % slower than the best .* by min_survivors\.", said)
+    assert (winner, front) == ("a", ("a", "b"))
+
+
+def test_equals_of_the_winner_are_told_from_who_is_only_kept_by_min_survivors():
+    runs = {"a": timed(0.010, 0.01), "twin": timed(0.010, 0.01), "slow": timed(0.013, 0.01)}
+    world = Simulation(runs, min_survivors=3, tolerance=0.05)
+    world.run(until=world.decided)
+
+    said = ending(world)
+
+    assert re.match(r"(a and twin|twin and a) are equal within the tolerance; evidence", said)
+    assert re.search(r"\. slow is at least .* and is kept by min_survivors\.", said)
+
+
+def test_who_is_shown_to_be_worse_may_not_be_as_good_even_where_nobody_is_eliminated():
+    world = Simulation({"a": timed(0.010), "b": timed(0.013)}, policy="never")
+    world.run(until=world.judged(100))
+
+    said = ending(world, "stopped")
+
+    assert said.startswith("a leads: the next, b, takes 1.")
+    assert re.search(r"\. b is at least .* and still races\.", said)
 
 
 def test_a_race_of_one_is_decided_for_it():
@@ -279,7 +321,7 @@ def test_the_last_sentence_counts_the_workers_that_measured():
 
     assert board.workers == ("cpu-1",)
     assert board.measured_on == ("cpu-0", "cpu-1")
-    assert "on 2 workers" in conclusion(board, "decided", "", (WALL_TIME_S,))
+    assert "on 2 workers" in ending(world)
 
 
 def test_a_race_that_ended_of_itself_is_not_taken_up():
