@@ -32,7 +32,7 @@ from parbench_lab.lab.verbs import RaceVerbs
 from parbench_lab.racing import events, journal
 from parbench_lab.racing.engine import RaceEngine
 from parbench_lab.racing.result import RaceResult
-from parbench_lab.racing.settings import Settings
+from parbench_lab.racing.settings import Settings, knobs, refuse_unmeant
 from parbench_lab.racing.state import RaceState
 from parbench_lab.store import new_run_id
 from parbench_lab.workloads.registry import resolve
@@ -139,6 +139,7 @@ class ParallelBenchmarking(RaceVerbs):
         }
         start = settings or Settings(batch_size=parts.default_batch_size(self._workload))
         start = start.replace(**{k: v for k, v in given.items() if v is not None})
+        refuse_unmeant(start, start.as_json())
         self._check_settings(start.as_json())
         self._seed = parts.checked_seed(seed)
         self._mode = checked_mode(str(mode or getattr(self._workload, "mode", Mode.BATCH)))
@@ -382,11 +383,15 @@ class ParallelBenchmarking(RaceVerbs):
         StoreError
             If there is no such run, or its journal is damaged.
         UsageError
-            If the race had ended of itself, or a candidate or a policy cannot be found again;
-            the message says what to give.
+            If the race had ended of itself, or a candidate or a policy cannot be found again
+            (the message says what to give), or a setting is given: it keeps its own.
         RaceError
             If the replay does not give the verdicts of the journal.
         """
+        for name in sorted({"settings", *knobs()} & environment.keys()):
+            raise UsageError(
+                f"a resumed race keeps its {name}; leave it out, and change() it then"
+            )
         opened, owns = parts.store_of(store)
         header = opened.header(run_id)
         document = header.document
@@ -397,22 +402,25 @@ class ParallelBenchmarking(RaceVerbs):
                 f"run {header.id}: give workload=, {header.name!r} cannot be imported"
             )
         own = parts.named_policies(policy)
-        parts.policies_again(header.id, own)(document["settings"]["policy"])
+        stored = Settings.from_json(document["settings"])
+        parts.policies_again(header.id, own)(stored.policy)
         known = {} if algorithms is None else {c.name: c for c in resolve(algorithms, workload)[1]}
         entered = [parts.found_again(c, known) for c in document["candidates"]]
         bench = cls(
             entered,
             workload,
-            settings=Settings.from_json(document["settings"]),
+            max_concurrent=stored.max_concurrent,
             store=opened,
             seed=document["seed"],
             configuration=document["configuration"],
             mode=document.get("mode"),
-            policy=own.get(document["settings"]["policy"]),
+            policy=own.get(stored.policy),
             **environment,
         )
         bench._owns_store = owns
         bench._own_policies.update(own)
+        bench._check_settings(stored.as_json())
+        bench._settings_at_start = stored  # it goes on with them, also with what is refused today
         bench._take_up(header, known)
         return bench
 

@@ -30,7 +30,7 @@ from parbench_lab.errors import ParbenchError, RaceError
 from parbench_lab.racing import events, journal
 from parbench_lab.racing.history import LogLine, Recorder, TimedMeasurement
 from parbench_lab.racing.scoreboard import snapshot
-from parbench_lab.racing.settings import Settings, refuse_dead
+from parbench_lab.racing.settings import Settings, refuse_dead, refuse_unmeant
 from parbench_lab.racing.state import RaceState
 
 MAX_DRAINED = 128
@@ -170,6 +170,7 @@ class RaceEngine:
             merged = self._settings.replace(**changes)
             if self._thread is not None:
                 refuse_dead(changes)
+            refuse_unmeant(merged, changes)
             accepted()
             self._settings = merged
             self.post(events.SettingsChanged(changes=dict(changes)))

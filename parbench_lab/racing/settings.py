@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -38,7 +38,8 @@ class Settings:
     )
     elimination_threshold: float = _knob(
         1000.0,
-        "odds (x : 1) of the evidence against a candidate at which it is out",
+        "odds (x : 1) of the evidence against a candidate at which it is out; at least "
+        "min_elimination_threshold",
         min=1.0, max=1e12, log=True,
     )  # fmt: skip
     tolerance: float = _knob(
@@ -175,6 +176,33 @@ def refuse_dead(changes: Mapping[str, Any]) -> None:
             raise SettingError(
                 f"{name} is fixed for the length of a race; start a new one with it"
             )
+
+
+def refuse_unmeant(settings: Settings, names: Iterable[str]) -> None:
+    """Refuse new values that a race would take for others than they say.
+
+    For the doors of a race, not for `Settings`: what was stored before can still be read and
+    replayed.
+
+    Parameters
+    ----------
+    settings
+        With the new values in them.
+    names
+        Of the settings that are new.
+
+    Raises
+    ------
+    SettingError
+        If the threshold is under the floor that the error bound is stated for.
+    """
+    new = set(names)
+    threshold, floor = settings.elimination_threshold, settings.min_elimination_threshold
+    if threshold < floor and new & {"elimination_threshold", "min_elimination_threshold"}:
+        raise SettingError(
+            f"elimination_threshold must be at least {floor:g} but got {threshold:g}; give a "
+            "lower min_elimination_threshold at the start to go below"
+        )
 
 
 def _known(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -210,6 +211,49 @@ def test_a_budget_without_an_end_is_refused_and_a_very_long_one_is_waited_for():
         result = bench.run_continuous_optimization(max_seconds=1e300)
 
     assert result.winner == "best"
+
+
+def test_a_threshold_under_its_floor_is_refused_at_the_start_and_live():
+    with pytest.raises(SettingError, match="at least 20 but got 5; give a lower min_elim"):
+        race(elimination_threshold=5)
+    with race(elimination_threshold=50, min_elimination_threshold=5) as bench:
+        bench.start()
+        with pytest.raises(SettingError, match="at least 5 but got 2"):
+            bench.change(elimination_threshold=2)
+
+        assert bench.change(elimination_threshold=5).elimination_threshold == 5
+
+
+def test_a_race_that_was_stored_with_a_threshold_under_its_floor_is_resumed_all_the_same():
+    names = ["tests.chaos.candidates:good", "tests.chaos.candidates:slower"]
+    timings = {"good": seconds(0.010), "slower": seconds(0.013)}
+    options = {"policy": "never", "elimination_threshold": 5, "min_elimination_threshold": 5}
+    store, stored = open_store(":memory:"), open_store(":memory:")
+    with pb.ParallelBenchmarking(
+        names, Summing(), executor=ScriptedExecutor(timings), store=store, **options
+    ) as bench:
+        bench.start()
+        assert bench._engine.wait_for(lambda state: state.blocks > 20, 60)
+        bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
+        assert bench.wait("finished", timeout_s=60)
+        header = store.header(bench.run_id)
+        journalled = list(store.events(bench.run_id))
+    document = dict(header.document)
+    document["settings"] = {**document["settings"], "min_elimination_threshold": 20.0}
+    stored.create_run(dataclasses.replace(header, document=document))
+    stored.append(header.id, journalled)
+
+    again = {"workload": Summing(), "store": stored}
+    with pytest.raises(UsageError, match="keeps its tolerance; leave it out"):
+        pb.ParallelBenchmarking.resume_run(header.id, tolerance=0.5, **again)
+    with pb.ParallelBenchmarking.resume_run(
+        header.id, executor=ScriptedExecutor(timings, seed=1), **again
+    ) as bench:
+        bench.change(policy="evidence")
+        result = bench.run_continuous_optimization(max_seconds=60)
+
+    assert result.settings.elimination_threshold == 5
+    assert result.winner == "good"
 
 
 def test_a_full_disk_ends_the_race_with_its_one_line_and_no_thread():

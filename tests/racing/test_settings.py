@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parbench_lab.errors import SettingError
-from parbench_lab.racing.settings import Settings, knobs, refuse_dead
+from parbench_lab.racing.settings import Settings, knobs, refuse_dead, refuse_unmeant
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,22 @@ def test_an_unknown_setting_names_the_known_ones():
 def test_a_setting_that_is_fixed_for_a_race_says_so():
     with pytest.raises(SettingError, match="fixed"):
         refuse_dead({"epoch_blocks": 10})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"elimination_threshold": 5.0}, id="a threshold under the floor"),
+        pytest.param({"min_elimination_threshold": 5000.0}, id="a floor over the threshold"),
+    ],
+)
+def test_a_threshold_under_its_floor_is_refused_where_it_is_new_and_nowhere_else(values):
+    settings = Settings(**values)
+
+    with pytest.raises(SettingError, match=r"at least \d+ but got \d+; give a lower min_elim"):
+        refuse_unmeant(settings, values)
+    refuse_unmeant(settings, ["tolerance"])
+    refuse_unmeant(Settings(elimination_threshold=20.0), ["elimination_threshold"])
 
 
 def test_every_knob_has_words_and_every_number_a_range():
