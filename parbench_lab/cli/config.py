@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from parbench_lab.errors import SettingError, UsageError
 from parbench_lab.racing.settings import Settings, knobs
@@ -35,6 +36,8 @@ RUN_KEYS: Mapping[str, tuple[type, ...]] = {
     "mode": (str,),
 }
 """Keys beside the settings, with the types a file may give them."""
+
+BUDGETS = ("seconds", "measurements")
 
 _KINDS = {str: "a text", list: "a list of texts", int: "a whole number", bool: "true or false"}
 
@@ -185,6 +188,21 @@ def _checked_value(name: str, value: Any, source: str) -> Any:
     if wrong_bool or wrong_items or not isinstance(value, kinds):
         kind = "a number" if float in kinds else " or ".join(_KINDS[one] for one in kinds)
         raise UsageError(f"{source}: {name} must be {kind} but got {value!r}")
+    if name in BUDGETS:
+        checked_budget(f"{source}: {name}", cast("float", value))
+    return value
+
+
+def checked_budget(name: str, value: float) -> float:
+    """Return a budget, of seconds or of measurements, that was given as `name`.
+
+    Raises
+    ------
+    UsageError
+        If it is not positive and finite: a race without a limit is asked for in other words.
+    """
+    if not 0 < value < math.inf:
+        raise UsageError(f"{name} must be positive and finite but got {value:g}")
     return value
 
 

@@ -22,7 +22,14 @@ from parbench_lab.cli.doors import Doors, Result
 from parbench_lab.cli.flags import as_flags
 from parbench_lab.cli.identical import IdenticalCode, copies
 from parbench_lab.cli.interrupts import Interrupts, interrupts
-from parbench_lab.cli.options import common_options, examples, given_layers, store_of, store_option
+from parbench_lab.cli.options import (
+    budget_option,
+    common_options,
+    examples,
+    given_layers,
+    store_of,
+    store_option,
+)
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.spectators import Blindfolded, watch
 from parbench_lab.core.standing import Scoreboard, VerdictKind
@@ -35,7 +42,7 @@ from parbench_lab.core.wording import (
     percent,
     printable,
 )
-from parbench_lab.errors import StoreError, UsageError
+from parbench_lab.errors import StoreError
 
 if TYPE_CHECKING:
     from parbench_lab.core.roofline import Roofline
@@ -86,7 +93,7 @@ class IdenticalRace:
 
 @click.command(epilog=examples("parbench doctor", "parbench doctor --quick --json"))
 @click.option("--quick", is_flag=True, help="Leave out the race of identical code.")
-@click.option("--seconds", type=float, default=5.0, show_default=True, help="Length of that race.")
+@budget_option("--seconds", default=5.0, show_default=True, help="Length of that race.")
 @click.option("--workers", type=int, help="Its worker processes.  [default: one per core]")
 @store_option
 @common_options
@@ -108,8 +115,6 @@ def doctor(
         machine_condition,
     )
 
-    if not seconds > 0:
-        raise UsageError(f"--seconds must be positive but got {seconds:g}")
     path = checked_output(output)
     workers = _workers(ctx)
     condition = machine_condition()

@@ -14,6 +14,7 @@ import click
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.interrupts import Interrupts, interrupts
 from parbench_lab.cli.options import (
+    budget_option,
     common_options,
     dry_run_option,
     examples,
@@ -60,9 +61,7 @@ def matrix(ctx: click.Context, /, *, as_json: bool, output: Path | None, **_para
     )
     + "\n\nExit codes: 0 done, 1 a race failed, 2 wrong use."
 )
-@click.option(
-    "--seconds", type=float, default=5.0, show_default=True, help="Race time of each missing cell."
-)
+@budget_option("--seconds", default=5.0, show_default=True, help="Race time of each missing cell.")
 @click.option(
     "--workload", "only", multiple=True, metavar="NAME", help="Only this one. Repeatable."
 )
@@ -78,8 +77,6 @@ def fill(
 
     Ctrl-C ends it after the race that runs; what was measured is kept.
     """
-    if not seconds > 0:
-        raise UsageError(f"--seconds must be positive but got {seconds:g}")
     path = checked_output(output)
     screen = sys.stderr if as_json else sys.stdout
     doors, where = ctx.ensure_object(Doors), store_of(ctx)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from parbench_lab.cli.config import Layer, file_layers, merged
+from parbench_lab.cli.config import Layer, checked_budget, file_layers, merged
 from parbench_lab.cli.doors import Doors
 from parbench_lab.core.reading import whole_number
 from parbench_lab.errors import UsageError
@@ -93,6 +93,15 @@ gpus_option = click.option(
     metavar="N|auto",
     help="GPUs that get local worker processes; 0 for none.  [default: auto, all visible]",
 )
+
+
+def budget_option(flag: str, *, whole: bool = False, **attributes: Any) -> Callable[[F], F]:
+    """Return an option for a budget, which is refused at once unless positive and finite."""
+
+    def checked(_ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+        return None if value is None else checked_budget(param.opts[0], value)
+
+    return click.option(flag, type=int if whole else float, callback=checked, **attributes)
 
 
 def examples(*lines: str) -> str:

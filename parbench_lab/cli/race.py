@@ -17,6 +17,7 @@ from parbench_lab.cli.config import RUN_KEYS, Configuration, Layer, file_layers,
 from parbench_lab.cli.doors import Bench, Doors, Result
 from parbench_lab.cli.interrupts import Interrupts, interrupts
 from parbench_lab.cli.options import (
+    budget_option,
     common_options,
     dry_run_option,
     examples,
@@ -89,8 +90,8 @@ class Request:
     metavar="NAME",
     help="Race only this candidate (a name or module:function). Repeatable.  [default: all]",
 )
-@click.option("--seconds", type=float, help="Budget of race time.  [default: 20]")
-@click.option("--measurements", type=int, help="Budget of measurements.  [default: none]")
+@budget_option("--seconds", help="Budget of race time.  [default: 20]")
+@budget_option("--measurements", whole=True, help="Budget of measurements.  [default: none]")
 @click.option(
     "--forever", is_flag=True, help="Go on after the decision: the leader is watched for changes."
 )

@@ -15,6 +15,7 @@ from parbench_lab.cli.ci_files import CiFiles, ci_options
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.interrupts import Interrupts, interrupts
 from parbench_lab.cli.options import (
+    budget_option,
     common_options,
     dry_run_option,
     examples,
@@ -93,7 +94,7 @@ class Told:
     help="Watch only this candidate. Repeatable.  [default: all]",
 )
 @click.option("--blocks", type=int, help="Blocks of a night.  [default: 300]")
-@click.option("--seconds", type=float, help="Begin no block after so long.  [default: no limit]")
+@budget_option("--seconds", help="Begin no block after so long.  [default: no limit]")
 @click.option("--batch-size", type=int, help="Items of a case.  [default: the workload's]")
 @click.option("--tolerance", type=float, help="What counts as a change.  [default: 0.02]")
 @click.option(

@@ -360,9 +360,10 @@ def test_a_race_that_measures_nothing_is_an_error_of_its_own(shell, visitors, st
     ("words", "said"),
     [
         (("--seconds", "0"), "must be positive"),
+        (("--seconds", "inf"), "must be positive and finite"),
         (("--workload", "sortin"), "known are nothing, sorting"),
     ],
-    ids=["no time", "unknown"],
+    ids=["no time", "no end", "unknown"],
 )
 def test_fill_refuses_what_it_cannot_do(shell, store, reach, words, said):
     result = shell("fill", *words)

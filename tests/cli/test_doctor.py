@@ -89,8 +89,8 @@ def test_the_race_leaves_no_trace_in_the_store(shell, visitors):
     assert ("limit", (2.0, None, False)) in visitors.bench.calls
 
 
-@pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
-def test_a_race_of_no_length_is_refused(shell, seconds):
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_a_race_of_no_length_or_without_an_end_is_refused(shell, seconds):
     result = shell("doctor", "--seconds", seconds)
 
     assert result.exit_code == 2

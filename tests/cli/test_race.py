@@ -181,6 +181,28 @@ def test_dry_run_says_what_would_run_and_about_how_long_and_starts_nothing(shell
     assert ("start", None) not in visitors.bench.calls
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--seconds", "nan"),
+        ("--seconds", "inf"),
+        ("--seconds", "0"),
+        ("--measurements", "0"),
+        ("--measurements", "-3"),
+    ],
+    ids=" ".join,
+)
+def test_a_budget_that_no_race_can_have_is_refused_also_where_nothing_would_run(
+    shell, visitors, words
+):
+    flag, value = words
+    result = shell("race", "--dry-run", *words)
+
+    assert result.exit_code == 2
+    assert f"{flag} must be positive and finite but got {value}" in result.stderr
+    assert not visitors.new
+
+
 def test_dry_run_as_json_carries_the_configuration(shell):
     document = json.loads(shell("race", "--dry-run", "--json", "--seed", "3").stdout)
 

@@ -100,6 +100,16 @@ def test_anything_else_ends_with_0_and_is_said_plainly(shell, verdict):
     assert f"1 {verdict}" in done.output
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0"])
+def test_a_night_of_no_length_or_without_an_end_is_refused_before_anything_is_planned(
+    shell, seconds
+):
+    result = shell("watch", "sorting", "--seconds", seconds, "--dry-run")
+
+    assert result.exit_code == 2
+    assert "--seconds must be positive and finite but got" in result.stderr
+
+
 def test_dry_run_says_what_a_night_would_measure_and_measures_nothing(shell):
     never = ScriptedWatch(report_of())
 
