@@ -183,7 +183,7 @@ class Returned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeadChanged:
-    """Another candidate is in front."""
+    """Another candidate is in front, of this epoch or, in its first blocks, of the one before."""
 
     candidate: str
     before: str

@@ -164,8 +164,9 @@ def _note_lead(race: Race, record: EpochRecord) -> None:
     leader = record.leader
     if leader is None or leader == race.noted_leader or race.ledger.judged < MIN_LEAD_BLOCKS:
         return
-    if race.noted_leader is not None:
-        race.facts.append(events.LeadChanged(candidate=leader, before=race.noted_leader))
+    before = race.noted_leader or race.led_before  # a lead is also lost over an epoch
+    if before not in (None, leader):
+        race.facts.append(events.LeadChanged(candidate=leader, before=before))
     race.noted_leader = leader
 
 

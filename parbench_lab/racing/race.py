@@ -124,6 +124,7 @@ class Race:
         self._ledgers: dict[tuple[int, tuple[str, ...]], Ledger] = {}
         self.ledger = self.ledger_for(settings.batch_size)
         self.noted_leader: str | None = None
+        self.led_before: str | None = None
         self.challenge: Challenge | None = None
         self.challenged: deque[str] = deque()
         self.challenge_s = 0.0
@@ -188,6 +189,7 @@ class Race:
         self.touched_s = self.at_s
         self.suspended = ""
         self.challenge = None
+        self.led_before = self.noted_leader or self.led_before
         self.noted_leader = None
         self.quiet = ""
         for device in self.devices.values():

@@ -495,6 +495,12 @@ def test_who_is_brought_back_by_hand_races_again():
 # ---------------------------------------------------------------- after the decision
 
 
+def told_of(world, kind):
+    """Return whom the journal's facts of a kind name, and who was there before."""
+    payloads = [record.payload for record in world.journal if record.kind == kind]
+    return [(payload["candidate"], payload.get("before")) for payload in payloads]
+
+
 def test_a_champion_made_10_percent_slower_loses_the_lead_and_the_better_one_comes_back():
     candidates = {"slow": timed(0.013), "best": timed(0.010), "near": timed(0.0105)}
     world = Simulation(candidates, watch_duty=1.0)
@@ -506,8 +512,9 @@ def test_a_champion_made_10_percent_slower_loses_the_lead_and_the_better_one_com
     world.run(until=world.decided)
 
     assert snapshot(world.state).leader == "near"
-    kinds = {record.kind for record in world.journal}
-    assert {"Returned", "EpochOpened"} <= kinds
+    assert told_of(world, "Returned") == [("near", None)]
+    assert told_of(world, "LeadChanged") == [("near", "best")]
+    assert journal.replay(world.journal, world.make()).mismatches == ()
 
 
 def test_an_eliminated_candidate_that_became_faster_comes_back():
@@ -519,6 +526,19 @@ def test_an_eliminated_candidate_that_became_faster_comes_back():
     world.run(until=world.decided)
 
     assert snapshot(world.state).leader == "slow"
+    assert told_of(world, "Returned") == [("slow", None)]
+    assert told_of(world, "LeadChanged") == [("slow", "best")]
+
+
+def test_an_epoch_with_the_same_leader_is_no_change_of_the_lead():
+    world = race()
+    world.run(until=world.decided)
+
+    world.tell(events.SettingsChanged(changes={"batch_size": 2000}))
+    world.run(until=world.decided)
+
+    assert snapshot(world.state).leader == "best"
+    assert told_of(world, "LeadChanged") == []
 
 
 def test_who_was_beaten_keeps_the_ratio_of_its_elimination_while_the_leader_is_watched():
