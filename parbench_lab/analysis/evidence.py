@@ -7,6 +7,7 @@ add up to in `record`; this is the door for a loop of one's own.
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterable, Mapping
 
 from parbench_lab.analysis.margins import MARGINS, snap_up
@@ -67,7 +68,9 @@ class EvidenceRace:
         self._record = EpochRecord(
             (WALL_TIME_S,),
             names,
-            min_elimination_threshold=min_elimination_threshold,
+            min_elimination_threshold=_number(
+                "min_elimination_threshold", min_elimination_threshold
+            ),
             epoch_blocks=epoch_blocks,
         )
         self.elimination_threshold = elimination_threshold
@@ -80,7 +83,7 @@ class EvidenceRace:
 
     @tolerance.setter
     def tolerance(self, value: float) -> None:
-        snap_up(value)
+        snap_up(_number("tolerance", value))
         self._tolerance = float(value)
 
     @property
@@ -91,7 +94,7 @@ class EvidenceRace:
     @elimination_threshold.setter
     def elimination_threshold(self, value: float) -> None:
         floor = self._record.min_elimination_threshold
-        if not floor <= value < math.inf:
+        if not floor <= _number("elimination_threshold", value) < math.inf:
             raise UsageError(
                 f"elimination_threshold must be finite and at least {floor:g} but got {value}; "
                 "give a lower min_elimination_threshold at the start to go below"
@@ -135,10 +138,12 @@ class EvidenceRace:
         Raises
         ------
         UsageError
-            If a value is not positive.
+            If it is no mapping, or a value is not a positive number.
         UnknownNameError
             If a name never entered the race.
         """
+        if not isinstance(seconds, Mapping):
+            raise UsageError(f"a block is seconds by candidate but got {seconds!r}")
         self._record.judge({name: (self._cost(name, value),) for name, value in seconds.items()})
         out = self._record.eliminable(
             elimination_threshold=self.elimination_threshold, tolerance=self.tolerance
@@ -151,7 +156,7 @@ class EvidenceRace:
         if name not in self._record.names:
             known = ", ".join(self._record.names)
             raise UnknownNameError(f"{name!r} is not in the race; known are {known}")
-        if not seconds > 0:
+        if not _number(f"{name!r}: seconds", seconds) > 0:
             raise UsageError(f"{name!r}: seconds must be positive but got {seconds}")
         return WALL_TIME_S.cost(seconds)
 
@@ -170,3 +175,9 @@ class EvidenceRace:
             )
             for name in self._record.names
         }
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, numbers.Real):
+        return float(value)
+    raise UsageError(f"{name} must be a number but got {value!r}")

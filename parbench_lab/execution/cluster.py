@@ -12,7 +12,7 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 import dask
 import distributed
@@ -85,8 +85,8 @@ class HouseCluster:
         gpu_seats: int = DEFAULT_SEATS,
         inventory: GpuInventory | None = None,
     ) -> None:
-        if n_workers is not None and not n_workers >= 1:
-            raise UsageError(f"n_workers must be at least 1 but got {n_workers}")
+        if n_workers is not None and not (isinstance(n_workers, SupportsIndex) and n_workers >= 1):
+            raise UsageError(f"n_workers must be a whole number from 1 on but got {n_workers!r}")
         if memory_limit_bytes is not None and not memory_limit_bytes >= MIN_MEMORY_BYTES:
             raise UsageError(
                 f"memory_limit_bytes must be at least {MIN_MEMORY_BYTES} (a worker with its "

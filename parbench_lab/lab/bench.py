@@ -143,6 +143,7 @@ class ParallelBenchmarking(RaceVerbs):
         self._check_settings(start.as_json())
         self._seed = parts.checked_seed(seed)
         self._mode = checked_mode(str(mode or getattr(self._workload, "mode", Mode.BATCH)))
+        self._configuration = parts.checked_configuration(configuration)
         self._store, self._owns_store = parts.store_of(store)
         self._executor = executor or parts.dask_executor(
             cluster,
@@ -154,7 +155,6 @@ class ParallelBenchmarking(RaceVerbs):
             security=security,
         )
         self._on_local_workers = cluster is None and executor is None
-        self._configuration = dict(configuration or {})
         self._settings_at_start = start
         self._n_workers = n_workers
         self._run_id = ""

@@ -108,10 +108,33 @@ def checked_seed(seed: int) -> int:
     return seed
 
 
+def checked_configuration(configuration: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the configuration that is kept with a run.
+
+    Raises
+    ------
+    UsageError
+        If it is no mapping.
+    """
+    if configuration is not None and not isinstance(configuration, Mapping):
+        raise UsageError(f"configuration must be a mapping but got {configuration!r}")
+    return dict(configuration or {})
+
+
 def store_of(store: str | Path | RunStore | None) -> tuple[RunStore, bool]:
-    """Return the store and whether it is ours to close."""
+    """Return the store and whether it is ours to close.
+
+    Raises
+    ------
+    UsageError
+        If it is neither a place nor a store.
+    """
     if store is None or isinstance(store, (str, Path)):
         return open_store(store), True
+    if not (hasattr(store, "create_run") or hasattr(store, "series")):  # some only read figures
+        raise UsageError(
+            f"store must be a path, a database URL, ':memory:' or a store but got {store!r}"
+        )
     return store, False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -39,16 +40,18 @@ def parse_constraint(text: str) -> tuple[str, str, float]:
 
 
 def refuse_unknown_metrics(constraints: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse constraints on metrics nobody measures.
+    """Refuse constraints on metrics nobody measures, and bounds that bound nothing.
 
     Raises
     ------
     SettingError
-        Naming the known metrics.
+        Naming the known metrics; or if a bound is not finite: ``nan`` would put everybody out.
     """
     names = sorted(known)
     for text in constraints:
-        metric, _, _ = parse_constraint(text)
+        metric, _, bound = parse_constraint(text)
+        if not math.isfinite(bound):
+            raise SettingError(f"constraint {text!r} must have a finite bound")
         if metric not in names:
             raise SettingError(f"constraint {text!r}: unknown metric; known: {', '.join(names)}")
 

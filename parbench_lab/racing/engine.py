@@ -173,7 +173,11 @@ class RaceEngine:
             refuse_unmeant(merged, changes)
             accepted()
             self._settings = merged
-            self.post(events.SettingsChanged(changes=dict(changes)))
+            taken = {
+                name: value if isinstance(value, (list, tuple)) else getattr(merged, name)
+                for name, value in changes.items()
+            }
+            self.post(events.SettingsChanged(changes=taken))
             return merged
 
     @property

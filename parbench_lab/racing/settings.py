@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -123,7 +125,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         for knob in dataclasses.fields(self):
-            _validate(knob.name, getattr(self, knob.name), knob.metadata)
+            value = _plain(getattr(self, knob.name))
+            object.__setattr__(self, knob.name, value)
+            _validate(knob.name, value, knob.metadata)
 
     def replace(self, **changes: Any) -> Settings:
         """Return these settings with some changed.
@@ -194,9 +198,13 @@ def refuse_unmeant(settings: Settings, names: Iterable[str]) -> None:
     Raises
     ------
     SettingError
-        If the threshold is under the floor that the error bound is stated for.
+        If the threshold is under the floor that the error bound is stated for, or an objective
+        comes twice (which would make it a Pareto race).
     """
     new = set(names)
+    objectives = settings.objectives or ()
+    if "objectives" in new and len(set(objectives)) < len(objectives):
+        raise SettingError(f"objectives must name each metric once but got {list(objectives)}")
     threshold, floor = settings.elimination_threshold, settings.min_elimination_threshold
     if threshold < floor and new & {"elimination_threshold", "min_elimination_threshold"}:
         raise SettingError(
@@ -217,6 +225,13 @@ def _known(changes: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for name, value in changes.items()
     }
+
+
+def _plain(value: Any) -> Any:
+    """Return a number as Python's own: what numpy calls one cannot be stored as JSON."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return value
+    return operator.index(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 def _validate(name: str, value: Any, meta: Mapping[str, Any]) -> None:

@@ -162,6 +162,34 @@ def test_a_tolerance_off_the_grid_is_refused(value):
     assert race.tolerance == 0.02
 
 
+@pytest.mark.parametrize("name", ["tolerance", "elimination_threshold"])
+@pytest.mark.parametrize("value", [None, "x"])
+def test_what_is_no_number_is_refused_in_words(name, value):
+    race = EvidenceRace(["a", "b"])
+
+    with pytest.raises(UsageError, match=f"{name} must be a number but got {value!r}"):
+        setattr(race, name, value)
+    with pytest.raises(UsageError, match=f"{name} must be a number"):
+        EvidenceRace(["a", "b"], **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        pytest.param([1, 2], "seconds by candidate but got .1, 2.", id="a list"),
+        pytest.param({"a": "1"}, "'a': seconds must be a number but got '1'", id="a text"),
+        pytest.param({"a": None}, "'a': seconds must be a number but got None", id="nothing"),
+    ],
+)
+def test_what_is_no_block_is_refused_and_not_judged(block, said):
+    race = EvidenceRace(["a", "b"])
+
+    with pytest.raises(UsageError, match=said):
+        race.update(block)
+
+    assert race.record.judged == 0
+
+
 def test_a_name_may_come_once():
     with pytest.raises(UsageError, match="'a' is in the record already"):
         EvidenceRace(["a", "a"])

@@ -224,6 +224,35 @@ def test_a_threshold_under_its_floor_is_refused_at_the_start_and_live():
         assert bench.change(elimination_threshold=5).elimination_threshold == 5
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param({"configuration": 3}, "configuration must be a mapping but got 3", id="3"),
+        pytest.param({"store": 3}, "store must be a path, .* or a store but got 3", id="store"),
+        pytest.param({"constraints": ["wall_time_s <= nan"]}, "a finite bound", id="nan"),
+        pytest.param({"objectives": ["wall_time_s"] * 2}, "each metric once", id="twice"),
+    ],
+)
+def test_what_no_race_can_be_made_of_is_refused_at_the_door(options, said):
+    with pytest.raises(UsageError, match=said):
+        race(**options)
+
+
+def test_a_change_to_a_number_of_numpy_is_journalled_as_the_number():
+    store = open_store(":memory:")
+    with race(store=store, policy="never") as bench:
+        bench.start()
+        bench.change(
+            batch_size=np.int64(500), tolerance=np.float32(0.5), objectives=["wall_time_s"]
+        )
+        assert bench._engine.wait_for(lambda state: state.settings.batch_size == 500, 60)
+        bench.stop()
+        changes = [e.payload for e in store.events(bench.run_id) if e.kind == "SettingsChanged"]
+
+    kept = {"batch_size": 500, "tolerance": 0.5, "objectives": ["wall_time_s"]}
+    assert changes == [{"changes": kept}]
+
+
 def test_a_race_that_was_stored_with_a_threshold_under_its_floor_is_resumed_all_the_same():
     names = ["tests.chaos.candidates:good", "tests.chaos.candidates:slower"]
     timings = {"good": seconds(0.010), "slower": seconds(0.013)}

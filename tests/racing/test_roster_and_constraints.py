@@ -102,6 +102,12 @@ def test_a_malformed_bound_is_refused_with_an_example(text):
         parse_constraint(text)
 
 
+@pytest.mark.parametrize("bound", ["nan", "inf", "-inf"])
+def test_a_bound_that_bounds_nothing_is_refused(bound):
+    with pytest.raises(SettingError, match="must have a finite bound"):
+        refuse_unknown_metrics([f"wall_time_s <= {bound}"], ["wall_time_s"])
+
+
 def test_a_bound_on_an_unknown_metric_lists_the_known():
     with pytest.raises(SettingError, match="wall_time_s"):
         refuse_unknown_metrics(["speed <= 1"], ["wall_time_s"])

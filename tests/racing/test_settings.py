@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +52,23 @@ def test_an_unknown_setting_names_the_known_ones():
 def test_a_setting_that_is_fixed_for_a_race_says_so():
     with pytest.raises(SettingError, match="fixed"):
         refuse_dead({"epoch_blocks": 10})
+
+
+def test_numbers_of_numpy_are_numbers_and_can_be_stored():
+    settings = Settings(batch_size=np.int64(500), tolerance=np.float32(0.5), cap_factor=np.int8(9))
+
+    assert Settings.from_json(json.loads(json.dumps(settings.as_json()))) == settings
+    assert (settings.batch_size, settings.tolerance) == (500, 0.5)
+    with pytest.raises(SettingError, match="whole number"):
+        Settings(batch_size=np.float64(500))
+
+
+def test_an_objective_that_comes_twice_is_refused_where_it_is_new():
+    settings = Settings(objectives=("wall_time_s", "wall_time_s"))
+
+    with pytest.raises(SettingError, match="objectives must name each metric once but got"):
+        refuse_unmeant(settings, ["objectives"])
+    refuse_unmeant(settings, ["batch_size"])
 
 
 @pytest.mark.parametrize(
