@@ -91,6 +91,19 @@ def test_a_module_is_raced_and_its_result_is_kept(folder):
     ]  # fmt: skip
 
 
+def test_the_doctor_really_races_identical_code_and_counts_false_eliminations(folder):
+    done = finished(folder, "doctor", "--seconds", "2", "--workers", "1", "--json")
+
+    document = json.loads(done.stdout)
+    found = document["identical_code"]
+    assert found["copies"] == 4
+    assert found["false_eliminations"] in range(4)  # a noisy machine is one; the last never is
+    assert found["faults"] == []
+    assert found["blocks"] >= 5
+    assert 0 < found["largest_difference"] < 9  # of real times: no two medians are the same
+    assert done.returncode == (0 if document["passed"] else 1), done.stderr
+
+
 def test_ctrl_c_ends_a_real_race_with_what_was_measured(folder):
     with racing(folder) as process:
         read_until(process.stdout, "tripled is out")
