@@ -199,7 +199,7 @@ def candidates_from_grid(
     Raises
     ------
     UsageError
-        If the grid is empty or one of its parameters has no values.
+        If the grid is empty, or one of its parameters has no list of values.
 
     Examples
     --------
@@ -207,6 +207,9 @@ def candidates_from_grid(
     >>> [c.name for c in candidates_from_grid(smooth, {"window": [10, 50], "order": [1]})]
     ['smooth(window=10, order=1)', 'smooth(window=50, order=1)']
     """
+    for key, choices in grid.items():
+        if isinstance(choices, str) or not isinstance(choices, Iterable):
+            raise UsageError(f"the grid's parameter {key!r} must be a list but got {choices!r}")
     values: dict[str, Sequence[Any]] = {key: list(choices) for key, choices in grid.items()}
     if not values:
         raise UsageError("the grid is empty: give at least one parameter with its values")

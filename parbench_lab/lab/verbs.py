@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +41,15 @@ class RaceVerbs(RaceView):
         Raises
         ------
         UsageError
-            If a budget is not positive, or the race has ended.
+            If a budget is no positive number, or the race has ended.
         """
         self._refuse_ended()
         for name, budget in (("max_seconds", max_seconds), ("max_measurements", max_measurements)):
-            if budget is not None and not budget > 0:
+            if budget is None:
+                continue
+            if not isinstance(budget, numbers.Real):
+                raise UsageError(f"{name} must be a number but got {budget!r}")
+            if not budget > 0:
                 raise UsageError(f"{name} must be positive but got {budget}")
         self._engine.post(
             events.LimitsSet(
@@ -231,6 +236,8 @@ class RaceVerbs(RaceView):
     def _refuse_ended(self, advice: str = "start a new one") -> None:
         if self._started and self._engine.ended is not None:
             raise UsageError(f"the race has ended; {advice}")
+        if self._engine.error is not None:
+            raise self._engine.error
 
     def _check_settings(self, changes: Mapping[str, Any]) -> None:
         """Refuse what the settings themselves cannot know: metrics and policies by name."""

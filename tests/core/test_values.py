@@ -129,9 +129,17 @@ def test_a_grid_makes_a_named_candidate_of_every_combination():
     assert found[0].resolve()([1, 3, 2]) == [3, 2, 1]
 
 
-@pytest.mark.parametrize("grid", [{}, {"window": []}])
-def test_an_empty_grid_is_refused(grid):
-    with pytest.raises(UsageError, match=r"empty|no values"):
+@pytest.mark.parametrize(
+    ("grid", "why"),
+    [
+        ({}, "empty"),
+        ({"window": []}, "no values"),
+        ({"window": 1}, "'window' must be a list but got 1"),
+        ({"window": "xyz"}, "'window' must be a list but got 'xyz'"),
+    ],
+)
+def test_a_grid_without_lists_of_values_is_refused(grid, why):
+    with pytest.raises(UsageError, match=why):
         candidates_from_grid(sorted, grid)
 
 

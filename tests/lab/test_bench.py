@@ -11,7 +11,7 @@ import pytest
 import parbench_lab as pb
 from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.standing import VerdictKind
-from parbench_lab.errors import SettingError, StoreError, UnknownNameError, UsageError
+from parbench_lab.errors import RaceError, SettingError, StoreError, UnknownNameError, UsageError
 from parbench_lab.hardware.cores import available_cores
 from parbench_lab.racing.journal import replay
 from parbench_lab.store import open_store
@@ -182,6 +182,20 @@ def test_a_policy_of_ones_own_judges_from_the_change_on():
     store.close()
 
 
+class Broken(Tidy):
+    def judge(self, record, *, elimination_threshold, tolerance):
+        raise LookupError("nothing kept")
+
+
+def test_a_policy_that_raises_is_told_to_whoever_waits_and_to_whoever_acts_after_it():
+    with scripted_race(policy=Broken()) as bench:
+        with pytest.raises(RaceError, match="'tidy' raised LookupError: nothing kept"):
+            bench.run_continuous_optimization(max_measurements=2000)
+
+        with pytest.raises(RaceError, match="'tidy' raised LookupError"):
+            bench.pause()
+
+
 def test_another_policy_of_the_same_name_takes_its_place():
     with scripted_race(policy=Tidy(patience=10**9), watch_duty=1.0) as bench:
         bench.start()
@@ -313,9 +327,10 @@ def test_a_closed_race_cannot_be_started_again():
         bench.start()
 
 
-def test_a_budget_must_be_positive():
-    with race(good) as bench, pytest.raises(UsageError, match="max_seconds"):
-        bench.run_continuous_optimization(max_seconds=0)
+@pytest.mark.parametrize("budget", [0, -1.0, "3", float("nan"), float("inf")])
+def test_a_budget_must_be_positive_and_finite(budget):
+    with race(good) as bench, pytest.raises(UsageError, match="seconds"):
+        bench.run_continuous_optimization(max_seconds=budget)
 
 
 def test_a_check_that_gives_numbers_that_are_none_ends_nothing():
