@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from parbench_lab.monitoring.patience import ASKING
+
 SETTLE_S = 0.02
 BUSY_SHARE = 0.1
-_OF_DASK = ("Dask-", "asyncio_", "Profile", "IO loop", "TCP-Executor")
+_NOT_OF_CANDIDATES = ("Dask-", "asyncio_", "Profile", "IO loop", "TCP-Executor", ASKING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,13 @@ class LeftThreads:
     """Threads that calls leave running: idle ones are told, busy ones are a failure."""
 
     def __init__(self) -> None:
-        self._known = set(threading.enumerate())
+        self._known: set[threading.Thread] = set()
+        self.remember()
 
     def remember(self) -> None:
         """Take the threads of this moment as given."""
-        self._known = set(threading.enumerate())
+        # the sampler's are gone in a moment: counted here, each would hide one that is left
+        self._known = {t for t in threading.enumerate() if not t.name.startswith(ASKING)}
 
     def look(self) -> tuple[int, int]:
         """Return how many new threads there are, and how many of them use the CPU.
@@ -96,10 +100,13 @@ class LeftThreads:
         """
         if threading.active_count() <= len(self._known):
             return 0, 0
+        # one that is just being started is enumerated too, but is not alive: it cannot be joined
         new = [
             thread
             for thread in threading.enumerate()
-            if thread not in self._known and not thread.name.startswith(_OF_DASK)
+            if thread not in self._known
+            and thread.is_alive()
+            and not thread.name.startswith(_NOT_OF_CANDIDATES)
         ]
         before = {thread: _cpu_ns(thread) for thread in new}
         start_ns = time.perf_counter_ns()

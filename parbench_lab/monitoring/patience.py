@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 ANSWER_LIMIT_S = 0.5
+ASKING = "parbench-question"
+"""Name of the threads that ask: they come and go beside whatever else this process does."""
 
 _T = TypeVar("_T")
 
@@ -52,7 +54,7 @@ class Question(Generic[_T]):
         found: list[_T] = []
         self._asked_s = time.monotonic()
         self._thread = threading.Thread(
-            target=lambda: found.append(self._ask()), name="parbench-question", daemon=True
+            target=lambda: found.append(self._ask()), name=ASKING, daemon=True
         )
         self._thread.start()
         self._thread.join(self._limit_s)

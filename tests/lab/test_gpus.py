@@ -86,3 +86,16 @@ def test_those_who_need_a_gpu_and_those_who_do_not_race_on_its_seats(monkeypatch
     assert set(board.measured_on) <= {"gpu-0", "gpu-0.1"}
     assert {standing.candidate for standing in board.standings} == {"anywhere", "needy"}
     assert not [line for line in result.log if "no worker offers" in line]
+
+
+@pytest.mark.parametrize("driver", ["waiting", "spinning"])
+def test_nobody_is_failed_or_warned_for_a_driver_that_takes_its_time(monkeypatch, driver):
+    monkeypatch.setenv(DOOR, f"tests.execution.slow_driver:{driver}")
+
+    with bench([anywhere, NEEDY], n_workers=1, gpus=1, max_concurrent=2, policy="never") as made:
+        result = made.run_continuous_optimization(max_measurements=400)
+
+    board = result.scoreboard
+    assert set(board.measured_on) <= {"gpu-0", "gpu-0.1"}
+    assert [(s.failures, s.warning) for s in board.standings] == [(0, ""), (0, "")]
+    assert result.status != "failed"

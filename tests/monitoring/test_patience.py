@@ -3,7 +3,7 @@
 import threading
 
 from parbench_lab.hardware.gpu import Gpu
-from parbench_lab.monitoring.patience import Question
+from parbench_lab.monitoring.patience import ASKING, Question
 from parbench_lab.monitoring.sampling import GpuAtHand, Sampler
 from parbench_lab.testing.recorded_gpus import Moment, RecordedDevice, RecordedNvml
 
@@ -30,7 +30,7 @@ def let_go(nvml):
     """Let it answer, and wait until it has."""
     nvml.go.set()
     for thread in threading.enumerate():
-        if thread.name == "parbench-question":
+        if thread.name == ASKING:
             thread.join(LIMIT_S)
 
 
