@@ -77,7 +77,14 @@ class RunEnergy:
         return values
 
 
-def own_energy_meters() -> EnergyMeters:
-    """Return the meters of this process: its packages', and its GPU's where it was given one."""
-    at_hand = gpu_at_hand({})
+def own_energy_meters(resources: Mapping[str, float]) -> EnergyMeters:
+    """Return the meters of this process: its packages', and its GPU's where it has one.
+
+    Parameters
+    ----------
+    resources
+        What the worker of this process offers, by name; ``GPU`` among them says that it has one,
+        and so does ``CUDA_VISIBLE_DEVICES``.
+    """
+    at_hand = gpu_at_hand(resources)
     return open_energy_meters(at_hand.nvml, () if at_hand.gpu is None else (at_hand.gpu,))

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TextIO
@@ -80,6 +80,8 @@ class Rig:
         Of memory; the best this system has by default.
     devices
         The GPUs in use here, found through the modules of this process by default.
+    resources
+        What the worker of this process offers: with ``GPU`` its energy is measured too.
 
     Examples
     --------
@@ -107,10 +109,12 @@ class Rig:
         alone: bool = True,
         meter: PeakMeter | None = None,
         devices: Devices | None = None,
+        resources: Mapping[str, float] | None = None,
     ) -> None:
         self._alone = alone
         devices = devices or Devices()
-        self._instruments = Instruments(devices=devices, energy=RunEnergy(own_energy_meters))
+        energy = RunEnergy(functools.partial(own_energy_meters, resources or {}))
+        self._instruments = Instruments(devices=devices, energy=energy)
         self._meter = meter or DevicePeak(peak_meter(), devices)
         self._retention = Retention(memory_limit_bytes, self._meter.resident_bytes)
         self._shelf = CaseShelf()

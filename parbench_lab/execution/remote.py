@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -198,6 +198,7 @@ def _session(order: Order) -> _Session:
             rig=Rig(
                 memory_limit_bytes=order.memory_limit_bytes if order.may_retire else None,
                 alone=order.alone,
+                resources=_offered(),
             ),
             recorder=FlightRecorder(path),
         )
@@ -208,6 +209,17 @@ def _session(order: Order) -> _Session:
             old.recorder.close()
     _SESSIONS.move_to_end(order.session)
     return session
+
+
+def _offered() -> Mapping[str, float]:
+    """Return the resources that the worker of this thread's task offers; none outside a task."""
+    from distributed import get_worker  # noqa: PLC0415 - loaded already where there is a worker
+
+    try:
+        resources: Mapping[str, float] = get_worker().state.total_resources
+    except ValueError:
+        return {}
+    return resources
 
 
 def _touch(session: _Session, digests: set[str]) -> None:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import dask
 import psutil
@@ -17,11 +18,15 @@ from distributed import Client, LocalCluster
 from distributed.security import Security
 from tornado.tcpclient import TCPClient
 
+from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.ports import ExecutorFailed, WorkerJoined, WorkerLeft
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution.address import connect_limit_s
 from parbench_lab.execution.dask_executor import DaskExecutor
+from parbench_lab.execution.energy import MIN_RUN_S
 from parbench_lab.execution.floor import Floor
+from parbench_lab.hardware.gpu import DOOR
+from parbench_lab.monitoring.energy import NVML_SOURCE
 from parbench_lab.testing import check_executor
 from tests.certificates import write_certificate
 from tests.execution import misdeeds
@@ -125,6 +130,34 @@ def test_workers_that_are_threads_of_this_process_are_never_killed():
         assert not worker.local
         assert outcomes(ended)["good"] == ("ok", "")
         desk.close()
+
+
+@pytest.mark.parametrize(
+    ("offered", "measured"),
+    [pytest.param({"GPU": 1}, True, id="a GPU"), pytest.param({}, False, id="none")],
+)
+def test_a_worker_that_only_offers_its_gpu_tells_the_energy_of_a_run(
+    monkeypatch, offered, measured
+):
+    monkeypatch.setenv(DOOR, "parbench_lab.testing.recorded_gpus:two_gpus")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def long_enough(case):
+        time.sleep(MIN_RUN_S[NVML_SOURCE])
+        return sum(case)
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0",
+        resources=offered,
+    ) as cluster:  # fmt: skip
+        desk = Desk(DaskExecutor(cluster), misdeeds.Summing())
+        (result,) = desk.run(long_enough).results
+        desk.close()
+
+    (run,) = result.measurements
+    assert run.outcome is Outcome.OK
+    assert run.values.get("gpu_energy_j", 0.0) % 60.0 == 0.0  # whole moments of the recording
+    assert ("gpu_energy_j" in run.values) == measured
 
 
 @pytest.mark.parametrize("misdeed", [misdeeds.spins, misdeeds.holds_the_lock])

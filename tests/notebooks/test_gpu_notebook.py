@@ -93,7 +93,7 @@ def benchmark_prints():
 def cell_prints():
     cells = nbformat.read(PAGE, as_version=4)["cells"]
     (source,) = (cell["source"] for cell in cells if WATCHING in cell["source"])
-    exec(source, {})  # noqa: S102 - the notebook's own cell
+    exec(source, {})
 
 
 @pytest.mark.parametrize(
