@@ -6,9 +6,11 @@ import difflib
 import functools
 import importlib
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, TypeVar, cast, overload
 
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -32,13 +34,13 @@ class Candidate:
     parameters
         Keyword arguments for every call.
     resources
-        Dask resources a worker must offer, e.g. ``{"GPU": 1}``.
+        Dask resources a worker must offer, e.g. ``{"GPU": 1}``: names and finite numbers above 0.
 
     Raises
     ------
     UsageError
-        If the name is empty or unprintable, or the function is neither callable nor importable
-        by its form.
+        If the name is empty or unprintable, the function is neither callable nor importable
+        by its form, or the resources are none.
     """
 
     name: str
@@ -60,6 +62,11 @@ class Candidate:
                 )
         elif not callable(self.function):
             raise UsageError(f"candidate {self.name!r}: {self.function!r} is not callable")
+        if not _are_resources(self.resources):
+            raise UsageError(
+                f"candidate {self.name!r}: resources must be names with finite numbers above 0, "
+                f"such as {{'GPU': 1}}, but got {self.resources!r}"
+            )
 
     @property
     def import_string(self) -> str | None:
@@ -88,6 +95,17 @@ class Candidate:
             import_function(self.function) if isinstance(self.function, str) else self.function
         )
         return functools.partial(function, **self.parameters) if self.parameters else function
+
+
+def _are_resources(given: object) -> bool:
+    return isinstance(given, Mapping) and all(
+        isinstance(name, str)
+        and name.strip()
+        and isinstance(amount, Real)
+        and not isinstance(amount, bool)
+        and 0 < cast("float", amount) < math.inf
+        for name, amount in given.items()
+    )
 
 
 def import_function(path: str) -> Callable[..., Any]:
@@ -147,7 +165,10 @@ def candidate(
     """
 
     def mark(marked: F) -> F:
-        options = {"name": name, "resources": dict(resources or {}), "parameters": parameters}
+        needs = {} if resources is None else resources
+        if isinstance(needs, Mapping):  # anything else is refused where this becomes a `Candidate`
+            needs = dict(needs)
+        options = {"name": name, "resources": needs, "parameters": parameters}
         setattr(marked, _MARK, options)
         return marked
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
+from types import MappingProxyType
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,6 +99,43 @@ def test_an_empty_block_is_refused():
 def test_a_candidate_without_sense_is_refused(name, function):
     with pytest.raises(UsageError):
         Candidate(name=name, function=function)
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        pytest.param({"GPU": "one"}, id="a word"),
+        pytest.param("GPU", id="a name alone"),
+        pytest.param(["GPU"], id="a list"),
+        pytest.param({"GPU": 0}, id="nothing of it"),
+        pytest.param({"GPU": -1}, id="less than nothing"),
+        pytest.param({"GPU": True}, id="a bool"),
+        pytest.param({"GPU": math.nan}, id="nan"),
+        pytest.param({"GPU": math.inf}, id="infinite"),
+        pytest.param({"GPU": None}, id="none"),
+        pytest.param({" ": 1}, id="an empty name"),
+        pytest.param({1: 1}, id="a number for a name"),
+        pytest.param(0, id="a number"),
+    ],
+)
+def test_resources_that_are_none_are_refused_in_one_line(resources):
+    marked = candidate(resources=resources)(lambda case: case)
+
+    for make in (
+        lambda: Candidate(name="mine", function=sorted, resources=resources),
+        lambda: as_candidate(marked),
+    ):
+        with pytest.raises(UsageError, match=r"resources must be .* above 0.* but got") as refused:
+            make()
+        assert repr(resources) in str(refused.value)
+        assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "resources", [{}, {"GPU": 1}, {"GPU": 0.5, "MEM": np.int64(3)}, MappingProxyType({"GPU": 1})]
+)
+def test_resources_are_names_with_numbers(resources):
+    assert Candidate(name="mine", function=sorted, resources=resources).resources == resources
 
 
 def test_a_marked_function_stays_a_function_and_keeps_its_options():
