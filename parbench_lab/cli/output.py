@@ -36,6 +36,23 @@ def checked_output(path: Path | None, *, flag: str = "--output") -> Path | None:
     return path
 
 
+def checked_folder(folder: Path, *, flag: str) -> Path:
+    """Return a folder that is made when there is something to write, refused before the work.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be made or written: a file is in its place, or its parent is closed.
+    """
+    wanted = folder.absolute()
+    there = next(place for place in (wanted, *wanted.parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise UsageError(f"{flag} {folder}: {there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"{flag} {folder}: cannot write to {there}")
+    return folder
+
+
 def deliver(document: Any, *, as_json: bool, output: Path | None) -> None:
     """Print a JSON document where it was asked for, and write it where a file was given."""
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

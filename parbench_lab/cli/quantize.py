@@ -19,7 +19,7 @@ from parbench_lab.cli.options import (
     store_of,
     store_option,
 )
-from parbench_lab.cli.output import checked_output, deliver, plan_line, tell_plan
+from parbench_lab.cli.output import checked_folder, checked_output, deliver, plan_line, tell_plan
 from parbench_lab.cli.scale import Counts
 from parbench_lab.core.wording import amount, count, memory, printable, span
 
@@ -137,6 +137,7 @@ def quantize(
     Ctrl-C ends the study with what was measured.
     """
     checked_output(output)
+    checked_folder(folder, flag="--reports")
     del asked["config"]  # of which only the store concerns it
     asked["store"] = store_of(ctx)
     if dry_run:
@@ -173,11 +174,11 @@ def study_of(asked: dict[str, Any], *, everything: bool) -> QuantizationStudy:
     given = {
         **asked,
         "cores": asked["cores"] or (ALL_CORES if everything else None),
-        "model_size": asked["model_size"] or ("600M" if scaled else None),
+        "model_size": "600M" if scaled and asked["model_size"] is None else asked["model_size"],
         "streaming_comparison": asked["streaming_comparison"] or everything,
     }
     default = ALL_SIZES if everything else ()
-    return QuantizationStudy(model_sizes=sizes.split(",") if sizes else default, **given)
+    return QuantizationStudy(model_sizes=default if sizes is None else sizes.split(","), **given)
 
 
 def _planned(study: QuantizationStudy) -> list[str]:

@@ -101,7 +101,13 @@ def test_a_stored_study_is_listed_and_shown_again(measured):
         (("--model", "m.npz", "--model-size", "600M"), "got the file m.npz and the size 600M"),
         (("--bits", "3"), "bits must be 8, 4 or 2 but got 3"),
         (("--group-size", "0"), "but got 0"),
-        (("--repeats", "0"), "repeats must be from 1"),
+        (("--repeats", "0"), "repeats must be a whole number from 1"),
+        (("--threads", "0"), "threads must be a whole number from 1 to 4,096 but got 0"),
+        (("--threads", "5000"), "threads must be a whole number from 1 to 4,096 but got 5000"),
+        (("--model-size=",), "model size '': not found"),
+        (("--model-sizes=",), "model size '': not found"),
+        (("--model-size", "1000000000000x1x1", "--dry-run"), "has more than 100,000 layers"),
+        (("--model-size", f"1x1x{'9' * 5000}"), "not found"),
         (("--model", "nope.safetensors"), "cannot be read"),
         (("--model", "nope.txt"), "give a .safetensors or .npz file"),
         (("--scratch", "nowhere", *SMALL), "give --scratch FOLDER"),
@@ -115,6 +121,20 @@ def test_wrong_use_is_one_line_and_measures_nothing(shell, words, told):
     assert found.exit_code == 2
     assert told in found.stderr
     assert len(found.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("folder", ["afile/sub", "afile/sub/further"])
+def test_a_folder_of_reports_that_cannot_be_made_is_refused_before_anything_is_measured(
+    shell, folder
+):
+    Path("afile").write_text("mine\n")
+
+    found = shell("quantize", *SMALL, "--reports", folder, "--store", "runs.db")
+
+    assert found.exit_code == 2
+    assert f"--reports {folder}: " in found.stderr
+    assert "afile is no folder" in found.stderr
+    assert not Path("runs.db").exists()
 
 
 def test_a_dry_run_says_what_would_be_measured_and_about_how_long(shell, tmp_path):

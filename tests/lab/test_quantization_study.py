@@ -138,7 +138,56 @@ def test_the_error_of_a_large_model_is_of_every_so_many_tensors(tmp_path, model)
     assert whole.cosine > 0.999
 
 
+def test_a_weight_beyond_float32_is_named_with_its_tensor_and_its_value(tmp_path):
+    save_file({"layer.weight": np.array([[1.0, 1e300]])}, tmp_path / "m.safetensors")
+    model = read_safetensors(tmp_path / "m.safetensors")
+
+    with pytest.raises(UsageError, match=r"'layer.weight'.*column 1 is 1e\+300, which float32"):
+        quantize_file(model, tmp_path / "out", Scheme())
+
+
 # ---------------------------------------------------------------- the study
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"cores": [1.5]}, "threads must be a whole number from 1 to 4,096 but got 1.5"),
+        ({"cores": ["2"]}, "but got '2'"),
+        ({"cores": [True]}, "but got True"),
+        ({"cores": 2}, r"cores must be a list such as \[1, 2, 4\] but got 2"),
+        ({"cores": "12"}, "cores must be a list"),
+        ({"threads": 0}, "threads must be a whole number from 1 to 4,096 but got 0"),
+        ({"threads": 5000}, "but got 5000"),
+        ({"bits": 8.0}, "bits must be 8, 4 or 2 but got 8.0"),
+        ({"group_size": 2.5}, "group_size must be a whole number of columns .* but got 2.5"),
+        ({"group_size": "128"}, "but got '128'"),
+        ({"group_size": True}, "but got True"),
+        ({"repeats": 1.5}, "repeats must be a whole number from 1 to 1,000 but got 1.5"),
+        ({"repeats": "2"}, "but got '2'"),
+        ({"repeats": True}, "but got True"),
+        ({"model_size": 600}, "model size 600: not found"),
+        ({"model_sizes": "100M"}, r"model_sizes must be a list such as .* but got '100M'"),
+        ({"model_sizes": [600]}, "model size 600: not found"),
+    ],
+    ids=str,
+)
+def test_what_is_not_of_its_kind_is_refused_before_anything_is_stored(options, words, tmp_path):
+    place = tmp_path / "runs.db"
+
+    with pytest.raises(UsageError, match=words) as refused:
+        study_of(**{"cores": [1], "store": place, **options})
+
+    assert "\n" not in str(refused.value)
+    assert not place.exists()
+
+
+def test_whole_numbers_of_numpy_are_taken():
+    with study_of(cores=np.arange(1, 3), repeats=np.int64(1), threads=np.int32(2)) as study:
+        results = study.run()
+
+    assert [one.configuration.threads for one in results.points] == [1, 2]
+    assert results.repeats == 1
 
 
 def test_a_study_measures_what_was_asked_for_and_keeps_it(tmp_path):

@@ -319,7 +319,7 @@ def test_threads_fill_their_parts_of_one_buffer():
     ("call", "words"),
     [
         (lambda: Scheme(bits=3), "bits must be 8, 4 or 2 but got 3"),
-        (lambda: Scheme(group_size=0), "at least 1 column"),
+        (lambda: Scheme(group_size=0), "columns from 1 on"),
         (lambda: quantize(np.ones((2, 2), np.int32)), "convert them first"),
         (lambda: quantize(np.ones((2, 2), ">f4")), "byte order"),
         (lambda: quantize(np.ones((0, 2), np.float32)), r"got shape \(0, 2\)"),

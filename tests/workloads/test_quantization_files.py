@@ -187,6 +187,17 @@ def test_an_npz_file_becomes_one_that_can_be_read_at_offsets(tmp_path):
             assert np.array_equal(found.get_tensor(name), array)
 
 
+def test_an_array_that_is_no_plain_number_is_named_and_the_file_is_not_called_broken(tmp_path):
+    np.savez(tmp_path / "m.npz", w=np.ones((2, 2), dtype=np.complex128))
+
+    with pytest.raises(UsageError) as refused:
+        tensors_of_npz(tmp_path / "m.npz")
+
+    assert str(refused.value) == (
+        f"model {tmp_path / 'm.npz'}: array 'w.npy' is of complex128, which is no plain number"
+    )
+
+
 def test_what_is_no_npz_file_or_holds_objects_is_refused(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"PK nothing")
     np.savez(tmp_path / "words.npz", words=np.array(["a", "b"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parbench_lab.errors import UsageError
+from parbench_lab.core.counting import whole_number
 
 MOST_THREADS = 4096
 
@@ -31,7 +31,7 @@ class Configuration:
     Raises
     ------
     UsageError
-        If the number of threads is out of range.
+        If the number of threads is no whole number, or out of range.
     """
 
     model: str
@@ -42,11 +42,7 @@ class Configuration:
     streaming: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.threads <= MOST_THREADS:
-            raise UsageError(
-                f"threads must be from 1 to {MOST_THREADS:,} but got {self.threads} (--cores, "
-                "--threads)"
-            )
+        checked_threads(self.threads)
 
     @property
     def mode(self) -> str:
@@ -65,6 +61,19 @@ class Configuration:
         """
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         return f"{self.title}, {self.scheme}, {self.mode}, {threads}"
+
+
+def checked_threads(threads: int) -> int:
+    """Return a number of threads.
+
+    Raises
+    ------
+    UsageError
+        If it is no whole number from 1 to `MOST_THREADS`.
+    """
+    return whole_number(
+        threads, "threads", least=1, most=MOST_THREADS, hint=" (--cores, --threads)"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -300,13 +300,16 @@ def not_finite(tensor: Tensor, piece: Piece, weights: NDArray[Any]) -> UsageErro
     """Return the error for a piece with a weight that is no finite number, None without one."""
     if tensor.dtype == "BF16":
         weights = (weights.astype(np.uint32) << 16).view(np.float32)
-    places = np.argwhere(~np.isfinite(weights))
+    with np.errstate(over="ignore"):
+        places = np.argwhere(~np.isfinite(weights.astype(np.float32)))
     if not len(places):
         return None
     row, column = places[0].tolist()
+    weight = weights[row, column]
+    beyond = ", which float32 does not hold" if np.isfinite(weight) else ""
     return UsageError(
         f"tensor {tensor.name!r}: weights must be finite but row {piece.first + row}, column "
-        f"{column} is {weights[row, column]}: repair it or leave the tensor out"
+        f"{column} is {weight}{beyond}: repair it or leave the tensor out"
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from parbench_lab.analysis.quantization.results import Asked
-from parbench_lab.analysis.quantization.runs import Configuration
+from parbench_lab.analysis.quantization.runs import Configuration, checked_threads
+from parbench_lab.core.counting import whole_number
 from parbench_lab.core.wording import memory
 from parbench_lab.errors import UsageError
 from parbench_lab.workloads.quantization import Scheme
@@ -31,6 +32,8 @@ Mode = Literal["auto", "batch", "streaming"]
 MOST_REPEATS = 1000
 DEFAULT_SIZE = "100M"
 """The synthetic model of the core scaling, where none is given."""
+
+T = TypeVar("T")
 
 PROCESS_BYTES = 300 << 20
 """Of a process with its libraries, roughly."""
@@ -158,10 +161,15 @@ def make_plan(
     Raises
     ------
     UsageError
-        If something is out of range, two models are given for the core scaling, or batch mode
-        was asked for and does not fit.
+        If something is out of range or not of its kind, two models are given for the core
+        scaling, or batch mode was asked for and does not fit.
     """
-    _checked(repeats, mode)
+    repeats = whole_number(repeats, "repeats", least=1, most=MOST_REPEATS)
+    if mode not in get_args(Mode):
+        raise UsageError(f"mode must be one of {', '.join(get_args(Mode))} but got {mode!r}")
+    threads = checked_threads(threads)
+    cores = sorted({checked_threads(n) for n in _listed(cores, "cores", [1, 2, 4])})
+    model_sizes = _listed(model_sizes, "model_sizes", ["100M", "600M"])
     if model is not None and model_size is not None:
         raise UsageError(
             f"the core scaling is of one model but got the file {model} and the size "
@@ -174,7 +182,7 @@ def make_plan(
     swept = [synthetic(model_shape(name), scheme) for name in dict.fromkeys(model_sizes)]
     compared = user or synthetic(comparison, scheme)
     chosen = _Chooser(scheme=scheme, mode=mode, memory_bytes=memory_bytes)
-    planned = [chosen.configuration(scaled, n) for n in sorted(set(cores))]
+    planned = [chosen.configuration(scaled, n) for n in cores]
     planned += [chosen.configuration(one, threads) for one in swept]
     if streaming_comparison:
         chosen.require_batch(compared, "compare smaller models (--model FILE)")
@@ -186,7 +194,7 @@ def make_plan(
     return Plan(
         asked=Asked(
             scaling_model=scaled.name if cores else "",
-            cores=tuple(sorted(set(cores))),
+            cores=tuple(cores),
             size_models=tuple(one.name for one in swept),
             comparison_model=compared.name if streaming_comparison else "",
             threads=threads,
@@ -244,8 +252,8 @@ def _configuration(
     )
 
 
-def _checked(repeats: int, mode: str) -> None:
-    if not 1 <= repeats <= MOST_REPEATS:
-        raise UsageError(f"repeats must be from 1 to {MOST_REPEATS:,} but got {repeats}")
-    if mode not in get_args(Mode):
-        raise UsageError(f"mode must be one of {', '.join(get_args(Mode))} but got {mode!r}")
+def _listed(given: Sequence[T], what: str, such_as: Sequence[T]) -> Sequence[T]:
+    """Return a list that was given; a word is a sequence too, but of letters."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise UsageError(f"{what} must be a list such as {such_as} but got {given!r}")
+    return tuple(given)

@@ -258,6 +258,8 @@ def tensors_of_npz(path: Path) -> tuple[Tensor, ...]:
             return tuple(_array(path, archive, name) for name in archive.namelist())
     except OSError as error:
         raise UsageError(f"model {path}: cannot be read ({error.strerror})") from error
+    except UsageError:  # a ValueError too, but one that says what is wrong
+        raise
     except (zipfile.BadZipFile, ValueError) as error:
         raise UsageError(f"model {path}: is no .npz file ({error})") from error
 

@@ -14,7 +14,10 @@ from parbench_lab.errors import UnknownNameError, UsageError
 BYTES_PER_WEIGHT = 4
 """Of the float32 that synthetic weights are kept in."""
 
-_FORM = re.compile(r"(?P<layers>\d+)x(?P<rows>\d+)x(?P<columns>\d+)")
+MOST_LAYERS = 100_000
+"""Of a model by its form: each becomes an entry in memory before anything is measured."""
+
+_FORM = re.compile(r"(?P<layers>\d{1,18})x(?P<rows>\d{1,18})x(?P<columns>\d{1,18})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,23 +128,24 @@ def model_shape(name: str) -> ModelShape:
     Parameters
     ----------
     name
-        One of `SYNTHETIC`, or ``LAYERSxROWSxCOLUMNS``.
+        One of `SYNTHETIC`, or ``LAYERSxROWSxCOLUMNS`` with at most `MOST_LAYERS` layers.
 
     Raises
     ------
     UnknownNameError
         If there is none.
     UsageError
-        If it has no weights.
+        If it has no weights, or too many layers.
 
     Examples
     --------
     >>> model_shape("100M").title, model_shape("2x64x256").n_weights
     ('100M (104.9 M parameters)', 32768)
     """
-    if name in SYNTHETIC:
+    known = isinstance(name, str)  # a number, as 600, has no form to look for
+    if known and name in SYNTHETIC:
         return SYNTHETIC[name]
-    found = _FORM.fullmatch(name)
+    found = _FORM.fullmatch(name) if known else None
     if found is None:
         raise UnknownNameError(
             f"model size {name!r}: not found; there are "
@@ -149,4 +153,6 @@ def model_shape(name: str) -> ModelShape:
             "or LAYERSxROWSxCOLUMNS such as 50x512x4096"
         )
     layers, rows, columns = map(int, found.groups())
+    if layers > MOST_LAYERS:
+        raise UsageError(f"model size {name!r}: has more than {MOST_LAYERS:,} layers")
     return _uniform(name, layers, rows, columns)

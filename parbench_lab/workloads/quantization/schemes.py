@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from parbench_lab.core.counting import is_whole
 from parbench_lab.errors import UsageError
 
 CODES_PER_BYTE = {8: 1, 4: 2, 2: 4}
@@ -58,12 +59,13 @@ class Scheme:
     group_size: int | None = None
 
     def __post_init__(self) -> None:
-        if self.bits not in CODES_PER_BYTE:
+        if not is_whole(self.bits) or self.bits not in CODES_PER_BYTE:
             raise UsageError(f"bits must be 8, 4 or 2 but got {self.bits!r}")
-        if self.group_size is not None and not self.group_size >= 1:
+        size = self.group_size
+        if size is not None and not (is_whole(size) and size >= 1):
             raise UsageError(
-                f"group_size must be at least 1 column, or None for whole rows, "
-                f"but got {self.group_size!r}"
+                "group_size must be a whole number of columns from 1 on, or None for whole rows, "
+                f"but got {size!r}"
             )
 
     @property
