@@ -1,4 +1,4 @@
-"""The controller of GPU utilisation, against model devices; and four wrong ones that must fail."""
+"""The controller of GPU utilisation, against model devices; and six wrong ones that must fail."""
 
 from __future__ import annotations
 
@@ -81,6 +81,22 @@ def test_it_ends_in_the_band_where_any_number_of_blocks_is_in_it(shape):
     last = settles(Device(percent=percent, noise=1.5), target).blocks[-1]
 
     assert not inside or abs(percent(last) - target) <= 6.0
+
+
+def ends_at(off_points, *, decider=decide):
+    """Begin this far off the target where one block more, or less, meets it; return the end."""
+    off = 80.0 + off_points
+    start, levels = (1, (off, 80.0)) if off_points < 0 else (2, (80.0, off))
+    device = Device(percent=steps(*levels), noise=0.0)
+    blocks = drive(device, 80.0, start=start, decisions=20, decider=decider).blocks
+    return "held" if set(blocks) == {start} else "left" if blocks[-1] != start else "unsettled"
+
+
+@pytest.mark.parametrize(
+    ("off_points", "end"), [(-4.9, "held"), (4.9, "held"), (-5.5, "left"), (5.5, "left")]
+)
+def test_within_five_points_of_the_target_nothing_moves_and_beyond_them_it_does(off_points, end):
+    assert ends_at(off_points) == end
 
 
 @pytest.mark.parametrize("start", [1, 2, 5, 8])
@@ -278,6 +294,16 @@ def without_hysteresis(controller, found, at_s, **options):
     return decide(fresh, found, at_s, tuning=Tuning(readings=1), **options)
 
 
+def wide(controller, found, at_s, **options):
+    """A third further from the target is near enough."""
+    return decide(controller, found, at_s, tuning=Tuning(band_points=6.5), **options)
+
+
+def narrow(controller, found, at_s, **options):
+    """Must be nearer to the target than was promised."""
+    return decide(controller, found, at_s, tuning=Tuning(band_points=4.0), **options)
+
+
 def doubling(controller, found, at_s, **options):
     """Rises by a factor."""
     after = decide(controller, found, at_s, **options)
@@ -308,6 +334,9 @@ def keeps_its_promises(decider):
         for target in (50.0, 80.0):
             settles(Device(percent=SHAPES[shape], noise=2.0), target, decider=decider)
     settles(Device(percent=linear(10), base_gb=0, seat_gb=20), 80.0, decider=decider)
+    for sign in (-1, 1):
+        assert ends_at(5.5 * sign, decider=decider) == "left", "it rests outside of 5 points"
+        assert ends_at(4.9 * sign, decider=decider) == "held", "it moves within 5 points"
     unmeasured = steadied(Controller(blocks=2), 0.0, steady=True)
     nothing = sample(Device(percent=linear(20)), 2, None)
     for at_s in range(2, 6):
@@ -325,6 +354,8 @@ def test_the_shipped_controller_keeps_its_promises():
     ("mutant", "broken"),
     [
         pytest.param(without_hysteresis, "come to rest", id="no hysteresis"),
+        pytest.param(wide, "rests outside of 5 points", id="a band of 6.5 points"),
+        pytest.param(narrow, "moves within 5 points", id="a band of 4 points"),
         pytest.param(doubling, "more than one block", id="multiplicative increase"),
         pytest.param(takes_nothing_for_zero, "not measured moves it", id="None is zero"),
         pytest.param(blind_to_memory, "beyond what there is", id="ignores memory"),
