@@ -118,7 +118,7 @@ def _gpu_line(summaries: Sequence[UsageSummary], not_measured: Mapping[str, str]
     if heat is not None:
         parts.append(f"at most {heat[1]:.0f} °C")
     if clock is not None:
-        parts.append(f"{clock[0] / 1e6:.0f} MHz (at most {clock[1] / 1e6:.0f} MHz)")
+        parts.append(f"SM {clock[0] / 1e6:.0f} MHz (at most {clock[1] / 1e6:.0f} MHz)")
     if throttled is not None and throttled[0] > 0:
         parts.append(f"throttled in {percent(throttled[0])} of the samples")
     if parts:

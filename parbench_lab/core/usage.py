@@ -27,7 +27,7 @@ class WorkerUsage:
     gpu_uuid
         Which GPU: workers on one device tell the same figures of it; empty without one.
     gpu_memory_total_bytes, gpu_power_w, gpu_temperature_c, gpu_clock_hz
-        Of that GPU.
+        Of that GPU; the clock is that of its multiprocessors (SM).
     gpu_throttle
         Why it is held back: of ``thermal, power cap, power brake, hardware slowdown``; empty
         where it is not.

@@ -112,9 +112,6 @@ class Nvml(Protocol):
     def mig_instances(self, device: Any) -> Sequence[Any] | None:
         """Return a device's MIG instances; None where MIG is off or not known to it."""
 
-    def process_memory_bytes(self, device: Any) -> Mapping[int, float]:
-        """Return process id to the device memory that it holds."""
-
 
 class PyNvml:
     """NVML through ``nvidia-ml-py``; initialised when it is made, for the process's life.
@@ -208,15 +205,6 @@ class PyNvml:
         places = range(int(self._ask("nvmlDeviceGetMaxMigDeviceCount", device)))
         found = [self._instance(device, place) for place in places]
         return [instance for instance in found if instance is not None]
-
-    def process_memory_bytes(self, device: Any) -> Mapping[int, float]:
-        """Return memory per process; one whose share the driver does not tell is left out."""
-        running = self._ask("nvmlDeviceGetComputeRunningProcesses", device)
-        return {
-            int(process.pid): float(process.usedGpuMemory)
-            for process in running
-            if process.usedGpuMemory is not None
-        }
 
     def _instance(self, device: Any, place: int) -> Any:
         try:

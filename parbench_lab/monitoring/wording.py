@@ -62,14 +62,14 @@ def gpu_words(workers: Sequence[WorkerUsage], no_gpu: str = "") -> str:
     """Return what the workers' GPUs do; workers on one device are told of once.
 
     Of several GPUs: the mean utilisation, memory and power together, the hottest temperature and
-    the lowest clock.
+    the lowest clock of the multiprocessors (SM).
 
     Examples
     --------
     >>> gpu_words([WorkerUsage(
     ...     worker="gpu-0", gpu_uuid="GPU-1", gpu_percent=87.0, gpu_power_w=310.0,
     ...     gpu_temperature_c=61.0, gpu_clock_hz=1.755e9, gpu_throttle=("power cap",))])
-    'GPU 87 %, 310 W, 61 °C, 1755 MHz, throttled (power cap)'
+    'GPU 87 %, 310 W, 61 °C, SM 1755 MHz, throttled (power cap)'
     """
     reason = gpu_not_measured(workers, no_gpu)
     devices = list({u.gpu_uuid: u for u in workers if u.gpu_uuid}.values())
@@ -90,7 +90,7 @@ def _figures(devices: Sequence[WorkerUsage], reason: str) -> list[str]:
     parts += [] if used is None else [memory(used)]
     parts += [] if power is None else [f"{power:.0f} W"]
     parts += [f"{max(heat):.0f} °C"] if heat else []
-    parts += [f"{min(clocks_hz) / 1e6:.0f} MHz"] if clocks_hz else []
+    parts += [f"SM {min(clocks_hz) / 1e6:.0f} MHz"] if clocks_hz else []
     parts += [f"throttled ({', '.join(throttled)})"] if throttled else []
     return parts
 

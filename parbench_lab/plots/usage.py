@@ -24,7 +24,7 @@ _WHERE_MEASURED = (
     ("gpu_memory_mb", "Memory of the GPU", "MB", "0,0"),
     ("gpu_power_w", "Power of the GPU", "W", "0"),
     ("gpu_temperature_c", "Temperature of the GPU", "°C", "0"),
-    ("gpu_clock_mhz", "Clock of the GPU", "MHz", "0,0"),
+    ("gpu_clock_mhz", "SM clock of the GPU", "MHz", "0,0"),
 )
 _BESIDE_HOST = "cpu_percent"
 """On this figure the whole machine is drawn too: more than its workers are other programs."""

@@ -12,8 +12,8 @@ The functions without parameters are doors for worker processes and the shell::
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from parbench_lab.hardware.nvml import IS_LOST, NOT_FOUND, NOT_SUPPORTED, GpuError
@@ -68,7 +68,6 @@ class RecordedDevice:
     memory_bytes: float = 80.0 * GIB
     cores: tuple[int, ...] = (0, 1)
     instances: tuple[RecordedDevice, ...] | None = None
-    process_memory_bytes: Mapping[int, float] = field(default_factory=dict)
 
 
 class RecordedNvml:
@@ -164,7 +163,7 @@ class RecordedNvml:
         return float(self._told(device, "temperature_c"))
 
     def sm_clock_hz(self, device: RecordedDevice) -> float:
-        """Return its clock."""
+        """Return the clock of its multiprocessors."""
         return float(self._told(device, "sm_clock_hz"))
 
     def clock_events(self, device: RecordedDevice) -> int:
@@ -182,11 +181,6 @@ class RecordedNvml:
     def mig_instances(self, device: RecordedDevice) -> Sequence[RecordedDevice] | None:
         """Return its instances."""
         return device.instances
-
-    def process_memory_bytes(self, device: RecordedDevice) -> Mapping[int, float]:
-        """Return what was recorded."""
-        self._told(device, "utilization_percent")
-        return device.process_memory_bytes
 
     def _told(self, device: RecordedDevice, figure: str) -> Any:
         moment = device.moments[min(self._at[device.uuid], len(device.moments) - 1)]

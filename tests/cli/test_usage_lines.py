@@ -42,7 +42,7 @@ def test_a_run_on_a_gpu_says_how_busy_hot_and_throttled_it_was():
 
     assert gpu == (
         "usage: GPU 85 % (at most 90 %), memory at most 1.07 GB, 300 W (at most 300 W), "
-        "at most 61 °C, 1750 MHz (at most 1800 MHz), throttled in 50 % of the samples"
+        "at most 61 °C, SM 1750 MHz (at most 1800 MHz), throttled in 50 % of the samples"
     )
 
 

@@ -112,10 +112,10 @@ def test_a_lost_device_is_told_from_other_errors(nvml):
 
 
 def test_a_question_that_the_library_does_not_know_is_an_answer_too(nvml):
-    asked = nvml()
+    asked = nvml(nvmlDeviceGetMigMode=(1, 1))  # and nothing that counts the instances
 
     with pytest.raises(GpuError, match="cannot be asked"):
-        asked.process_memory_bytes("handle")
+        asked.mig_instances("handle")
 
 
 def test_places_without_an_instance_are_passed_over(nvml):
@@ -133,17 +133,6 @@ def test_places_without_an_instance_are_passed_over(nvml):
 def test_a_device_that_does_not_know_mig_is_whole(nvml):
     assert nvml().mig_instances("handle") is None
     assert nvml(nvmlDeviceGetMigMode=(0, 1)).mig_instances("handle") is None
-
-
-def test_memory_of_processes_leaves_out_what_the_driver_does_not_tell(nvml):
-    told = [
-        types.SimpleNamespace(pid=7, usedGpuMemory=4096),
-        types.SimpleNamespace(pid=8, usedGpuMemory=None),
-    ]
-
-    asked = nvml(nvmlDeviceGetComputeRunningProcesses=told)
-
-    assert asked.process_memory_bytes("handle") == {7: 4096.0}
 
 
 def test_without_the_library_there_is_a_reason(monkeypatch):

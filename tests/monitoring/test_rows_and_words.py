@@ -130,7 +130,7 @@ def test_two_gpus_share_a_line():
 
     words = workers_line(pair)
 
-    assert words.endswith("2 GPUs 80 %, 80 °C, 1200 MHz, throttled (thermal)")
+    assert words.endswith("2 GPUs 80 %, 80 °C, SM 1200 MHz, throttled (thermal)")
     assert words.startswith("workers: CPU not measured, memory not measured")
 
 
