@@ -69,6 +69,18 @@ class Metric:
             raise ValueError(f"metric {self.name!r} must be positive but got {value}")
         return sign * math.log(value)
 
+    def can_hold(self, value: float) -> bool:
+        """Return whether `value` has a place on the metric's scale: whether `cost` takes it.
+
+        Examples
+        --------
+        >>> WALL_TIME_S.can_hold(0.0), CPU_TIME_S.can_hold(0.0)
+        (False, True)
+        """
+        if math.isnan(value):
+            return False
+        return self.scale == "interval" or self.floor is not None or value > 0
+
     def margin(self, fraction: float) -> float:
         """Return a relative margin (0.02 for 2 %) on the scale of `cost`.
 

@@ -16,6 +16,8 @@ from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.runs import CurveRow, FitRow, RunRecord, UsageRow
 from parbench_lab.errors import StoreError, UsageError
+from parbench_lab.lab.change_hints import change_hints
+from parbench_lab.lab.record import load_record
 from parbench_lab.store import open_store
 from parbench_lab.store.exchange import chunks, read_file, read_runs
 from parbench_lab.store.exchange.checking import is_plainly_right, refuse_malformed
@@ -31,13 +33,27 @@ ESTIMATES = (
     .map(lambda v: Estimate(low=v[0], point=v[1], high=v[2], confidence=0.95, n=5))
 )
 SIZES = st.integers(1, 2**62)
+SECONDS = ("wall_time_s", "cpu_time_s")
+
+
+def measured(event):
+    """Return an event with none of its seconds below 0."""
+    rows = [
+        dataclasses.replace(
+            row, values={n: abs(v) if n in SECONDS else v for n, v in row.values.items()}
+        )
+        for row in event.measurements
+    ]
+    return dataclasses.replace(event, measurements=tuple(rows))
+
+
 CURVE = {"backend": NAMES, "scaling": st.sampled_from(["strong", "weak"]), "series_size": SIZES}
 RECORDS = st.builds(
     RunRecord,
     header=PAYLOADS.map(lambda document: header("a", document=document)),
     status=st.just("finished"),
     result=PAYLOADS,
-    events=JOURNALS,
+    events=JOURNALS.map(lambda events: [measured(event) for event in events]),
     usage=st.lists(
         st.builds(
             UsageRow,
@@ -155,6 +171,14 @@ MEASUREMENT = (*RUN, "events", 1, "measurements", 1)
         pytest.param(
             (*MEASUREMENT, "values", "wall_time_s"), float("inf"),
             r"measurements\[1\]\.values\.wall_time_s must be a finite number", id="infinite",
+        ),
+        *(
+            pytest.param(
+                (*MEASUREMENT, "values", name), -1e-9,
+                rf"measurements\[1\]\.values\.{name}: -1e-09 is less than the minimum of 0",
+                id=f"negative {name}",
+            )
+            for name in SECONDS
         ),
         pytest.param((*RUN, "header", "id"), "two words", "printable ASCII", id="no id"),
         pytest.param((*RUN, "header", "started_utc"), "yesterday", "ISO 8601 instant", id="start"),
@@ -305,7 +329,10 @@ def taken_in(data):
     except (StoreError, UsageError) as error:
         refusal = str(error)
     else:
-        FUZZED.series(metric=None)
+        for metric in {point.key.metric for point in FUZZED.series(metric=None)}:
+            load_record(store=FUZZED, metric=metric)
+            change_hints(store=FUZZED, metric=metric)
+        FUZZED.matrix()
         kept = [FUZZED.record(record.header.id) for record in records]
         assert kept == list(records)
         return kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import datetime as dt
 import json
@@ -10,6 +11,8 @@ import pytest
 
 from parbench_lab.core.series import Mode
 from parbench_lab.errors import StoreError
+from parbench_lab.lab.change_hints import change_hints
+from parbench_lab.lab.record import load_record
 from parbench_lab.store import open_store
 from parbench_lab.store.exchange import read_runs
 from parbench_lab.store.importers import About
@@ -204,6 +207,34 @@ def test_a_machine_that_the_user_names_is_one_whatever_the_file_says_of_it():
             "pytest-benchmark", lambda d: d["benchmarks"][1].pop("stats"),
             r"\$\.benchmarks\[1\]: 'stats' is missing", id="no figures",
         ),
+        pytest.param(
+            "hyperfine", lambda d: d["results"][0].update(times=[0.1, -0.1]),
+            r"\$\.results\[0\]\.times\[1\]: must be 0 s or more", id="before it began",
+        ),
+        pytest.param(
+            "hyperfine", lambda d: d["results"][1].update(median=-0.1),
+            r"\$\.results\[1\]\.median: must be 0 s or more", id="a negative median",
+        ),
+        pytest.param(
+            "pytest-benchmark", lambda d: d["benchmarks"][0]["stats"].update(data=[-0.001]),
+            r"\.stats\.data\[0\]: must be 0 s or more", id="a negative round",
+        ),
+        pytest.param(
+            "google-benchmark", lambda d: d["benchmarks"][1].update(real_time=-2.0),
+            r"\$\.benchmarks\[1\]\.real_time: must be 0 s or more", id="negative real time",
+        ),
+        pytest.param(
+            "google-benchmark", lambda d: d["benchmarks"][1].update(cpu_time=-2.0),
+            r"\$\.benchmarks\[1\]\.cpu_time: must be 0 s or more", id="negative CPU time",
+        ),
+        pytest.param(
+            "pyperf", lambda d: d["benchmarks"][0]["runs"][1].update(values=[-0.01]),
+            r"\.runs\[1\]\.values\[0\]: must be 0 s or more", id="a negative value",
+        ),
+        pytest.param(
+            "asv", lambda d: d["results"]["sorting.Suite.time_sort"][0].__setitem__(0, -0.1),
+            r"time_sort\[0\]\[0\]: must be 0 s or more", id="a negative result",
+        ),
     ],
 )  # fmt: skip
 def test_a_malformed_file_is_refused_with_the_place(tool, change, words):
@@ -212,3 +243,26 @@ def test_a_malformed_file_is_refused_with_the_place(tool, change, words):
 
     with pytest.raises(StoreError, match=words):
         records(tool, document)
+
+
+def test_only_seconds_must_not_be_negative():
+    document = copy.deepcopy(FILES["asv"])
+    document["results"] = {"model.track_score": [[-3.0], [], "v1"]}
+
+    (run,) = records("asv", document)
+
+    assert samples(run) == {"track_score": [{"value": -3.0}]}
+
+
+def test_a_time_below_the_clocks_step_is_kept_and_histories_go_on_without_it():
+    document = copy.deepcopy(FILES["google-benchmark"])
+    for one in document["benchmarks"][:2]:
+        one["real_time"] = 0.0
+    with contextlib.closing(open_store(":memory:")) as store:
+        store.take_in(records("google-benchmark", document))
+
+        history = load_record(store=store)
+        report = change_hints(store=store)
+
+    assert min(point.median.point for point in history.points) == 0.0
+    assert report.n_short == report.n_series == 2

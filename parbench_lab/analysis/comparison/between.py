@@ -50,7 +50,8 @@ def run_to_run(points: Iterable[SeriesPoint], metric: Metric) -> RunToRun:
     """
     groups: dict[tuple[SeriesKey, str], list[SeriesPoint]] = {}
     for point in points:
-        if point.commit and not point.dirty and point.key.metric == metric.name:
+        clean = point.commit and not point.dirty and point.key.metric == metric.name
+        if clean and metric.can_hold(point.median.point):
             groups.setdefault((point.key, point.commit), []).append(point)
     repeated = {place: group for place, group in groups.items() if len(group) > 1}
     runs = {point.run_id for group in repeated.values() for point in group}

@@ -84,7 +84,8 @@ def hints(
     Parameters
     ----------
     series
-        Points of each, oldest first; those with fewer than 8 say nothing.
+        Points of each, oldest first; those with fewer than 8 say nothing. Points that have no
+        place on the metric's scale (0 s, of a clock that was too coarse) are passed over.
     metrics
         By name; a metric that is not here is taken for a time-like one (less is better).
     rng
@@ -101,6 +102,7 @@ def hints(
     """
     if not 0 < q < 1:
         raise ValueError(f"q must be within (0, 1) but got {q}")
+    series = {key: _told(points, _metric(key, metrics)) for key, points in series.items()}
     costs = {key: _costs(key, points, metrics) for key, points in series.items()}
     found = {key: strongest(values, rng=rng) for key, values in costs.items()}
     tested = {key: at for key, at in found.items() if at is not None}
@@ -188,6 +190,10 @@ def _split_scores(ranks: Floats) -> Floats:
     # each place's own spread, or a change near an end would have no chance
     scores: Floats = centred / np.sqrt(length * (n - length))
     return scores
+
+
+def _told(points: Sequence[SeriesPoint], metric: Metric) -> Sequence[SeriesPoint]:
+    return [point for point in points if metric.can_hold(point.median.point)]
 
 
 def _costs(key: SeriesKey, points: Sequence[SeriesPoint], metrics: Mapping[str, Metric]) -> Floats:

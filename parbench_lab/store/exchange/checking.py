@@ -24,6 +24,7 @@ SCHEMA_FILE = f"runs-{VERSION}.schema.json"
 _WHOLES = ("block", "slot", "epoch", "copy", "size", "repeats")
 _TEXTS = ("candidate", "worker", "outcome", "digest", "message")
 _FLAGS = ("warm_up", "checked")
+_SECONDS = ("wall_time_s", "cpu_time_s")
 _KEYS = frozenset(MEASUREMENT_KEYS)
 _Link = tuple[Any, Any]  # (link of the parent, key), or () at the top
 
@@ -100,6 +101,7 @@ def is_plainly_right(measurement: object) -> bool:
         and all(type(get(key)) is bool for key in _FLAGS)
         and type(get("values")) is dict
         and all(type(value) in (int, float) for value in get("values").values())
+        and all(get("values").get(name, 0) >= 0 for name in _SECONDS)
     )
 
 

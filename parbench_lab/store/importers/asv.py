@@ -77,13 +77,19 @@ def _benchmarks(name: str, node: Node, columns: Mapping[str, int]) -> Iterator[F
     metric = _METRICS.get(name.partition("_")[0], "value")
     names = _names(name, _column(row, columns, "params"))
     for i, (one, called) in enumerate(zip(figures, names, strict=False)):
-        value = one.number_or_none()
+        value = _value(one, metric)
         if value is None:
             continue
         each = single[i] if i < len(single) and isinstance(single[i].value, list) else None
-        found = [s.number_or_none() for s in each.each()] if each else []
+        found = [_value(s, metric) for s in each.each()] if each else []
         kept = tuple(Sample(values={metric: s}) for s in found if s is not None)
         yield ForeignBenchmark(name=called, samples=kept or summarised(value, metric))
+
+
+def _value(node: Node, metric: str) -> float | None:
+    """Return a figure; null and NaN say that there is none."""
+    value = node.number_or_none()
+    return value if value is None or metric != TIME else node.seconds()
 
 
 def _names(name: str, params: Node | None) -> Iterator[str]:

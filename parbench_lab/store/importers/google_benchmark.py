@@ -79,8 +79,8 @@ def _sample(node: Node) -> Sample:
     iterations = node.find("iterations")
     return Sample(
         values={
-            TIME: node.get("real_time").number() * scale,
-            "cpu_time_s": node.get("cpu_time").number() * scale,
+            TIME: node.get("real_time").seconds() * scale,
+            "cpu_time_s": node.get("cpu_time").seconds() * scale,
         },
         repeats=1 if iterations is None else iterations.whole(),
     )

@@ -49,13 +49,13 @@ def parse(document: Node, about: About) -> Sequence[ForeignRun]:
 def _samples(node: Node) -> tuple[Sample, ...]:
     times = node.find("times")
     if times is None or not times.value:
-        return summarised((node.find("median") or node.get("mean")).number())
+        return summarised((node.find("median") or node.get("mean")).seconds())
     memory, codes = node.find("memory_usage_byte"), node.find("exit_codes")
     peaks = [one.number_or_none() for one in memory.each()] if memory else []
     exits = [one.value for one in codes.each()] if codes else []
     return tuple(
         Sample(
-            values={TIME: one.number()} | _peak(peaks[i : i + 1]),
+            values={TIME: one.seconds()} | _peak(peaks[i : i + 1]),
             # it was told to go on whatever the exit code: the time counts
             message="" if exits[i : i + 1] in ([], [0]) else f"exit code {exits[i]!r}",
         )

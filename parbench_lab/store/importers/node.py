@@ -71,6 +71,16 @@ class Node:
             raise self.wrong("must be a finite number")
         return found
 
+    def seconds(self) -> float:
+        """Return the value, which must be a finite number of 0 or more.
+
+        0 is taken: it is what tools write of what was too short for their clock.
+        """
+        found = self.number()
+        if found < 0:
+            raise self.wrong("must be 0 s or more")
+        return found
+
     def number_or_none(self) -> float | None:
         """Return a number, None for null and NaN: that is how tools tell what is not there."""
         if self.value is None:

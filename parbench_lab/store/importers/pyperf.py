@@ -91,9 +91,15 @@ def _samples(run: Node, number: int, metric: str) -> Iterator[Sample]:
     for pair in warmups.each() if warmups else ():
         value = list(pair.each())[1:]
         if value:
-            yield Sample(values={metric: value[0].number()}, worker=worker, warm_up=True)
+            yield Sample(values={metric: _value(value[0], metric)}, worker=worker, warm_up=True)
     for one in values.each() if values else ():
-        yield Sample(values={metric: one.number()} | further, worker=worker, repeats=repeats)
+        yield Sample(
+            values={metric: _value(one, metric)} | further, worker=worker, repeats=repeats
+        )
+
+
+def _value(node: Node, metric: str) -> float:
+    return node.seconds() if metric == TIME else node.number()
 
 
 def _first(layers: Sequence[Node], key: str) -> Node | None:

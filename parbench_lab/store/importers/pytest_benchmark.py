@@ -70,10 +70,10 @@ def parse(document: Node, about: About) -> Sequence[ForeignRun]:
 def _samples(stats: Node) -> tuple[Sample, ...]:
     data = stats.find("data")
     if data is None or not data.value:
-        return summarised((stats.find("median") or stats.get("mean")).number())
+        return summarised((stats.find("median") or stats.get("mean")).seconds())
     iterations = stats.find("iterations")
     repeats = 1 if iterations is None else iterations.whole()
-    return tuple(Sample(values={TIME: one.number()}, repeats=repeats) for one in data.each())
+    return tuple(Sample(values={TIME: one.seconds()}, repeats=repeats) for one in data.each())
 
 
 def _machine(node: Node) -> dict[str, Any]:

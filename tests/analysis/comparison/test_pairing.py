@@ -241,6 +241,13 @@ def test_runs_of_unknown_code_do_not_tell_how_far_code_moves_by_itself(fields):
     assert run_to_run(points, WALL_TIME_S) == RunToRun()
 
 
+def test_a_time_of_zero_does_not_tell_how_far_code_moves_by_itself():
+    points = [point("quick", 1e-3 * (1 + day / 50), day=day, commit="abc") for day in range(9)]
+    zero = replace(points[0], median=replace(points[0].median, point=0.0, low=0.0))
+
+    assert run_to_run([*points, zero], WALL_TIME_S) == run_to_run(points, WALL_TIME_S)
+
+
 # ---------------------------------------------------------------- samples
 
 

@@ -58,6 +58,18 @@ def test_a_step_in_stored_figures_is_a_hint_with_its_place_and_size():
     assert hint.q_value < 0.01
 
 
+@pytest.mark.parametrize("untold", [0.0, -1.0])
+def test_figures_that_have_no_place_on_a_ratio_scale_are_passed_over(untold):
+    levels = noisy([1.0] * 15 + [1.2] * 10, seed=1)
+    told, all_of_them = points(levels), points([*levels[:3], untold, *levels[3:]])
+
+    (hint,) = hints({key(): told}, METRICS, rng=np.random.default_rng(1))
+    (same,) = hints({key(): all_of_them}, METRICS, rng=np.random.default_rng(1))
+
+    assert same.ratio == hint.ratio
+    assert same.after.commit == "c16"  # one was put before it
+
+
 def test_a_metric_where_higher_is_better_gives_the_mirrored_hint():
     of = key(metric="rate")
 
