@@ -6,7 +6,7 @@ import contextlib
 import io
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from parbench_lab.cli.stored import (
 from parbench_lab.cli.usage import usage_lines
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunSummary
 from parbench_lab.core.wording import count, printable, resume_hint, span
-from parbench_lab.errors import UsageError
+from parbench_lab.errors import ParbenchError, StoreError, UsageError
 from parbench_lab.monitoring.thinning import UsageSummary, summarize
 from parbench_lab.racing.settings import Settings
 
@@ -89,10 +89,26 @@ def show(
         used = summarize(store.usage(header.id))
         document = show_document(header, summary, events, used)
     deliver(document, as_json=as_json, output=path)
-    if picture is not None:
-        write_atomically(picture, _picture(summary, document["result"]))
-    if not as_json:
-        _print_run(summary, document, used)
+    with _unreadable_is_damaged(summary.id):
+        if picture is not None:
+            write_atomically(picture, _picture(summary, document["result"]))
+        if not as_json:
+            _print_run(summary, document, used)
+
+
+@contextlib.contextmanager
+def _unreadable_is_damaged(run_id: str) -> Iterator[None]:
+    """Tell a result that cannot be shown as what it is: a store may be from anywhere."""
+    try:
+        yield
+    except ParbenchError:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # which of the many values it is comes out only while they are drawn
+        raise StoreError(
+            f"the result of run {run_id} is damaged in the store ({error}): "
+            f"parbench show {run_id} --json prints it as it is"
+        ) from error
 
 
 def _show_study(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 _GIB = 2**30
 FINGERPRINT_DIGITS = 12
+LARGEST = 2**63
+FOREIGN = "foreign-"
+"""Begins the fingerprint of a machine that another tool described, and of no other."""
 BASE_LIBRARIES = ("numpy", "pandas", "scipy")
 """Those that are always there, and that everything here rests on."""
 
@@ -147,12 +150,43 @@ class Machine:
         Raises
         ------
         ValueError
-            If a field is missing or unknown.
+            If it is no JSON object, or a field is missing, unknown or of the wrong type.
         """
+        if not isinstance(document, Mapping):
+            raise ValueError(f"not the description of a machine: {document!r:.80}")  # noqa: TRY004
         fields = {key: value for key, value in document.items() if key != "fingerprint"}
+        if not all(isinstance(fields.get(name, []), (list, tuple)) for name in ("caches", "gpus")):
+            raise ValueError("not the description of a machine: caches and gpus must be lists")
         try:
             fields["caches"] = tuple(Cache(**cache) for cache in fields.get("caches", ()))
             fields["gpus"] = tuple(fields.get("gpus", ()))
-            return cls(**fields)
+            machine = cls(**fields)
         except TypeError as error:
             raise ValueError(f"not the description of a machine: {error}") from error
+        for name, right in machine._checks():
+            if not right:
+                raise ValueError(f"not the description of a machine: {name} is of the wrong type")
+        return machine
+
+    def _checks(self) -> Iterator[tuple[str, bool]]:
+        """Yield whether each field is as annotated: what JSON brings may be anything."""
+        for name in ("cpu_model", "os", "kernel", "python", "blas"):
+            yield name, _are_texts([getattr(self, name)])
+        yield "physical_cores", self.physical_cores is None or _are_wholes([self.physical_cores])
+        yield "smt", self.smt is None or type(self.smt) is bool
+        for name in ("logical_cores", "memory_bytes"):
+            yield name, _are_wholes([getattr(self, name)])
+        for cache in self.caches:
+            right = _are_texts([cache.name]) and _are_wholes([cache.size_bytes, cache.instances])
+            yield "caches", right
+        yield "gpus", _are_texts(self.gpus)
+        libraries = self.libraries
+        yield "libraries", isinstance(libraries, Mapping) and _are_texts(libraries.values())
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _are_wholes(values: Iterable[object]) -> bool:
+    return all(type(value) is int and 0 < value < LARGEST for value in values)

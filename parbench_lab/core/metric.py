@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
 Better = Literal["lower", "higher"]
 Scale = Literal["ratio", "interval"]
@@ -94,6 +96,32 @@ class Metric:
             return cost_difference
         return math.exp(min(cost_difference, 700.0))
 
+    @classmethod
+    def from_json(cls, document: object) -> Metric:
+        """Return the metric that a stored run describes by its fields.
+
+        Raises
+        ------
+        ValueError
+            If it describes none.
+
+        Examples
+        --------
+        >>> Metric.from_json({"name": "abs_error", "unit": "1", "floor": 1e-12}).floor
+        1e-12
+        """
+        if not isinstance(document, Mapping):
+            raise ValueError("a metric is described by its fields")  # noqa: TRY004 - bad content
+        try:
+            found = cls(**document)
+        except TypeError as error:
+            raise ValueError(f"not the description of a metric: {error}") from error
+        if not (isinstance(found.name, str) and isinstance(found.unit, str)):
+            raise ValueError("a metric's name and unit must be texts")  # noqa: TRY004 - as above
+        if found.better not in get_args(Better) or found.scale not in get_args(Scale):
+            raise ValueError(f"metric {found.name!r}: unknown direction or scale")
+        return found
+
 
 WALL_TIME_S = Metric(name="wall_time_s", unit="s")
 CPU_TIME_S = Metric(name="cpu_time_s", unit="s", floor=1e-9)
@@ -118,6 +146,31 @@ MEASURED_METRICS = {
     )
 }  # fmt: skip
 """The metrics that are measured whatever the workload; the last four where they can be."""
+
+
+def described_metrics(document: Mapping[str, Any]) -> dict[str, Metric]:
+    """Return the metrics of a stored run by name: the measured ones and those it describes.
+
+    Parameters
+    ----------
+    document
+        Of the run's header. What is no description of a metric in it is passed over: some runs
+        list names only, and another version may describe what this one does not know.
+
+    Examples
+    --------
+    >>> described = {"metrics": [{"name": "abs_error", "unit": "1"}, {"name": "x", "y": 1}]}
+    >>> [name for name in described_metrics(described) if name not in MEASURED_METRICS]
+    ['abs_error']
+    """
+    known = dict(MEASURED_METRICS)
+    described = document.get("metrics")
+    for one in described if isinstance(described, list) else ():
+        with contextlib.suppress(ValueError):
+            metric = Metric.from_json(one)
+            known[metric.name] = metric
+    return known
+
 
 SOURCES = {
     "wall_time_s": "the monotonic clock, read when the GPUs in use have done their work",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from parbench_lab.analysis.regression.changes import MIN_POINTS, ChangeHint, hints
-from parbench_lab.core.metric import MEASURED_METRICS, Metric
+from parbench_lab.core.metric import MEASURED_METRICS, Metric, described_metrics
 from parbench_lab.core.ports import RunStore
 from parbench_lab.core.recorded_names import recorded_name
 from parbench_lab.core.series import SeriesKey, SeriesPoint
@@ -138,8 +138,7 @@ def _metrics(
     for key, points in series.items():
         if key.metric in known:
             continue
-        described = store.header(points[-1].run_id).document.get("metrics")
-        for one in described if isinstance(described, list) else ():
-            if isinstance(one, dict) and one.get("name") == key.metric:
-                known[key.metric] = Metric(**one)
+        described = described_metrics(store.header(points[-1].run_id).document)
+        if key.metric in described:
+            known[key.metric] = described[key.metric]
     return known

@@ -13,7 +13,7 @@ from parbench_lab.analysis.comparison.pairing import compare_figures
 from parbench_lab.analysis.comparison.samples import samples_of
 from parbench_lab.analysis.comparison.values import TIME, Comparison, RunFigures
 from parbench_lab.core.machine import Machine
-from parbench_lab.core.metric import MEASURED_METRICS, Metric
+from parbench_lab.core.metric import Metric, described_metrics
 from parbench_lab.core.ports import RunStore
 from parbench_lab.core.runs import RunSummary
 from parbench_lab.core.series import Mode, SeriesPoint
@@ -132,13 +132,19 @@ def _case_settings(document: Mapping[str, Any]) -> dict[str, str]:
 
 def _on_gpu(document: Mapping[str, Any]) -> frozenset[str]:
     """Return who asked for a GPU when the race began."""
-    asked = (one for one in _described(document) if "GPU" in (one.get("resources") or ()))
+    asked = (one for one in _described(document) if "GPU" in _resources(one))
     return frozenset(str(one["name"]) for one in asked)
 
 
+def _resources(candidate: Mapping[str, Any]) -> Mapping[str, Any]:
+    given = candidate.get("resources")
+    return given if isinstance(given, Mapping) else {}
+
+
 def _described(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    given = document.get("candidates") or ()
-    return [one for one in given if isinstance(one, Mapping) and "name" in one]
+    given = document.get("candidates")
+    candidates = given if isinstance(given, list) else []
+    return [one for one in candidates if isinstance(one, Mapping) and "name" in one]
 
 
 def _other_times(
@@ -176,14 +182,7 @@ def _run_id(run: str | RaceResult) -> str:
 
 
 def _metric(store: RunStore, run_id: str, name: str) -> Metric:
-    described = store.header(run_id).document.get("metrics") or ()
-    known = dict(MEASURED_METRICS)
-    for document in described:
-        try:
-            metric = Metric(**document)
-        except (TypeError, ValueError):
-            continue
-        known[metric.name] = metric
+    known = described_metrics(store.header(run_id).document)
     if name not in known:
         raise UnknownNameError(f"metric {name!r}: not found; known names are {', '.join(known)}")
     return known[name]

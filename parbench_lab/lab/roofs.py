@@ -111,7 +111,7 @@ def described_machine(header: RunHeader) -> Machine | None:
     """Return the machine a run describes, None where it does not (or not wholly)."""
     try:
         return Machine.from_json(header.document["machine"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, ValueError):
         return None
 
 

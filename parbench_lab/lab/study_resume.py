@@ -168,5 +168,5 @@ def _machine(document: Any) -> Machine | None:
     """Return the machine that a header describes, None where it does not."""
     try:
         return Machine.from_json(document)
-    except (AttributeError, TypeError, ValueError):
+    except ValueError:
         return None

@@ -67,5 +67,5 @@ def machine_differences(documents: Documents) -> dict[str, str]:
 
 def _described(documents: Documents) -> Iterator[tuple[str, Machine]]:
     for name, told in documents.items():
-        with contextlib.suppress(TypeError, ValueError):  # told in part, or by another version
+        with contextlib.suppress(ValueError):  # told in part, or by another version
             yield name, Machine.from_json(told)

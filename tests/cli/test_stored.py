@@ -105,6 +105,40 @@ def test_show_as_json_has_the_header_and_the_result(shell, tmp_path):
     assert json.loads((tmp_path / "run.json").read_text()) == document
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("scoreboard",), 5),
+        (("scoreboard", "measured_on"), None),
+        (("scoreboard", "standings", 0, "verdict"), "splendid"),
+        (("scoreboard", "standings", 0, "values"), "x"),
+        (("scoreboard", "standings", 0, "throughput"), {"a": 1}),
+        (("scoreboard", "standings", 0, "candidate"), None),
+        (("settings",), ...),
+        (("sentence",), {"a": 1}),
+    ],
+)
+@pytest.mark.parametrize("picture", [(), ("--svg", "x.svg")])
+def test_a_result_that_cannot_be_read_is_told_as_damaged(shell, visitors, place, value, picture):
+    damaged = run()
+    holder = json.loads(json.dumps(damaged.result))
+    result = holder
+    for key in place[:-1]:
+        holder = holder[key]
+    if value is ...:
+        del holder[place[-1]]
+    else:
+        holder[place[-1]] = value
+    visitors.store = ListStore([dataclasses.replace(damaged, result=result)], EVENTS)
+
+    told = shell("show", *picture).stderr
+
+    assert told.count("\n") == 1
+    assert "the result of run 20260102-abcd is damaged in the store" in told
+    assert "parbench show 20260102-abcd --json prints it as it is" in told
+    assert json.loads(shell("show", "--json").stdout)["result"] == result
+
+
 def test_an_unknown_run_is_one_line_that_says_where_to_look(shell):
     result = shell("show", "nothing")
 

@@ -81,6 +81,38 @@ def test_what_is_no_machine_is_refused(document):
         Machine.from_json(document)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cpu_model", 5),
+        ("physical_cores", "two"),
+        ("logical_cores", None),
+        ("logical_cores", True),
+        ("smt", "no"),
+        ("memory_bytes", None),
+        ("memory_bytes", 10**400),
+        ("caches", None),
+        ("caches", [5]),
+        ("caches", [{"name": "L2", "size_bytes": "x"}]),
+        ("caches", [{"name": "L2", "size_bytes": 2**20, "instances": 0}]),
+        ("gpus", "A100"),
+        ("gpus", [1]),
+        ("libraries", None),
+        ("libraries", [1]),
+        ("libraries", {"numpy": 2}),
+    ],
+)
+def test_a_value_of_another_type_makes_no_machine(name, value):
+    with pytest.raises(ValueError, match=r"not the description of a machine|must be positive"):
+        Machine.from_json(MACHINE.as_json() | {name: value})
+
+
+@pytest.mark.parametrize("document", [None, 5, "laptop", [MACHINE.as_json()]])
+def test_what_is_no_object_is_no_machine(document):
+    with pytest.raises(ValueError, match="not the description of a machine"):
+        Machine.from_json(document)
+
+
 def test_nonsense_is_refused_at_once():
     with pytest.raises(ValueError, match="logical_cores must be positive but got 0"):
         dataclasses.replace(MACHINE, logical_cores=0)

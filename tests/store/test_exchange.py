@@ -13,20 +13,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parbench_lab.core.estimate import Estimate
-from parbench_lab.core.machine import Machine
+from parbench_lab.core.machine import Cache, Machine
 from parbench_lab.core.runs import CurveRow, FitRow, RunRecord, UsageRow
 from parbench_lab.errors import StoreError, UsageError
 from parbench_lab.lab.change_hints import change_hints
+from parbench_lab.lab.comparing import run_figures
 from parbench_lab.lab.record import load_record
 from parbench_lab.store import open_store
 from parbench_lab.store.exchange import chunks, read_file, read_runs
 from parbench_lab.store.exchange.checking import is_plainly_right, refuse_malformed
 from parbench_lab.store.importers import IMPORTERS, About
 from tests.store.foreign_files import FILES
-from tests.store.records import event, header
+from tests.store.records import event, header, measurement
 from tests.store.test_round_trip import ANY_TEXT, FINITE, JOURNALS, JSON_VALUES, NAMES, PAYLOADS
 
 ABOUT = About(name="file", started=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+MACHINE = Machine(
+    cpu_model="Abacus 3", physical_cores=1, logical_cores=1, smt=False, memory_bytes=2**30,
+    os="Debian", kernel="Linux", python="CPython 3.11", gpus=("Toy 1",),
+    caches=(Cache(name="L2", size_bytes=2**20),), libraries={"numpy": "2.4.6"},
+)  # fmt: skip
 ESTIMATES = (
     st.lists(FINITE, min_size=3, max_size=3)
     .map(sorted)
@@ -153,6 +159,7 @@ def changed(path, value):
 
 
 RUN = ("runs", 0)
+DOCUMENT = (*RUN, "header", "document")
 MEASUREMENT = (*RUN, "events", 1, "measurements", 1)
 
 
@@ -238,19 +245,88 @@ def test_a_run_that_is_there_twice_in_a_file_is_refused():
 
 
 def test_a_machine_under_the_fingerprint_of_another_is_refused():
-    machine = Machine(
-        cpu_model="Abacus 3", physical_cores=1, logical_cores=1, smt=False, memory_bytes=2**30,
-        os="Debian", kernel="Linux", python="CPython 3.11",
-    )  # fmt: skip
     honest = changed(
-        (*RUN, "header", "document", "machine"),
-        machine.as_json() | {"fingerprint": machine.fingerprint},
+        (*DOCUMENT, "machine"), MACHINE.as_json() | {"fingerprint": MACHINE.fingerprint}
     )
     assert len(read(json.dumps(honest))) == 1
     honest["runs"][0]["header"]["document"]["machine"]["fingerprint"] = "0ff1ce0ff1ce"
 
     with pytest.raises(StoreError, match=r"machine\.fingerprint is 0ff1ce0ff1ce but the machine"):
         read(json.dumps(honest))
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        pytest.param({}, id="nothing else"),
+        pytest.param({"cpu_model": "Abacus 3"}, id="a part"),
+        pytest.param(MACHINE.as_json() | {"colour": "red"}, id="more"),
+        pytest.param(MACHINE.as_json() | {"logical_cores": "1"}, id="a wrong type"),
+    ],
+)
+def test_a_fingerprint_that_does_not_follow_from_its_machine_is_refused(machine):
+    file = changed((*DOCUMENT, "machine"), machine | {"fingerprint": MACHINE.fingerprint})
+
+    with pytest.raises(StoreError, match=r"nothing says that it is this machine's .*leave it out"):
+        read(json.dumps(file))
+
+
+def test_the_fingerprint_of_another_tools_machine_is_taken_as_it_is():
+    given = {"fingerprint": "foreign-3c41d07e99aa", "called": "laptop"}
+    records = read(json.dumps(changed((*DOCUMENT, "machine"), given)))
+
+    with store_with(*records) as store:
+        assert store.summary("a").machine == "foreign-3c41d07e99aa"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("machine", [1], r"document\.machine: \[1\] is not of type"),
+        ("machine", {"fingerprint": 5}, r"machine\.fingerprint: 5 is not of type 'string'"),
+        ("metrics", 5, r"document\.metrics: 5 is not of type 'array'"),
+        ("metrics", [{"name": "abs_error", "bogus": 1}], r"metrics\[0\]: not the description of"),
+        ("metrics", [{"name": 5, "unit": "1"}], r"metrics\[0\]: a metric's name and unit must be"),
+        ("metrics", [{"name": "x", "unit": "1", "better": "up"}], "unknown direction or scale"),
+        ("candidates", 5, r"document\.candidates: 5 is not of type 'array'"),
+        ("candidates", [{"name": 5}], r"candidates\[0\]\.name: 5 is not of type 'string'"),
+        ("candidates", [{"name": "x", "resources": 5}], r"candidates\[0\]\.resources: 5 is not"),
+    ],
+)
+def test_what_readers_take_from_a_header_is_checked_with_the_place(name, value, words):
+    with pytest.raises(StoreError, match=words) as refusal:
+        read(json.dumps(changed((*DOCUMENT, name), value)))
+
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"libraries": None}, {"libraries": 5}, {"memory_bytes": None}, {"caches": [{"name": "L1d"}]}],
+)
+def test_a_machine_with_a_value_of_another_type_is_kept_without_a_fingerprint(wrong):
+    file = changed((*DOCUMENT, "machine"), MACHINE.as_json() | wrong)
+
+    with store_with(*read(json.dumps(file))) as store:
+        assert store.summary("a").machine == ""
+        assert run_figures(store, "a").machine is None
+
+
+def test_what_a_store_holds_of_metrics_and_candidates_that_nobody_knows_is_passed_over():
+    odd = header(
+        "a",
+        machine=[1],
+        metrics=[{"name": "abs_error", "bogus": 1}, 5],
+        candidates=[{"name": "candidate_0", "resources": 5}, 5],
+    )
+    row = dataclasses.replace(measurement(0, 0), values={"abs_error": 0.5})
+    with contextlib.closing(open_store(":memory:")) as store:
+        store.create_run(odd)
+        store.append("a", [dataclasses.replace(event(0), measurements=(row,))])
+        store.finish_run("a", "finished", {})
+
+        assert change_hints(store=store, metric="abs_error").n_series == 1
+        assert run_figures(store, "a").on_gpu == frozenset()
 
 
 @given(
@@ -271,7 +347,18 @@ def test_what_is_plainly_right_the_schema_accepts_too(value, key):
 
 # ---------------------------------------------------------------- fuzzing
 
-BASES = [document(), *FILES.values()]
+DESCRIBED = changed(
+    DOCUMENT,
+    {
+        "mode": "race",
+        "machine": MACHINE.as_json(),
+        "git": {"commit": "c0ffee", "dirty": False},
+        "metrics": [{"name": "abs_error", "unit": "1", "floor": 1e-9}],
+        "candidates": [{"name": "candidate_0", "parameters": {}, "resources": {"GPU": 1}}],
+        "settings": {"prime": True, "min_time_s": 0.1},
+    },
+)
+BASES = [document(), DESCRIBED, *FILES.values()]
 
 
 def places(value, path=()):
@@ -333,6 +420,8 @@ def taken_in(data):
             load_record(store=FUZZED, metric=metric)
             change_hints(store=FUZZED, metric=metric)
         FUZZED.matrix()
+        for record in records:
+            run_figures(FUZZED, record.header.id)
         kept = [FUZZED.record(record.header.id) for record in records]
         assert kept == list(records)
         return kept

@@ -202,7 +202,8 @@ def _costs(key: SeriesKey, points: Sequence[SeriesPoint], metrics: Mapping[str, 
 
 
 def _metric(key: SeriesKey, metrics: Mapping[str, Metric]) -> Metric:
-    return metrics.get(key.metric) or Metric(name=key.metric, unit="", floor=1e-300)
+    # a file may hold figures under no name at all
+    return metrics.get(key.metric) or Metric(name=key.metric or "-", unit="", floor=1e-300)
 
 
 def _hint(

@@ -13,7 +13,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from parbench_lab.core.machine import Machine
+from parbench_lab.core.machine import FOREIGN, Machine
+from parbench_lab.core.metric import Metric
 from parbench_lab.core.wording import printable
 from parbench_lab.errors import StoreError
 from parbench_lab.store.exchange.writing import MEASUREMENT_KEYS, VERSION
@@ -76,7 +77,9 @@ def refuse_malformed(document: Mapping[str, Any], *, source: str) -> None:
             raise StoreError(f"{source}: {path_of(link)} must be a finite number")
     _refuse_by_schema(document, source)
     for number, run in enumerate(document["runs"]):
-        _refuse_false_fingerprint(run, f"{source}: $.runs[{number}].header.document.machine")
+        where = f"{source}: $.runs[{number}].header.document"
+        _refuse_false_fingerprint(run, f"{where}.machine")
+        _refuse_odd_metrics(run, f"{where}.metrics")
 
 
 @functools.cache
@@ -161,15 +164,30 @@ def _lean_event(event: Any) -> Any:
 def _refuse_false_fingerprint(run: Mapping[str, Any], where: str) -> None:
     """Refuse a machine under the fingerprint of another: their figures would be mixed."""
     machine = run["header"]["document"].get("machine")
-    if not isinstance(machine, dict) or not isinstance(machine.get("fingerprint"), str):
+    if machine is None or "fingerprint" not in machine:
         return
+    given = _short(machine["fingerprint"])
     try:
         found = Machine.from_json(machine).fingerprint
-    except (ValueError, TypeError, AttributeError, OverflowError):
-        return  # no whole machine: nothing to compare with
+    except ValueError as error:
+        if machine["fingerprint"].startswith(FOREIGN):
+            return  # of another tool's run: never that of a machine that was detected
+        raise StoreError(
+            f"{where}.fingerprint is {given} but nothing says that it is this machine's "
+            f"({_short(str(error))}): leave it out"
+        ) from None
     if machine["fingerprint"] != found:
-        given = _short(machine["fingerprint"])
         raise StoreError(f"{where}.fingerprint is {given} but the machine described has {found}")
+
+
+def _refuse_odd_metrics(run: Mapping[str, Any], where: str) -> None:
+    """Refuse metrics that are neither named nor described: a margin would be of who knows what."""
+    for number, described in enumerate(run["header"]["document"].get("metrics", ())):
+        if isinstance(described, dict):
+            try:
+                Metric.from_json(described)
+            except ValueError as error:
+                raise StoreError(f"{where}[{number}]: {_short(str(error))}") from None
 
 
 def _short(words: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from parbench_lab.core.machine import FOREIGN
 from parbench_lab.core.runs import EventRecord, MeasurementRow, RunHeader, RunRecord
 from parbench_lab.core.series import Mode
 from parbench_lab.core.wording import count
@@ -174,7 +175,7 @@ def _row(candidate: str, block: int, sample: Sample) -> MeasurementRow:
 def _machine(run: ForeignRun, run_id: str, about: About) -> dict[str, Any]:
     described = dict(run.machine) | ({"called": about.machine} if about.machine else {})
     known = {"called": about.machine} if about.machine else described or {"run": run_id}
-    return {"fingerprint": f"foreign-{_digest(known)}", **described}
+    return {"fingerprint": f"{FOREIGN}{_digest(known)}", **described}
 
 
 def _digest(value: Any) -> str:

@@ -58,6 +58,15 @@ def test_a_step_in_stored_figures_is_a_hint_with_its_place_and_size():
     assert hint.q_value < 0.01
 
 
+def test_figures_of_no_name_are_taken_for_times():
+    nameless = key(metric="")
+    stepped = points(noisy([1.0] * 15 + [1.2] * 10, seed=1), of=nameless)
+
+    (hint,) = hints({nameless: stepped}, METRICS, rng=np.random.default_rng(1))
+
+    assert hint.worse
+
+
 @pytest.mark.parametrize("untold", [0.0, -1.0])
 def test_figures_that_have_no_place_on_a_ratio_scale_are_passed_over(untold):
     levels = noisy([1.0] * 15 + [1.2] * 10, seed=1)
