@@ -70,15 +70,19 @@ def foreign(path):
     change(path, "CREATE TABLE recipes (name TEXT)")
 
 
+ADVICE = "it was left as it is: move it away, or give another place with --store or PARBENCH_STORE"
+DAMAGED, NOT_SQLITE = f"is damaged; {ADVICE}", f"is no SQLite database; {ADVICE}"
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        pytest.param(garbage, "is no SQLite database; it was left as it is", id="garbage"),
-        pytest.param(truncated, "is damaged; it was left as it is", id="truncated"),
-        pytest.param(cut_within_a_page, "is damaged; it was left as it is", id="within a page"),
-        pytest.param(cut_to_one_byte, "is damaged; it was left as it is", id="one byte"),
-        pytest.param(garbled, "is damaged; it was left as it is", id="names are no text"),
-        pytest.param(beheaded, "is no SQLite database", id="first page missing"),
+        pytest.param(garbage, NOT_SQLITE, id="garbage"),
+        pytest.param(truncated, DAMAGED, id="truncated"),
+        pytest.param(cut_within_a_page, DAMAGED, id="within a page"),
+        pytest.param(cut_to_one_byte, DAMAGED, id="one byte"),
+        pytest.param(garbled, DAMAGED, id="names are no text"),
+        pytest.param(beheaded, NOT_SQLITE, id="first page missing"),
         pytest.param(newer, "has schema version 99, this program knows 2: upgrade", id="newer"),
         pytest.param(foreign, "is the database of another program", id="foreign"),
     ],

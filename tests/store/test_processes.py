@@ -249,6 +249,8 @@ def test_a_file_of_somebody_else_is_told_to_be_read_only(locked):
         said = child.stdout.read()
 
     assert said.startswith(f"StoreError: store {path} cannot be")
+    assert "or give another place with --store or PARBENCH_STORE" in said
+    assert "make the file and its folder writable" in said
     assert said.count("\n") == 1
     assert path.read_bytes() == before
 
