@@ -92,7 +92,7 @@ class IdenticalRace:
 
 
 @click.command(epilog=examples("parbench doctor", "parbench doctor --quick --json"))
-@click.option("--quick", is_flag=True, help="Leave out the race of identical code.")
+@click.option("--quick", is_flag=True, help="Leave out the roofs and the race of identical code.")
 @budget_option("--seconds", default=5.0, show_default=True, help="Length of that race.")
 @click.option("--workers", type=int, help="Its worker processes.  [default: one per core]")
 @store_option

@@ -65,7 +65,12 @@ def matrix(ctx: click.Context, /, *, as_json: bool, output: Path | None, **_para
 @click.option(
     "--workload", "only", multiple=True, metavar="NAME", help="Only this one. Repeatable."
 )
-@click.option("--workers", "n_workers", type=int, help="Local worker processes of each race.")
+@click.option(
+    "--workers",
+    "n_workers",
+    type=click.IntRange(min=1),
+    help="Local worker processes of each race.",
+)
 @dry_run_option
 @store_option
 @common_options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from parbench_lab.cli.options import (
 )
 from parbench_lab.cli.output import checked_output, deliver, plan_line, tell_plan
 from parbench_lab.core.wording import count, printable, span
-from parbench_lab.errors import StoreError, UsageError
+from parbench_lab.errors import SettingError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from parbench_lab.reports.execution import CellProgress
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 _KINDS = {"race": "race", "scaling": "study", "quantize": "quantize"}
 """Of the runs that the shipped reports show again."""
 _OF_WHAT_IS_STORED = ("history", "compare")
+_USED_BY_SHOWN = {
+    "race": {"run", "store"},
+    "scaling": {"run", "store", "targets"},
+    "quantize": {"run", "store"},
+}
+"""Parameters of the shipped reports that have a use where a stored run is shown."""
 
 
 @click.command(
@@ -172,6 +179,9 @@ def _values(ctx: click.Context, source: Source, asked: dict[str, Any]) -> dict[s
 
     pairs = [split_given(text) for text in asked["given"]]
     values = from_texts(source.parameters, pairs, notebook=source.name)
+    _refuse_useless(source, values, asked["run"])
+    if source.shipped and source.name == "race":
+        _refuse_impossible_race(values)
     names = {one.name for one in source.parameters}
     store = store_of(ctx)
     if store is not None and "store" in names and "store" not in values:
@@ -188,6 +198,42 @@ def _values(ctx: click.Context, source: Source, asked: dict[str, Any]) -> dict[s
     where = values.get("store") or store or _own_store(source, asked["folder"])
     values["run"] = _found(ctx, source, asked["run"], where)
     return values
+
+
+def _refuse_useless(source: Source, values: Mapping[str, Any], run: str | None) -> None:
+    """Refuse what a race or study would be made with where a stored one is shown."""
+    if not source.shipped or not (run or values.get("run")):
+        return
+    used = _USED_BY_SHOWN.get(source.name, values.keys())
+    useless = [name for name in values if name not in used]
+    if useless:
+        raise UsageError(
+            f"parameter {useless[0]!r} has no use where a stored run is shown, which is as it "
+            "was measured: leave it out, or the run"
+        )
+
+
+def _refuse_impossible_race(values: Mapping[str, Any]) -> None:
+    """Refuse what no race takes before a kernel is started, and in a dry run."""
+    from parbench_lab.racing.settings import Settings  # noqa: PLC0415 - loads the race
+
+    for name in ("batch_size", "measurements"):
+        if values.get(name, 0) < 0:
+            raise UsageError(f"parameter {name!r} must be 0 or more but got {values[name]}")
+    if not 0 < values.get("seconds", 1.0) < math.inf:
+        raise UsageError(
+            f"parameter 'seconds' must be positive and finite but got {values['seconds']:g}"
+        )
+    for name in {"tolerance", "elimination_threshold"} & values.keys():
+        try:
+            Settings(batch_size=1, **{name: values[name]})
+        except SettingError as error:
+            # quoted: the shell would take a setting's name for a flag, and here is none
+            said = str(error).removeprefix(f"{name} ")
+            raise UsageError(f"parameter {name!r} {said}") from None
+    seed = values.get("seed", 0)
+    if seed < 0:
+        raise UsageError(f"parameter 'seed' must be 0 or more but got {seed}")
 
 
 def _own_store(source: Source, folder: Path | None) -> str | None:

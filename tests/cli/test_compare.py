@@ -360,10 +360,12 @@ def test_a_race_that_measures_nothing_is_an_error_of_its_own(shell, visitors, st
     ("words", "said"),
     [
         (("--seconds", "0"), "must be positive"),
-        (("--seconds", "inf"), "must be positive and finite"),
+        (("--seconds", "inf", "--dry-run"), "must be positive and finite but got inf"),
+        (("--seconds", "nan", "--dry-run"), "must be positive and finite but got nan"),
+        (("--workers", "0", "--dry-run"), "0 is not in the range x>=1"),
         (("--workload", "sortin"), "known are nothing, sorting"),
     ],
-    ids=["no time", "no end", "unknown"],
+    ids=["no time", "all time", "no number", "no workers", "unknown"],
 )
 def test_fill_refuses_what_it_cannot_do(shell, store, reach, words, said):
     result = shell("fill", *words)

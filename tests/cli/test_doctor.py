@@ -35,6 +35,10 @@ def test_identical_code_that_stays_together_passes(shell, visitors):
     assert result.stdout.splitlines()[-1].startswith("this machine can race")
 
 
+def test_the_help_says_all_that_a_quick_check_leaves_out(shell):
+    assert "Leave out the roofs and the race of identical code" in shell("doctor", "--help").stdout
+
+
 def test_a_false_elimination_fails_the_check_and_says_what_to_do(shell, visitors):
     visitors.bench = ScriptedBench(boards=[DISTRUSTED], status="undecided")
 

@@ -112,6 +112,7 @@ def test_a_file_that_does_not_tell_its_machine_is_said_to_be_alone(shell, tmp_pa
         pytest.param(("prune",), 2, "give one of --keep", id="nothing said"),
         pytest.param(("prune", "--keep", "1", "--older-than", "1d"), 2, "one of", id="two"),
         pytest.param(("prune", "--older-than", "soon"), 2, "an age like 12h, 90d", id="age"),
+        pytest.param(("prune", "--older-than", "0d"), 2, "would remove all", id="older than now"),
         pytest.param(("prune", "--keep", "0"), 2, "--keep", id="keep none"),
         pytest.param(("prune", "--pin", "zebra"), 2, "no run 'zebra'", id="pin nothing"),
     ],
@@ -171,7 +172,7 @@ def test_prune_by_age_gives_what_went_as_json(shell):
     shell("prune", "--pin", "run-1")
     shell("prune", "--unpin", "run-1")
 
-    gone = json.loads(shell("prune", "--older-than", "0h", "--json").stdout)
+    gone = json.loads(shell("prune", "--older-than", "1h", "--json").stdout)
 
     assert [run["id"] for run in gone] == ["run-1", "run-2", "run-3"]
     assert shell("prune", "--keep", "1").stdout == "nothing to remove\n"
