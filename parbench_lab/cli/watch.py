@@ -25,7 +25,7 @@ from parbench_lab.cli.options import (
 from parbench_lab.cli.output import checked_output, deliver, plan_line, tell_plan
 from parbench_lab.cli.tables_for_ci import CheckRow, CheckTable, watch_table
 from parbench_lab.core.wording import count, printable, span
-from parbench_lab.errors import ParbenchError, UnknownNameError, UsageError
+from parbench_lab.errors import ParbenchError, UsageError
 
 if TYPE_CHECKING:
     from parbench_lab.analysis.regression.report import WatchReport
@@ -340,11 +340,6 @@ def _tell_hints(
         q=q,
         tolerance=0.02 if asked["tolerance"] is None else asked["tolerance"],
     )
-    if workload is not None and not report.n_series:
-        raise UnknownNameError(
-            f"nothing is stored of {workload!r} to look for change points in: parbench history "
-            f"lists what is there, parbench race {workload} makes some"
-        )
     sentences = [hint_sentence(hint) for hint in report.hints]
     hints = [
         {**_plain_hint(jsonable(hint)), "sentence": sentence}

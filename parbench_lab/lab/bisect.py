@@ -27,6 +27,7 @@ from parbench_lab.execution.builds.build import Build, Order
 from parbench_lab.execution.builds.pairing import Duel, Pair, Plan
 from parbench_lab.execution.builds.trees import owned_folder
 from parbench_lab.lab.watching.baselines import ref_build, repository_of
+from parbench_lab.workloads.registry import listed_algorithms
 
 REGISTRY = "parbench_lab.workloads.registry"
 EVIDENCE = 100.0
@@ -152,6 +153,7 @@ def bisect(
     """
     if not (evidence > 1 and rounds > 0 and blocks > 0):
         raise UsageError("evidence must be above 1, rounds and blocks positive")
+    listed_algorithms(algorithms)  # refuses a single text, which would be taken for its letters
     start_ns = time.perf_counter_ns()
     here = Path.cwd()
     root = repository_of(here)

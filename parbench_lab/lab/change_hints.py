@@ -13,8 +13,8 @@ from parbench_lab.core.metric import MEASURED_METRICS, Metric, described_metrics
 from parbench_lab.core.ports import RunStore
 from parbench_lab.core.recorded_names import recorded_name
 from parbench_lab.core.series import SeriesKey, SeriesPoint
-from parbench_lab.core.wording import count, ratio
-from parbench_lab.errors import UsageError
+from parbench_lab.core.wording import count, printable, ratio
+from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.lab import parts
 
 
@@ -81,23 +81,35 @@ def change_hints(
     Raises
     ------
     UsageError
-        If `q` or the tolerance is out of range.
+        If `q`, the tolerance or the seed is no number or out of range, or a name is no text.
     UnknownNameError
-        If several workloads may be meant.
+        If several workloads may be meant, or nothing is stored of the one that is.
     StoreError
         If the store cannot be read.
     """
+    for called, name in (("workload", workload), ("candidate", candidate)):
+        if not (name is None or isinstance(name, str)):
+            raise UsageError(f"{called} must be a name or None but got {name!r}")
+    parts.checked_number("q", q)
+    parts.checked_number("tolerance", tolerance)
+    parts.checked_seed(seed)
     if not 0 < q < 1:
         raise UsageError(f"q must be between 0 and 1 but got {q}")
     if not tolerance >= 0:
         raise UsageError(f"tolerance must be 0 or more but got {tolerance}")
     opened, owns = parts.store_of(store)
+    asked = workload
     try:
         if workload is not None:
             workload, behind = recorded_name(opened, workload)
             candidate = candidate or behind
         points = opened.series(workload=workload, candidate=candidate, metric=metric)
         series = by_key(points)
+        if asked is not None and not series:
+            raise UnknownNameError(
+                f"nothing is stored of {asked!r} to look for change points in: parbench history "
+                f"lists what is there, parbench race {printable(asked)} makes some"
+            )
         found = hints(
             series,
             _metrics(series, opened),

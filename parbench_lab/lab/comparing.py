@@ -58,7 +58,8 @@ def compare(
     StoreError
         If there is no such run.
     UsageError
-        If the runs are of different workloads or modes, or have no measurements.
+        If the runs are of different workloads or modes, or have no measurements; if one of them
+        is given as something else, or the tolerance is no fraction.
     UnknownNameError
         If there is no such metric.
 
@@ -68,9 +69,11 @@ def compare(
        ratio of medians", J. Stat. Comput. Simul. 72 (2002) 119-124.
     .. [2] Y. Benjamini, Y. Hochberg, "Controlling the false discovery rate", JRSS B 57 (1995).
     """
+    ids = [_run_id(run) for run in (baseline, new)]
+    parts.checked_number("tolerance", tolerance)
     opened, owns = parts.store_of(store)
     try:
-        sides = [run_figures(opened, _run_id(run)) for run in (baseline, new)]
+        sides = [run_figures(opened, run_id) for run_id in ids]
         if sides[0].id == sides[1].id:
             raise UsageError(f"run {sides[0].id} cannot be compared with itself: give two runs")
         chosen = _metric(opened, sides[0].id, metric)
@@ -178,7 +181,10 @@ def _calibration(store: RunStore, machine: Machine) -> list[SeriesPoint]:
 
 
 def _run_id(run: str | RaceResult) -> str:
-    return run.run_id if isinstance(run, RaceResult) else run
+    found: object = run.run_id if isinstance(run, RaceResult) else run
+    if not isinstance(found, str):
+        raise UsageError(f"a run is its id, 'latest' or the result of a race but got {found!r}")
+    return found
 
 
 def _metric(store: RunStore, run_id: str, name: str) -> Metric:

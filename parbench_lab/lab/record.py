@@ -7,6 +7,8 @@ from pathlib import Path
 
 from parbench_lab.analysis.regression.changes import ChangeHint
 from parbench_lab.core.ports import RunStore
+from parbench_lab.errors import UnknownNameError, UsageError
+from parbench_lab.lab import parts
 from parbench_lab.lab.change_hints import change_hints
 from parbench_lab.reports.history import RecordedHistory, read_history
 
@@ -37,6 +39,8 @@ def load_record(
 
     Raises
     ------
+    UsageError
+        If the name is no text, or `last` no whole number from 0 up.
     UnknownNameError
         If nothing is recorded under the name.
     StoreError
@@ -47,10 +51,16 @@ def load_record(
     >>> load_record(store=":memory:").sentence
     '0 runs, 0 series, 0 machines: 0 alarms, 0 change points (hints)'
     """
+    if not isinstance(name, str):
+        raise UsageError(f"a history is asked for by name but got {name!r}")
+    parts.checked_whole("last", last, least=0)
     return read_history(name, store, metric=metric, machine=machine, last=last, find_hints=_found)
 
 
 def _found(
     store: RunStore, workload: str | None, candidate: str | None, metric: str
 ) -> Iterable[ChangeHint]:
-    return change_hints(workload, candidate=candidate, metric=metric, store=store).hints
+    try:
+        return change_hints(workload, candidate=candidate, metric=metric, store=store).hints
+    except UnknownNameError:
+        return ()  # of what was only watched there are no figures, and alarms are a history too

@@ -8,7 +8,7 @@ import platform
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +35,18 @@ from parbench_lab.execution.shipping import ship
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
 from parbench_lab.lab.provenance import provenance
-from parbench_lab.lab.watching.baselines import Baseline, Pinned, new_build, pinned
+from parbench_lab.lab.watching.baselines import (
+    Baseline,
+    Pinned,
+    new_build,
+    pinned,
+    refuse_no_baseline,
+)
 from parbench_lab.lab.watching.journal import KIND, WatchJournal, WatchKey, earlier
 from parbench_lab.lab.watching.lock import claim, lock_file, only_one
 from parbench_lab.lab.watching.night import Night, Scores
 from parbench_lab.store import new_run_id
-from parbench_lab.workloads.registry import resolve
+from parbench_lab.workloads.registry import listed_algorithms, resolve
 
 REGISTRY = "parbench_lab.workloads.registry"
 BLOCKS = 300
@@ -73,7 +79,7 @@ class WatchSettings:
     Raises
     ------
     UsageError
-        If a number is out of range.
+        If a number is none or out of range, or the metrics are no list.
     """
 
     blocks: int = BLOCKS
@@ -85,13 +91,24 @@ class WatchSettings:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("blocks", "seconds", "batch_size", "timeout_s"):
+        parts.checked_whole("blocks", self.blocks, least=1)
+        if self.batch_size is not None:
+            parts.checked_whole("batch_size", self.batch_size, least=1)
+        for name in ("seconds", "timeout_s"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if value is None and name == "seconds":
+                continue
+            parts.checked_number(name, value)
+            if not value > 0:
                 raise UsageError(f"{name} must be positive but got {value}")
         if self.seed is not None:
             parts.checked_seed(self.seed)
+        parts.checked_number("tolerance", self.tolerance)
         snap_up(self.tolerance)
+        if isinstance(self.metrics, str):
+            raise UsageError(f"metrics must be a list: give [{self.metrics!r}]")
+        if not isinstance(self.metrics, Sequence):
+            raise UsageError(f"metrics must be a list but got {self.metrics!r}")
 
     @property
     def rounds(self) -> int:
@@ -160,6 +177,7 @@ def watch(
         If the store cannot be used.
     """
     chosen = _settings(settings)
+    refuse_no_baseline(baseline)
     entries = _entries(quarantine)
     here = Path.cwd()
     lock = lock_file(store, environment=os.environ, folder=here)
@@ -340,7 +358,13 @@ def _settings(given: Mapping[str, Any]) -> WatchSettings:
 
 def _entries(given: str | Path | Sequence[Quarantine]) -> Sequence[Quarantine]:
     if not isinstance(given, (str, Path)):
-        return tuple(given)
+        if not isinstance(given, Iterable):
+            raise UsageError(f"quarantine must be a file or a list of entries but got {given!r}")
+        entries = tuple(given)
+        for one in entries:
+            if not isinstance(one, Quarantine):
+                raise UsageError(f"a quarantine entry must be a Quarantine but got {one!r}")
+        return entries
     try:
         text = Path(given).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -350,8 +374,9 @@ def _entries(given: str | Path | Sequence[Quarantine]) -> Sequence[Quarantine]:
 
 def _order(target: Any, algorithms: Sequence[Algorithm] | None) -> Order:
     """Return what both builds run; names are looked up by each of them, objects are sent."""
-    names = [name for name in algorithms or () if isinstance(name, str)]
-    if isinstance(target, str) and len(names) == len(algorithms or ()):
+    wanted = listed_algorithms(algorithms) or []
+    names = [name for name in wanted if isinstance(name, str)]
+    if isinstance(target, str) and len(names) == len(wanted):
         return Order(target=target, registry=REGISTRY, algorithms=tuple(names))
     workload, candidates = resolve(algorithms, target)
     payload = ship(

@@ -77,7 +77,7 @@ def resolve(
     >>> job.name, [candidate.name for candidate in candidates]
     ('moving_average', ['fft', 'cumsum'])
     """
-    wanted = _listed(algorithms)
+    wanted = listed_algorithms(algorithms)
     found = _workload_of(wanted) if workload is None else _given_workload(workload)
     own = {candidate.name: candidate for candidate in candidates_of(found)}
     if wanted is None:
@@ -144,7 +144,14 @@ def candidates_of(workload: Workload) -> list[Candidate]:
     return found
 
 
-def _listed(algorithms: Sequence[Algorithm] | None) -> list[Algorithm] | None:
+def listed_algorithms(algorithms: Sequence[Algorithm] | None) -> list[Algorithm] | None:
+    """Return the candidates that a user lists, None for all.
+
+    Raises
+    ------
+    UsageError
+        If it is a single text, no list, or empty.
+    """
     if algorithms is None:
         return None
     if isinstance(algorithms, str):

@@ -117,14 +117,22 @@ def test_a_race_is_compared_with_an_earlier_one_of_its_store(tmp_path):
     [
         (("first", "first"), UsageError, "cannot be compared with itself"),
         (("first", "nowhere"), StoreError, "nowhere"),
+        ((5, "latest"), UsageError, "a run is its id, 'latest' or the result of a race but got 5"),
+        (("first", None), UsageError, "the result of a race but got None"),
     ],
-    ids=["with itself", "an unknown run"],
+    ids=["with itself", "an unknown run", "a number", "nothing"],
 )
 def test_a_pair_that_is_none_is_refused(store, words, error, message):
     stored(store, "first-run", {"quick": 1e-3})
 
     with pytest.raises(error, match=message):
         pb.compare(*words, store=store)
+
+
+@pytest.mark.parametrize("tolerance", [None, "x", True])
+def test_a_tolerance_that_is_no_number_is_refused(store, tolerance):
+    with pytest.raises(UsageError, match="tolerance must be a number but got"):
+        pb.compare("first", "latest", store=store, tolerance=tolerance)
 
 
 def test_what_two_runs_set_differently_is_said(store):

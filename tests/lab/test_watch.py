@@ -398,7 +398,20 @@ def test_a_request_to_end_is_heard_while_waiting():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"blocks": 0}, "blocks must be positive"),
+        ({"blocks": 0}, "blocks must be a whole number from 1 up but got 0"),
+        ({"blocks": 1.5}, "blocks must be a whole number from 1 up but got 1.5"),
+        ({"blocks": math.inf}, "blocks must be a whole number from 1 up but got inf"),
+        ({"blocks": "x"}, "blocks must be a whole number from 1 up but got 'x'"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number from 1 up but got 2.5"),
+        ({"seconds": "x"}, "seconds must be a number but got 'x'"),
+        ({"timeout_s": None}, "timeout_s must be a number but got None"),
+        ({"tolerance": "x"}, "tolerance must be a number but got 'x'"),
+        ({"metrics": "wall_time_s"}, r"metrics must be a list: give \['wall_time_s'\]"),
+        ({"metrics": 5}, "metrics must be a list but got 5"),
+        ({"algorithms": "list_sort"}, r"algorithms must be a list: give \['list_sort'\]"),
+        ({"baseline": 5}, "baseline must be a git ref, .* or None but got 5"),
+        ({"quarantine": [1]}, "a quarantine entry must be a Quarantine but got 1"),
+        ({"quarantine": 5}, "quarantine must be a file or a list of entries but got 5"),
         ({"seconds": math.nan}, "seconds must be positive"),
         ({"tolerance": -1}, "tolerance must be within"),
         ({"seed": -3}, "seed must be"),
@@ -407,7 +420,12 @@ def test_a_request_to_end_is_heard_while_waiting():
 )
 def test_settings_out_of_range_are_refused_before_anything_is_built(settings, words):
     with pytest.raises(UsageError, match=words):
-        watch("sorting", baseline="sorted:x", store=":memory:", **settings)
+        watch("sorting", **({"baseline": "sorted:x", "store": ":memory:"} | settings))
+
+
+def test_a_bisection_refuses_a_text_in_the_place_of_a_list():
+    with pytest.raises(UsageError, match="algorithms must be a list"):
+        pb.bisect("sorting", good="HEAD", algorithms="list_sort")
 
 
 def test_blocks_are_rounded_up_to_whole_rounds():
@@ -618,7 +636,32 @@ def test_hints_are_looked_for_in_stored_figures():
     assert "hints" in report.sentence
 
 
-@pytest.mark.parametrize("given", [{"q": 2.0}, {"tolerance": -1.0}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"q": 2.0}, {"q": "x"}, {"tolerance": -1.0}, {"tolerance": None}, {"seed": -1},
+        {"workload": 5}, {"candidate": 5},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_hints_refuse_numbers_out_of_range(given):
     with pytest.raises(UsageError, match="must be"):
         pb.change_hints(store=Figures([]), **given)
+
+
+def test_hints_of_a_name_that_nothing_is_stored_of_are_refused():
+    with pytest.raises(UnknownNameError, match="nothing is stored of 'nope'"):
+        pb.change_hints("nope", store=":memory:")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"name": 5}, "a history is asked for by name but got 5"),
+        ({"last": "3"}, "last must be a whole number from 0 up but got '3'"),
+        ({"last": -3}, "last must be a whole number from 0 up but got -3"),
+    ],
+)
+def test_a_history_is_refused_what_it_cannot_mean(given, words):
+    with pytest.raises(UsageError, match=words):
+        pb.load_record(store=":memory:", **given)

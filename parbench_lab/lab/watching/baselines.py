@@ -35,6 +35,21 @@ class Pinned:
     note: str = ""
 
 
+def refuse_no_baseline(baseline: object) -> None:
+    """Refuse what can be no `Baseline` at all; whether it is there, `pinned` finds out.
+
+    Raises
+    ------
+    UsageError
+        If it is no text, no callable and not None.
+    """
+    if not (baseline is None or isinstance(baseline, str) or callable(baseline)):
+        raise UsageError(
+            "baseline must be a git ref, 'package==1.2', 'module:function', the path of a python, "
+            f"a callable or None but got {baseline!r}"
+        )
+
+
 @contextlib.contextmanager
 def pinned(
     baseline: Baseline, *, here: Path, python: str | None = None, how: str = "auto"
