@@ -232,7 +232,11 @@ def roof_lines(roofs: Roofline) -> list[str]:
     for level in roofs.bandwidths:
         one, both = level.one_core_bytes_per_s, level.all_cores_bytes_per_s
         size = memory(level.working_set_bytes)
-        rows.append((f"from {level.level}", f"{_rates(one, both, 'B/s', roofs.cores)} ({size})"))
+        # two calls go over it: where they take most of the time, this is no speed of a cache
+        calls_s = 2 * roofs.array_call_overhead_s
+        why = ", mostly numpy's calls" if calls_s > level.working_set_bytes / one else ""
+        rates = _rates(one, both, "B/s", roofs.cores)
+        rows.append((f"from {level.level}", f"{rates} ({size}{why})"))
     calls = f"{duration(roofs.call_overhead_s)} in Python, {duration(roofs.array_call_overhead_s)}"
     rows.append(("an empty call", f"{calls} in numpy"))
     if roofs.task_overhead_s is not None:

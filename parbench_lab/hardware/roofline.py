@@ -30,13 +30,14 @@ LARGEST_SHARE = 16
 LEAST_MEMORY_BYTES, MOST_MEMORY_BYTES = 32 * _MIB, 256 * _MIB
 N_CALLS = 20_000
 LEAST_REPEATS = 3
+SECONDS_EACH = 0.12
 
 
 def measure_roofline(
     machine: Machine,
     *,
     cores: int | None = None,
-    seconds_each: float = 0.12,
+    seconds_each: float = SECONDS_EACH,
     clock_ns: Callable[[], int] = time.perf_counter_ns,
 ) -> Roofline:
     """Return what this machine attains now; takes some 14 times `seconds_each`, and more.

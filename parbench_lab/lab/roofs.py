@@ -16,7 +16,7 @@ from parbench_lab.core.wording import amount
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution.pools import open_pool
 from parbench_lab.hardware.detect import detect_machine
-from parbench_lab.hardware.roofline import measure_roofline
+from parbench_lab.hardware.roofline import SECONDS_EACH, measure_roofline
 from parbench_lab.lab.provenance import provenance
 from parbench_lab.racing.result import jsonable
 from parbench_lab.store import new_run_id
@@ -26,15 +26,19 @@ LOOKED_AT = 50
 """So many of the newest runs are looked through."""
 
 
-def measure_roofs() -> tuple[Machine, Roofline]:
+def measure_roofs(*, seconds_each: float = SECONDS_EACH) -> tuple[Machine, Roofline]:
     """Return this machine and its roofs, the cost of an empty Dask task among them.
 
     Takes some 5 s, half of them to start a worker for that task.
+
+    Parameters
+    ----------
+    seconds_each
+        How long every figure is tried; 0: as often as it must be.
     """
     machine = detect_machine()
-    return machine, dataclasses.replace(
-        measure_roofline(machine), task_overhead_s=_task_overhead_s()
-    )
+    measured = measure_roofline(machine, seconds_each=seconds_each)
+    return machine, dataclasses.replace(measured, task_overhead_s=_task_overhead_s())
 
 
 def _task_overhead_s() -> float | None:

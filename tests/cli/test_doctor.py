@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from parbench_lab.cli.doctor import identical_advice, identical_race
+from parbench_lab.cli.doctor import identical_advice, identical_race, roof_lines
 from parbench_lab.cli.identical import IdenticalCode, copies, sort
 from parbench_lab.core.candidate import as_candidate
 from parbench_lab.core.standing import Trust
+from tests.analysis.comparison.figures import ROOFS
 from tests.cli.doubles import ScriptedBench, board, measured
 
 
@@ -37,6 +39,22 @@ def test_identical_code_that_stays_together_passes(shell, visitors):
 
 def test_the_help_says_all_that_a_quick_check_leaves_out(shell):
     assert "Leave out the roofs and the race of identical code" in shell("doctor", "--help").stdout
+
+
+def test_a_level_so_small_that_the_calls_take_the_time_is_told_as_such():
+    level = ROOFS.bandwidths[0]
+    small = dataclasses.replace(
+        level, level="L1d", working_set_bytes=2**14, one_core_bytes_per_s=24e9
+    )
+    large = dataclasses.replace(
+        level, level="L2", working_set_bytes=2**19, one_core_bytes_per_s=110e9
+    )
+    roofs = dataclasses.replace(ROOFS, bandwidths=(small, large), array_call_overhead_s=0.5e-6)
+
+    told = {line[:12].strip(): line for line in roof_lines(roofs)}
+
+    assert told["from L1d"].endswith("(16.4 kB, mostly numpy's calls)")
+    assert told["from L2"].endswith("(524 kB)")
 
 
 def test_a_false_elimination_fails_the_check_and_says_what_to_do(shell, visitors):

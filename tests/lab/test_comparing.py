@@ -11,7 +11,7 @@ import parbench_lab as pb
 from parbench_lab.core.runs import ROOFLINE, EventRecord, MeasurementRow, RunHeader
 from parbench_lab.errors import StoreError, UnknownNameError, UsageError
 from parbench_lab.lab.reach import machines_of, own_modes
-from parbench_lab.lab.roofs import keep_roofline, latest_roofline
+from parbench_lab.lab.roofs import keep_roofline, latest_roofline, measure_roofs
 from parbench_lab.racing.result import jsonable
 from parbench_lab.store import open_store
 from parbench_lab.testing import ScriptedExecutor
@@ -226,6 +226,19 @@ def test_times_at_other_sizes_are_read_from_other_runs(store):
 
     assert pair.bottleneck.limit.value == "launch or scheduling overhead"
     assert "3 sizes" in pair.bottleneck.evidence
+
+
+def test_the_roofs_of_this_machine_are_measured_an_empty_task_among_them():
+    machine, roofs = measure_roofs(seconds_each=0.0)
+
+    rates = [roofs.one_core_flops_per_s, roofs.all_cores_flops_per_s]
+    for level in roofs.bandwidths:
+        rates += [level.one_core_bytes_per_s, level.all_cores_bytes_per_s]
+    assert min(rates) > 0
+    assert roofs.call_overhead_s > 0
+    # a task goes to another process and back, a call does not
+    assert 0 < roofs.array_call_overhead_s < roofs.task_overhead_s
+    assert machine.logical_cores >= roofs.cores
 
 
 def test_a_roofline_is_kept_with_its_machine_and_found_again(store):
