@@ -136,7 +136,7 @@ def _in_one_line(what: str) -> Iterator[None]:
         yield
     except ParbenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         told = " ".join(f"{type(error).__name__}: {error}".split())
         raise UsageError(f"no backend can run {what}: {told}") from error
 

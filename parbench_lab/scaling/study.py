@@ -215,7 +215,7 @@ class Study:
         self._record(journal.PLANNED, journal.planned(plan))
 
     def _quietly(self) -> None:
-        with contextlib.suppress(Exception):  # kept in `_failure`, raised by `wait`
+        with contextlib.suppress(BaseException):  # kept in `_failure`, raised by `wait`
             self._measure()
 
     def _measure(self) -> None:
@@ -233,7 +233,7 @@ class Study:
                 self._on_trial(cell, trial)
         except BaseException as error:
             with self._changed:
-                self._failure = error if isinstance(error, Exception) else None
+                self._failure = None if isinstance(error, KeyboardInterrupt) else error
             raise
         finally:
             bench.close()

@@ -1,7 +1,7 @@
 """The workbench of a study: pools that are warm, cases that are made once, one timed run.
 
 Rule 1: the clock runs around the job alone; workers and cases are ready before it starts.
-Rule 2: whatever a job does, its run ends as a `Trial`, never as an exception.
+Rule 2: whatever a job raises, its run ends as a `Trial`; `SystemExit` too, Ctrl-C alone not.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ class Workbench:
                     # workers that rested have no share of their own in the time
                     taken |= {"uses": adaptive.end(), "shares": None}
                 return self._judged(result, expected, {**about, **taken})
-        except Exception as error:  # noqa: BLE001 - a level that fails is an outcome
+        # a job that exits has failed like one that raises; Ctrl-C is meant for the study
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a level that fails is an outcome
             self._drop(cell.series.backend, cell.workers)
             return Trial(**about, outcome="failed", message=_in_one_line(error))
 
@@ -206,7 +207,7 @@ def _timed(run: Callable[[], Any], pool: Pool) -> tuple[Any, dict[str, Any]]:
     return result, {"time_s": taken_s, "peak_memory_bytes": peak_bytes, "shares": shares}
 
 
-def _in_one_line(error: Exception) -> str:
+def _in_one_line(error: BaseException) -> str:
     words = " ".join(str(error).split())[:300]
     if isinstance(error, ParbenchError):
         return words

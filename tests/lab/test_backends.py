@@ -88,13 +88,15 @@ def test_the_size_that_is_tried_is_the_users_or_a_quarter_of_the_jobs(own_sizes,
     assert f"{size} items of sums" in choice.reason
 
 
-def test_a_job_that_fails_is_refused_before_anything_is_measured():
+@pytest.mark.parametrize("failure", [ZeroDivisionError("no parts"), SystemExit(0)], ids=repr)
+def test_a_job_that_fails_is_refused_before_anything_is_measured(failure):
     def broken(case, *, map):
-        raise ZeroDivisionError("no parts")
+        raise failure
 
     plan = Plan(workers=(1, 2), sizes=(10,))
+    told = f"no backend can run 10 items of sums: {type(failure).__name__}: {failure}"
 
-    with pytest.raises(UsageError, match="no backend can run 10 items of sums: ZeroDivision"):
+    with pytest.raises(UsageError, match=told):
         choose_backend(job(run=broken), plan, own_sizes=True, cores=2)
 
 

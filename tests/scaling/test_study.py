@@ -110,6 +110,45 @@ def test_a_level_that_fails_is_an_outcome_and_the_others_go_on():
     assert all(pool.closed for pool in bench.opened)
 
 
+def leaves_itself(case, *, map):
+    raise SystemExit(0)
+
+
+def leaves_in_a_part(case, *, map):
+    return sum(map(leaves_when_drawn, case))
+
+
+def leaves_when_drawn(_x):
+    raise SystemExit(0)
+
+
+@pytest.mark.parametrize("run", [leaves_itself, leaves_in_a_part])
+@pytest.mark.parametrize("begin", [Study.run, Study.start], ids=["run", "start"])
+def test_a_job_that_exits_is_a_level_that_failed(run, begin):
+    bench = Bench(Plan(workers=(1, 2), sizes=(20,), repeats=1), run=run)
+
+    begin(bench.study)
+
+    assert bench.study.wait(60)
+    assert bench.study.progress == (2, 2)
+    assert [level.failures for level in bench.curve().levels] == [("SystemExit: 0",)] * 2
+
+
+class Unheard(BaseException):
+    """Neither an exception nor Ctrl-C."""
+
+
+def test_what_is_neither_an_exception_nor_ctrl_c_ends_a_study_with_its_reason():
+    def unheard(case, *, map):
+        raise Unheard("of this kind")
+
+    bench = Bench(Plan(workers=(1,), sizes=(20,), repeats=1), run=unheard)
+    bench.study.start()
+
+    with pytest.raises(RaceError, match="of this kind"):
+        bench.study.wait(60)
+
+
 def test_weak_scaling_grows_the_case_with_the_workers():
     bench = Bench(Plan(workers=(1, 2), sizes=(10,), mode="weak", repeats=1))
 

@@ -240,7 +240,7 @@ def _probe(
     ready_s = time.perf_counter() - start_s
     try:
         time_s = min(_timed(job, pool) for _ in range(rounds))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if backend == "serial":
             raise
         return Probe(
@@ -257,5 +257,5 @@ def _timed(job: Callable[[Map], object], pool: Pool) -> float:
     return time.perf_counter() - start_s
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
