@@ -196,7 +196,9 @@ def scale(
             )
         document = {"run": study.run_id, **study_document(curves, **options)}
     deliver(document, as_json=as_json, output=output)
-    return 0 if all(curve.agrees for curve in curves.values()) else 1
+    # a curve without any time has agreed with nobody
+    good = all(curve.agrees and curve.base is not None for curve in curves.values())
+    return 0 if good else 1
 
 
 def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:

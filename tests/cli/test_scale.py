@@ -482,6 +482,20 @@ def test_a_job_of_a_module_in_the_current_folder_is_measured_with_its_make_case(
     assert "users_scaled_job:job: strong scaling" in found.stderr
 
 
+@pytest.mark.parametrize("failure", ["ValueError", "SystemExit"])
+def test_a_curve_without_any_result_ends_with_1_and_says_why(shell, failure):
+    Path(f"users_job_of_{failure}.py").write_text(
+        f"def job(case, *, map):\n    raise {failure}(0)\ndef make_case(size, rng): ...\n"
+    )
+
+    found = shell("scale", f"users_job_of_{failure}:job", "--workers", "1,2", "--repeats", "1",
+                  "--backend", "threads")  # fmt: skip
+
+    assert found.exit_code == 1
+    assert "no run gave a result" in found.stdout
+    assert f"{failure}: 0" in found.stdout
+
+
 def test_a_job_without_a_case_is_refused_in_the_words_of_the_shell(shell):
     Path("users_job_without_case.py").write_text("def job(case, *, map): ...\n")
 
