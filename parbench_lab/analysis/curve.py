@@ -17,6 +17,7 @@ from parbench_lab.analysis.repeats import estimate_positive
 from parbench_lab.analysis.table import trials_of
 from parbench_lab.analysis.trial import TimeShares, Trial
 from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.given import checked_confidence, checked_count
 from parbench_lab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -155,6 +156,8 @@ class ScalingCurve:
         """
         if mode not in ("strong", "weak"):
             raise UsageError(f"mode must be 'strong' or 'weak' but got {mode!r}")
+        checked_confidence(confidence)
+        cores = None if cores is None else checked_count(cores, "cores")
         trials = trials_of(workers, time_s, size=size, weak=mode == "weak")
         if not trials:
             raise UsageError("time_s has no time at all")
@@ -294,7 +297,8 @@ class ScalingCurve:
         Raises
         ------
         UsageError
-            If the levels cannot carry a fit; the text says why.
+            If the levels cannot carry a fit, or the law is not about this mode of scaling; the
+            text says why.
         """
         if oversubscribed not in ("exclude", "include"):
             raise UsageError(
@@ -304,6 +308,11 @@ class ScalingCurve:
             raise UsageError(
                 "the workers of this curve followed the load of the machine, so it has no levels; "
                 "measure fixed worker counts, such as workers=[1, 2, 3, 4]"
+            )
+        if law == "gustafson" and self.mode == "strong" and "mode" not in options:
+            raise UsageError(
+                "Gustafson's law is about work that grows with the workers, and every level of "
+                "this curve did the same: measure with mode='weak', or fit law='amdahl'"
             )
         workers, times, crowded = [], [], []
         for trial in self.trials:

@@ -242,6 +242,23 @@ def gustafson(fraction, workers):
     return {n: n / (n - fraction * (n - 1)) for n in workers}
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"confidence": 95}, "within .0, 1. but got 95"), ({"cores": "x"}, "cores must be a whole")],
+    ids=str,
+)
+def test_a_table_with_options_that_make_no_sense_is_refused_at_once(options, words):
+    with pytest.raises(UsageError, match=words):
+        ScalingCurve.from_times([1, 2], [2.0, 1.0], **options)
+
+
+def test_a_law_of_growing_work_is_not_fitted_to_a_curve_of_the_same_work():
+    strong = curve({1: 8.0, 2: 4.2, 4: 2.3, 8: 1.4})
+
+    with pytest.raises(UsageError, match="measure with mode='weak'"):
+        strong.fit(law="gustafson")
+
+
 @pytest.mark.parametrize("fraction", [0.0, 0.05, 0.3])
 def test_a_weak_curve_gives_back_the_serial_fraction_it_was_made_of(fraction):
     exact = curve(gustafson(fraction, (1, 2, 4, 8)), noise=0.0, mode="weak")

@@ -14,6 +14,7 @@ from parbench_lab.analysis.laws.judgement import peak_workers
 from parbench_lab.analysis.laws.projection import TRUSTED_RANGES
 from parbench_lab.analysis.laws.ranges import Bools, Floats
 from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.given import is_number
 from parbench_lab.errors import UsageError
 
 _MOST_WORKERS = 1e6
@@ -39,8 +40,8 @@ def useful_workers(curve: FittedCurve, efficiency: float) -> Estimate:
     UsageError
         If the efficiency is not within (0, 1].
     """
-    if not 0 < efficiency <= 1:
-        raise UsageError(f"efficiency must be within (0, 1] but got {efficiency}")
+    if not (is_number(efficiency) and 0 < efficiency <= 1):
+        raise UsageError(f"efficiency must be within (0, 1] but got {efficiency!r}")
 
     def is_possible(n: Floats) -> Bools:
         """Whether the data allow just this efficiency at n workers."""
@@ -72,8 +73,8 @@ def next_level(curve: FittedCurve, *, max_workers: float | None = None) -> NextL
         If `max_workers` is not at least 1.
     """
     most = math.inf if max_workers is None else max_workers
-    if not most >= 1:
-        raise UsageError(f"max_workers must be at least 1 but got {max_workers}")
+    if not (is_number(most) and most >= 1):
+        raise UsageError(f"max_workers must be at least 1 but got {max_workers!r}")
     measured = {round(n) for n in curve.seen.workers.tolist()}
     if 1 not in measured:
         return NextLevel(workers=1, reason="every speedup is relative to one worker")

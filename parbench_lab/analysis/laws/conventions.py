@@ -28,6 +28,7 @@ import numpy as np
 from parbench_lab.analysis.laws.least_squares import Problem
 from parbench_lab.analysis.laws.observations import Observations
 from parbench_lab.analysis.laws.ranges import Floats
+from parbench_lab.core.given import checked_confidence
 from parbench_lab.errors import UsageError
 
 Law = Literal["usl", "amdahl", "gustafson"]
@@ -41,8 +42,8 @@ class Method:
     Raises
     ------
     UsageError
-        If a name is unknown, the confidence is not within (0, 1), or the law has no such
-        convention.
+        If a name is unknown, `bounded` is neither True nor False, the confidence is not within
+        (0, 1), or the law has no such convention.
     """
 
     law: Law = "usl"
@@ -58,8 +59,9 @@ class Method:
                 f"convention must be one of {', '.join(get_args(Convention))} "
                 f"but got {self.convention!r}"
             )
-        if not 0 < self.confidence < 1:
-            raise UsageError(f"confidence must be within (0, 1) but got {self.confidence}")
+        if not isinstance(self.bounded, bool | np.bool_):
+            raise UsageError(f"bounded must be True or False but got {self.bounded!r}")
+        checked_confidence(self.confidence)
         if self.law == "gustafson" and self.convention == "quadratic":
             raise UsageError("law='gustafson' has no convention 'quadratic': give 'time'")
 

@@ -270,7 +270,8 @@ def fit(
     ------
     UsageError
         If there are fewer than 4 levels, none with 1 or 2 workers (except under the convention
-        "throughput", which published tables need), values are not positive, or machines are mixed.
+        "throughput", which published tables need), values are not positive, machines are mixed,
+        or an argument is none of its documented values.
 
     Notes
     -----
@@ -293,7 +294,14 @@ def fit(
     >>> print(level.speedup, level.trusted)
     16.74 [7.855, 31.12] True
     """
-    everyone = oversubscribed == "include" or include_oversubscribed
+    marks = oversubscribed
+    if isinstance(marks, str):
+        if marks != "include":
+            raise UsageError(
+                "oversubscribed must be 'include', or True or False for each measurement, but got "
+                f"{marks!r}"
+            )
+        marks, include_oversubscribed = None, True
     method = Method(law=law, convention=convention, bounded=bounded, confidence=confidence)
     seen = observe(
         workers,
@@ -302,8 +310,8 @@ def fit(
         mode=mode or ("weak" if law == "gustafson" else "strong"),
         repetitions=repetitions,
         machines=machines,
-        oversubscribed=None if isinstance(oversubscribed, str) else oversubscribed,
-        include_oversubscribed=everyone,
+        oversubscribed=marks,
+        include_oversubscribed=include_oversubscribed,
     )
     refuse_too_few(seen, must_start_low=convention != "throughput")
     curve = fit_curve(seen, method)
@@ -316,7 +324,10 @@ def fit(
 
 
 def _counts(workers: ArrayLike) -> Floats:
-    counts = np.atleast_1d(np.asarray(workers, dtype=float))
+    try:
+        counts = np.atleast_1d(np.asarray(workers, dtype=float))
+    except (TypeError, ValueError):
+        counts = np.array([np.nan])
     if counts.ndim != 1 or not (np.isfinite(counts) & (counts > 0)).all():
         raise UsageError(f"workers must be positive numbers but got {workers!r}")
     return counts

@@ -2,7 +2,8 @@
 
 Everything here is a formula of the literature with its source; fitting them to measurements is
 `parbench_lab.analysis.laws.fitting`. Arguments are broadcast against each other; numbers give a
-number, arrays give an array.
+number, arrays give an array. What is no number is a `UsageError`, and so are lists of different
+lengths.
 
 Coefficients are those of the universal scalability law (USL) throughout: *alpha* is contention
 (with beta = 0 Amdahl's serial fraction), *beta* is coherency (the price of each pair of workers
@@ -21,6 +22,7 @@ from parbench_lab.analysis.laws.ranges import (
     not_negative,
     plain,
     positive,
+    refuse_unequal,
     require,
 )
 
@@ -50,6 +52,7 @@ def amdahl_speedup(*, serial_fraction: ArrayLike, workers: ArrayLike) -> Floats:
     """
     s = fraction(serial_fraction, "serial_fraction")
     n = positive(workers, "workers")
+    refuse_unequal(serial_fraction=s, workers=n)
     return plain(1.0 / (s + (1.0 - s) / n))
 
 
@@ -96,6 +99,7 @@ def gustafson_speedup(*, serial_fraction: ArrayLike, workers: ArrayLike) -> Floa
     """
     s = fraction(serial_fraction, "serial_fraction")
     n = positive(workers, "workers")
+    refuse_unequal(serial_fraction=s, workers=n)
     return plain(n - s * (n - 1.0))
 
 
@@ -149,7 +153,9 @@ def usl_throughput(
     >>> float(usl_throughput(35, alpha=0.02671591, beta=0.0007690945, gamma=995.6486).round(1))
     12341.7
     """
-    return plain(positive(gamma, "gamma") * usl_speedup(workers, alpha=alpha, beta=beta))
+    g, speedup = positive(gamma, "gamma"), usl_speedup(workers, alpha=alpha, beta=beta)
+    refuse_unequal(gamma=g, workers=np.asarray(speedup))
+    return plain(g * speedup)
 
 
 def usl_time(workers: ArrayLike, *, alpha: ArrayLike, beta: ArrayLike, t1_s: ArrayLike) -> Floats:
@@ -172,7 +178,9 @@ def usl_time(workers: ArrayLike, *, alpha: ArrayLike, beta: ArrayLike, t1_s: Arr
     >>> usl_time([1, 2, 4], alpha=0.1, beta=0, t1_s=10).round(3).tolist()
     [10.0, 5.5, 3.25]
     """
-    return plain(positive(t1_s, "t1_s") / usl_speedup(workers, alpha=alpha, beta=beta))
+    t, speedup = positive(t1_s, "t1_s"), usl_speedup(workers, alpha=alpha, beta=beta)
+    refuse_unequal(t1_s=t, workers=np.asarray(speedup))
+    return plain(t / speedup)
 
 
 def usl_peak_workers(*, alpha: ArrayLike, beta: ArrayLike) -> Floats:
@@ -192,6 +200,7 @@ def usl_peak_workers(*, alpha: ArrayLike, beta: ArrayLike) -> Floats:
     """
     a = finite(alpha, "alpha")
     b = not_negative(beta, "beta")
+    refuse_unequal(alpha=a, beta=b)
     with np.errstate(divide="ignore", invalid="ignore"):
         peak = np.where(b > 0, np.sqrt(np.maximum(1.0 - a, 0.0) / b), np.inf)
     return plain(np.where(a < 1, np.maximum(peak, 1.0), np.where(b > 0, 1.0, peak)))
@@ -215,6 +224,7 @@ def usl_limit(*, alpha: ArrayLike, gamma: ArrayLike = 1.0) -> Floats:
     """
     a = not_negative(alpha, "alpha")
     g = positive(gamma, "gamma")
+    refuse_unequal(alpha=a, gamma=g)
     with np.errstate(divide="ignore"):
         return plain(g / a)
 
@@ -265,6 +275,7 @@ def karp_flatt(*, speedup: ArrayLike, workers: ArrayLike) -> Floats:
     """
     s = positive(speedup, "speedup")
     n = positive(workers, "workers")
+    refuse_unequal(speedup=s, workers=n)
     require(n > 1, n, "workers must be above 1: with one there is no parallel part to judge")
     return plain((1.0 / s - 1.0 / n) / (1.0 - 1.0 / n))
 
@@ -272,6 +283,7 @@ def karp_flatt(*, speedup: ArrayLike, workers: ArrayLike) -> Floats:
 def _usl_load(workers: ArrayLike, alpha: ArrayLike, beta: ArrayLike) -> Floats:
     n = positive(workers, "workers")
     a, b = finite(alpha, "alpha"), finite(beta, "beta")
+    refuse_unequal(workers=n, alpha=a, beta=b)
     load = 1.0 + a * (n - 1.0) + b * n * (n - 1.0)
     require(load > 0, load, "1 + alpha (N - 1) + beta N (N - 1) must be positive for every N")
     return load

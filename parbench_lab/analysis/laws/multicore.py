@@ -10,7 +10,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from parbench_lab.analysis.laws.ranges import Floats, fraction, plain, positive, require
+from parbench_lab.analysis.laws.ranges import (
+    Floats,
+    fraction,
+    plain,
+    positive,
+    refuse_unequal,
+    require,
+)
 
 Performance = Callable[[Floats], Floats]
 """Speed of one core built from r base cores, relative to a base core."""
@@ -103,5 +110,6 @@ def _chip(
     f = fraction(parallel_fraction, "parallel_fraction")
     n = positive(base_cores, "base_cores")
     r = positive(core_size, "core_size")
+    refuse_unequal(parallel_fraction=f, base_cores=n, core_size=r)
     require(r <= n, r, "core_size must not be above base_cores")
     return f, n, r

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from parbench_lab.core.wording import listed
 from parbench_lab.errors import UsageError
 
 Floats = NDArray[np.float64]
@@ -22,7 +23,10 @@ def plain(values: Floats) -> Floats:
 
 def finite(values: ArrayLike, name: str) -> Floats:
     """Return numbers that are all finite."""
-    numbers = np.asarray(values, dtype=float)
+    try:
+        numbers = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise UsageError(f"{name} must be numbers but got {values!r}") from None
     require(np.isfinite(numbers), numbers, f"{name} must be finite")
     return numbers
 
@@ -46,6 +50,18 @@ def fraction(values: ArrayLike, name: str) -> Floats:
     numbers = finite(values, name)
     require((numbers >= 0) & (numbers <= 1), numbers, f"{name} must be within [0, 1]")
     return numbers
+
+
+def refuse_unequal(**numbers: Floats) -> None:
+    """Raise where lists have different lengths; a single number goes with any list."""
+    try:
+        np.broadcast_shapes(*(given.shape for given in numbers.values()))
+    except ValueError:
+        sizes = listed([str(given.size) for given in numbers.values() if given.shape])
+        raise UsageError(
+            f"{listed(list(numbers))} must be single numbers or lists of one length but have "
+            f"{sizes} entries"
+        ) from None
 
 
 def require(holds: Bools, numbers: Floats, rule: str) -> None:

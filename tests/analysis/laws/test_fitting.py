@@ -226,6 +226,20 @@ def test_levels_beyond_the_cores_are_fitted_where_asked_for_and_named():
             {"workers": N, "time_s": TIME_S, "law": "moore"}, "usl, amdahl, gustafson", id="law"
         ),
         pytest.param(
+            {"workers": N, "time_s": TIME_S, "confidence": "x"}, "within .0, 1.", id="confidence"
+        ),
+        pytest.param(
+            {"workers": N, "time_s": TIME_S, "bounded": "no"}, "True or False", id="bounded"
+        ),
+        pytest.param(
+            {"workers": N, "time_s": TIME_S, "oversubscribed": "exclude"},
+            "oversubscribed must be 'include'",
+            id="a word for the marks",
+        ),
+        pytest.param(
+            {"workers": N, "time_s": TIME_S, "oversubscribed": 5}, "each of the 5", id="no marks"
+        ),
+        pytest.param(
             {"workers": N, "time_s": TIME_S, "convention": "log"}, "but got 'log'", id="convention"
         ),
         pytest.param(
@@ -241,6 +255,21 @@ def test_what_cannot_carry_a_law_is_refused_in_one_line(arguments, reason):
         pb.laws.fit(**arguments)
 
     assert "\n" not in str(refusal.value)
+
+
+def test_advice_about_what_is_no_number_is_refused():
+    fit = exact()
+
+    with pytest.raises(UsageError, match="efficiency must be within"):
+        fit.useful_workers("x")
+    with pytest.raises(UsageError, match="max_workers must be at least 1 but got 'x'"):
+        fit.next_level(max_workers="x")
+
+
+def test_marks_that_are_an_array_are_as_good_as_a_list():
+    fit = exact(oversubscribed=np.array([False] * 4 + [True]))
+
+    assert fit.data.left_out == (16.0,)
 
 
 positive = st.floats(1e-3, 1e3)

@@ -146,6 +146,22 @@ def test_scaled_speedup_grows_with_the_workers_for_ever():
         (lambda: pb.laws.usl_peak_workers(alpha=0, beta=-1), "must not be negative"),
         (lambda: pb.laws.karp_flatt(speedup=1, workers=1), "above 1"),
         (
+            lambda: pb.laws.amdahl_speedup(serial_fraction="x", workers=2),
+            "serial_fraction must be numbers but got 'x'",
+        ),
+        (
+            lambda: pb.laws.karp_flatt(speedup=[1, 2, 3], workers=[2, 4]),
+            "speedup and workers must be single numbers or lists of one length but have 3 and 2",
+        ),
+        (lambda: pb.laws.gustafson_speedup(serial_fraction=[0.1] * 2, workers=[1] * 3), "2 and 3"),
+        (lambda: pb.laws.usl_time([1, 2], alpha=0, beta=0, t1_s=[1] * 3), "3 and 2 entries"),
+        (
+            lambda: pb.laws.hill_marty_symmetric(
+                parallel_fraction=[0.1] * 2, base_cores=[1] * 3, core_size=1
+            ),
+            "parallel_fraction, base_cores and core_size must be single numbers or lists",
+        ),
+        (
             lambda: pb.laws.hill_marty_dynamic(parallel_fraction=1, base_cores=4, core_size=5),
             "core_size must not be above base_cores but got 5",
         ),

@@ -120,7 +120,7 @@ def test_four_levels_are_too_few_to_hide_one():
         fit.score()
 
 
-@pytest.mark.parametrize("workers", [0, -2, math.nan, math.inf, [[1, 2]]])
+@pytest.mark.parametrize("workers", [0, -2, math.nan, math.inf, [[1, 2]], "x", ["a"]])
 def test_worker_counts_that_cannot_be_are_refused(workers):
     fit = pb.laws.fit(N, time_s=curve(0.05, 0.003))
 
