@@ -168,6 +168,21 @@ def refuse_flags(ctx: click.Context, names: Iterable[str], *, why: str) -> None:
         raise UsageError(f"{', '.join(flags)}: {why}; leave {them} out")
 
 
+class OneOfEach(click.Command):
+    """A command that refuses two flags of one choice: of these the last would win in silence."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Look at what was typed before the flags are one value."""
+        _, _, typed = self.make_parser(ctx).parse_args(args=list(args))
+        flags: dict[str | None, set[str]] = {}
+        for option in typed:
+            flags.setdefault(option.name, set()).add(option.opts[0])
+        for several in flags.values():
+            if len(several) > 1:
+                raise UsageError(f"{', '.join(sorted(several))}: choose one of them")
+        return super().parse_args(ctx, args)
+
+
 def store_of(ctx: click.Context) -> str | None:
     """Return where the user wants the store to be: by flag, environment or file; else None."""
     layers = file_layers(Path.cwd(), ctx.params["config"])

@@ -11,6 +11,7 @@ import click
 
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.options import (
+    OneOfEach,
     common_options,
     dry_run_option,
     examples,
@@ -68,13 +69,14 @@ class WorkerCounts(Counts):
 
 
 @click.command(
+    cls=OneOfEach,
     epilog=examples(
         "parbench scale",
         "parbench scale portfolio_backtest --quick --workers 8 --window-days 365",
         "parbench scale portfolio_backtest --batch-sizes 10,50,100,200,500",
         "parbench scale ml_operations --quick",
         "parbench scale mymodule:job --mode weak --repeats 9 --json --output curve.json",
-    )
+    ),
 )
 @click.argument(
     "job", required=False, default=FIRST_JOB, metavar="[JOB|ml_operations|MODULE:FUNCTION]"
@@ -332,7 +334,8 @@ def _planned(job: str, asked: dict[str, Any]) -> list[str]:
     tried = kept is None and asked["backends"] in ((), ("auto",))
     if kept is None:
         asked = {**asked, "store": ":memory:"}
-        asked["backends"] = ("threads",) if tried else asked["backends"]
+        if tried:  # nothing runs on it here: no worker is asked of a cluster either
+            asked |= {"backends": ("threads",), "cluster": None}
         study = _study(job, asked)
     else:
         given = {"cluster": asked["cluster"], "make_case": asked["make_case"]}

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from parbench_lab.core.given import is_number
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -77,8 +79,8 @@ class Scalable:
             raise ValueError("a scalable job needs a name")
         if not self.default_size > 0:
             raise ValueError(f"default_size must be positive but got {self.default_size}")
-        if not self.tolerance >= 0:
-            raise ValueError(f"tolerance must not be negative but got {self.tolerance}")
+        if not (is_number(self.tolerance) and self.tolerance >= 0):
+            raise ValueError(f"tolerance must be a number from 0 up but got {self.tolerance!r}")
         if not takes_map(self.run):
             raise ValueError(
                 f"{self.name!r}: its function must be callable as fn(case, *, map) and send its "

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.given import checked_count
 from parbench_lab.core.libraries import libraries_of
 from parbench_lab.core.ports import (
     Executor,
@@ -104,9 +105,7 @@ def checked_seed(seed: int) -> int:
     UsageError
         If it is no whole number from 0 up.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise UsageError(f"seed must be a whole number from 0 up but got {seed!r}")
-    return seed
+    return checked_count(seed, "seed", least=0)
 
 
 def checked_configuration(configuration: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from parbench_lab.core.given import checked_workers
 from parbench_lab.core.scalable import Map
 from parbench_lab.errors import UsageError
 from parbench_lab.execution.pools import one_blas_thread, open_pool
@@ -36,7 +37,7 @@ def prove_portfolio(
     Parameters
     ----------
     workers
-        At least 2; the cores that are ours by default.
+        2 to 4096; the cores that are ours by default.
     backend
         ``"threads"``, ``"processes"`` or ``"dask"``.
     configurations
@@ -52,7 +53,7 @@ def prove_portfolio(
         If something given is out of range.
     """
     cores = available_cores()
-    count = max(2, cores) if workers is None else workers
+    count = max(2, cores) if workers is None else checked_workers(workers)
     if count < 2:
         raise UsageError(f"workers must be at least 2 but got {workers}: one is the serial run")
     if repeats < 2:

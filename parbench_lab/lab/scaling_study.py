@@ -17,7 +17,6 @@ from parbench_lab.analysis.curve import Mode
 from parbench_lab.analysis.trial import Trial
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunStore
 from parbench_lab.core.scalable import Scalable
-from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
@@ -27,8 +26,10 @@ from parbench_lab.lab.study_parts import (
     Workers,
     adaptive_map,
     checked_backends,
+    levels_of,
     merged_words,
     one_blas_thread,
+    refuse_idle_cluster,
     study_plan,
     workers_of,
 )
@@ -54,10 +55,10 @@ class ScalingStudy(StudyView):
         A built-in job's name, ``"package.module:function"``, a `Scalable`, or a function
         ``fn(case, *, map)`` together with `make_case`.
     workers
-        Worker counts; powers of two up to the physical cores that are ours by default. Counts
-        beyond them run and are marked. ``"adaptive"``: as many as the load of others on this
-        machine leaves room for, changed between parts; that gives a time, and neither speedup
-        nor law.
+        Worker counts, or one number N for 1, 2, 4, ... N; by default that is the physical cores
+        that are ours. Counts beyond them run and are marked. ``"adaptive"``: as many as the load
+        of others on this machine leaves room for, changed between parts; that gives a time, and
+        neither speedup nor law.
     mode
         ``"strong"``: every count solves the same case; ``"weak"``: the case grows with it.
     backend
@@ -77,7 +78,8 @@ class ScalingStudy(StudyView):
     options
         What a built-in job lets be chosen (``{"window_days": 365}`` of portfolio_backtest).
     cluster
-        For ``"dask"``: None for workers on this machine; an address, a client or a cluster.
+        For ``"dask"`` (and ``"auto"``, which then tries it) alone: None for workers on this
+        machine; an address, a client or a cluster.
     store
         As for `ParallelBenchmarking`.
     seed
@@ -106,8 +108,8 @@ class ScalingStudy(StudyView):
         workers: Workers = None,
         mode: Mode = "strong",
         backend: str | Sequence[str] = "threads",
-        sizes: Sequence[int] | None = None,
-        batch_sizes: Sequence[int] | None = None,
+        sizes: Sequence[int] | int | None = None,
+        batch_sizes: Sequence[int] | int | None = None,
         repeats: int = 5,
         make_case: str | Callable[..., Any] | None = None,
         tolerance: float | None = None,
@@ -143,8 +145,7 @@ class ScalingStudy(StudyView):
             batch_sizes=batch_sizes,
             cores=self.cores,
         )
-        if plan.adaptive and cluster is not None:
-            raise UsageError("adaptive workers follow the load of this machine: leave cluster out")
+        refuse_idle_cluster(cluster, plan, chosen=backend == AUTO)
         if backend == AUTO:
             plan = self._choose_backend(plan, own_sizes=sizes is not None)
         self.batch_reason = merged_words(self.scalable, plan, batch_sizes)
@@ -256,7 +257,9 @@ class ScalingStudy(StudyView):
             self._finish()
         return ended
 
-    def change(self, *, workers: Sequence[int] | None = None, repeats: int | None = None) -> None:
+    def change(
+        self, *, workers: Sequence[int] | int | None = None, repeats: int | None = None
+    ) -> None:
         """Set pending levels and repetitions; what was measured stays.
 
         Raises
@@ -264,7 +267,8 @@ class ScalingStudy(StudyView):
         UsageError
             If they are out of range, or the study has ended.
         """
-        self._study.change(workers=workers, repeats=repeats)
+        counts = None if workers is None else levels_of(workers)
+        self._study.change(workers=counts, repeats=repeats)
 
     def close(self) -> None:
         """End the study, its workers and its store; idempotent."""

@@ -4,37 +4,38 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, cast
 
 from parbench_lab.analysis.curve import Mode
+from parbench_lab.core.given import checked_counts, checked_workers
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.core.wording import listed
 from parbench_lab.errors import UsageError
 from parbench_lab.scaling.adapting import AdaptiveMap, AdjustablePool
-from parbench_lab.scaling.plan import Plan, without_repeats
+from parbench_lab.scaling.plan import MOST_IN_A_BATCH, MOST_ITEMS, Plan, without_repeats
 
 BACKENDS = ("serial", "threads", "processes", "dask")
 
 AUTO = "auto"
 """The backend that is chosen by trying."""
 
-Workers = Sequence[int] | Literal["adaptive"] | None
-"""Worker counts; as many as the load of others allows; or None for powers of two."""
+Workers = Sequence[int] | int | Literal["adaptive"] | None
+"""Worker counts, or the most; as many as the load of others allows; None for up to the cores."""
 
 
 def study_plan(
     scalable: Scalable,
     *,
     workers: Workers,
-    sizes: Sequence[int] | None,
+    sizes: Sequence[int] | int | None,
     mode: Mode,
     backends: tuple[str, ...],
     repeats: int,
     seed: int,
-    batch_sizes: Sequence[int] | None,
+    batch_sizes: Sequence[int] | int | None,
     cores: int,
 ) -> Plan:
     """Return the plan that a user means; parameters as for `ScalingStudy`.
@@ -49,26 +50,49 @@ def study_plan(
         raise UsageError(f"workers must be worker counts or 'adaptive' but got {workers!r}")
     if adaptive and "serial" in backends:
         raise UsageError("backend 'serial' has one worker, which cannot be adaptive: leave it out")
-    if batch_sizes is not None and not batch_sizes:
-        raise UsageError("batch_sizes must have at least one number; leave it out for none")
-    counts: Sequence[int]
     if adaptive:
-        counts = (cores,)
+        counts: tuple[int, ...] = (cores,)
     else:
-        counts = default_workers(cores) if workers is None else cast("Sequence[int]", workers)
+        counts = levels_of(cores if workers is None else cast("Sequence[int] | int", workers))
     plan = Plan(
-        workers=tuple(counts),
-        sizes=tuple(sizes) if sizes is not None else (scalable.default_size,),
+        workers=counts,
+        sizes=_several(sizes, "sizes", most=MOST_ITEMS) or (scalable.default_size,),
         mode=mode,
         backends=backends,
         repeats=repeats,
         seed=seed,
-        batch_sizes=tuple(batch_sizes or ()),
+        batch_sizes=_batches(batch_sizes),
         adaptive=adaptive,
     )
     if scalable.cut is None:  # how many parts such a job has is not known before it runs
         return plan
     return dataclasses.replace(plan, batch_sizes=without_repeats(plan.batch_sizes, _whole(plan)))
+
+
+def levels_of(workers: Sequence[int] | int) -> tuple[int, ...]:
+    """Return the worker counts that are meant: one number stands for the powers of two up to it.
+
+    Raises
+    ------
+    UsageError
+        If it is neither a number of workers nor several things.
+
+    Examples
+    --------
+    >>> levels_of(6), levels_of([6])
+    ((1, 2, 4, 6), (6,))
+    """
+    if isinstance(workers, Iterable):
+        return tuple(workers)
+    return default_workers(checked_workers(workers))
+
+
+def _several(values: Sequence[int] | int | None, name: str, *, most: int) -> tuple[int, ...]:
+    return () if values is None else checked_counts(values, name, most=most)
+
+
+def _batches(sizes: Sequence[int] | int | None) -> tuple[int, ...]:
+    return _several(sizes, "batch_sizes", most=MOST_IN_A_BATCH)
 
 
 def checked_backends(backend: str | Sequence[str]) -> tuple[str, ...]:
@@ -86,6 +110,8 @@ def checked_backends(backend: str | Sequence[str]) -> tuple[str, ...]:
     """
     if backend == AUTO:
         return ("threads",)
+    if not isinstance(backend, Iterable):
+        raise UsageError(f"backend must be a name or several but got {backend!r}")
     wanted = (backend,) if isinstance(backend, str) else tuple(backend)
     for name in wanted:
         if name not in BACKENDS:
@@ -99,7 +125,7 @@ def _whole(plan: Plan) -> int:
     return max(plan.sizes) * (max(plan.workers) if plan.mode == "weak" else 1)
 
 
-def merged_words(scalable: Scalable, plan: Plan, batch_sizes: Sequence[int] | None) -> str:
+def merged_words(scalable: Scalable, plan: Plan, batch_sizes: Sequence[int] | int | None) -> str:
     """Return which batch sizes that were asked for are one and the same; "" where none are.
 
     Parameters
@@ -109,9 +135,9 @@ def merged_words(scalable: Scalable, plan: Plan, batch_sizes: Sequence[int] | No
     batch_sizes
         As they were asked for.
     """
-    whole = _whole(plan)
-    same = sorted(size for size in batch_sizes or () if size >= whole)
-    if set(batch_sizes or ()) == set(plan.batch_sizes) or not same:
+    whole, asked = _whole(plan), _batches(batch_sizes)
+    same = sorted(size for size in asked if size >= whole)
+    if set(asked) == set(plan.batch_sizes) or not same:
         return ""
     told = listed([f"{size:,}" for size in same])
     return (
@@ -132,6 +158,34 @@ def default_workers(cores: int) -> tuple[int, ...]:
     while 2 * max(counts - {cores}, default=1) < cores:
         counts.add(2 * max(counts - {cores}))
     return tuple(sorted(counts))
+
+
+def refuse_idle_cluster(cluster: Any, plan: Plan, *, chosen: bool) -> None:
+    """Refuse a cluster on which nothing would run.
+
+    Parameters
+    ----------
+    cluster
+        As for `ScalingStudy`.
+    plan
+        What is going to be measured.
+    chosen
+        Whether the backend is still to be chosen; Dask is one of those that are tried.
+
+    Raises
+    ------
+    UsageError
+        If the workers are adaptive, or the backends were given and Dask is none of them.
+    """
+    if cluster is None:
+        return
+    if plan.adaptive:
+        raise UsageError("adaptive workers follow the load of this machine: leave cluster out")
+    if not chosen and "dask" not in plan.backends:
+        given = listed([repr(backend) for backend in plan.backends])
+        raise UsageError(
+            f"a cluster is for backend 'dask' but got {given}; leave one of the two out"
+        )
 
 
 def workers_of(backend: str, workers: int, cluster: Any = None) -> Pool:

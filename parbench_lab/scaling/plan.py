@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from parbench_lab.analysis.curve import Mode
+from parbench_lab.core.given import MOST_WORKERS, checked_count, checked_counts
 from parbench_lab.errors import UsageError
 
-MOST_WORKERS = 4096
 MOST_REPEATS = 1000
+MOST_ITEMS = 10**12
+MOST_IN_A_BATCH = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +96,15 @@ class Plan:
     def __post_init__(self) -> None:
         if self.mode not in ("strong", "weak"):
             raise UsageError(f"mode must be 'strong' or 'weak' but got {self.mode!r}")
-        _refuse_outside("workers", self.workers, MOST_WORKERS)
-        _refuse_outside("sizes", self.sizes, 10**12)
-        _refuse_outside("repeats", (self.repeats,), MOST_REPEATS)
-        if self.batch_sizes:
-            _refuse_outside("batch_sizes", self.batch_sizes, 10**9)
+        checked = {
+            "workers": tuple(sorted(checked_counts(self.workers, "workers", most=MOST_WORKERS))),
+            "sizes": checked_counts(self.sizes, "sizes", most=MOST_ITEMS),
+            "repeats": checked_count(self.repeats, "repeats", most=MOST_REPEATS),
+            "batch_sizes": self.batch_sizes
+            and checked_counts(self.batch_sizes, "batch_sizes", most=MOST_IN_A_BATCH),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
         if self.adaptive and (self.mode == "weak" or len(self.workers) > 1):
             raise UsageError(
                 "adaptive workers need strong scaling and one number of workers, the most, but "
@@ -106,7 +112,6 @@ class Plan:
             )
         if not self.backends or len(set(self.backends)) < len(self.backends):
             raise UsageError(f"backends must be one or more, each once, but got {self.backends}")
-        object.__setattr__(self, "workers", tuple(sorted(self.workers)))
 
     @property
     def series(self) -> tuple[Series, ...]:
@@ -185,13 +190,3 @@ def without_repeats(batch_sizes: Sequence[int], whole: int) -> tuple[int, ...]:
     """
     smallest_of_all = min((size for size in batch_sizes if size >= whole), default=whole)
     return tuple(size for size in batch_sizes if size < whole or size == smallest_of_all)
-
-
-def _refuse_outside(name: str, values: Sequence[int], most: int) -> None:
-    if not values:
-        raise UsageError(f"{name} must have at least one number")
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-            raise UsageError(f"{name} must be whole numbers from 1 to {most:,} but got {value!r}")
-    if len(set(values)) < len(values):
-        raise UsageError(f"{name} must be different numbers but got {list(values)}")

@@ -108,6 +108,8 @@ def as_scalable(
     UsageError
         If it is none of these, or does not take a map.
     """
+    if not isinstance(options or {}, Mapping):
+        raise UsageError(f"options must be a mapping of names to values but got {options!r}")
     make = import_function(make_case) if isinstance(make_case, str) else make_case
     if isinstance(thing, str) and ":" in thing and not thing.startswith("ml:"):
         path, thing = thing, import_function(thing)

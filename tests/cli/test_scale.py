@@ -126,6 +126,13 @@ def test_a_dry_run_says_runs_and_time_from_one_serial_run_and_keeps_nothing(shel
     assert not Path(".parbench").exists()
 
 
+def test_a_dry_run_asks_nothing_of_a_cluster(shell):
+    found = shell("scale", "--sizes", "4000", "--cluster", "tcp://127.0.0.1:1", "--dry-run")
+
+    assert found.exit_code == 0, found.output
+    assert "by trying all that can run it" in found.stdout
+
+
 def test_a_dry_run_of_a_study_that_was_cut_off_counts_what_is_stored_and_leaves_it(shell):
     with contextlib.closing(open_store("x.db")) as store, ScalingStudy(
         "prime_count", workers=[1, 2], sizes=[2000], repeats=4, store=store
@@ -270,6 +277,11 @@ def test_adaptive_workers_are_measured_and_nothing_is_fitted(shell):
         (("prime_count", "--workers", "two"), "is no list of whole numbers like 1,2,4"),
         (("prime_count", "--workers", "0,1"), "from 1 to 4,096 but got 0"),
         (("prime_count", "--backend", "auto", "--backend", "dask"), "chooses one"),
+        (
+            ("prime_count", "--backend", "threads", "--cluster", "tcp://a:1"),
+            "leave one of the two",
+        ),
+        (("portfolio_backtest", "--quick", "--full"), "--full, --quick: choose one of them"),
         (("--output", "nowhere/x.json"), "there is no folder"),
         (("--resume", "none"), "none"),
     ],
@@ -460,11 +472,14 @@ def test_a_proof_of_results_that_differ_ends_with_1():
     assert json.loads(as_json.stdout)["identical"] is False
 
 
-def test_a_proof_with_one_worker_is_refused(shell):
-    found = shell("prove", "--workers", "1")
+@pytest.mark.parametrize(
+    ("workers", "words"), [("1", "at least 2"), ("9999999", "from 1 to 4,096 but got 9999999")]
+)
+def test_a_proof_with_one_worker_or_millions_is_refused(shell, workers, words):
+    found = shell("prove", "--workers", workers)
 
     assert found.exit_code == 2
-    assert "workers must be at least 2" in found.stderr
+    assert f"workers must be {'a whole number ' * (workers != '1')}{words}" in found.stderr
 
 
 def test_a_job_of_a_module_in_the_current_folder_is_measured_with_its_make_case(shell):

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import threading
 
+import numpy as np
 import pytest
 
 import parbench_lab as pb
@@ -130,12 +131,48 @@ def test_adaptive_workers_are_a_curve_without_speedups(tmp_path):
         ({"workers": "adaptive", "cluster": "tcp://a:1"}, "leave cluster out"),
         ({"batch_sizes": []}, "at least one"),
         ({"batch_sizes": [0]}, "batch_sizes must be whole numbers"),
+        ({"workers": 2.5}, "workers must be a whole number from 1 to 4,096 but got 2.5"),
+        ({"workers": 10**7}, "workers must be a whole number from 1 to 4,096"),
+        ({"workers": [1, 10**7]}, "workers must be whole numbers from 1 to 4,096"),
+        ({"sizes": 2.5}, "sizes must be whole numbers"),
+        ({"repeats": "5"}, "repeats must be a whole number"),
+        ({"backend": None}, "backend must be a name or several but got None"),
+        ({"tolerance": "x"}, "tolerance must be a number from 0 up but got 'x'"),
+        ({"options": 5}, "options must be a mapping"),
+        ({"cluster": "tcp://a:1"}, "for backend 'dask' but got 'threads'; leave one of the two"),
+        (
+            {"cluster": "tcp://a:1", "backend": ["serial", "threads"]},
+            "for backend 'dask' but got 'serial' and 'threads'",
+        ),
     ],
     ids=str,
 )
-def test_what_does_not_go_with_batches_or_adaptive_workers_is_refused(options, words):
+def test_what_makes_no_sense_or_does_not_go_together_is_refused(options, words):
     with pytest.raises(UsageError, match=words):
         pb.ScalingStudy("prime_count", store=":memory:", **options)
+
+
+def test_one_number_is_as_good_as_a_list_and_of_workers_it_is_the_most():
+    options = {"sizes": 20, "repeats": 1, "make_case": numbers, "store": ":memory:"}
+    with pb.ScalingStudy(squares, workers=6, batch_sizes=3, **options) as study:
+        plan = study.plan
+        study.change(workers=3)
+        changed = study.plan
+
+    assert (plan.workers, plan.sizes, plan.batch_sizes) == ((1, 2, 4, 6), (20,), (3,))
+    assert changed.workers == (1, 2, 3)
+
+
+def test_numbers_of_numpy_are_as_good_as_pythons_and_are_kept(tmp_path):
+    options = {**OPTIONS, "workers": np.array([1, 2]), "sizes": [np.int64(20)]}
+    options |= {"repeats": np.int64(1), "seed": np.int64(3), "batch_sizes": np.array([3])}
+    with pb.ScalingStudy(squares, store=tmp_path / "runs.db", **options) as study:
+        study.run()
+        plan = study.plan
+    (curve,) = pb.load_curves("latest", tmp_path / "runs.db").values()
+
+    assert all(type(number) is int for number in (*plan.workers, *plan.sizes, plan.repeats))
+    assert [level.workers for level in curve.levels] == [1, 2]
 
 
 def test_a_study_that_was_cut_off_goes_on_where_it_was(tmp_path):
