@@ -12,12 +12,13 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal
 
 import dask
 import distributed
 import psutil
 
+from parbench_lab.core.given import checked_workers
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution import dashboard, plans
 from parbench_lab.execution.logs import forgive_timeouts, muted_handlers, quiet_logs
@@ -85,8 +86,8 @@ class HouseCluster:
         gpu_seats: int = DEFAULT_SEATS,
         inventory: GpuInventory | None = None,
     ) -> None:
-        if n_workers is not None and not (isinstance(n_workers, SupportsIndex) and n_workers >= 1):
-            raise UsageError(f"n_workers must be a whole number from 1 on but got {n_workers!r}")
+        if n_workers is not None:
+            n_workers = checked_workers(n_workers, "n_workers")
         if memory_limit_bytes is not None and not memory_limit_bytes >= MIN_MEMORY_BYTES:
             raise UsageError(
                 f"memory_limit_bytes must be at least {MIN_MEMORY_BYTES} (a worker with its "

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from parbench_lab.analysis.trial import Use
+from parbench_lab.core.given import MOST_WORKERS, checked_count, checked_workers
 from parbench_lab.core.pool import Pool
 from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_cores
@@ -91,6 +92,7 @@ class ComprehensiveOptimizer:
         implementation: Callable[[Backtest], Any] | None = None,
     ) -> None:
         ranking_metric(metric)
+        rng = np.random.default_rng(checked_count(seed, "seed", least=0))
         plan = Plan(
             window_days=window_days,
             test_windows=test_windows,
@@ -100,7 +102,7 @@ class ComprehensiveOptimizer:
             fee=fee,
             days_per_year=days_per_year,
         )
-        self.case = plan.case(configurations, rng=np.random.default_rng(seed))
+        self.case = plan.case(configurations, rng=rng)
         self._options: dict[str, Any] = {"metric": metric, "progress": progress}
         if implementation is not None:
             self._options["implementation"] = implementation
@@ -118,7 +120,7 @@ class ParallelOptimizer(ComprehensiveOptimizer):
     Parameters
     ----------
     workers
-        How many, at least 1; ``"auto"`` for one less than there are cores for us, at least 1;
+        How many, 1 to 4096; ``"auto"`` for one less than there are cores for us, at least 1;
         ``"adaptive"`` for as many as the load of others on this machine leaves room for, looked
         at between parts (`uses` tells).
     backend
@@ -191,7 +193,7 @@ def worker_count(workers: int | str) -> int:
     Raises
     ------
     UsageError
-        If it is neither ``"auto"`` nor a positive whole number.
+        If it is neither ``"auto"`` nor a whole number from 1 to 4096.
 
     Examples
     --------
@@ -200,12 +202,13 @@ def worker_count(workers: int | str) -> int:
     """
     if workers == "auto":
         return max(1, available_cores() - 1)
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+    try:
+        return checked_workers(workers)
+    except UsageError:
         raise UsageError(
-            "workers must be 'auto', 'adaptive' or a whole number of at least 1 but got "
-            f"{workers!r}"
-        )
-    return workers
+            f"workers must be 'auto', 'adaptive' or a whole number from 1 to {MOST_WORKERS:,} but "
+            f"got {workers!r}"
+        ) from None
 
 
 def _house_pool(backend: str, workers: int) -> Pool:

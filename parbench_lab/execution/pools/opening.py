@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from parbench_lab.core.given import checked_workers
 from parbench_lab.core.pool import Pool
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.execution.pools.serial import SerialPool
@@ -21,7 +22,7 @@ def open_pool(backend: str, n_workers: int | None = None, *, cluster: Any = None
     backend
         One of `BACKENDS`. ``"serial"`` has one worker, the caller.
     n_workers
-        At least 1; None for one per core that is ours, or all workers of a given cluster.
+        1 to 4096; None for one per core that is ours, or all workers of a given cluster.
     cluster
         For ``"dask"``: None for workers of our own on this machine; a scheduler's address, a Dask
         client or a Dask cluster object, which stay open when the pool closes.
@@ -45,8 +46,8 @@ def open_pool(backend: str, n_workers: int | None = None, *, cluster: Any = None
     if backend not in BACKENDS:
         known = ", ".join(BACKENDS)
         raise UnknownNameError(f"backend {backend!r}: not found; known names are {known}")
-    if n_workers is not None and not n_workers >= 1:
-        raise UsageError(f"n_workers must be at least 1 but got {n_workers}")
+    if n_workers is not None:
+        n_workers = checked_workers(n_workers, "n_workers")
     if cluster is not None and backend != "dask":
         raise UsageError(
             f"a cluster is for backend 'dask' but got {backend!r}; leave one of the two out"

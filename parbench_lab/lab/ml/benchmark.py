@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from parbench_lab.core.given import checked_confidence, is_number
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -19,7 +20,7 @@ from parbench_lab.lab.ml.pools import PoolFactory, open_workers
 from parbench_lab.lab.ml.results import BatchRow, LevelRow, OperationRow, ScalabilityBenchmark
 from parbench_lab.lab.ml.timing import through, typical
 from parbench_lab.workloads.ml.chunks import require_count
-from parbench_lab.workloads.ml.config import ENVIRONMENT_VARIABLE, ParallelConfig
+from parbench_lab.workloads.ml.config import ENVIRONMENT_VARIABLE, ParallelConfig, chosen_config
 from parbench_lab.workloads.ml.scalables import ml_scalables, with_chunk_size
 
 WORKER_LEVELS = (1, 2, 4, 8)
@@ -94,7 +95,7 @@ def scalability_benchmark(
     >>> found.identical, [row.workers for row in found.levels]
     (True, [1, 2])
     """
-    chosen = _on_own_cores(config or ParallelConfig())
+    chosen = _on_own_cores(chosen_config(config))
     jobs = ml_scalables(chunk_size=chosen.chunk_size)
     wanted = [_named(jobs, name) for name in (jobs if operations is None else operations)]
     curve = _named(jobs, curve_operation)
@@ -103,6 +104,9 @@ def scalability_benchmark(
             f"curve_operation {curve_operation!r} does not cut rows: take another, or "
             "batch_sizes=[]"
         )
+    for name, levels in (("worker_levels", worker_levels), ("batch_sizes", batch_sizes)):
+        if not isinstance(levels, Iterable):
+            raise UsageError(f"{name} must be several whole numbers, or none, but got {levels!r}")
     for count in worker_levels:
         replace(chosen, n_workers=count)  # refuses what is no worker count, before any work
     for size in batch_sizes:
@@ -227,10 +231,9 @@ class _Bench:
 
     def __post_init__(self) -> None:
         require_count(self.repeats, name="repeats", least=2)
-        if not self.size_factor > 0:
-            raise UsageError(f"size_factor must be positive but got {self.size_factor}")
-        if not 0 < self.confidence < 1:
-            raise UsageError(f"confidence must be within (0, 1) but got {self.confidence}")
+        if not (is_number(self.size_factor) and self.size_factor > 0):
+            raise UsageError(f"size_factor must be positive but got {self.size_factor!r}")
+        checked_confidence(self.confidence)
 
 
 def _on_own_cores(config: ParallelConfig) -> ParallelConfig:

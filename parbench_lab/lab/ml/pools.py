@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any, TypeVar
 
 from parbench_lab.core.pool import Pool
-from parbench_lab.workloads.ml.config import ParallelConfig
+from parbench_lab.workloads.ml.config import ParallelConfig, chosen_config
 
 T = TypeVar("T")
 PoolFactory = Callable[[ParallelConfig, int], Pool]
@@ -41,11 +41,11 @@ def carried_out(
     config
         Which workers; None for the default ones.
     """
-    chosen = config or ParallelConfig()
+    chosen = chosen_config(config)
     with closing(open_workers(chosen, chosen.workers())) as pool:
         return operation(*given, map=pool.map, **options)
 
 
 def chunk_size_of(config: ParallelConfig | None) -> int | None:
     """Return the chunk size that is asked for, None where the operation chooses."""
-    return None if config is None else config.chunk_size
+    return chosen_config(config).chunk_size

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from parbench_lab.core.given import MOST_WORKERS, checked_workers
 from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_cores
-from parbench_lab.workloads.ml.chunks import chunk_size_for, require_count
+from parbench_lab.workloads.ml.chunks import chunk_size_for
 
 ENVIRONMENT_VARIABLE = "PARBENCH_NUM_WORKERS"
 BACKENDS = ("threads", "processes", "dask", "serial")
@@ -22,8 +23,8 @@ class ParallelConfig:
     Parameters
     ----------
     n_workers
-        How many work at once. None: what the environment variable ``PARBENCH_NUM_WORKERS`` says,
-        or else one per core that this process may use.
+        How many work at once, 1 to 4096. None: what the environment variable
+        ``PARBENCH_NUM_WORKERS`` says, or else one per core that this process may use.
     chunk_size
         Rows that a worker gets at a time. None: about 32 chunks of 64 to 8192 rows. It is never
         derived from the worker count, so results do not depend on that.
@@ -48,7 +49,7 @@ class ParallelConfig:
     >>> ParallelConfig(n_workers=0)
     Traceback (most recent call last):
     ...
-    parbench_lab.errors.UsageError: n_workers must be a whole number from 1 on but got 0
+    parbench_lab.errors.UsageError: n_workers must be a whole number from 1 to 4,096 but got 0
     """
 
     n_workers: int | None = None
@@ -58,7 +59,7 @@ class ParallelConfig:
 
     def __post_init__(self) -> None:
         if self.n_workers is not None:
-            require_count(self.n_workers, name="n_workers", least=1)
+            checked_workers(self.n_workers, "n_workers")
         chunk_size_for(1, self.chunk_size)
         if self.backend not in BACKENDS:
             raise UsageError(
@@ -84,7 +85,7 @@ class ParallelConfig:
         Raises
         ------
         UsageError
-            If the variable is set to anything but a whole number from 1 on.
+            If the variable is set to anything but a whole number from 1 to 4096.
         """
         if self.n_workers is not None:
             return int(self.n_workers)
@@ -94,13 +95,28 @@ class ParallelConfig:
         return parse_workers(text) if text.strip() else available_cores()
 
 
+def chosen_config(config: ParallelConfig | None) -> ParallelConfig:
+    """Return the configuration that was given, the default one for None.
+
+    Raises
+    ------
+    UsageError
+        If it is something else.
+    """
+    if config is not None and not isinstance(config, ParallelConfig):
+        raise UsageError(
+            f"config must be a ParallelConfig but got {config!r}: give ParallelConfig(n_workers=4)"
+        )
+    return config or ParallelConfig()
+
+
 def parse_workers(text: str) -> int:
     """Return the worker count that a text says.
 
     Raises
     ------
     UsageError
-        If it is no whole number from 1 on.
+        If it is no whole number from 1 to 4096.
 
     Examples
     --------
@@ -108,12 +124,9 @@ def parse_workers(text: str) -> int:
     8
     """
     try:
-        count = int(text)
+        return checked_workers(int(text))
     except ValueError:
-        count = 0
-    if not count > 0:
         raise UsageError(
-            f"{ENVIRONMENT_VARIABLE} must be a whole number from 1 on but is {text!r}: "
-            "correct or unset it"
-        )
-    return count
+            f"{ENVIRONMENT_VARIABLE} must be a whole number from 1 to {MOST_WORKERS:,} but is "
+            f"{text!r}: correct or unset it"
+        ) from None

@@ -5,7 +5,7 @@ One step of training is one barrier: every chunk's gradient must be there before
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -112,9 +112,9 @@ def aggregate_gradients(
     """
     if method not in _METHODS:
         raise UsageError(f"method must be one of {', '.join(_METHODS)} but got {method!r}")
-    parts = list(gradients)
+    parts = list(gradients) if isinstance(gradients, Iterable) else []
     if not parts:
-        raise UsageError("gradients is empty: give at least one")
+        raise UsageError(f"gradients must be at least one, in a sequence, but got {gradients!r}")
     factors = _factors(parts, weights, method)
     bare = [part.gradient if isinstance(part, ChunkGradient) else part for part in parts]
     return _added(bare, factors)

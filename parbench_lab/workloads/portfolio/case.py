@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parbench_lab.core.given import is_number
 from parbench_lab.errors import UsageError
 from parbench_lab.workloads.portfolio.market import Market
 from parbench_lab.workloads.portfolio.metrics import METRICS
@@ -54,8 +54,8 @@ class Backtest:
     chosen: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.fee) and 0 <= self.fee <= 0.1):
-            raise UsageError(f"fee must be a share from 0 to 0.1 but got {self.fee}")
+        if not (is_number(self.fee) and 0 <= self.fee <= 0.1):
+            raise UsageError(f"fee must be a share from 0 to 0.1 but got {self.fee!r}")
         if self.windows.steps != len(self.market.prices) - 1:
             raise UsageError(
                 f"windows over {self.windows.steps} steps do not fit "

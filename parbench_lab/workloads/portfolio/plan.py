@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from parbench_lab.core.given import checked_count, is_number
 from parbench_lab.errors import UsageError
 from parbench_lab.workloads.portfolio.case import DEFAULT_FEE, Backtest
 from parbench_lab.workloads.portfolio.market import (
@@ -41,7 +42,7 @@ class Plan:
         None for a synthetic market; else what `prices.as_market` takes. It is read once, now, and
         kept as a `Market`.
     assets
-        Of a synthetic market.
+        Of a synthetic market, at least 1.
     fee
         Cost of trading as a share of the value traded, 0 to 0.1.
     days_per_year
@@ -64,8 +65,11 @@ class Plan:
     def __post_init__(self) -> None:
         day = periods_per_day(self.timeframe)
         days = self.window_days
-        if days is not None and not (math.isfinite(days) and days > 0):
-            raise UsageError(f"window_days must be positive but got {days}")
+        if days is not None and not (is_number(days) and math.isfinite(days) and days > 0):
+            raise UsageError(f"window_days must be positive but got {days!r}")
+        if not (is_number(self.days_per_year) and 0 < self.days_per_year < math.inf):
+            raise UsageError(f"days_per_year must be positive but got {self.days_per_year!r}")
+        checked_count(self.assets, "assets")
         if self.prices is not None:
             given = as_market(
                 self.prices, timeframe=self.timeframe, days_per_year=self.days_per_year
@@ -126,7 +130,7 @@ class Plan:
 
 
 def _chosen(configurations: int | str | Sequence[Configuration]) -> tuple[Configuration, ...]:
-    if isinstance(configurations, (int, str)):
+    if isinstance(configurations, str) or not isinstance(configurations, Iterable):
         return grid(configurations)
     chosen = tuple(configurations)
     for thing in chosen:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from parbench_lab.core.given import checked_count
 from parbench_lab.errors import UnknownNameError, UsageError
 
 WEIGHTINGS = ("equal", "inverse_volatility", "trend")
@@ -160,11 +161,7 @@ def number_of_configurations(count: int | str) -> int:
                 f"configurations {count!r}: not found; known names are {known}, or give a number"
             )
         return SIZES[count]
-    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= GRID_SIZE:
-        raise UsageError(
-            f"configurations must be a whole number from 1 to {GRID_SIZE} but got {count!r}"
-        )
-    return count
+    return checked_count(count, "configurations", most=GRID_SIZE)
 
 
 def refuse_same_ids(configurations: Sequence[Configuration]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parbench_lab.core.given import checked_count
 from parbench_lab.errors import UsageError
 
 TRAINING_BLOCKS = 3
@@ -56,10 +57,7 @@ class Windows:
     test_windows: int = 5
 
     def __post_init__(self) -> None:
-        if isinstance(self.test_windows, bool) or not isinstance(self.test_windows, int):
-            raise UsageError(f"test_windows must be a whole number but got {self.test_windows!r}")
-        if not self.test_windows >= 1:
-            raise UsageError(f"test_windows must be at least 1 but got {self.test_windows}")
+        checked_count(self.test_windows, "test_windows")
         needed = _SHORTEST_BLOCK * self.n_blocks + 1
         if self.steps + 1 < needed:
             raise UsageError(

@@ -276,7 +276,8 @@ def test_a_closed_pool_refuses_and_closes_again(backend):
     ("arguments", "words"),
     [
         pytest.param({"backend": "gpu"}, "known names are serial, threads", id="unknown"),
-        pytest.param({"backend": "threads", "n_workers": 0}, "at least 1", id="no workers"),
+        pytest.param({"backend": "threads", "n_workers": 0}, "from 1 to 4,096", id="no workers"),
+        pytest.param({"backend": "threads", "n_workers": 10**7}, "to 4,096", id="too many"),
         pytest.param({"backend": "serial", "n_workers": 2}, "has one worker", id="two serial"),
         pytest.param({"backend": "threads", "cluster": "tcp://a:1"}, "for backend 'dask'", id="c"),
     ],

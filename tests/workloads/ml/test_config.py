@@ -29,7 +29,7 @@ def test_serial_is_one_worker_whatever_the_environment_says():
     assert ParallelConfig(backend="serial").workers({"PARBENCH_NUM_WORKERS": "5"}) == 1
 
 
-@pytest.mark.parametrize("text", ["0", "-2", "two", "1.5"])
+@pytest.mark.parametrize("text", ["0", "-2", "two", "1.5", "9999999"])
 def test_a_variable_that_is_no_count_is_refused_by_its_name(text):
     with pytest.raises(UsageError, match="PARBENCH_NUM_WORKERS must be a whole number"):
         ParallelConfig().workers({"PARBENCH_NUM_WORKERS": text})
@@ -40,6 +40,7 @@ def test_a_variable_that_is_no_count_is_refused_by_its_name(text):
     [
         ({"n_workers": 0}, "n_workers must be"),
         ({"n_workers": 2.0}, "n_workers must be"),
+        ({"n_workers": 9_999_999}, "n_workers must be a whole number from 1 to 4,096"),
         ({"n_workers": True}, "n_workers must be"),
         ({"chunk_size": 0}, "chunk_size must be"),
         ({"backend": "gpu"}, "backend must be one of threads, processes, dask, serial"),

@@ -98,7 +98,8 @@ def test_lists_tuples_and_dicts_keep_their_structure():
 @pytest.mark.parametrize(
     ("gradients", "options", "words"),
     [
-        pytest.param([], {}, "gradients is empty", id="none"),
+        pytest.param([], {}, "gradients must be at least one", id="none"),
+        pytest.param(None, {}, "gradients must be at least one", id="no sequence"),
         pytest.param([np.ones(2), np.ones(3)], {}, r"one shape but have", id="two shapes"),
         pytest.param([{"a": 1.0}, {"b": 1.0}], {}, "the same names", id="other names"),
         pytest.param([[1.0], [1.0, 2.0]], {}, "equally many arrays", id="other lengths"),

@@ -129,6 +129,10 @@ def test_a_small_benchmark_measures_every_table():
         ({"repeats": 1}, UsageError, "repeats must be a whole number from 2 on"),
         ({"size_factor": 0}, UsageError, "size_factor must be positive"),
         ({"confidence": 1}, UsageError, "confidence must be within"),
+        ({"size_factor": "x"}, UsageError, "size_factor must be positive"),
+        ({"confidence": "x"}, UsageError, "confidence must be within"),
+        ({"config": 4}, UsageError, "give ParallelConfig"),
+        ({"worker_levels": 2}, UsageError, "worker_levels must be several whole numbers"),
         ({"worker_levels": [0]}, UsageError, "n_workers must be"),
         ({"batch_sizes": [0]}, UsageError, "chunk_size must be"),
     ],
@@ -151,3 +155,8 @@ def test_the_door_is_lazy():
 
     assert found.stdout.strip() == "[]"
     assert "ml" in dir(pb)
+
+
+def test_a_number_in_place_of_a_configuration_is_refused_with_what_to_give():
+    with pytest.raises(UsageError, match="config must be a ParallelConfig but got 4: give"):
+        pb.ml.parallel_preprocess([[1.0, 2.0], [3.0, 4.0]], config=4)

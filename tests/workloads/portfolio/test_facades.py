@@ -62,7 +62,7 @@ def test_one_core_is_left_for_the_rest_of_the_machine():
     assert pb.ParallelOptimizer(**SMALL).workers == worker_count("auto")
 
 
-@pytest.mark.parametrize("workers", [0, -2, 1.5, True, "all", None])
+@pytest.mark.parametrize("workers", [0, -2, 1.5, True, "all", None, 9_999_999])
 def test_a_number_of_workers_that_is_none_is_refused(workers):
     with pytest.raises(UsageError, match="workers must be 'auto', 'adaptive' or"):
         pb.ParallelOptimizer(workers=workers)
@@ -70,7 +70,21 @@ def test_a_number_of_workers_that_is_none_is_refused(workers):
 
 @pytest.mark.parametrize(
     "options",
-    [{"timeframe": "1w"}, {"metric": "profit"}, {"configurations": 0}, {"window_days": -1}],
+    [
+        {"timeframe": "1w"},
+        {"metric": "profit"},
+        {"configurations": 0},
+        {"configurations": 1.5},
+        {"configurations": None},
+        {"window_days": -1},
+        {"window_days": "x"},
+        {"seed": -1},
+        {"seed": "a"},
+        {"fee": "x"},
+        {"assets": "4"},
+        {"days_per_year": None},
+    ],
+    ids=str,
 )
 def test_wrong_use_is_refused_before_a_worker_starts(options):
     opened = []

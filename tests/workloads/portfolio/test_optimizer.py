@@ -246,11 +246,13 @@ def test_options_out_of_range_are_refused(options, words):
         pytest.param({"window_days": float("nan")}, "window_days", id="days that are NaN"),
         pytest.param({"window_days": 0.3}, "need 17 prices at least", id="too few days"),
         pytest.param({"window_days": 0.01}, "at least", id="no period"),
-        pytest.param({"test_windows": 0}, "test_windows must be at least 1", id="no tests"),
+        pytest.param(
+            {"test_windows": 0}, "test_windows must be a whole number from 1", id="no tests"
+        ),
         pytest.param({"timeframe": "1w"}, "timeframe '1w'", id="timeframe"),
         pytest.param({"fee": -0.1}, "fee must be a share", id="negative fee"),
         pytest.param({"fee": float("nan")}, "fee must be a share", id="fee that is NaN"),
-        pytest.param({"assets": 0}, "1 asset", id="no assets"),
+        pytest.param({"assets": 0}, "assets must be a whole number from 1", id="no assets"),
         pytest.param({"days_per_year": -1}, "days_per_year", id="year"),
         pytest.param(
             {"prices": np.ones((30, 2)), "window_days": 2}, "48 periods of 1h", id="prices too few"
