@@ -251,15 +251,20 @@ def test_workers_that_die_at_birth_are_an_error_with_their_last_words(monkeypatc
         executor.open(lambda report: None, misdeeds.Summing())
 
 
-@pytest.mark.parametrize("n_workers", ["2", 2.0, 0])
-def test_a_number_of_workers_that_is_none_is_refused_before_anything_starts(n_workers):
-    with pytest.raises(UsageError, match=r"n_workers must be a whole number from 1 on but got"):
-        DaskExecutor(n_workers=n_workers)
-
-
-def test_less_memory_than_a_worker_needs_is_refused():
-    with pytest.raises(UsageError, match=r"must be at least \d+"):
-        DaskExecutor(memory_limit_bytes=1000)
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"n_workers": 0}, "from 1 to 4,096 but got 0"),
+        ({"n_workers": 10**7}, "from 1 to 4,096"),
+        ({"n_workers": "2"}, "from 1 to 4,096 but got '2'"),
+        ({"n_workers": 2.0}, "from 1 to 4,096 but got 2.0"),
+        ({"memory_limit_bytes": 1000}, r"must be at least \d+"),
+    ],
+    ids=str,
+)
+def test_numbers_out_of_range_are_refused(options, words):
+    with pytest.raises(UsageError, match=words):
+        DaskExecutor(**options)
 
 
 def test_it_works_where_an_event_loop_is_running():
