@@ -7,6 +7,7 @@ compared with the free fit and with the guess "same as before".
 import csv
 import statistics
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,10 @@ import parbench_lab as pb
 from parbench_lab.analysis.laws.conventions import Method
 from parbench_lab.analysis.laws.curve import fit_curve
 from parbench_lab.analysis.laws.observations import observe
+from parbench_lab.core.wording import listed
 from tests.analysis.laws import published
+
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +30,23 @@ def curves():
             name = row["dataset_GB"], row["operation"], row["chunking_scheme"]
             seconds[name][int(row["num_nodes"])] = float(row["median"])
     return [levels for levels in seconds.values() if len(levels) == 5]
+
+
+@pytest.mark.parametrize(
+    "notebook",
+    ["03_measure_scaling", "04_amdahl_gustafson_usl", "05_why_projections_fail",
+     "08_parallel_ml", "09_portfolio"],
+)  # fmt: skip
+def test_notebooks_restate_the_table_with_its_chunks_and_its_numbers_of_runs(notebook):
+    text = (NOTEBOOKS / f"{notebook}.ipynb").read_text(encoding="utf-8")
+    with published.reference_file("29b_pangeo_dask_strong.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["dataset_GB"] == "5.12"]
+
+    for operation, chunks in (("climatology", "temporal"), ("anomaly", "spatial")):
+        of_it = [r for r in rows if (r["operation"], r["chunking_scheme"]) == (operation, chunks)]
+        assert ", ".join(str(float(row["median"])) for row in of_it) in text
+        assert f"({listed([row['n'] for row in of_it])} on 1 to 16 machines)" in text
+    assert "*climatology* with the chunking scheme `temporal`, *anomaly* with `spatial`" in text
 
 
 def scores(curves):
