@@ -109,6 +109,7 @@ def prove(
     repeats: int = 3,
     seed: int = 0,
     reference: Any = None,
+    clock_ns: Callable[[], int] = time.perf_counter_ns,
 ) -> Proof:
     """Run a job serially and on a pool, in pairs of random order, and return what follows.
 
@@ -124,6 +125,8 @@ def prove(
         Pairs of runs, at least 2.
     reference
         The serial result, where it is there already; None to make it.
+    clock_ns
+        Says how late it is, in nanoseconds.
 
     Raises
     ------
@@ -140,10 +143,10 @@ def prove(
     for _ in range(repeats):
         taken = {}
         for parallel in rng.permutation([False, True]):
-            counted = _Counted(pool.map if parallel else SERIAL)
-            start_ns = time.perf_counter_ns()
+            counted = _Counted(pool.map if parallel else SERIAL, clock_ns)
+            start_ns = clock_ns()
             result = run(counted)
-            taken[bool(parallel)] = (time.perf_counter_ns() - start_ns) * 1e-9
+            taken[bool(parallel)] = (clock_ns() - start_ns) * 1e-9
             same = same and digest(result) == expected
             if not parallel:
                 outside.append(max(1e-9, 1.0 - counted.inside_s / taken[False]))
@@ -167,20 +170,21 @@ def prove(
 class _Counted:
     """A map that knows how long it was waited for."""
 
-    def __init__(self, spread: Map) -> None:
+    def __init__(self, spread: Map, clock_ns: Callable[[], int]) -> None:
         self._spread = spread
+        self._clock_ns = clock_ns
         self.inside_s = 0.0
 
     def __call__(self, function: Callable[..., Any], /, *items: Any) -> Any:
         results = self._spread(function, *items)
         while True:
-            start_ns = time.perf_counter_ns()
+            start_ns = self._clock_ns()
             try:
                 result = next(results)
             except StopIteration:
                 return
             finally:
-                self.inside_s += (time.perf_counter_ns() - start_ns) * 1e-9
+                self.inside_s += (self._clock_ns() - start_ns) * 1e-9
             yield result
 
 

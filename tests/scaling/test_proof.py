@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from parbench_lab.analysis.repeats import estimate_positive
 from parbench_lab.errors import UsageError
 from parbench_lab.scaling.proof import prove
 from tests.scaling.pools import CountingPool
@@ -34,6 +35,82 @@ def test_equal_results_are_identical_and_every_number_follows_from_the_times(poo
         [proof.efficiency.point * workers for workers in (3, 7, 15, 31)]
     )
     assert [p.speedup for p in proof.projections if p.way == "USL"] == [None] * 4
+
+
+class Acted:
+    """A job on a clock of its own: 0.1 s outside of the map, and inside what the script says.
+
+    The first run of each kind is the one that does not count.
+    """
+
+    backend, n_workers = "acted", 3
+
+    def __init__(self, serial_s, parallel_s):
+        self.now_ns = 0
+        self._serial_s, self._parallel_s = iter(serial_s), iter(parallel_s)
+
+    def clock_ns(self):
+        return self.now_ns
+
+    def spend(self, seconds):
+        self.now_ns += round(seconds * 1e9)
+
+    def work(self, item):
+        self.spend(next(self._serial_s))
+        return item
+
+    def map(self, function, /, *items):
+        self.spend(next(self._parallel_s))
+        yield from items[0]
+
+    def run(self, spread):
+        self.spend(0.1)
+        return list(spread(self.work, [7]))
+
+
+def whole(estimate):
+    return [estimate.point, estimate.low, estimate.high]
+
+
+def falling(estimate, function):
+    """Return what a falling function makes of an estimate: its ends change places."""
+    return pytest.approx([function(x) for x in (estimate.point, estimate.high, estimate.low)])
+
+
+def test_every_figure_is_what_the_formulas_make_of_the_pairs():
+    serial_s, parallel_s = np.array([2.0, 2.2, 2.0]), np.array([0.8, 1.0, 0.9])
+    acted = Acted([9.0, *(serial_s - 0.1)], [9.0, *(parallel_s - 0.1)])
+
+    proof = prove(acted.run, acted, **ABOUT, clock_ns=acted.clock_ns)
+
+    speedup, outside = estimate_positive(serial_s / parallel_s), estimate_positive(0.1 / serial_s)
+    assert whole(proof.serial_s) == pytest.approx(whole(estimate_positive(serial_s)))
+    assert whole(proof.parallel_s) == pytest.approx(whole(estimate_positive(parallel_s)))
+    assert whole(proof.speedup) == pytest.approx(whole(speedup))
+    assert whole(proof.efficiency) == pytest.approx([x / 3 for x in whole(speedup)])
+    assert whole(proof.serial_fraction) == falling(
+        speedup, lambda s: (1 / s - 1 / 3) / (1 - 1 / 3)
+    )
+    assert whole(proof.outside) == pytest.approx(whole(outside))
+    assert whole(proof.amdahl) == falling(outside, lambda f: 1 / (f + (1 - f) / 3))
+    assert proof.limit == pytest.approx(1 / outside.point)
+
+
+def test_projections_and_their_times_for_ten_thousand_follow_from_the_pairs():
+    acted = Acted([9.0, 1.9, 1.9, 1.9], [9.0, 0.9, 0.9, 0.9])
+
+    proof = prove(acted.run, acted, **ABOUT, clock_ns=acted.clock_ns)
+
+    fraction = (1 / 2 - 1 / 3) / (1 - 1 / 3)  # 2 s against 1 s on 3 workers
+    for way, expected in (
+        ("constant efficiency", lambda n: 2 / 3 * n),
+        ("Amdahl from Karp-Flatt", lambda n: 1 / (fraction + (1 - fraction) / n)),
+    ):
+        told = [p for p in proof.projections if p.way == way]
+        assert [p.speedup for p in told] == pytest.approx([expected(n) for n in (3, 7, 15, 31)])
+        assert [p.time_s for p in told] == pytest.approx(
+            [10_000 * (2.0 / 50) / expected(n) for n in (3, 7, 15, 31)]
+        )
 
 
 def test_a_result_that_differs_only_in_parallel_is_found_out(pool):
