@@ -1,5 +1,6 @@
 """Curves and what is read from them: each number from trials whose answer is known."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -138,6 +139,25 @@ def test_a_serial_fraction_that_no_serial_code_explains_is_not_believed():
 
     assert any("do not take it for code" in told for told in read_curve(memory_bound))
     assert any("it is believable" in told for told in read_curve(serial_code))
+
+
+def test_where_the_time_went_is_told_with_the_factors_of_the_efficiency():
+    told = TimeShares(
+        compute=0.6, transfer=0.1, serial=0.05, imbalance=0.15, scheduling=0.02, unpack=0.08,
+        load_balance=0.8, communication=0.75, moving=0.9, serialisation=5 / 6,
+    )  # fmt: skip
+    older = dataclasses.replace(told, moving=None, serialisation=None, told_by="dask")
+    words, words_of_older = (
+        " ".join(read_curve(curve({1: 1.0, 2: 0.6, 4: 0.4}, shares=one))) for one in (told, older)
+    )
+
+    assert (
+        "at 4 workers their time went into: computing 60 %, sending parts to and fro 10 %, "
+        "unpacking them 8 %, serial code 5 %, waiting for the slowest 15 %, handing out 2 % "
+        "(load balance 0.80 x serialisation 0.83 x communication 0.90 = parallel efficiency 0.60)"
+    ) in words
+    assert "went into, by Dask's own timings: computing 60 %" in words_of_older
+    assert "(load balance 0.80 x communication 0.75 = parallel efficiency" in words_of_older
 
 
 def test_results_that_differ_are_named_with_their_levels():

@@ -4,6 +4,7 @@ import contextlib
 import io
 import itertools
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ def test_a_job_is_measured_shown_and_kept(shell):
     assert [level["workers"] for level in curve["levels"]] == [1, 2, 4]
     assert all(level["time_s_low"] <= level["time_s"] for level in curve["levels"])
     assert curve["identical"] is True
+    assert re.search(r"prime_count, threads \S+ 100%", found.stderr)
     assert "prime_count: strong scaling, threads, 40,000 numbers" in found.stderr
     assert "all 6 results are identical bit by bit" in found.stderr
     assert (kept.kind, kept.name, kept.status) == ("study", "prime_count", "finished")

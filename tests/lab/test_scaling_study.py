@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 import parbench_lab as pb
 from parbench_lab.core.machine import Machine
@@ -37,6 +38,34 @@ def test_a_function_of_a_notebook_cell_gives_a_curve_that_is_kept(tmp_path):
     assert curve.agreement == "all 4 results are identical bit by bit"
     assert (summary.name, summary.status) == ("squares", "finished")
     assert summary.result == {"runs": 4, "planned": 4}
+
+
+def test_each_level_tells_its_memory_and_where_the_time_of_its_workers_went():
+    with pb.ScalingStudy(squares, store=":memory:", backend="threads", **OPTIONS) as study:
+        curve = study.run()
+
+    for level in curve.levels:
+        told = level.shares
+        parts = (told.compute, told.transfer, told.unpack, told.serial, told.imbalance)
+        assert level.peak_memory_bytes.point > 2**20
+        assert sum(parts) + told.scheduling == pytest.approx(1.0)
+    assert any("their time went into: computing" in sentence for sentence in pb.read_curve(curve))
+
+
+def test_the_serial_part_of_a_job_has_one_blas_thread():
+    seen = []
+
+    def looks(case, *, map):
+        seen.extend(lib["num_threads"] for lib in threadpoolctl.threadpool_info())
+        return squares(case, map=map)
+
+    with threadpoolctl.threadpool_limits(2):
+        with pb.ScalingStudy(looks, store=":memory:", backend="threads", **OPTIONS) as study:
+            study.run()
+        free = {lib["num_threads"] for lib in threadpoolctl.threadpool_info()}
+
+    assert free == {2}
+    assert set(seen) == {1}
 
 
 def test_the_libraries_that_a_job_names_are_kept_with_its_machine(tmp_path):

@@ -142,6 +142,19 @@ def test_a_hidden_level_is_hollow_and_the_laws_have_not_seen_it():
     assert only(data.laws)["USL"]["workers"][-1] == 16.0
 
 
+def test_only_points_that_a_law_has_seen_are_filled():
+    made = scaling_figure(scaling_data(strong(), hidden=1))
+    filled, hollow = [], []
+    for renderer in made.renderers:
+        if isinstance(renderer.glyph, Scatter) and renderer.glyph.y == "speedup":
+            column = renderer.data_source.data[renderer.glyph.x]
+            drawn = [workers for workers in column if not math.isnan(workers)]
+            (hollow if renderer.glyph.fill_alpha == 0 else filled).append(drawn)
+
+    assert hollow == [[1.0, 2.0, 4.0, 8.0, 16.0]]
+    assert filled == [[1.0, 2.0, 4.0, 8.0]]
+
+
 def test_levels_beyond_the_cores_are_hollow_unless_they_are_fitted():
     curve = strong(cores=8)
     without, included = scaling_data(curve), scaling_data(curve, oversubscribed="include")

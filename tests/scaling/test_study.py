@@ -65,6 +65,37 @@ def test_every_level_is_measured_in_every_repetition_and_all_is_closed_then():
     assert all(pool.closed for pool in bench.opened)
 
 
+def test_every_repetition_has_all_levels_in_an_order_of_its_own():
+    plan = Plan(workers=(1, 2, 4, 8), sizes=(20,), repeats=10)
+    orders = [tuple(cell.workers for cell in plan.repetition(n)) for n in range(10)]
+
+    assert {tuple(sorted(order)) for order in orders} == {plan.workers}
+    assert len(set(orders)) > 5
+    assert {order[0] for order in orders} == set(plan.workers)
+
+
+def test_each_level_is_run_once_more_than_it_counts_and_its_pool_stays():
+    runs = []
+
+    def counted(case, *, map):
+        runs.append(getattr(getattr(map, "__self__", None), "n_workers", "serial"))
+        return squares(case, map=map)
+
+    bench = Bench(Plan(workers=(1, 2), sizes=(20,), repeats=3), run=counted)
+    bench.study.run()
+
+    assert [runs.count(what) for what in ("serial", 1, 2)] == [1, 1 + 3, 1 + 3]
+    assert len(bench.opened) == 2
+
+
+def test_the_memory_that_a_pool_tells_is_that_of_its_level():
+    bench = Bench(Plan(workers=(1, 2), sizes=(20,), repeats=2))
+
+    bench.study.run()
+
+    assert [level.peak_memory_bytes.point for level in bench.curve().levels] == [1000, 2000]
+
+
 def test_all_results_are_compared_with_serial_bit_by_bit():
     bench = Bench(Plan(workers=(1, 2), sizes=(20,), repeats=2))
 
