@@ -7,11 +7,11 @@ add up to in `record`; this is the door for a loop of one's own.
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Iterable, Mapping
 
 from parbench_lab.analysis.margins import MARGINS, snap_up
 from parbench_lab.analysis.record import EpochRecord
+from parbench_lab.core.given import checked_number
 from parbench_lab.core.metric import WALL_TIME_S
 from parbench_lab.core.standing import VerdictKind
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -68,8 +68,8 @@ class EvidenceRace:
         self._record = EpochRecord(
             (WALL_TIME_S,),
             names,
-            min_elimination_threshold=_number(
-                "min_elimination_threshold", min_elimination_threshold
+            min_elimination_threshold=checked_number(
+                min_elimination_threshold, "min_elimination_threshold"
             ),
             epoch_blocks=epoch_blocks,
         )
@@ -83,7 +83,7 @@ class EvidenceRace:
 
     @tolerance.setter
     def tolerance(self, value: float) -> None:
-        snap_up(_number("tolerance", value))
+        snap_up(checked_number(value, "tolerance"))
         self._tolerance = float(value)
 
     @property
@@ -94,7 +94,7 @@ class EvidenceRace:
     @elimination_threshold.setter
     def elimination_threshold(self, value: float) -> None:
         floor = self._record.min_elimination_threshold
-        if not floor <= _number("elimination_threshold", value) < math.inf:
+        if not floor <= checked_number(value, "elimination_threshold") < math.inf:
             raise UsageError(
                 f"elimination_threshold must be finite and at least {floor:g} but got {value}; "
                 "give a lower min_elimination_threshold at the start to go below"
@@ -156,7 +156,7 @@ class EvidenceRace:
         if name not in self._record.names:
             known = ", ".join(self._record.names)
             raise UnknownNameError(f"{name!r} is not in the race; known are {known}")
-        if not _number(f"{name!r}: seconds", seconds) > 0:
+        if not checked_number(seconds, f"{name!r}: seconds") > 0:
             raise UsageError(f"{name!r}: seconds must be positive but got {seconds}")
         return WALL_TIME_S.cost(seconds)
 
@@ -175,9 +175,3 @@ class EvidenceRace:
             )
             for name in self._record.names
         }
-
-
-def _number(name: str, value: object) -> float:
-    if isinstance(value, numbers.Real):
-        return float(value)
-    raise UsageError(f"{name} must be a number but got {value!r}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable
 from numbers import Real
-from typing import Any, TypeGuard
+from typing import Any, SupportsIndex, TypeGuard
 
 from parbench_lab.errors import UsageError
 
@@ -16,8 +16,10 @@ MOST_WORKERS = 4096
 """Far beyond one machine's cores: more is a typing error, and would start threads for minutes."""
 
 
-def checked_count(value: Any, name: str, *, least: int = 1, most: int | None = None) -> int:
-    """Return a whole number within its range, as Python's own.
+def checked_count(
+    value: Any, name: str, *, least: int = 1, most: int | None = None, hint: str = ""
+) -> int:
+    """Return a whole number within its range, as Python's own; `hint` ends a refusal.
 
     Raises
     ------
@@ -33,10 +35,10 @@ def checked_count(value: Any, name: str, *, least: int = 1, most: int | None = N
     ...
     parbench_lab.errors.UsageError: seed must be a whole number from 0 up but got 2.5
     """
-    number = _whole(value)
+    number = operator.index(value) if is_whole(value) else None
     if number is None or number < least or (most is not None and number > most):
         within = f"from {least} up" if most is None else f"from {least} to {most:,}"
-        raise UsageError(f"{name} must be a whole number {within} but got {value!r}")
+        raise UsageError(f"{name} must be a whole number {within} but got {value!r}{hint}")
     return number
 
 
@@ -59,18 +61,14 @@ def checked_counts(values: int | Iterable[int], name: str, *, most: int) -> tupl
     ((4,), (2, 1))
     """
     rule = f"{name} must be whole numbers from 1 to {most:,}"
-    try:
-        given: tuple[Any, ...] = (values,) if _whole(values) is not None else tuple(values)  # type: ignore[arg-type] # what cannot be iterated is refused here
-    except TypeError:
-        raise UsageError(f"{rule} but got {values!r}") from None
+    given = tuple(values) if isinstance(values, Iterable) else (values,)
     if not given:
         raise UsageError(f"{name} must have at least one number")
     counts = []
     for value in given:
-        number = _whole(value)
-        if number is None or not 1 <= number <= most:
+        if not is_whole(value) or not 1 <= value <= most:
             raise UsageError(f"{rule} but got {value!r}")
-        counts.append(number)
+        counts.append(operator.index(value))
     if len(set(counts)) < len(counts):
         raise UsageError(f"{name} must be different numbers but got {counts}")
     return tuple(counts)
@@ -87,6 +85,19 @@ def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
+def checked_number(value: Any, name: str) -> float:
+    """Return a real number; its range is another matter.
+
+    Raises
+    ------
+    UsageError
+        If it is none.
+    """
+    if not is_number(value):
+        raise UsageError(f"{name} must be a number but got {value!r}")
+    return float(value)
+
+
 def checked_confidence(confidence: Any) -> float:
     """Return the confidence of an interval.
 
@@ -100,11 +111,12 @@ def checked_confidence(confidence: Any) -> float:
     return confidence
 
 
-def _whole(value: Any) -> int | None:
-    """Return a whole number as Python's own; None for anything else."""
-    if isinstance(value, bool):
-        return None
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None
+def is_whole(value: Any) -> TypeGuard[int]:
+    """Return whether something is a whole number.
+
+    Examples
+    --------
+    >>> is_whole(3), is_whole(3.0), is_whole(True)
+    (True, False, False)
+    """
+    return isinstance(value, SupportsIndex) and not isinstance(value, bool)

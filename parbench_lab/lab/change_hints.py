@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from parbench_lab.analysis.regression.changes import MIN_POINTS, ChangeHint, hints
+from parbench_lab.core.given import checked_number
 from parbench_lab.core.metric import MEASURED_METRICS, Metric, described_metrics
 from parbench_lab.core.ports import RunStore
 from parbench_lab.core.recorded_names import recorded_name
@@ -90,8 +91,8 @@ def change_hints(
     for called, name in (("workload", workload), ("candidate", candidate)):
         if not (name is None or isinstance(name, str)):
             raise UsageError(f"{called} must be a name or None but got {name!r}")
-    parts.checked_number("q", q)
-    parts.checked_number("tolerance", tolerance)
+    checked_number(q, "q")
+    checked_number(tolerance, "tolerance")
     parts.checked_seed(seed)
     if not 0 < q < 1:
         raise UsageError(f"q must be between 0 and 1 but got {q}")

@@ -12,6 +12,7 @@ from parbench_lab.analysis.comparison.machines import CALIBRATION, SpeedRatio, s
 from parbench_lab.analysis.comparison.pairing import compare_figures
 from parbench_lab.analysis.comparison.samples import samples_of
 from parbench_lab.analysis.comparison.values import TIME, Comparison, RunFigures
+from parbench_lab.core.given import checked_number
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.metric import Metric, described_metrics
 from parbench_lab.core.ports import RunStore
@@ -70,7 +71,7 @@ def compare(
     .. [2] Y. Benjamini, Y. Hochberg, "Controlling the false discovery rate", JRSS B 57 (1995).
     """
     ids = [_run_id(run) for run in (baseline, new)]
-    parts.checked_number("tolerance", tolerance)
+    checked_number(tolerance, "tolerance")
     opened, owns = parts.store_of(store)
     try:
         sides = [run_figures(opened, run_id) for run_id in ids]

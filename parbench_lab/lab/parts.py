@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import itertools
-import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,31 +118,6 @@ def checked_configuration(configuration: Mapping[str, Any] | None) -> dict[str, 
     if configuration is not None and not isinstance(configuration, Mapping):
         raise UsageError(f"configuration must be a mapping but got {configuration!r}")
     return dict(configuration or {})
-
-
-def checked_number(name: str, value: Any) -> None:
-    """Refuse what is no number; its range is another matter.
-
-    Raises
-    ------
-    UsageError
-        If it is none, or a truth value.
-    """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise UsageError(f"{name} must be a number but got {value!r}")
-
-
-def checked_whole(name: str, value: Any, *, least: int) -> None:
-    """Refuse what is no whole number from `least` up.
-
-    Raises
-    ------
-    UsageError
-        If it is none.
-    """
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or value < least:
-        raise UsageError(f"{name} must be a whole number from {least} up but got {value!r}")
 
 
 def store_of(store: str | Path | RunStore | None) -> tuple[RunStore, bool]:

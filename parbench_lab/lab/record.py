@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from parbench_lab.analysis.regression.changes import ChangeHint
+from parbench_lab.core.given import checked_count
 from parbench_lab.core.ports import RunStore
 from parbench_lab.errors import UnknownNameError, UsageError
-from parbench_lab.lab import parts
 from parbench_lab.lab.change_hints import change_hints
 from parbench_lab.reports.history import RecordedHistory, read_history
 
@@ -53,7 +53,7 @@ def load_record(
     """
     if not isinstance(name, str):
         raise UsageError(f"a history is asked for by name but got {name!r}")
-    parts.checked_whole("last", last, least=0)
+    checked_count(last, "last", least=0)
     return read_history(name, store, metric=metric, machine=machine, last=last, find_hints=_found)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from parbench_lab.core.candidate import Candidate, as_candidate
+from parbench_lab.core.given import checked_number
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.elimination.registry import policy_by_name
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -47,9 +47,7 @@ class RaceVerbs(RaceView):
         for name, budget in (("max_seconds", max_seconds), ("max_measurements", max_measurements)):
             if budget is None:
                 continue
-            if not isinstance(budget, numbers.Real):
-                raise UsageError(f"{name} must be a number but got {budget!r}")
-            if not budget > 0:
+            if not checked_number(budget, name) > 0:
                 raise UsageError(f"{name} must be positive but got {budget}")
         self._engine.post(
             events.LimitsSet(

@@ -23,6 +23,7 @@ from parbench_lab.analysis.regression.quarantine import (
 )
 from parbench_lab.analysis.regression.report import WatchReport
 from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.given import checked_count, checked_number
 from parbench_lab.core.metric import MEASURED_METRICS, Metric
 from parbench_lab.core.ports import RunHeader, RunStore
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -91,19 +92,19 @@ class WatchSettings:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        parts.checked_whole("blocks", self.blocks, least=1)
+        checked_count(self.blocks, "blocks")
         if self.batch_size is not None:
-            parts.checked_whole("batch_size", self.batch_size, least=1)
+            checked_count(self.batch_size, "batch_size")
         for name in ("seconds", "timeout_s"):
             value = getattr(self, name)
             if value is None and name == "seconds":
                 continue
-            parts.checked_number(name, value)
+            checked_number(value, name)
             if not value > 0:
                 raise UsageError(f"{name} must be positive but got {value}")
         if self.seed is not None:
             parts.checked_seed(self.seed)
-        parts.checked_number("tolerance", self.tolerance)
+        checked_number(self.tolerance, "tolerance")
         snap_up(self.tolerance)
         if isinstance(self.metrics, str):
             raise UsageError(f"metrics must be a list: give [{self.metrics!r}]")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import numbers
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from parbench_lab.core.given import is_number, is_whole
 from parbench_lab.errors import SettingError
 
 ALLOCATIONS = ("all_survivors", "leaders_first")
@@ -229,9 +229,9 @@ def _known(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Return a number as Python's own: what numpy calls one cannot be stored as JSON."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        return value
-    return operator.index(value) if isinstance(value, numbers.Integral) else float(value)
+    if is_whole(value):
+        return operator.index(value)
+    return float(value) if is_number(value) else value
 
 
 def _validate(name: str, value: Any, meta: Mapping[str, Any]) -> None:

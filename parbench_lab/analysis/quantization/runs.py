@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parbench_lab.core.counting import whole_number
-
-MOST_THREADS = 4096
+from parbench_lab.core.given import MOST_WORKERS, checked_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +67,9 @@ def checked_threads(threads: int) -> int:
     Raises
     ------
     UsageError
-        If it is no whole number from 1 to `MOST_THREADS`.
+        If it is no whole number from 1 to `MOST_WORKERS`.
     """
-    return whole_number(
-        threads, "threads", least=1, most=MOST_THREADS, hint=" (--cores, --threads)"
-    )
+    return checked_count(threads, "threads", most=MOST_WORKERS, hint=" (--cores, --threads)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

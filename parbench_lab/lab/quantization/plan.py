@@ -9,7 +9,7 @@ from typing import Literal, TypeVar, get_args
 
 from parbench_lab.analysis.quantization.results import Asked
 from parbench_lab.analysis.quantization.runs import Configuration, checked_threads
-from parbench_lab.core.counting import whole_number
+from parbench_lab.core.given import checked_count
 from parbench_lab.core.wording import memory
 from parbench_lab.errors import UsageError
 from parbench_lab.workloads.quantization import Scheme
@@ -164,7 +164,7 @@ def make_plan(
         If something is out of range or not of its kind, two models are given for the core
         scaling, or batch mode was asked for and does not fit.
     """
-    repeats = whole_number(repeats, "repeats", least=1, most=MOST_REPEATS)
+    repeats = checked_count(repeats, "repeats", most=MOST_REPEATS)
     if mode not in get_args(Mode):
         raise UsageError(f"mode must be one of {', '.join(get_args(Mode))} but got {mode!r}")
     threads = checked_threads(threads)

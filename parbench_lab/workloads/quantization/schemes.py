@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parbench_lab.core.counting import is_whole
+from parbench_lab.core.given import is_whole
 from parbench_lab.errors import UsageError
 
 CODES_PER_BYTE = {8: 1, 4: 2, 2: 4}
