@@ -10,9 +10,9 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, TypeVar, cast, overload
 
+from parbench_lab.core.given import is_number
 from parbench_lab.errors import UnknownNameError, UsageError
 
 _MARK = "__parbench_candidate__"
@@ -101,9 +101,8 @@ def _are_resources(given: object) -> bool:
     return isinstance(given, Mapping) and all(
         isinstance(name, str)
         and name.strip()
-        and isinstance(amount, Real)
-        and not isinstance(amount, bool)
-        and 0 < cast("float", amount) < math.inf
+        and is_number(amount)
+        and 0 < amount < math.inf
         for name, amount in given.items()
     )
 

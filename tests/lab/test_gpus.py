@@ -93,7 +93,7 @@ def test_nobody_is_failed_or_warned_for_a_driver_that_takes_its_time(monkeypatch
     monkeypatch.setenv(DOOR, f"tests.execution.slow_driver:{driver}")
 
     with bench([anywhere, NEEDY], n_workers=1, gpus=1, max_concurrent=2, policy="never") as made:
-        result = made.run_continuous_optimization(max_measurements=400)
+        result = made.run_continuous_optimization(max_measurements=200)
 
     board = result.scoreboard
     assert set(board.measured_on) <= {"gpu-0", "gpu-0.1"}
