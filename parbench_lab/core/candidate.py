@@ -99,10 +99,7 @@ class Candidate:
 
 def _are_resources(given: object) -> bool:
     return isinstance(given, Mapping) and all(
-        isinstance(name, str)
-        and name.strip()
-        and is_number(amount)
-        and 0 < amount < math.inf
+        isinstance(name, str) and name.strip() and is_number(amount) and 0 < amount < math.inf
         for name, amount in given.items()
     )
 

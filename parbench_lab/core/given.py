@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from numbers import Real
-from typing import Any, SupportsIndex, TypeGuard
+from numbers import Integral, Real
+from typing import Any, TypeGuard
 
 from parbench_lab.errors import UsageError
 
@@ -119,4 +119,4 @@ def is_whole(value: Any) -> TypeGuard[int]:
     >>> is_whole(3), is_whole(3.0), is_whole(True)
     (True, False, False)
     """
-    return isinstance(value, SupportsIndex) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)
