@@ -224,6 +224,8 @@ def candidates_from_grid(
     >>> [c.name for c in candidates_from_grid(smooth, {"window": [10, 50], "order": [1]})]
     ['smooth(window=10, order=1)', 'smooth(window=50, order=1)']
     """
+    if not isinstance(grid, Mapping):
+        raise UsageError(f"the grid must map parameters to lists of values but got {grid!r}")
     for key, choices in grid.items():
         if isinstance(choices, str) or not isinstance(choices, Iterable):
             raise UsageError(f"the grid's parameter {key!r} must be a list but got {choices!r}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -137,6 +138,8 @@ class ParallelBenchmarking(RaceVerbs):
             "policy": policy if policy is None or isinstance(policy, str) else policy.name,
             **knobs,
         }
+        if not (settings is None or isinstance(settings, Settings)):
+            raise UsageError(f"settings must be Settings but got {settings!r}: give Settings(...)")
         start = settings or Settings(batch_size=parts.default_batch_size(self._workload))
         start = start.replace(**{k: v for k, v in given.items() if v is not None})
         refuse_unmeant(start, start.as_json())
@@ -256,24 +259,30 @@ class ParallelBenchmarking(RaceVerbs):
         Raises
         ------
         UsageError
-            If a time is negative.
+            If the schedule is no list of times from 0 s on with changes.
         SettingError, UnknownNameError
             For a change that is refused; the race goes on.
         """
-        planned = sorted(schedule, key=lambda entry: entry[0])
-        if planned and not planned[0][0] >= 0:
-            raise UsageError(f"a schedule begins at 0 s or later but got {planned[0][0]}")
+        planned = parts.checked_schedule(schedule)
         for _, changes in planned:
             self._check_settings(changes)
         self.limit(max_seconds, stop_when_decided=max_seconds is None and not planned)
         self.start()
         for at_s, changes in planned:
             if not self.wait("finished", timeout_s=max(0.0, at_s - self._engine.now_s())):
-                self.change(**changes)
+                self._if_it_runs(functools.partial(self.change, **changes))
         if max_seconds is None and planned:
-            self.limit(stop_when_decided=True)
+            self._if_it_runs(functools.partial(self.limit, stop_when_decided=True))
         self.wait("finished")
         return self.result()
+
+    def _if_it_runs(self, act: Callable[[], object]) -> None:
+        """Do something to the race, and nothing where it has ended meanwhile."""
+        try:
+            act()
+        except UsageError:
+            if self._engine.ended is None:
+                raise
 
     def stop(self, reason: str = "stopped by the user", *, wait: bool = True) -> RaceResult:
         """End the race and return its result so far; ``wait=False`` returns at once.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parbench_lab.core.candidate import Candidate
-from parbench_lab.core.given import checked_count
+from parbench_lab.core.given import checked_count, is_number
 from parbench_lab.core.libraries import libraries_of
 from parbench_lab.core.ports import (
     Executor,
@@ -118,6 +118,28 @@ def checked_configuration(configuration: Mapping[str, Any] | None) -> dict[str, 
     if configuration is not None and not isinstance(configuration, Mapping):
         raise UsageError(f"configuration must be a mapping but got {configuration!r}")
     return dict(configuration or {})
+
+
+def checked_schedule(
+    schedule: Iterable[tuple[float, Mapping[str, Any]]],
+) -> list[tuple[float, Mapping[str, Any]]]:
+    """Return times and changes of settings, in the order of time.
+
+    Raises
+    ------
+    UsageError
+        If they are none, or a time is negative.
+    """
+    entries = list(schedule) if isinstance(schedule, Iterable) else [schedule]
+    for entry in entries:
+        pair: tuple[Any, ...] = tuple(entry) if isinstance(entry, (list, tuple)) else ()
+        is_pair = len(pair) == 2 and is_number(pair[0]) and isinstance(pair[1], Mapping)
+        if not is_pair or not pair[0] >= 0:
+            raise UsageError(
+                "a schedule has pairs of seconds from 0 on and changes, such as "
+                f"(4.0, {{'batch_size': 3000}}), but got {entry!r}"
+            )
+    return sorted(entries, key=lambda entry: entry[0])
 
 
 def store_of(store: str | Path | RunStore | None) -> tuple[RunStore, bool]:

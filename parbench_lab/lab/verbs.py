@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from parbench_lab.core.candidate import Candidate, as_candidate
-from parbench_lab.core.given import checked_number
+from parbench_lab.core.given import checked_count, checked_number
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.elimination.registry import policy_by_name
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -45,14 +45,14 @@ class RaceVerbs(RaceView):
         """
         self._refuse_ended()
         for name, budget in (("max_seconds", max_seconds), ("max_measurements", max_measurements)):
-            if budget is None:
-                continue
-            if not checked_number(budget, name) > 0:
+            if budget is not None and not checked_number(budget, name) > 0:
                 raise UsageError(f"{name} must be positive but got {budget}")
         self._engine.post(
             events.LimitsSet(
-                until_s=None if max_seconds is None else self._engine.now_s() + max_seconds,
-                until_measurements=max_measurements,
+                until_s=None if max_seconds is None else self._engine.now_s() + float(max_seconds),
+                until_measurements=None
+                if max_measurements is None
+                else checked_count(max_measurements, "max_measurements"),
                 stop_when_decided=stop_when_decided,
             )
         )

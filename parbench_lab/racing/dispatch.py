@@ -102,7 +102,8 @@ class Dispatcher:
                 copy=copy,
                 repeats=ledger.repeats(name),
                 check=self._roster[name].next_check(settings.check_every, always=always_check),
-                timeout_s=limit_s * self._patience(name, ledger, settings),
+                timeout_s=ledger.slot_limit_s(name, limit_s)
+                * self._patience(name, ledger, settings),
             )
             for name, copy in (entries[i] for i in self._rng.permutation(len(entries)))
         )

@@ -282,7 +282,7 @@ class RaceEngine:
         try:
             while self._state.ended is None:
                 self._step()
-        except Exception as error:  # noqa: BLE001 - nobody is above a thread: what it does not
+        except BaseException as error:  # noqa: BLE001 - nobody is above a thread: what it does not
             self._error = _told(error)  # tell, whoever waits would take for a race that goes on
         finally:
             self._close()
@@ -378,7 +378,7 @@ class RaceEngine:
                 pass  # the loop ends with the state
 
 
-def _told(error: Exception) -> ParbenchError:
+def _told(error: BaseException) -> ParbenchError:
     """Return what whoever waits for the race is told: our own errors as they are."""
     if isinstance(error, ParbenchError):
         return error

@@ -132,7 +132,7 @@ def _proposals(race: Race, record: EpochRecord) -> tuple[Verdict, ...]:
             tolerance=race.settings.tolerance,
         )
         found = tuple(proposed) if isinstance(proposed, Iterable) else (proposed,)
-    except Exception as error:  # as for a candidate's call: what a user's code raises is ours
+    except (Exception, SystemExit) as error:  # as for a candidate's call: it is a user's code
         raise _misjudged(policy, f"raised {type(error).__name__}: {error}") from error
     for verdict in found:
         if not isinstance(verdict, Verdict):

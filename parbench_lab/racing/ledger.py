@@ -21,6 +21,10 @@ SLOT_OVERHEAD_S = 50e-6
 CASE_SHARE = 0.02
 MAX_BLOCKS_PER_CASE = 64
 FIRST_LIMIT_S = 5.0
+PATIENCE_WITH_REPEATS = 4
+"""So many times what they typically take, repeated calls may last, whatever one call may."""
+LATEST = 8
+"""Runs that tell how long a candidate takes now, where it may have changed."""
 
 
 @dataclass(slots=True)
@@ -48,6 +52,11 @@ class Samples:
         peak = measurement.values.get("peak_rss_bytes")
         if peak is not None:
             self.peak_rss_bytes = max(peak, self.peak_rss_bytes or 0.0)
+
+    def latest_s(self) -> float | None:
+        """Return the shortest of the latest runs in seconds, None without any."""
+        kept = self.values.get("wall_time_s")
+        return min(list(kept)[-LATEST:]) if kept else None
 
     def median(self, metric: str) -> float | None:
         """Return the median of a metric's kept values, None where there are none."""
@@ -95,7 +104,8 @@ class Ledger:
         self.samples: dict[str, Samples] = {}
         self.settled: set[str] = set()
         self.settling: set[str] = set()
-        self.lined_up = False
+        self.wanted_s: float | None = None
+        """How long a measurement shall last, fixed with the repeats before the first block."""
         self.patient_until_s: float | None = None
         self.final_ratios: dict[str, Estimate] = {}
         self.first_limit_s = FIRST_LIMIT_S
@@ -113,6 +123,12 @@ class Ledger:
     def company_on(self, gpu: str) -> Company:
         """Return what is known of one GPU's workers; "": of all, where GPUs do not matter."""
         return self.company.setdefault(gpu, Company())
+
+    def renew(self) -> None:
+        """Let repeats be fixed anew, by the latest runs: who came back is not what it was."""
+        self.wanted_s = None
+        for samples in self.samples.values():
+            samples.practised_s = samples.latest_s() or samples.practised_s
 
     def practised(self, measurement: Measurement) -> None:
         """Keep what a first run tells, which counts for nothing but how long a call takes."""
@@ -135,16 +151,16 @@ class Ledger:
         if wanted > 2 * tried:
             samples.repeats = wanted
             return
-        if self.lined_up:
-            self._share_repeats(name, beside=self.settled, min_time_s=min_time_s)
+        if self.wanted_s is not None:
+            self._share_repeats(name, beside=sorted(self.settled), min_time_s=self.wanted_s)
         self.settled.add(name)
         self.record.join(name)
 
     def line_up(self, min_time_s: float) -> None:
         """Fix the repeats of all who are ready, from the quickest on; before the first block."""
-        if self.lined_up:
+        if self.wanted_s is not None:
             return
-        self.lined_up = True
+        self.wanted_s = min_time_s
         ready = sorted(self.settled, key=lambda name: (self.samples[name].practised_s, name))
         for place, name in enumerate(ready):
             self._share_repeats(name, beside=ready[:place], min_time_s=min_time_s)
@@ -191,8 +207,8 @@ class Ledger:
         """Return the time limit of one measurement.
 
         `timeout_s` where it is set; else `cap_factor` times the leader's typical time, at least
-        2 s (30 s where time is not the one objective: slow may be good), and more than repeats
-        take; before anybody came back, a first limit that doubles.
+        2 s (30 s where time is not the one objective: slow may be good); before anybody came
+        back, a first limit that doubles.
         """
         if settings.timeout_s is not None:
             return settings.timeout_s
@@ -201,8 +217,14 @@ class Ledger:
             return self.first_limit_s
         only_time = [metric.name for metric in self.objectives] == ["wall_time_s"]
         best = min(known) if only_time else max(known)
-        repeated_s = 2 * allocation.SHARED_WITHIN * settings.min_time_s
-        return max(2.0 if only_time else 30.0, repeated_s, settings.cap_factor * best)
+        return max(2.0 if only_time else 30.0, settings.cap_factor * best)
+
+    def slot_limit_s(self, name: str, limit_s: float) -> float:
+        """Return the time limit of a candidate's measurement: repeats have time enough."""
+        typical_s, repeats = self.typical_s(name), self.repeats(name)
+        if typical_s is None or repeats == 1:
+            return limit_s
+        return max(limit_s, PATIENCE_WITH_REPEATS * repeats * typical_s)
 
     def blocks_per_case(self, block_s: float | None) -> int:
         """Return how many blocks share a case, so that making cases costs about 2 % at most."""

@@ -115,7 +115,7 @@ def conclusion(
     if status == "failed" or leader is None:
         return f"No winner: {reason} ({cost})."
     if len(objectives) > 1:
-        return f"{_front(scoreboard, objectives)} It took {cost}."
+        return f"{_front(scoreboard, objectives, settings.tolerance)} It took {cost}."
     said = _single(scoreboard, leader, objectives[0], settings, decided=status == "decided")
     return f"{said} It took {cost}."
 
@@ -171,16 +171,17 @@ def _sure(beaten: list[Standing]) -> str:
     )
 
 
-def _front(scoreboard: Scoreboard, objectives: tuple[Metric, ...]) -> str:
+def _front(scoreboard: Scoreboard, objectives: tuple[Metric, ...], tolerance: float) -> str:
     names = ", ".join(metric.name for metric in objectives)
-    survivors = [s for s in scoreboard.standings if _survives(s)]
+    kept = [s for s in scoreboard.standings if _survives(s) and _is_worse(s, tolerance)]
+    survivors = [s for s in scoreboard.standings if _survives(s) and s not in kept]
     settled = [s for s in survivors if s.verdict is not VerdictKind.UNDECIDED]
     head = "Pareto front" if len(settled) == len(survivors) else "Pareto front so far"
     on = "; ".join(f"{s.candidate} ({s.reason})" for s in survivors)
     off = "; ".join(
         f"{s.candidate} ({s.reason})"
         for s in scoreboard.standings
-        if s.verdict is VerdictKind.ELIMINATED
+        if s.verdict is VerdictKind.ELIMINATED or s in kept
     )
     return f"{head} in {names}: {on}." + (f" Not on it: {off}." if off else "")
 

@@ -209,7 +209,7 @@ class Race:
         self.ledger.samples = old.samples
         self.ledger.first_limit_s = old.first_limit_s
         self.ledger.serial = old.serial
-        self.ledger.lined_up = old.lined_up
+        self.ledger.renew()
         self.ledger.final_ratios = {n: r for n, r in old.final_ratios.items() if n in out}
         for name in old.record.names:
             if self.roster[name].fit:

@@ -190,6 +190,19 @@ def test_what_is_no_block_is_refused_and_not_judged(block, said):
     assert race.record.judged == 0
 
 
+@pytest.mark.parametrize(
+    ("names", "options", "said"),
+    [
+        (3, {}, "names must be a list but got 3"),
+        ("ab", {}, "names must be a list but got 'ab'"),
+        (["a", "b"], {"epoch_blocks": "3"}, "epoch_blocks must be a whole number"),
+    ],
+)
+def test_what_a_race_cannot_begin_with_is_refused_in_words(names, options, said):
+    with pytest.raises(UsageError, match=said):
+        EvidenceRace(names, **options)
+
+
 def test_a_name_may_come_once():
     with pytest.raises(UsageError, match="'a' is in the record already"):
         EvidenceRace(["a", "a"])
@@ -247,7 +260,7 @@ def test_a_mirror_image_metric_gives_the_mirror_verdicts(gaps, seed):
     )
 )
 def test_whatever_happens_somebody_survives_and_evidence_never_falls(blocks):
-    race = EvidenceRace("abcd", elimination_threshold=20, tolerance=0.0)
+    race = EvidenceRace(list("abcd"), elimination_threshold=20, tolerance=0.0)
     best_known = dict.fromkeys("abcd", 1.0)
     for block in blocks:
         race.update(block)

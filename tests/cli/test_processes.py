@@ -155,6 +155,16 @@ def test_help_loads_nothing_heavy(words):
     assert not heavy & loaded_by(words)
 
 
+def test_importing_the_library_loads_nothing_heavy():
+    program = "import sys\nimport parbench_lab\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, encoding="utf-8"
+    )
+
+    heavy = {"dask", "distributed", "bokeh", "ipywidgets", "pandas", "scipy"}
+    assert not heavy & set(done.stdout.split())
+
+
 def test_the_module_is_the_command():
     done = subprocess.run(
         [*PARBENCH, "race", "--batch-size", "0"],

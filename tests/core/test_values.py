@@ -173,6 +173,7 @@ def test_a_grid_makes_a_named_candidate_of_every_combination():
     [
         ({}, "empty"),
         ({"window": []}, "no values"),
+        (3, "the grid must map parameters to lists of values but got 3"),
         ({"window": 1}, "'window' must be a list but got 1"),
         ({"window": "xyz"}, "'window' must be a list but got 'xyz'"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 
 import numpy as np
@@ -182,18 +183,57 @@ def test_a_policy_of_ones_own_judges_from_the_change_on():
     store.close()
 
 
+@dataclasses.dataclass(frozen=True)
 class Broken(Tidy):
+    error: type[BaseException] = LookupError
+
     def judge(self, record, *, elimination_threshold, tolerance):
-        raise LookupError("nothing kept")
+        raise self.error("nothing kept")
 
 
-def test_a_policy_that_raises_is_told_to_whoever_waits_and_to_whoever_acts_after_it():
-    with scripted_race(policy=Broken()) as bench:
-        with pytest.raises(RaceError, match="'tidy' raised LookupError: nothing kept"):
+@pytest.mark.parametrize("error", [LookupError, SystemExit])
+def test_a_policy_that_raises_is_told_to_whoever_waits_and_to_whoever_acts_after_it(error):
+    with scripted_race(policy=Broken(error=error)) as bench:
+        with pytest.raises(RaceError, match=f"'tidy' raised {error.__name__}: nothing kept"):
             bench.run_continuous_optimization(max_measurements=2000)
 
-        with pytest.raises(RaceError, match="'tidy' raised LookupError"):
+        with pytest.raises(RaceError, match="'tidy' raised"):
             bench.pause()
+
+
+def test_a_schedule_that_outlives_its_race_gives_the_result():
+    with scripted_race(policy="never") as bench:
+
+        def end():
+            assert bench._engine.wait_for(lambda state: state.measurements > 0, 120)
+            bench.stop(wait=False)
+
+        ends = threading.Thread(target=end)
+        ends.start()
+        result = bench.play([(1e6, {"batch_size": 7}), (2e6, {"tolerance": 0.5})])
+        ends.join()
+
+    assert result.status == "stopped"
+    assert (result.settings.batch_size, result.settings.tolerance) != (7, 0.5)
+
+
+@pytest.mark.parametrize(
+    "schedule", [3, [3], [("4", {})], [(-1.0, {})], [(1.0, 2)], [(1.0,)], ["ab"]], ids=repr
+)
+def test_a_schedule_is_pairs_of_times_and_changes(schedule):
+    with race(good) as bench, pytest.raises(UsageError, match="a schedule has pairs"):
+        bench.play(schedule)
+
+
+def test_a_budget_of_numpy_is_journalled_as_a_number():
+    store = open_store(":memory:")
+    with scripted_race(store=store) as bench:
+        bench.run_continuous_optimization(np.float32(1e6), np.int64(50))
+
+    (limits,) = (e.payload for e in store.events(bench.run_id) if e.kind == "LimitsSet")
+    assert limits["until_measurements"] == 50
+    assert isinstance(limits["until_s"], float)
+    store.close()
 
 
 def test_another_policy_of_the_same_name_takes_its_place():

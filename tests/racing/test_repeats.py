@@ -86,6 +86,46 @@ def test_one_slow_practice_does_not_fix_the_repeats():
     assert (race.state.ledger.repeats("a"), race.state.ledger.repeats("b")) == (32, 1)
 
 
+def test_who_came_back_is_repeated_as_often_as_those_beside_it():
+    race = Simulation(
+        {"leader": interrupted(0.0014), "changed": interrupted(0.0101)}, challenge_every=2
+    )
+    race.run(until=lambda: race.state.phase == "watching")
+    before = race.state.ledger.repeats("changed")
+    race.runs["changed"] = interrupted(0.0013)
+    race.run(until=lambda: bool(race.of(events.Returned)))
+    came_back = race.state.ledger
+    race.run(until=lambda: race.state.ledger is came_back and came_back.race_blocks > 0)
+
+    assert (before, came_back.repeats("leader")) == (1, 4)
+    assert came_back.repeats("changed") == 4
+
+
+def test_a_late_challenger_is_repeated_as_those_beside_it_whatever_is_wanted_by_then():
+    race = Simulation({"a": interrupted(0.0014), "b": interrupted(0.0014)}, tolerance=0.5)
+    race.run(until=lambda: race.state.ledger.race_blocks > 5)
+    race.tell(events.SettingsChanged(changes={"min_time_s": 0.1}))
+    race.runs["late"] = interrupted(0.0014)
+    race.tell(events.CandidateAdded(candidate="late"))
+    race.run(until=lambda: "late" in race.state.ledger.settled)
+
+    assert race.state.ledger.repeats("late") == race.state.ledger.repeats("a") == 4
+
+
+def test_repeated_calls_have_time_for_all_of_them():
+    race = Simulation(
+        {"quick": interrupted(0.001), "slow": interrupted(0.004)},
+        timeout_s=0.01, tolerance=0.0, policy="never",
+    )  # fmt: skip
+    race.run(until=lambda: race.state.ledger.race_blocks > 5)
+
+    limits = {s.candidate: (s.repeats, s.timeout_s) for s in race.sent[-1].blocks[-1].slots}
+    assert limits["slow"][0] > 1
+    for name, lasts_s in (("quick", 0.001), ("slow", 0.004)):
+        repeats, limit_s = limits[name]
+        assert limit_s > 3 * repeats * lasts_s
+
+
 @pytest.mark.parametrize(
     ("typical_s", "others", "wanted"),
     [
