@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 Act = Callable[[], object]
+HURRIED_S = 0.1
+"""So far apart are looks that are asked for, however often that is: ten a second can be read."""
 _log = logging.getLogger(__name__)
 
 
@@ -36,11 +39,17 @@ class Heartbeat:
         Called in the thread.
     pace_s
         Returns for how long to rest when nobody waits, in seconds.
+    hurried_s
+        How far apart urgent beats begin, in seconds; the pace is kept between them.
     """
 
-    def __init__(self, beat: Beat, pace_s: Callable[[], float]) -> None:
+    def __init__(
+        self, beat: Beat, pace_s: Callable[[], float], *, hurried_s: float = HURRIED_S
+    ) -> None:
         self._beat = beat
         self._pace_s = pace_s
+        self._hurried_s = hurried_s
+        self._next_urgent_s = 0.0
         self._wake = threading.Condition()
         self._jobs: deque[Act] = deque()
         self._urgent = False
@@ -52,13 +61,13 @@ class Heartbeat:
         self._thread.start()
 
     def soon(self) -> None:
-        """Look at once."""
+        """Look at once, or as soon as the last urgent beat is `hurried_s` ago."""
         with self._wake:
             self._urgent = True
             self._wake.notify_all()
 
     def do(self, job: Act) -> None:
-        """Let the thread do what may take a while."""
+        """Let the thread do what may take a while; it begins at once, whatever else waits."""
         with self._wake:
             self._jobs.append(job)
             self._wake.notify_all()
@@ -79,15 +88,27 @@ class Heartbeat:
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(
-                    lambda: self._closing or self._urgent or self._jobs, self._pace_s()
-                )
+                self._rest()
                 if self._closing:
                     return
-                urgent, self._urgent = self._urgent, False
                 jobs, self._jobs = self._jobs, deque()
+                now_s = time.monotonic()
+                # a look that follows a job shows what was asked for before it too
+                urgent = self._urgent and (bool(jobs) or now_s >= self._next_urgent_s)
+                if urgent:
+                    self._urgent = False
+                    self._next_urgent_s = now_s + self._hurried_s
             for act in self._beat(jobs, urgent=urgent):
                 survive(act)
+
+    def _rest(self) -> None:
+        """Wait until there is something to do, or the pace says so."""
+        wake = self._wake
+        wake.wait_for(lambda: self._closing or self._urgent or self._jobs, self._pace_s())
+        early_s = self._next_urgent_s - time.monotonic()
+        if self._urgent and early_s > 0.0:
+            # the pace again: who changes the batch size hurries, and quickens the pace by it
+            wake.wait_for(lambda: self._closing or self._jobs, min(early_s, self._pace_s()))
 
 
 def survive(act: Act) -> None:
