@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 from importlib import resources
 
 import pytest
+from playwright.sync_api import expect
 
 from parbench_lab.core.standing import VerdictKind
 from parbench_lab.panel.presenter import board_state
@@ -28,14 +30,14 @@ RENDER = """async ([url, state]) => {
 }"""
 
 
-def ranked(names):
+def ranked(names, **options):
     kinds = [VerdictKind.LEADER, *[VerdictKind.UNDECIDED] * 5]
     standings = [
         standing(name, place + 1, kinds[place], ratio=estimate(1.0 + place / 10))
         for place, name in enumerate(names)
     ]
     return board_state(
-        scoreboard(standings), Settings(), (), candidates=["a", "b", "c"], started=True
+        scoreboard(standings), Settings(), (), candidates=["a", "b", "c"], started=True, **options
     )
 
 
@@ -70,3 +72,42 @@ def test_the_focus_stays_on_its_button_though_the_ranking_changes(board):
     board.evaluate("state => show(state)", ranked("bca"))
 
     assert board.evaluate("document.activeElement.getAttribute('aria-label')") == "drop b"
+
+
+def test_a_swatch_has_the_dash_of_its_line_so_that_colours_that_come_again_differ(board):
+    css = (resources.files("parbench_lab.panel") / "race_board.css").read_text(encoding="utf-8")
+    board.add_style_tag(content=css)
+    state = ranked("abc")
+    state["rows"][1]["dash"] = "dashed"
+
+    board.evaluate("state => show(state)", state)
+
+    solid, dashed, _ = board.locator(".parbench-swatch").all()
+    expect(solid).to_have_css("mask-image", "none")
+    expect(dashed).to_have_css("mask-image", re.compile("gradient"))
+
+
+CLIPBOARD = """(works) => {
+  const writeText = async (text) => {
+    if (!works) throw new DOMException("not allowed");
+    window.copied = text;
+  };
+  Object.defineProperty(navigator, "clipboard", { value: { writeText }, configurable: true });
+}"""
+
+
+@pytest.mark.parametrize(
+    ("works", "told", "copied"),
+    [
+        pytest.param(True, "copied", "run-1", id="allowed"),
+        pytest.param(False, "run-1", None, id="shown where there is no clipboard"),
+    ],
+)
+def test_the_id_of_the_run_is_taken_away_by_a_button(board, works, told, copied):
+    board.evaluate("state => show(state)", ranked("abc", run_id="run-1"))
+    board.evaluate(CLIPBOARD, works)
+
+    board.get_by_role("button", name="copy the run's id").click()
+
+    expect(board.locator(".parbench-take [role=status]")).to_have_text(told)
+    assert board.evaluate("() => window.copied ?? null") == copied

@@ -24,7 +24,7 @@ from parbench_lab.panel.presenter import (
     trust_words,
 )
 from parbench_lab.panel.static_page import still_html
-from parbench_lab.plots.theme import colour_of
+from parbench_lab.plots.theme import PALETTE, colour_of, dash_of
 from parbench_lab.racing.history import LogLine
 from parbench_lab.racing.settings import Settings
 from tests.panel.races import EVIL, estimate, scoreboard, standing
@@ -61,6 +61,17 @@ def test_a_candidate_keeps_the_colour_of_its_entry_whatever_its_rank():
     state = board_state(board, Settings(), (), candidates=["first", "second"], started=True)
 
     assert [row["colour"] for row in state["rows"]] == [colour_of(1), colour_of(0)]
+
+
+def test_where_colours_come_again_a_row_has_the_dash_of_its_line():
+    names = [f"c{place}" for place in range(len(PALETTE) + 1)]
+    board = scoreboard([standing(name, place + 1) for place, name in enumerate(names)])
+
+    first, *_, last = state_of(board)["rows"]
+
+    assert first["colour"] == last["colour"]
+    assert (first["dash"], last["dash"]) == ("solid", dash_of(len(PALETTE)))
+    assert first["dash"] != last["dash"]
 
 
 def test_the_bars_hold_their_points_and_the_leader_stands_left_of_the_tolerance():
