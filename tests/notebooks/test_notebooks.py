@@ -54,9 +54,14 @@ CLAIMED = {
         "with_(cumsum|convolve) (wins|and|leads)",
     ),
     "02_live_challenger": (
-        r"with 100 points (?!None)\w+ leads",
+        r"with 50 points (?!None)\w+ leads",
         "with 4000 points (scipy_kd|sklearn_ball)_tree leads",
         r"\d +leafy_tree +(leader|equal|undecided|eliminated)",
+        r"With 50 points (\w+) leads, with 4000 points (?!None|\1 )\w+ did",
+    ),
+    "06_history_and_regressions": (
+        r"\?\+ loop: worse from \w+",
+        r"slower from night 12 on; found: \[12\]",
     ),
 }
 """What a text says that its reader will see, as patterns of what the notebook shows."""
@@ -148,6 +153,19 @@ def test_a_notebook_names_its_language_so_that_it_is_linted(notebook):
     metadata = json.loads(notebook.read_text())["metadata"]
 
     assert metadata["language_info"]["name"] == "python"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_speed_over_batch_size_has_the_colours_of_the_panel(notebook):
+    drawn = re.findall(r"\bsizes_figure\(.*", "\n".join(sources(notebook)))
+
+    assert [call for call in drawn if "candidates=" not in call] == []
+
+
+def sources(path: Path) -> list[str]:
+    """Return the cells of code."""
+    cells = nbformat.read(path, as_version=4)["cells"]
+    return [cell["source"] for cell in cells if cell["cell_type"] == "code"]
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
