@@ -74,21 +74,26 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture
-def page(browser, request):
+def console():
+    """What the test's page complains of."""
+    return Console()
+
+
+@pytest.fixture
+def page(browser, request, console):
     """A fresh page; it must not complain, nor ask anybody beyond this machine."""
     if "lab" in request.fixturenames:
         request.getfixturevalue("lab")  # before the page, so that its kernels outlive the page
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     opened = context.new_page()
     opened.set_default_timeout(45_000)
-    console = Console()
     console.watch(opened)
     yield opened
     told = [*console.complaints, *console.strangers]
     if getattr(request.node, "failed", False) or told:
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         name = "".join(c if c.isalnum() else "_" for c in request.node.name)
-        opened.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
+        (ARTEFACTS / f"{name}.png").write_bytes(console.picture(opened))
         (ARTEFACTS / f"{name}.txt").write_text("\n".join(told))
     context.close()
     assert console.complaints == []

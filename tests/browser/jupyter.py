@@ -194,11 +194,21 @@ class Console:
 
     complaints: list[str] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
+    last_look: bytes | None = None
 
     def watch(self, page) -> None:
         page.on("console", lambda message: self._said(message))  # noqa: PLW0108 - marks what it is given
         page.on("pageerror", lambda error: self._failed(error))  # noqa: PLW0108 - as above
         page.route(lambda url: not LOCAL.match(url), lambda route: self._refuse(route))  # noqa: PLW0108 - as above
+
+    def leave(self, page) -> None:
+        """Show a blank page while the server is still there; how it was is kept for `picture`."""
+        self.last_look = page.screenshot(full_page=True)
+        page.goto("about:blank")
+
+    def picture(self, page) -> bytes:
+        """Return the page as it is, or as it was when it was left."""
+        return self.last_look or page.screenshot(full_page=True)
 
     def _said(self, message) -> None:
         text = f"{message.text} ({message.location.get('url', '')})"

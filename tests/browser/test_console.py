@@ -45,3 +45,13 @@ def test_only_the_news_of_jupyterlab_may_be_asked_for_elsewhere():
     asked = ["https://jupyter.org/feed", "https://cdn.bokeh.org/jupyter.org/favicon.ico"]
 
     assert [fits(HARMLESS_STRANGERS, url) for url in asked] == [True, False]
+
+
+def test_the_picture_of_a_page_that_was_left_is_of_what_it_showed(page, console):
+    page.set_content("<h1>before</h1>")
+    before = page.screenshot(full_page=True)
+
+    console.leave(page)
+
+    assert page.inner_text("body") == ""
+    assert console.picture(page) == before

@@ -84,7 +84,7 @@ def run_first_cell(page):
     raise AssertionError("the notebook's first cell does not run")
 
 
-def test_notebook_7_races(page, tmp_path):
+def test_notebook_7_races(page, console, tmp_path):
     folder = tmp_path / "notebooks"
     folder.mkdir()
     with jupyter(folder, *NOTEBOOK, ready=r"is running at") as server:
@@ -96,10 +96,10 @@ def test_notebook_7_races(page, tmp_path):
         run_first_cell(page)
 
         race_from_the_panel(page)
-        page.goto("about:blank")
+        console.leave(page)
 
 
-def test_voila_races(page, tmp_path):
+def test_voila_races(page, console, tmp_path):
     folder = tmp_path / "notebooks"
     folder.mkdir()
     with jupyter(folder, *VOILA, ready=r"is running at") as server:
@@ -108,10 +108,12 @@ def test_voila_races(page, tmp_path):
 
         race_from_the_panel(page)
         expect(page.locator(".parbench-still")).to_be_hidden()
-        page.goto("about:blank")
+        console.leave(page)
 
 
-def test_parbench_lab_voila_shows_the_panel_of_the_workload_that_was_named(page, tmp_path):
+def test_parbench_lab_voila_shows_the_panel_of_the_workload_that_was_named(
+    page, console, tmp_path
+):
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     words = ("parbench_lab", "lab", "--voila", "sorting", "--no-browser", "--port={port}")
@@ -126,7 +128,7 @@ def test_parbench_lab_voila_shows_the_panel_of_the_workload_that_was_named(page,
         button(page, "stop").click()
         expect(phase(page)).to_have_text("ended")
         expect(page.locator(".jp-Cell-inputWrapper")).to_have_count(0)  # the panel alone
-        page.goto("about:blank")
+        console.leave(page)
 
 
 def test_a_notebook_that_is_opened_again_without_its_kernel_shows_the_still_picture(page, lab):
