@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import Frame, Page, Response, expect
 
 
 def open_notebook(page: Page, server, name: str) -> None:
@@ -48,3 +48,33 @@ def save(page: Page) -> None:
 def _is_saved(response: Response) -> bool:
     written = response.request.method == "PUT" and "/api/contents/" in response.url
     return written and response.ok
+
+
+POINT = """(name) => {
+  const find = (view) => view.model.name === name
+    ? view : [...(view.child_views ?? [])].map(find).find(Boolean);
+  const view = [...(window.Bokeh?.index.roots ?? [])].map(find).find(Boolean);
+  if (!view) return false;
+  const drawn = view.model.renderers.find((one) => one.data_source.get_length() > 0);
+  const { glyph, data_source: source } = drawn;
+  const [xs, ys] = [glyph.x, glyph.y].map(({ field }) => [...source.get_column(field)]);
+  const row = ys.findIndex(Number.isFinite);
+  const [x, y] = [xs[row], ys[row]];
+  view.el.scrollIntoView({ block: "center" });
+  const box = view.el.getBoundingClientRect();
+  const at = [box.left + view.frame.x_scale.compute(x), box.top + view.frame.y_scale.compute(y)];
+  return at.every(Number.isFinite) && at;  // not before the plot has its ranges
+}"""
+
+
+def hover(page: Page, figure: str, frame: Frame | None = None) -> str:
+    """Move the mouse onto a point of a figure, of the page or in a frame; return what it says."""
+    where = frame or page.main_frame
+    x, y = where.wait_for_function(POINT, arg=figure).json_value()
+    outer = frame.frame_element().bounding_box() if frame else None
+    left, top = (outer["x"], outer["y"]) if outer else (0.0, 0.0)
+    page.mouse.move(left + x - 20, top + y - 20)
+    page.mouse.move(left + x, top + y, steps=4)
+    told = where.locator(".bk-tooltip-row-value")
+    expect(told.first).to_be_visible()
+    return " ".join(told.all_inner_texts())

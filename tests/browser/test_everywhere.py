@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 
 from parbench_lab.cli.lab import VOILA_OPTIONS
 from tests.browser.jupyter import jupyter
-from tests.browser.steps import open_notebook, run_all, save
+from tests.browser.steps import hover, open_notebook, run_all, save
 from tests.browser.test_race_panel import ENDLESS, button, drag, keep, phase
 
 NOTEBOOK = (
@@ -273,7 +273,7 @@ def test_a_page_of_nbconvert_opens_from_a_file_without_a_network(browser, execut
         frame = page.frame_locator("iframe")
         expect(frame.locator("canvas").first).to_be_visible()
         expect(frame.locator(".parbench-still tr")).to_have_count(8)
-        said = hover(page, "throughput")
+        said = hover(page, "throughput", page.frames[-1])
 
     assert re.search(r"\d", said)
 
@@ -300,34 +300,8 @@ def test_a_panel_whose_race_has_ended_is_a_table_and_live_plots_in_a_page_of_nbc
         expect(exported.frame_locator("iframe").locator("canvas").first).to_be_visible()
         expect(exported.locator("body")).not_to_contain_text("VBox(")
         keep(exported, "exported")
-        said = hover(exported, "throughput")
+        said = hover(exported, "throughput", exported.frames[-1])
 
     assert not unpacked  # beside the live panel the plots cost the page nothing
     assert (lab.folder / name).stat().st_size < 1e6
     assert re.search(r"\d", said)
-
-
-POINT = """(name) => {
-  const find = (view) => view.model.name === name
-    ? view : [...(view.child_views ?? [])].map(find).find(Boolean);
-  const view = [...Bokeh.index.roots].map(find).find(Boolean);
-  const drawn = view.model.renderers.find((one) => one.data_source.get_length() > 0);
-  const { glyph, data_source: source } = drawn;
-  const [xs, ys] = [glyph.x, glyph.y].map(({ field }) => [...source.get_column(field)]);
-  const row = ys.findIndex(Number.isFinite);
-  const [x, y] = [xs[row], ys[row]];
-  const box = view.el.getBoundingClientRect();
-  const at = [box.left + view.frame.x_scale.compute(x), box.top + view.frame.y_scale.compute(y)];
-  return at.every(Number.isFinite) && at;  // not before the plot has its ranges
-}"""
-
-
-def hover(page, figure):
-    """Move the mouse onto a point of a framed figure; return what it says."""
-    outer = page.locator("iframe").bounding_box()
-    x, y = page.frames[-1].wait_for_function(POINT, arg=figure).json_value()
-    page.mouse.move(outer["x"] + x - 20, outer["y"] + y - 20)
-    page.mouse.move(outer["x"] + x, outer["y"] + y, steps=4)
-    told = page.frame_locator("iframe").locator(".bk-tooltip-row-value")
-    expect(told.first).to_be_visible()
-    return " ".join(told.all_inner_texts())

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from parbench_lab.panel.controls import help_words
 from tests.browser.conftest import ARTEFACTS
-from tests.browser.steps import cells_done, open_notebook, run_all, save, start_all
+from tests.browser.steps import cells_done, hover, open_notebook, run_all, save, start_all
 
 RACE = """
 import parbench_lab as pb
@@ -85,11 +85,13 @@ def test_a_race_is_started_watched_paused_stopped_and_taken_away_from_the_panel(
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/status", link)
     button(page, "pause").click()
     expect(phase(page)).to_have_text("paused")
-    button(page, "resume").click()
+    button(page, "resume").press("Enter")
     expect(phase(page)).not_to_have_text("paused")
-    button(page, "stop").click()
+    button(page, "stop").press("Space")
     expect(phase(page)).to_have_text("ended")
     keep(page, "panel-ended")
+    told = hover(page, "throughput")
+    assert re.search(r"\d s [\d.]+( [kM])? items/s [\d,]+ items", told)
     run = page.locator(".parbench-head .soft").inner_text().removeprefix("run ")
     for name, wanted, inside in (
         ("winner as code", r"\w+\.py", "def "),
@@ -174,6 +176,12 @@ def test_a_slider_moved_with_the_mouse_moves_the_line_and_the_race(page, lab):
     expect(box).to_have_value("1234")
     expect(named).to_have_attribute("aria-valuetext", "1234")
     expect(page.locator(".parbench-log")).to_contain_text("evidence starts afresh")
+
+    handle = page.get_by_role("slider", name="tolerance")
+    handle.press("ArrowRight")
+    log = page.locator(".parbench-log")
+    expect(log).to_contain_text(re.compile(r"changed tolerance to 0\.0[2-9]"))
+    expect(handle).not_to_have_attribute("aria-valuetext", "2.0%")
 
 
 def test_a_challenger_of_the_next_cell_enters_and_a_reload_shows_it_all(page, lab):
