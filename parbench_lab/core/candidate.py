@@ -7,12 +7,13 @@ import functools
 import importlib
 import itertools
 import math
+import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast, overload
 
-from parbench_lab.core.given import is_number
+from parbench_lab.core.given import is_number, is_whole
 from parbench_lab.errors import UnknownNameError, UsageError
 
 _MARK = "__parbench_candidate__"
@@ -34,7 +35,8 @@ class Candidate:
     parameters
         Keyword arguments for every call.
     resources
-        Dask resources a worker must offer, e.g. ``{"GPU": 1}``: names and finite numbers above 0.
+        Dask resources a worker must offer, e.g. ``{"GPU": 1}``: names and finite numbers above 0,
+        kept as Python's own.
 
     Raises
     ------
@@ -62,11 +64,13 @@ class Candidate:
                 )
         elif not callable(self.function):
             raise UsageError(f"candidate {self.name!r}: {self.function!r} is not callable")
-        if not _are_resources(self.resources):
+        resources = _plain_resources(self.resources)
+        if resources is None:
             raise UsageError(
                 f"candidate {self.name!r}: resources must be names with finite numbers above 0, "
                 f"such as {{'GPU': 1}}, but got {self.resources!r}"
             )
+        object.__setattr__(self, "resources", resources)
 
     @property
     def import_string(self) -> str | None:
@@ -97,11 +101,22 @@ class Candidate:
         return functools.partial(function, **self.parameters) if self.parameters else function
 
 
-def _are_resources(given: object) -> bool:
-    return isinstance(given, Mapping) and all(
-        isinstance(name, str) and name.strip() and is_number(amount) and 0 < amount < math.inf
-        for name, amount in given.items()
-    )
+def _plain_resources(given: object) -> dict[str, float] | None:
+    """Return names with Python's own numbers, which a store can keep; None where it is no such."""
+    if not isinstance(given, Mapping):
+        return None
+    plain: dict[str, float] = {}
+    for name, amount in given.items():
+        if not isinstance(name, str) or not name.strip() or not is_number(amount):
+            return None
+        try:
+            as_float = float(amount)
+        except OverflowError:  # beyond every float
+            return None
+        if not 0 < as_float < math.inf:
+            return None
+        plain[name] = operator.index(amount) if is_whole(amount) else as_float
+    return plain
 
 
 def import_function(path: str) -> Callable[..., Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
+from fractions import Fraction
 from types import MappingProxyType
 
 import numpy as np
@@ -113,6 +115,8 @@ def test_a_candidate_without_sense_is_refused(name, function):
         pytest.param({"GPU": math.nan}, id="nan"),
         pytest.param({"GPU": math.inf}, id="infinite"),
         pytest.param({"GPU": None}, id="none"),
+        pytest.param({"GPU": 10**400}, id="beyond every float"),
+        pytest.param({"GPU": Fraction(1, 10**400)}, id="too little for a float"),
         pytest.param({" ": 1}, id="an empty name"),
         pytest.param({1: 1}, id="a number for a name"),
         pytest.param(0, id="a number"),
@@ -136,6 +140,15 @@ def test_resources_that_are_none_are_refused_in_one_line(resources):
 )
 def test_resources_are_names_with_numbers(resources):
     assert Candidate(name="mine", function=sorted, resources=resources).resources == resources
+
+
+def test_resources_are_kept_as_pythons_own_numbers_which_a_store_can_keep():
+    given_ones = {"GPU": np.int64(1), "MEM": Fraction(1, 2), "DISK": np.float32(0.25), "NET": 1.0}
+
+    kept = Candidate(name="mine", function=sorted, resources=given_ones).resources
+
+    assert repr(kept) == "{'GPU': 1, 'MEM': 0.5, 'DISK': 0.25, 'NET': 1.0}"
+    assert json.loads(json.dumps(kept)) == kept
 
 
 def test_a_marked_function_stays_a_function_and_keeps_its_options():
