@@ -294,7 +294,8 @@ class Floor:
                 local=local,
                 host=newcomer.host,
                 resources=dict(newcomer.resources),
-                gpu=newcomer.gpu,
+                # ours has the one it was planned for: what a CPU worker sees was set by others
+                gpu=newcomer.gpu if process is None else process.plan.gpu,
             ),
             newcomer=newcomer,
             flight=str(flight or ""),

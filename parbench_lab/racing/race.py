@@ -265,11 +265,17 @@ class Race:
         )
 
     def seats(self) -> dict[str, str]:
-        """Return worker to GPU where every block runs on a GPU worker; else nothing."""
+        """Return worker to GPU where every block runs on a worker that offers one; else nothing.
+
+        A GPU that is only visible does not count: batch systems set ``CUDA_VISIBLE_DEVICES`` for
+        CPU workers too, and a race of these is not held on one block for it.
+        """
         if not self.devices:
             return {}
-        gpus = {name: self.workers[name].info.gpu for name in self.fitting_workers()}
-        return gpus if all(gpus.values()) else {}
+        infos = {name: self.workers[name].info for name in self.fitting_workers()}
+        if not all(info.gpu and info.resources.get("GPU") for info in infos.values()):
+            return {}
+        return {name: info.gpu for name, info in infos.items()}
 
     def gpu_of(self, worker: str) -> str:
         """Return the GPU that a worker shares with others, empty where GPUs are not the matter."""

@@ -88,6 +88,18 @@ def test_those_who_need_a_gpu_and_those_who_do_not_race_on_its_seats(monkeypatch
     assert not [line for line in result.log if "no worker offers" in line]
 
 
+def test_without_gpus_all_cpu_workers_race_although_a_batch_system_shows_them_a_device(
+    monkeypatch,
+):
+    monkeypatch.setenv(DOOR, "parbench_lab.testing.recorded_gpus:two_gpus")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+
+    with bench([anywhere, on_gpu], n_workers=2, gpus=0, policy="never") as made:
+        result = made.run_continuous_optimization(max_measurements=400)
+
+    assert set(result.scoreboard.measured_on) == {"cpu-0", "cpu-1"}
+
+
 @pytest.mark.parametrize("driver", ["waiting", "spinning"])
 def test_nobody_is_failed_or_warned_for_a_driver_that_takes_its_time(monkeypatch, driver):
     monkeypatch.setenv(DOOR, f"tests.execution.slow_driver:{driver}")

@@ -74,6 +74,19 @@ def test_where_nobody_needs_a_gpu_all_workers_run():
     assert {task.worker for task in world.sent} == {"cpu-0", "cpu-1", "gpu-0", "gpu-0.1"}
 
 
+def test_a_gpu_that_workers_only_see_does_not_hold_a_race_on_one_of_them():
+    world = SharedGpus({}, needs_gpu=(), target_gpu_utilization=90.0)
+    for name in ("cpu-0", "cpu-1"):
+        world.busy_until[name] = world.now_s
+        info = WorkerInfo(name=name, process=name, local=True, gpu="GPU-a")
+        world.tell(WorkerJoined(worker=info))
+
+    world.run(until=world.judged(60))
+
+    assert {task.worker for task in world.sent} == {"cpu-0", "cpu-1"}
+    assert not world.state.listens_to("GPU-a")
+
+
 def test_that_nobody_offers_a_gpu_is_said_once_and_not_while_workers_still_join():
     world = SharedGpus({}, n_workers=2)
     said = [fact.sentence for fact in world.of(events.Noted)]
