@@ -109,8 +109,6 @@ class GpuSample:
     throttle
         Why it is slowed down: of ``thermal, power cap, power brake, hardware slowdown``; empty
         where it is not.
-    energy_j
-        Used since the driver was loaded: only differences mean something.
     not_measured
         Pairs of a figure's name and why it is None.
     reason
@@ -125,7 +123,6 @@ class GpuSample:
     temperature_c: float | None = None
     sm_clock_hz: float | None = None
     throttle: tuple[str, ...] | None = None
-    energy_j: float | None = None
     not_measured: tuple[tuple[str, str], ...] = ()
     reason: str = ""
 
@@ -176,8 +173,9 @@ def read_gpu(nvml: Nvml, gpu: Gpu) -> GpuSample:
     """Return what a GPU does now; a figure that cannot be read is None, and a lost GPU all None.
 
     Of a MIG instance the memory is its own, temperature, clock and throttling are the device's
-    (one chip, one clock), and utilisation, power and energy are not measured: NVML tells them for
-    the whole device only.
+    (one chip, one clock), and utilisation and power are not measured: NVML tells them for the
+    whole device only. Energy is not asked for here: a counter says something between two moments
+    only, and `monitoring.energy` reads it around runs.
     """
     try:
         device = nvml.device_of(gpu.uuid)
@@ -198,7 +196,6 @@ def read_gpu(nvml: Nvml, gpu: Gpu) -> GpuSample:
         temperature_c=reading.ask("temperature_c", nvml.temperature_c, chip),
         sm_clock_hz=reading.ask("sm_clock_hz", nvml.sm_clock_hz, chip),
         throttle=None if throttle is None else parse_throttle(throttle),
-        energy_j=reading.ask_whole("energy_j", nvml.energy_j, chip),
         not_measured=tuple(reading.troubles),
     )
     return _unread(gpu, reading.lost) if reading.lost else sample

@@ -46,7 +46,7 @@ class GpuAtHand:
 class Sampler:
     """Tells what this process does since the last sample; the first one knows no CPU.
 
-    A sample takes about 0.1 ms, and on a GPU what the driver takes for seven questions; a driver
+    A sample takes about 0.1 ms, and on a GPU what the driver takes for six questions; a driver
     that hangs is waited for once, for half a second, and then not measured until it answers.
 
     Parameters

@@ -129,7 +129,7 @@ def test_a_sample_has_every_figure_in_si_units():
 
     assert (sample.utilization_percent, sample.power_w, sample.temperature_c) == (80, 300, 50)
     assert (sample.memory_used_bytes, sample.memory_bytes) == (2 * 2**30, 80 * 2**30)
-    assert (sample.sm_clock_hz, sample.energy_j, sample.throttle) == (1.98e9, 1000, ())
+    assert (sample.sm_clock_hz, sample.throttle) == (1.98e9, ())
     assert sample.not_measured == ()
 
 
@@ -140,7 +140,6 @@ FIGURES = {
     "temperature_c": "temperature_c",
     "sm_clock_hz": "sm_clock_hz",
     "clock_events": "throttle",
-    "energy_j": "energy_j",
 }
 
 
@@ -155,6 +154,13 @@ def test_a_call_that_fails_makes_only_its_own_figure_unknown(mute, figure):
     assert unknown == {figure}
     assert sample.not_measured == ((figure, "this device does not tell it"),)
     assert sample.reason == ""
+
+
+def test_a_sample_does_not_ask_for_energy_which_is_read_around_runs():
+    device = RecordedDevice(uuid="GPU-1", moments=(Moment(energy_j=None),))
+    gpu = Gpu(index=0, uuid="GPU-1", name="", memory_bytes=0)
+
+    assert read_gpu(RecordedNvml([device]), gpu).not_measured == ()
 
 
 def test_a_lost_gpu_is_all_unknown_and_never_zero():
@@ -184,7 +190,7 @@ def test_an_instance_has_its_own_memory_and_no_power():
     sample = read_gpu(nvml, gpu)
 
     assert sample.memory_bytes == 40 * 2**30
-    assert (sample.utilization_percent, sample.power_w, sample.energy_j) == (None, None, None)
+    assert (sample.utilization_percent, sample.power_w) == (None, None)
     assert sample.temperature_c == 50
     assert dict(sample.not_measured)["power_w"].startswith("a MIG instance shares it")
 

@@ -82,7 +82,7 @@ def test_the_benchmark_says_why_it_measures_nothing(recorded, libraries, why, mo
     assert capsys.readouterr().out == f"not measured: {why}\n"
 
 
-QUESTIONS = 7  # to the driver for one sample
+QUESTIONS = 6  # to the driver for one sample
 WATCHING = "sampler.sample()"
 
 
