@@ -169,6 +169,13 @@ def test_a_weight_beyond_float32_is_named_with_its_tensor_and_its_value(tmp_path
         ({"model_size": 600}, "model size 600: not found"),
         ({"model_sizes": "100M"}, r"model_sizes must be a list such as .* but got '100M'"),
         ({"model_sizes": [600]}, "model size 600: not found"),
+        ({"model_sizes": 5, "cores": None}, "model_sizes must be a list such as .* but got 5"),
+        ({"model": 5}, "model must be a path but got 5"),
+        ({"scratch": 5}, "scratch must be a path but got 5"),
+        (
+            {"model": "m.npz", "model_size": "7B"},
+            r"the size 7B \(3.36 B parameters, not 7 B\); leave one out",
+        ),
     ],
     ids=str,
 )
@@ -188,6 +195,12 @@ def test_whole_numbers_of_numpy_are_taken():
 
     assert [one.configuration.threads for one in results.points] == [1, 2]
     assert results.repeats == 1
+
+
+def test_an_array_of_model_sizes_is_a_list_and_stands_for_the_core_scaling():
+    with study_of(model_sizes=np.array(["2x64x256", "3x64x256"]), model_size=None) as study:
+        assert study.plan.asked.size_models == ("2x64x256", "3x64x256")
+        assert study.plan.asked.cores == ()
 
 
 def test_a_study_measures_what_was_asked_for_and_keeps_it(tmp_path):

@@ -169,11 +169,12 @@ def make_plan(
         raise UsageError(f"mode must be one of {', '.join(get_args(Mode))} but got {mode!r}")
     threads = checked_threads(threads)
     cores = sorted({checked_threads(n) for n in _listed(cores, "cores", [1, 2, 4])})
-    model_sizes = _listed(model_sizes, "model_sizes", ["100M", "600M"])
+    model_sizes = checked_sizes(model_sizes)
     if model is not None and model_size is not None:
         raise UsageError(
             f"the core scaling is of one model but got the file {model} and the size "
-            f"{model_size}; leave one out, or measure the size with --model-sizes {model_size}"
+            f"{model_shape(model_size).title}; leave one out, or measure the size with "
+            f"--model-sizes {model_size}"
         )
     user = None if model is None else from_file(model, scheme)
     scaled = user or synthetic(
@@ -252,7 +253,18 @@ def _configuration(
     )
 
 
-def _listed(given: Sequence[T], what: str, such_as: Sequence[T]) -> Sequence[T]:
+def checked_sizes(model_sizes: Sequence[str]) -> tuple[str, ...]:
+    """Return a list of model sizes; whether there are such models is asked later.
+
+    Raises
+    ------
+    UsageError
+        If it is no list.
+    """
+    return _listed(model_sizes, "model_sizes", ["100M", "600M"])
+
+
+def _listed(given: Sequence[T], what: str, such_as: Sequence[T]) -> tuple[T, ...]:
     """Return a list that was given; a word is a sequence too, but of letters."""
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise UsageError(f"{what} must be a list such as {such_as} but got {given!r}")

@@ -26,7 +26,7 @@ from parbench_lab.lab.provenance import provenance
 from parbench_lab.lab.quantization import journal
 from parbench_lab.lab.quantization.bench import ModelBench, free_memory_bytes
 from parbench_lab.lab.quantization.fresh import Measure, run_fresh
-from parbench_lab.lab.quantization.plan import Mode, Model, make_plan
+from parbench_lab.lab.quantization.plan import Mode, Model, checked_sizes, make_plan
 from parbench_lab.lab.quantization.scratch import require_disk, scratch_folder
 from parbench_lab.lab.study_parts import default_workers
 from parbench_lab.racing.result import jsonable
@@ -126,6 +126,7 @@ class QuantizationStudy:
         count_cores: Callable[[], int] = available_physical_cores,
     ) -> None:
         self.cores = count_cores()
+        model_sizes = checked_sizes(model_sizes)
         if cores is None:
             asked = bool(model_sizes) or streaming_comparison
             compared = model is not None and streaming_comparison
@@ -133,7 +134,7 @@ class QuantizationStudy:
             scaled = not asked or (given and not compared)
             cores = default_workers(self.cores) if scaled else ()
         self.plan = make_plan(
-            model=None if model is None else Path(model),
+            model=_path_of(model, "model"),
             model_size=model_size,
             cores=cores,
             model_sizes=model_sizes,
@@ -147,7 +148,7 @@ class QuantizationStudy:
             comparison=comparison,
         )
         self.on_progress = on_progress
-        self._scratch = None if scratch is None else Path(scratch)
+        self._scratch = _path_of(scratch, "scratch")
         self._measure = measure
         self._machine = detect_machine()
         self._store, self._owns_store = parts.store_of(store)
@@ -281,6 +282,14 @@ class QuantizationStudy:
     def _tell(self, what: str) -> None:
         planned = len(self.plan.configurations) * self.plan.repeats
         self.on_progress(Progress(what=what, done=len(self._runs), planned=planned))
+
+
+def _path_of(given: str | Path | None, name: str) -> Path | None:
+    if given is None:
+        return None
+    if not isinstance(given, (str, os.PathLike)):
+        raise UsageError(f"{name} must be a path but got {given!r}")
+    return Path(given)
 
 
 def load_quantization(
