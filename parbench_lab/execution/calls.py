@@ -102,8 +102,9 @@ def timed(
 ) -> tuple[Any, float, float]:
     """Return the last result, and wall and CPU seconds per call.
 
-    CPU time is the process's: a candidate's own threads count, and nothing else of a worker is
-    busy meanwhile. Before each reading of the clock the GPUs that are in use are waited for.
+    CPU time is the process's: a candidate's own threads count, and so does the worker's sampling
+    of itself, about half a percent of a core; nothing else of it is busy meanwhile. Before each
+    reading of the clock the GPUs that are in use are waited for.
     """
     wait = devices.waiter()
     devices.synchronise()

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from parbench_lab.hardware.gpu import INSTANCE_SHARES, Gpu, GpuError, Nvml
+from parbench_lab.monitoring.patience import Question
 
 POWERCAP = Path("/sys/class/powercap")
 NVML_SOURCE = "NVML"
@@ -80,23 +81,41 @@ class RaplPackage:
             raise Unreadable(f"it cannot be read ({type(error).__name__})") from error
 
 
-@dataclass(frozen=True, slots=True)
 class NvmlEnergy:
-    """A GPU's counter."""
+    """A GPU's counter; a driver that hangs is not waited for, or a run would be taken for hung.
 
-    nvml: Nvml
-    gpu: Gpu
-    source: str = NVML_SOURCE
+    Parameters
+    ----------
+    nvml, gpu
+        Who is asked about which device.
+    source
+        Its name.
+    """
+
     wraps_at_j: float | None = None
+
+    def __init__(self, nvml: Nvml, gpu: Gpu, source: str = NVML_SOURCE) -> None:
+        self.source = source
+        self._nvml = nvml
+        self._gpu = gpu
+        self._question = Question(self._ask)
 
     def read_j(self) -> float:
         """Return joules since the driver was loaded."""
-        if self.gpu.parent_uuid:
+        if self._gpu.parent_uuid:
             raise Unreadable(INSTANCE_SHARES)
+        told = self._question.answer()
+        if told is None:
+            raise Unreadable("the GPU driver does not answer")
+        if isinstance(told, GpuError):
+            raise Unreadable(str(told)) from told
+        return told
+
+    def _ask(self) -> float | GpuError:
         try:
-            return self.nvml.energy_j(self.nvml.device_of(self.gpu.uuid))
-        except GpuError as error:
-            raise Unreadable(str(error)) from error
+            return self._nvml.energy_j(self._nvml.device_of(self._gpu.uuid))
+        except GpuError as error:  # raised where it is asked, in another thread than this one
+            return error
 
 
 class EnergyMeters:

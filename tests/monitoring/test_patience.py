@@ -3,6 +3,7 @@
 import threading
 
 from parbench_lab.hardware.gpu import Gpu
+from parbench_lab.monitoring.energy import open_energy_meters
 from parbench_lab.monitoring.patience import ASKING, Question
 from parbench_lab.monitoring.sampling import GpuAtHand, Sampler
 from parbench_lab.testing.recorded_gpus import Moment, RecordedDevice, RecordedNvml
@@ -48,6 +49,25 @@ def test_a_driver_that_hangs_is_asked_once_and_not_measured_until_it_answers():
     assert all(usage.gpu_percent is None and usage.rss_bytes for usage in hung)
     assert "the GPU driver has not answered for" in dict(hung[-1].not_measured)["gpu"]
     assert told.gpu_percent == 70.0
+
+
+def test_energy_is_not_measured_while_a_driver_hangs_and_the_run_is_not_held(tmp_path):
+    nvml = Hanging()
+    nvml.go.set()
+    gpu = Gpu(index=0, uuid="GPU-a", name="Hanging", memory_bytes=1e9)
+    meters = open_energy_meters(nvml, [gpu], powercap=tmp_path)
+
+    nvml.go.clear()
+    meters.begin()
+    hung = meters.end()
+    asked = nvml.asked
+    let_go(nvml)
+    meters.begin()
+    told = meters.end()
+
+    assert meters.sources == ("NVML",)
+    assert asked == 2  # when it was opened, and once while it hung
+    assert (hung, told) == ({}, {"NVML": 0.0})
 
 
 def test_an_answer_that_comes_too_late_is_not_given_for_a_later_moment():
