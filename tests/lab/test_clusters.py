@@ -53,6 +53,17 @@ def test_a_race_on_an_address_leaves_the_cluster_as_it_was(two_workers):
     assert still_works(two_workers)
 
 
+def test_a_candidate_with_a_resource_of_any_name_runs_where_it_is_offered(two_workers, tmp_path):
+    needy = pb.Candidate(name="slower", function=slower, resources={"TPU": 2})
+
+    with commands.worker(two_workers, tmp_path, "--resources", "TPU=2", name="cleo"):
+        result = outcome_of_race(good, needy, cluster=two_workers)
+
+    assert_fair(result)
+    assert set(result.scoreboard.workers) == {"anna", "bert", "cleo"}
+    assert set(result.scoreboard.measured_on) == {"cleo"}
+
+
 def test_a_race_on_a_client_leaves_the_client_open(two_workers):
     with Client(two_workers, set_as_default=False) as client:
         result = outcome_of_race(good, slower, cluster=client)

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from distributed import Client, LocalCluster
+from tornado.ioloop import PeriodicCallback
 
 import parbench_lab as pb
 from parbench_lab.core.ports import WorkerLeft
@@ -126,6 +127,25 @@ def test_workers_of_others_are_sampled_and_left_alone_afterwards():
 
         assert usage.rss_bytes > 10e6
         assert events._SAMPLING == {}
+
+
+def test_workers_are_sampled_five_times_a_second_unless_somebody_asks_for_others(monkeypatch):
+    every_ms = []
+
+    class Noted(PeriodicCallback):
+        def __init__(self, callback, callback_time):
+            every_ms.append(callback_time)
+            super().__init__(callback, callback_time)
+
+    monkeypatch.setattr(events, "PeriodicCallback", Noted)
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+    ) as cluster:  # its worker is in this process
+        desk = Desk(HearingExecutor(cluster), misdeeds.Summing())
+        sampled(desk, desk.worker())
+        desk.close()
+
+    assert every_ms == [200.0]
 
 
 def test_nobody_samples_where_that_is_not_wanted():
