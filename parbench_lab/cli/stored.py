@@ -74,10 +74,14 @@ def _progress(events: Iterable[EventRecord]) -> dict[str, Any]:
         n_events += 1
         n_measurements += len(event.measurements)
         at_s = event.at_s
+        # a journal may be from anywhere: one without a name counts, and tells of nobody
+        candidate = event.payload.get("candidate")
+        if not isinstance(candidate, str):
+            continue
         if event.kind == "Eliminated":
-            eliminated[event.payload["candidate"]] = event.payload["reason"]
+            eliminated[candidate] = str(event.payload.get("reason", ""))
         elif event.kind == "Returned":
-            eliminated.pop(event.payload["candidate"], None)
+            eliminated.pop(candidate, None)
     return {
         "events": n_events,
         "measurements": n_measurements,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from parbench_lab.core.given import is_whole
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import EventRecord, RunHeader
 from parbench_lab.core.wording import memory, printable
@@ -70,14 +71,14 @@ def here() -> dict[str, Any]:
 def about_document(header: RunHeader) -> dict[str, Any]:
     """Return where a run's figures come from, as JSON values."""
     told = header.document
-    machine = _with_fingerprint(told.get("machine") or {})
+    machine = _with_fingerprint(_object(told.get("machine")))
     return {
         "run": header.id,
         "kind": header.kind,
         "name": header.name,
         "started_utc": header.started_utc,
         "version": told.get("version") or "",
-        "versions": dict(machine.get("libraries") or {}),
+        "versions": dict(_object(machine.get("libraries"))),
         "git": told.get("git"),
         "seed": told.get("seed"),
         "mode": told.get("mode") or "batch",
@@ -99,12 +100,12 @@ def run_settings(header: RunHeader, events: Iterable[EventRecord] = ()) -> dict[
     seed = {} if told.get("seed") is None else {"seed": told["seed"]}
     if header.kind == "study":
         plan = _plan(told, events)
-        sizes, backends = (list(plan.get(name) or ()) for name in ("sizes", "backends"))
+        sizes, backends = (_listed(plan.get(name)) for name in ("sizes", "backends"))
         found = {
             "job": told.get("job") or header.name,
             "workers": plan.get("workers"),
             "mode": plan.get("mode"),
-            "backend": ", ".join(backends),
+            "backend": ", ".join(map(str, backends)),
             "size": sizes[0] if len(sizes) == 1 else sizes,
             "batch sizes": plan.get("batch_sizes"),
             "repeats": plan.get("repeats"),
@@ -114,8 +115,8 @@ def run_settings(header: RunHeader, events: Iterable[EventRecord] = ()) -> dict[
         return {**{name: value for name, value in found.items() if value}, **seed}
     if header.kind != "race":
         return {"name": header.name, **seed}
-    knobs = told.get("settings") or {}
-    names = [one.get("name") for one in told.get("candidates") or ()]
+    knobs = _object(told.get("settings"))
+    names = [_object(one).get("name") for one in _listed(told.get("candidates"))]
     chosen = {name: knobs[name] for name in _KNOBS if name in knobs}
     return {"workload": header.name, "algorithms": names, **chosen, **seed}
 
@@ -123,7 +124,17 @@ def run_settings(header: RunHeader, events: Iterable[EventRecord] = ()) -> dict[
 def _plan(told: Mapping[str, Any], events: Iterable[EventRecord]) -> Mapping[str, Any]:
     """Return the last plan of a study, as JSON values."""
     plans = [event.payload for event in events if event.kind == PLANNED]
-    return plans[-1] if plans else told.get("plan") or {}
+    return plans[-1] if plans else _object(told.get("plan"))
+
+
+def _object(given: object) -> Mapping[str, Any]:
+    """Return a JSON object, empty where there is something else: a run may be from anywhere."""
+    return given if isinstance(given, Mapping) else {}
+
+
+def _listed(given: object) -> list[Any]:
+    """Return a JSON array, empty where there is something else."""
+    return list(given) if isinstance(given, (list, tuple)) else []
 
 
 def _with_fingerprint(machine: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,8 +153,7 @@ def about_text(document: Mapping[str, Any]) -> str:
     run       r1
     machine   A CPU, 8 logical cores
     """
-    machine = document.get("machine") or {}
-    git = document.get("git") or {}
+    machine, git = (_object(document.get(name)) for name in ("machine", "git"))
     rows = {
         "run": " ".join(str(document.get(key) or "") for key in ("run", "kind", "name")).strip(),
         "began": document.get("started_utc"),
@@ -157,19 +167,18 @@ def about_text(document: Mapping[str, Any]) -> str:
 
 
 def _machine_words(machine: Mapping[str, Any]) -> str:
-    cores = machine.get("logical_cores")
+    cores, memory_bytes = machine.get("logical_cores"), machine.get("memory_bytes")
     return _joined(
         machine.get("cpu_model"),
         f"{cores} logical cores" if cores else "",
-        f"{memory(machine['memory_bytes'])} of memory" if machine.get("memory_bytes") else "",
-        *(str(gpu) for gpu in machine.get("gpus") or ()),
+        f"{memory(memory_bytes)} of memory" if is_whole(memory_bytes) and memory_bytes else "",
+        *(str(gpu) for gpu in _listed(machine.get("gpus"))),
         f"fingerprint {machine['fingerprint']}" if machine.get("fingerprint") else "",
     )
 
 
 def _version_words(document: Mapping[str, Any]) -> str:
-    machine = document.get("machine") or {}
-    versions = document.get("versions") or {}
+    machine, versions = (_object(document.get(name)) for name in ("machine", "versions"))
     shown = [name for name in _LIBRARIES if name in versions]
     shown += [name for name in sorted(versions) if name not in _LIBRARIES]
     return _joined(

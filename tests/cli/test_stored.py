@@ -88,6 +88,19 @@ def test_show_without_a_run_is_the_latest_and_tells_how_far_it_came(shell):
     assert "parbench race --resume 20260103-ef01" in text
 
 
+@pytest.mark.parametrize("payload", [{}, {"candidate": []}, {"candidate": "c"}])
+def test_show_passes_over_what_a_journal_from_elsewhere_does_not_tell(shell, visitors, payload):
+    odd = [EventRecord(seq=4 + n, at_s=5.0, kind=kind, payload=payload)
+           for n, kind in enumerate(["Eliminated", "Returned", "Eliminated"])]  # fmt: skip
+    visitors.store = ListStore([run(status="running", finished=False)], [*EVENTS, *odd])
+
+    progress = json.loads(shell("show", "--json").stdout)["progress"]
+
+    assert progress["events"] == 7
+    assert progress["eliminated"]["a"] == "wrong"
+    assert shell("show").exit_code == 0
+
+
 def test_show_tells_how_an_interrupted_run_goes_on(shell, visitors):
     visitors.store = ListStore([run(status="interrupted")])
 

@@ -16,9 +16,9 @@ from parbench_lab.analysis.regression.series import WatchVerdict
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.metric import PEAK_RSS_BYTES, WALL_TIME_S
-from parbench_lab.core.ports import RunHeader
+from parbench_lab.core.ports import EventRecord, RunHeader
 from parbench_lab.core.series import SeriesKey, SeriesPoint
-from parbench_lab.errors import UnknownNameError, UsageError
+from parbench_lab.errors import StoreError, UnknownNameError, UsageError
 from parbench_lab.lab.record import load_record
 from parbench_lab.lab.watch import WatchSettings, watch
 from parbench_lab.lab.watching import baselines
@@ -212,6 +212,27 @@ def test_a_night_that_was_killed_is_replayed_from_its_rounds(store):
     assert found.nights == 2
     assert found.memories["job/a/wall_time_s"] == killed.memories()["job/a/wall_time_s"]
     assert found.memories["job/a/wall_time_s"].regression.bets == 7
+
+
+@pytest.mark.parametrize(
+    ("needed", "payload"),
+    [("x", {}), (None, {}), (0.0, {}), (0.0, {"scores": 5}), (0.0, {"scores": {"a": ["x", 1]}})],
+)
+def test_a_killed_night_that_cannot_be_read_is_refused_with_its_name(store, needed, payload):
+    document = {"watch": KEY.as_json(), "needed": needed}
+    store.create_run(
+        RunHeader(
+            id="odd",
+            kind=KIND,
+            name="job",
+            started_utc="2026-01-01T00:00+00:00",
+            document=document,
+        )
+    )
+    store.append("odd", [EventRecord(seq=0, at_s=0.0, kind="WatchRound", payload=payload)])
+
+    with pytest.raises(StoreError, match="watch odd cannot be read"):
+        earlier(store, KEY)
 
 
 def test_a_shorter_night_does_not_lower_the_evidence_that_is_needed(store):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -74,7 +75,7 @@ def earlier(store: RunStore, key: WatchKey) -> Earlier:
     Raises
     ------
     StoreError
-        If the store cannot be read.
+        If the store cannot be read, or what a night left in it.
     """
     if not key.baseline:
         return Earlier()
@@ -90,12 +91,18 @@ def earlier(store: RunStore, key: WatchKey) -> Earlier:
 
 def _left(summary: RunSummary) -> Earlier:
     result = summary.result or {}
-    try:
+    with _unreadable_is_refused(summary):
         memories = {name: Memory.from_json(told) for name, told in result["memory"].items()}
         return Earlier(
             memories=memories, nights=int(result["nights"]), needed=float(result["needed"])
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+
+
+@contextlib.contextmanager
+def _unreadable_is_refused(summary: RunSummary) -> Iterator[None]:
+    try:
+        yield
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise StoreError(
             f"watch {summary.id} cannot be read ({error}); was it written by another version?"
         ) from error
@@ -104,9 +111,10 @@ def _left(summary: RunSummary) -> Earlier:
 def _replayed(store: RunStore, start: Earlier, cut_off: Sequence[RunSummary]) -> Earlier:
     memories, needed = dict(start.memories), start.needed
     for summary in reversed(cut_off):
-        needed = max(needed, float(store.header(summary.id).document.get("needed", 0.0)))
-        for name, scores in _scores_of(store, summary.id):
-            memories[name] = memories.get(name, Memory()).after(*scores)
+        with _unreadable_is_refused(summary):
+            needed = max(needed, float(store.header(summary.id).document.get("needed", 0.0)))
+            for name, scores in _scores_of(store, summary.id):
+                memories[name] = memories.get(name, Memory()).after(*scores)
     return Earlier(memories=memories, nights=start.nights + len(cut_off), needed=needed)
 
 
