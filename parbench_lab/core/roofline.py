@@ -121,7 +121,7 @@ class Roofline:
         Raises
         ------
         UsageError
-            If something is missing or is no number.
+            If it is no JSON object, or something is missing or is no number.
         """
         try:
             optional = {name: document.get(name) for name in ("task_overhead_s", *_SINGLE)}
@@ -139,7 +139,7 @@ class Roofline:
                 **{name: float(document[name]) for name in _FLOATS},
                 **{name: float(value) for name, value in optional.items() if value is not None},
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise UsageError(
                 f"a stored roofline cannot be read ({error!r}): measure it again with "
                 "parbench doctor"

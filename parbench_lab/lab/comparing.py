@@ -60,7 +60,7 @@ def compare(
         If there is no such run.
     UsageError
         If the runs are of different workloads or modes, or have no measurements; if one of them
-        is given as something else, or the tolerance is no fraction.
+        is given as something else, the tolerance is no fraction, or the metric no name.
     UnknownNameError
         If there is no such metric.
 
@@ -72,6 +72,8 @@ def compare(
     """
     ids = [_run_id(run) for run in (baseline, new)]
     checked_number(tolerance, "tolerance")
+    if not isinstance(metric, str):
+        raise UsageError(f"metric must be the name of one but got {metric!r}")
     opened, owns = parts.store_of(store)
     try:
         sides = [run_figures(opened, run_id) for run_id in ids]

@@ -40,7 +40,7 @@ def load_record(
     Raises
     ------
     UsageError
-        If the name is no text, or `last` no whole number from 0 up.
+        If name, metric or machine is no text, or `last` no whole number from 0 up.
     UnknownNameError
         If nothing is recorded under the name.
     StoreError
@@ -53,6 +53,9 @@ def load_record(
     """
     if not isinstance(name, str):
         raise UsageError(f"a history is asked for by name but got {name!r}")
+    for called, text in (("metric", metric), ("machine", machine)):
+        if not isinstance(text, str):
+            raise UsageError(f"{called} must be a text but got {text!r}")
     checked_count(last, "last", least=0)
     return read_history(name, store, metric=metric, machine=machine, last=last, find_hints=_found)
 

@@ -20,7 +20,8 @@ def alarm_marks(nights: Iterable[RunSummary]) -> Iterator[Mark]:
     Parameters
     ----------
     nights
-        Runs of kind `WATCH`; what has no verdict yet, or no size, raises none.
+        Runs of kind `WATCH`; what has no verdict yet, or no size, raises none, and neither does
+        what has a verdict that no watch gives.
     """
     for summary in nights:
         result = summary.result or {}
@@ -28,7 +29,8 @@ def alarm_marks(nights: Iterable[RunSummary]) -> Iterator[Mark]:
         told = result.get("series")
         if isinstance(size, int) and isinstance(told, list):
             for one in map(_mapping, told):
-                if one.get("verdict") in _ALARMS:
+                verdict = one.get("verdict")
+                if isinstance(verdict, str) and verdict in _ALARMS:
                     yield _mark(summary, size, one)
 
 

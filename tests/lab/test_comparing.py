@@ -135,6 +135,21 @@ def test_a_tolerance_that_is_no_number_is_refused(store, tolerance):
         pb.compare("first", "latest", store=store, tolerance=tolerance)
 
 
+@pytest.mark.parametrize("metric", [["wall_time_s"], None, 5])
+def test_a_metric_that_is_no_name_is_refused(store, metric):
+    with pytest.raises(UsageError, match="metric must be the name of one but got"):
+        pb.compare("first", "latest", store=store, metric=metric)
+
+
+@pytest.mark.parametrize("given", ["x", 5, [5], {**jsonable(ROOFS), "cores": 10**400}])
+def test_a_stored_roofline_that_cannot_be_read_is_passed_over(store, given):
+    header = store.header(keep_roofline(store, ROOFS, HERE))
+    store.create_run(replace(header, id="later", started_utc="2100-01-01T00:00:00+00:00"))
+    store.finish_run("later", "finished", {"roofline": given})
+
+    assert latest_roofline(store, HERE) == ROOFS
+
+
 def test_what_two_runs_set_differently_is_said(store):
     for day, (k, prime) in enumerate([(1, False), (2, True)], 1):
         about = {

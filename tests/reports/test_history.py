@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from parbench_lab.errors import UnknownNameError
+from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.lab.change_hints import change_hints
 from parbench_lab.lab.record import load_record
 from parbench_lab.plots import history_data, history_figure, history_figures
@@ -186,6 +186,21 @@ def test_what_was_only_watched_has_its_alarms_told_and_no_figures(tmp_path):
     assert [one["kind"] for one in found.as_json()["unplaced"]] == ["alarm"]
     with pytest.raises(UnknownNameError, match="no wall_time_s of 'sorting/windows'"):
         load_record("sorting/windows", tmp_path / "runs.db")
+
+
+@pytest.mark.parametrize("verdict", [[], {"a": 1}, 5, "unheard of"])
+def test_a_verdict_that_no_watch_gives_is_no_alarm(tmp_path, verdict):
+    record_alarm(tmp_path / "runs.db", 1)
+    record_alarm(tmp_path / "runs.db", 2, verdict)
+
+    assert [mark.run_id for mark in load_record("", tmp_path / "runs.db").marks] == ["watch-0001"]
+
+
+@pytest.mark.parametrize("name", ["machine", "metric"])
+def test_a_machine_or_metric_that_is_no_text_is_refused(name):
+    for value in (None, 5, ["wall_time_s"]):
+        with pytest.raises(UsageError, match=f"{name} must be a text but got"):
+            load_record(store=":memory:", **{name: value})
 
 
 def test_marks_of_series_that_are_not_shown_are_passed_over(record):
