@@ -5,7 +5,7 @@ Never across batch sizes, workloads or modes; across machines only beside the ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -39,7 +39,7 @@ from parbench_lab.analysis.comparison.verdicts import (
     judged,
 )
 from parbench_lab.core.metric import WALL_TIME_S, Metric
-from parbench_lab.core.wording import percent
+from parbench_lab.core.wording import count, percent
 from parbench_lab.errors import UsageError
 
 SHIFT_FROM = 3
@@ -112,6 +112,8 @@ def compare_figures(
         notes=(
             *_one_sided(baseline, new),
             *_unlike_settings(baseline, new),
+            *_without_cost(baseline, common, metric),
+            *_without_cost(new, common, metric),
             *_notes(pairs, differing, speed, run_to_run, tolerance),
         ),
     )
@@ -210,10 +212,21 @@ def _judged(
 
 
 def _costs(sample: Sample, metric: Metric) -> list[float]:
-    try:
-        return [metric.cost(value) for value in sample.values.get(metric.name, ())]
-    except ValueError as error:
-        raise UsageError(f"cannot compare by {metric.name}: {error}") from error
+    values = sample.values.get(metric.name, ())
+    return [metric.cost(value) for value in values if metric.can_hold(value)]
+
+
+def _without_cost(run: RunFigures, places: Sequence[Place], metric: Metric) -> Iterator[str]:
+    """Say whose measurements have no place on the metric's scale, and how many they are."""
+    for candidate, size in places:
+        values = run.samples[candidate, size].values.get(metric.name, ())
+        n_odd = sum(not metric.can_hold(value) for value in values)
+        if n_odd:
+            yield (
+                f"{candidate} at {size} in run {run.id}: "
+                f"{count(n_odd, 'measurement')} of {len(values)} passed over, "
+                f"{metric.name} must be positive to be compared by ratios"
+            )
 
 
 def _figure(sample: Sample, metric: Metric) -> SideFigure:
@@ -237,7 +250,7 @@ def _median(sample: Sample, metric: str) -> float | None:
 def _busiest_share(sample: Sample) -> float | None:
     """Return CPU time over wall time in the busiest tenth of the calls."""
     cpu_s, wall_s = (sample.values.get(name, ()) for name in ("cpu_time_s", TIME))
-    if not cpu_s or len(cpu_s) != len(wall_s):
+    if not cpu_s or len(cpu_s) != len(wall_s) or not min(wall_s) > 0:
         return None
     return float(np.quantile(np.asarray(cpu_s) / np.asarray(wall_s), 0.9))
 

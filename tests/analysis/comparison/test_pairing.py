@@ -251,6 +251,19 @@ def test_a_time_of_zero_does_not_tell_how_far_code_moves_by_itself():
 # ---------------------------------------------------------------- samples
 
 
+def test_a_time_of_zero_is_passed_over_in_words_and_the_others_are_compared():
+    odd = sample(1e-3, cpu_time_s=1e-3)
+    odd.values["wall_time_s"][3] = 0.0
+
+    found = compare_figures(run("a", BEFORE), run("b", {**BEFORE, "quick": odd}))
+
+    assert set(verdicts(found).values()) == {"equal"}
+    assert (
+        "quick at 1000 in run b: 1 measurement of 200 passed over, wall_time_s must be positive "
+        "to be compared by ratios"
+    ) in found.notes
+
+
 def test_samples_leave_out_warm_ups_faults_and_blocks_of_another_purpose():
     def row(block, **fields):
         return dataclasses.replace(measurement(block, 0), **fields)
