@@ -35,7 +35,7 @@ class _Age(click.ParamType[dt.timedelta]):
         if found is None:
             self.fail(f"{value!r} is not an age like 12h, 90d or 8w", param, ctx)
         if int(found[1]) == 0:
-            self.fail(f"{value!r} would remove all there is; give 1h or more", param, ctx)
+            self.fail(f"{value!r} is no age to be older than; give 1h or more", param, ctx)
         try:
             return dt.timedelta(**{_UNITS[found[2]]: int(found[1])})
         except OverflowError:

@@ -215,7 +215,10 @@ def _refuse_useless(source: Source, values: Mapping[str, Any], run: str | None) 
 
 def _refuse_impossible_race(values: Mapping[str, Any]) -> None:
     """Refuse what no race takes before a kernel is started, and in a dry run."""
-    from parbench_lab.racing.settings import Settings  # noqa: PLC0415 - loads the race
+    from parbench_lab.racing.settings import (  # noqa: PLC0415 - loads the race
+        Settings,
+        refuse_unmeant,
+    )
 
     for name in ("batch_size", "measurements"):
         if values.get(name, 0) < 0:
@@ -226,10 +229,11 @@ def _refuse_impossible_race(values: Mapping[str, Any]) -> None:
         )
     for name in {"tolerance", "elimination_threshold"} & values.keys():
         try:
-            Settings(batch_size=1, **{name: values[name]})
+            refuse_unmeant(Settings(batch_size=1, **{name: values[name]}), [name])
         except SettingError as error:
             # quoted: the shell would take a setting's name for a flag, and here is none
-            said = str(error).removeprefix(f"{name} ")
+            # up to what to do instead, which is said of a setting that no report has
+            said = str(error).removeprefix(f"{name} ").partition(";")[0]
             raise UsageError(f"parameter {name!r} {said}") from None
     seed = values.get("seed", 0)
     if seed < 0:

@@ -80,6 +80,10 @@ def test_the_parameters_of_a_notebook_are_listed_with_types_and_help(shell):
         (("race", "-p", "tolerance=-1", "--dry-run"), "parameter 'tolerance' must be"),
         (("race", "-p", "elimination_threshold=0.5", "--dry-run"), "'elimination_threshold' must"),
         (
+            ("race", "-p", "elimination_threshold=5", "--dry-run"),
+            "'elimination_threshold' must be at least 20 but got 5\n",
+        ),
+        (
             ("race", "-p", "elimination_threshold=0", "--dry-run"),
             "'elimination_threshold' must",
         ),
