@@ -12,13 +12,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from parbench_lab.analysis.comparison.pairing import compare_figures
+from parbench_lab.analysis.comparison.profile import profile_rows
+from parbench_lab.cli.stored import show_document
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.machine import Cache, Machine
-from parbench_lab.core.runs import CurveRow, FitRow, RunRecord, UsageRow
+from parbench_lab.core.runs import CurveRow, EventRecord, FitRow, RunRecord, UsageRow
 from parbench_lab.errors import StoreError, UsageError
 from parbench_lab.lab.change_hints import change_hints
 from parbench_lab.lab.comparing import run_figures
 from parbench_lab.lab.record import load_record
+from parbench_lab.lab.roofs import latest_roofline
+from parbench_lab.monitoring.thinning import summarize
+from parbench_lab.reports.origin import about_document, about_text, run_settings
 from parbench_lab.store import open_store
 from parbench_lab.store.exchange import chunks, read_file, read_runs
 from parbench_lab.store.exchange.checking import is_plainly_right, refuse_malformed
@@ -43,10 +49,12 @@ SECONDS = ("wall_time_s", "cpu_time_s")
 
 
 def measured(event):
-    """Return an event with none of its seconds below 0."""
+    """Return an event with none of its seconds below 0, and items in every case."""
     rows = [
         dataclasses.replace(
-            row, values={n: abs(v) if n in SECONDS else v for n, v in row.values.items()}
+            row,
+            size=max(1, row.size),
+            values={n: abs(v) if n in SECONDS else v for n, v in row.values.items()},
         )
         for row in event.measurements
     ]
@@ -179,6 +187,9 @@ MEASUREMENT = (*RUN, "events", 1, "measurements", 1)
             (*MEASUREMENT, "values", "wall_time_s"), float("inf"),
             r"measurements\[1\]\.values\.wall_time_s must be a finite number", id="infinite",
         ),
+        pytest.param(
+            (*MEASUREMENT, "size"), 0, r"\]\.size: 0 is less than the minimum of 1", id="no items"
+        ),
         *(
             pytest.param(
                 (*MEASUREMENT, "values", name), -1e-9,
@@ -234,6 +245,15 @@ def test_a_file_that_is_too_large_is_refused_unread(tmp_path):
 
     with pytest.raises(UsageError, match="has more than 100 bytes"):
         read_file(path, max_bytes=100)
+
+
+def test_a_measurement_of_a_block_whose_plan_is_not_known_has_no_size_and_is_taken():
+    made = document()
+    made["runs"][0]["events"][1]["measurements"][1] |= {"epoch": -1, "size": -1}
+
+    (record,) = read(json.dumps(made))
+
+    assert record.events[1].measurements[1].size == -1
 
 
 def test_a_run_that_is_there_twice_in_a_file_is_refused():
@@ -350,7 +370,7 @@ def test_what_is_plainly_right_the_schema_accepts_too(value, key):
 DESCRIBED = changed(
     DOCUMENT,
     {
-        "mode": "race",
+        "mode": "batch",
         "machine": MACHINE.as_json(),
         "git": {"commit": "c0ffee", "dirty": False},
         "metrics": [{"name": "abs_error", "unit": "1", "floor": 1e-9}],
@@ -358,7 +378,37 @@ DESCRIBED = changed(
         "settings": {"prime": True, "min_time_s": 0.1},
     },
 )
-BASES = [document(), DESCRIBED, *FILES.values()]
+
+
+def of_kind(kind, *, events=(), result=None, **described):
+    """Return a small file with one run as JSON values; without a result it has not ended."""
+    made = header("a", machine=MACHINE.as_json(), mode="batch", **described)
+    record = RunRecord(
+        header=dataclasses.replace(made, kind=kind),
+        status="running" if result is None else "finished",
+        result=result,
+        events=[
+            EventRecord(seq=seq, at_s=float(seq), kind=name, payload=payload)
+            for seq, (name, payload) in enumerate(events)
+        ],
+    )
+    return json.loads(text_of(record))
+
+
+WATCHED = {
+    "watch": {"size": 1000},
+    "series": [{"candidate": "candidate_0", "metric": "wall_time_s", "verdict": "regression"}],
+}
+LEFT = {"candidate": "candidate_0", "reason": "slow"}
+PLAN = {"sizes": [10], "backends": ["threads"], "workers": [1, 2]}
+BASES = [
+    document(),
+    DESCRIBED,
+    of_kind("race", events=[("Eliminated", LEFT), ("Returned", LEFT), ("Eliminated", LEFT)]),
+    of_kind("study", events=[("StudyPlanned", PLAN)], plan=PLAN),
+    of_kind("watch", result=WATCHED),
+    *FILES.values(),
+]
 
 
 def places(value, path=()):
@@ -368,11 +418,17 @@ def places(value, path=()):
             yield from places(member, (*path, key))
 
 
+FREE = {"document", "payload", "result"}
+
+
 @st.composite
 def mutated(draw):
     made = copy.deepcopy(draw(st.sampled_from(BASES)))
     for _ in range(draw(st.integers(1, 3))):
-        path = draw(st.sampled_from(sorted(places(made), key=repr)))
+        everywhere = sorted(places(made), key=repr)
+        # half of them where nothing but its reader says what a value must be
+        free = [path for path in everywhere if FREE.intersection(path)]
+        path = draw(st.sampled_from(draw(st.sampled_from([everywhere, free or everywhere]))))
         if not path:
             continue
         holder = made
@@ -395,17 +451,24 @@ def mutated(draw):
 @given(made=mutated(), cut=st.none() | st.integers(0, 3000))
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_a_file_holds_it_is_taken_in_whole_or_refused_with_words(made, cut):
+    empty_the_store()
     data = json.dumps(made).encode()[:cut]
     records = taken_in(data)
     text = text_of(*records)
 
     assert text_of(*read(text)) == text
-    FUZZED.prune(before=THE_END)
-    assert FUZZED.runs() == ()
 
 
 FUZZED = open_store(":memory:")
 THE_END = dt.datetime.max.replace(tzinfo=dt.UTC)
+
+
+def empty_the_store():
+    for summary in FUZZED.runs():
+        if summary.result is None:
+            FUZZED.finish_run(summary.id, "stopped", {})
+    FUZZED.prune(before=THE_END)
+    assert FUZZED.runs() == ()
 
 
 def taken_in(data):
@@ -417,17 +480,33 @@ def taken_in(data):
         refusal = str(error)
     else:
         for metric in {point.key.metric for point in FUZZED.series(metric=None)}:
-            load_record(store=FUZZED, metric=metric)
             change_hints(store=FUZZED, metric=metric)
+        load_record(store=FUZZED)  # the alarms of watches too, which are no points
         FUZZED.matrix()
+        points = FUZZED.series()
+        if len({(point.key.workload, point.key.mode) for point in points}) <= 1:
+            profile_rows(points)
         for record in records:
-            run_figures(FUZZED, record.header.id)
+            shown(record.header.id)
         kept = [FUZZED.record(record.header.id) for record in records]
         assert kept == list(records)
         return kept
     assert "\n" not in refusal
     assert FUZZED.runs() == ()
     return []
+
+
+def shown(run_id):
+    """Ask of a run what its readers ask; whatever cannot be told is refused with words."""
+    told, summary = FUZZED.header(run_id), FUZZED.summary(run_id)
+    figures = run_figures(FUZZED, run_id)
+    if figures.samples:
+        with contextlib.suppress(UsageError):
+            compare_figures(figures, figures)
+    latest_roofline(FUZZED, MACHINE)
+    show_document(told, summary, FUZZED.events(run_id), summarize(FUZZED.usage(run_id)))
+    about_text(about_document(told))
+    run_settings(told, FUZZED.events(run_id))
 
 
 def test_the_fuzzed_files_are_of_every_tool():

@@ -100,6 +100,7 @@ def is_plainly_right(measurement: object) -> bool:
     get = measurement.__getitem__
     return (
         all(type(get(key)) is int and -(2**63) < get(key) < 2**63 for key in _WHOLES)
+        and get("size") >= 1
         and all(type(get(key)) is str for key in _TEXTS)
         and all(type(get(key)) is bool for key in _FLAGS)
         and type(get("values")) is dict
