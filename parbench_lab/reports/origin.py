@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from parbench_lab.core.given import is_whole
-from parbench_lab.core.machine import Machine
+from parbench_lab.core.machine import LARGEST, Machine
 from parbench_lab.core.ports import EventRecord, RunHeader
 from parbench_lab.core.wording import memory, printable
 from parbench_lab.hardware.detect import detect_machine
@@ -167,11 +167,13 @@ def about_text(document: Mapping[str, Any]) -> str:
 
 
 def _machine_words(machine: Mapping[str, Any]) -> str:
-    cores, memory_bytes = machine.get("logical_cores"), machine.get("memory_bytes")
+    cores, n_bytes = machine.get("logical_cores"), machine.get("memory_bytes")
+    # a whole number of JSON may be larger than any float
+    told = is_whole(n_bytes) and 0 < n_bytes < LARGEST
     return _joined(
         machine.get("cpu_model"),
         f"{cores} logical cores" if cores else "",
-        f"{memory(memory_bytes)} of memory" if is_whole(memory_bytes) and memory_bytes else "",
+        f"{memory(n_bytes)} of memory" if told else "",
         *(str(gpu) for gpu in _listed(machine.get("gpus"))),
         f"fingerprint {machine['fingerprint']}" if machine.get("fingerprint") else "",
     )
