@@ -61,7 +61,7 @@ def checked_counts(values: int | Iterable[int], name: str, *, most: int) -> tupl
     ((4,), (2, 1))
     """
     rule = f"{name} must be whole numbers from 1 to {most:,}"
-    given = tuple(values) if isinstance(values, Iterable) else (values,)
+    given = tuple(values) if is_several(values) else (values,)
     if not given:
         raise UsageError(f"{name} must have at least one number")
     counts = []
@@ -72,6 +72,21 @@ def checked_counts(values: int | Iterable[int], name: str, *, most: int) -> tupl
     if len(set(counts)) < len(counts):
         raise UsageError(f"{name} must be different numbers but got {counts}")
     return tuple(counts)
+
+
+def is_several(value: Any) -> TypeGuard[Iterable[Any]]:
+    """Return whether something can be gone through, an array without axes not.
+
+    Examples
+    --------
+    >>> is_several([3]), is_several(3)
+    (True, False)
+    """
+    try:
+        iter(value)
+    except TypeError:  # an array without axes has __iter__ too, and is an Iterable to isinstance
+        return False
+    return True
 
 
 def is_number(value: Any) -> TypeGuard[float]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, cast
 
 from parbench_lab.analysis.curve import Mode
-from parbench_lab.core.given import checked_counts, checked_workers
+from parbench_lab.core.given import checked_counts, checked_workers, is_several
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.core.wording import listed
@@ -82,7 +82,7 @@ def levels_of(workers: Sequence[int] | int) -> tuple[int, ...]:
     >>> levels_of(6), levels_of([6])
     ((1, 2, 4, 6), (6,))
     """
-    if isinstance(workers, Iterable):
+    if is_several(workers):
         return tuple(workers)
     return default_workers(checked_workers(workers))
 
@@ -110,7 +110,7 @@ def checked_backends(backend: str | Sequence[str]) -> tuple[str, ...]:
     """
     if backend == AUTO:
         return ("threads",)
-    if not isinstance(backend, Iterable):
+    if not is_several(backend):
         raise UsageError(f"backend must be a name or several but got {backend!r}")
     wanted = (backend,) if isinstance(backend, str) else tuple(backend)
     for name in wanted:

@@ -26,6 +26,11 @@ def test_what_only_looks_like_a_whole_number_is_none(given):
         checked_counts([given], "n", most=9)
 
 
+def test_an_array_without_axes_is_neither_a_whole_number_nor_several():
+    with pytest.raises(UsageError, match="n must be whole numbers from 1 to 9 but got array"):
+        checked_counts(np.array(2), "n", most=9)
+
+
 @pytest.mark.parametrize("given", [True, "2", None, np.array([1.0])], ids=repr)
 def test_what_only_looks_like_a_number_is_none(given):
     with pytest.raises(UsageError, match="n must be a number but got"):

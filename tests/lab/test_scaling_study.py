@@ -161,6 +161,8 @@ def test_adaptive_workers_are_a_curve_without_speedups(tmp_path):
         ({"batch_sizes": []}, "at least one"),
         ({"batch_sizes": [0]}, "batch_sizes must be whole numbers"),
         ({"workers": 2.5}, "workers must be a whole number from 1 to 4,096 but got 2.5"),
+        ({"workers": np.array(4)}, "workers must be a whole number from 1 to 4,096 but got array"),
+        ({"sizes": np.array(20)}, "sizes must be whole numbers"),
         ({"workers": 10**7}, "workers must be a whole number from 1 to 4,096"),
         ({"workers": [1, 10**7]}, "workers must be whole numbers from 1 to 4,096"),
         ({"sizes": 2.5}, "sizes must be whole numbers"),
