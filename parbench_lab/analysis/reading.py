@@ -97,7 +97,7 @@ def _adaptive(level: Level, curve: ScalingCurve) -> Sequence[str]:
 def _usefulness(levels: Sequence[Level]) -> str:
     if len(levels) == 1:
         return "one level alone says nothing about scaling"
-    useful = [lv for lv in levels if lv.efficiency and lv.efficiency.point > USEFUL_EFFICIENCY]
+    useful = [level for level in levels if level.efficiency and _is_useful(level.efficiency)]
     last = useful[-1] if useful else levels[0]
     for level in levels[1:]:
         if level.efficiency and _holds_half(level.efficiency):
@@ -157,6 +157,10 @@ def _loss(levels: Sequence[Level]) -> str:
         f"{', and it grows with them' if growing else ''}: what workers cost each other, or cores "
         "that are slower together (clock, memory bandwidth)"
     )
+
+
+def _is_useful(efficiency: Estimate) -> bool:
+    return efficiency.point > USEFUL_EFFICIENCY
 
 
 def _holds_half(efficiency: Estimate) -> bool:
@@ -295,9 +299,9 @@ def _oversubscription(levels: Sequence[Level], cores: int) -> str:
 def _next(levels: Sequence[Level], curve: ScalingCurve) -> str:
     last = levels[-1]
     tried = {level.workers for level in curve.levels}
-    if last.efficiency is not None and last.efficiency.point <= USEFUL_EFFICIENCY:
-        between = (levels[-2].workers + last.workers) // 2 if len(levels) > 1 else 0
-        if between and between not in tried:
+    if last.efficiency is not None and not _is_useful(last.efficiency):
+        between = _where_half_is_lost(levels)
+        if between is not None and between not in tried:
             return (
                 f"worth measuring next: {between} workers, where efficiency falls below one half"
             )
@@ -310,6 +314,15 @@ def _next(levels: Sequence[Level], curve: ScalingCurve) -> str:
         f"all {curve.cores} cores of this machine are measured; more needs another machine or a "
         "cluster"
     )
+
+
+def _where_half_is_lost(levels: Sequence[Level]) -> int | None:
+    """Return workers between the last useful level and the one after it; None where none are."""
+    useful = [i for i, lv in enumerate(levels) if lv.efficiency and _is_useful(lv.efficiency)]
+    if not useful or useful[-1] + 1 == len(levels):
+        return None
+    above, below = levels[useful[-1]].workers, levels[useful[-1] + 1].workers
+    return (above + below) // 2 if below - above > 1 else None
 
 
 def _two_medians(levels: Sequence[Level]) -> str:

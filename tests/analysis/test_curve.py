@@ -120,6 +120,22 @@ def test_a_curve_is_read_aloud_as_it_is(made, words):
     assert any(words in sentence for sentence in told), told
 
 
+@pytest.mark.parametrize(
+    ("workers", "words"),
+    [
+        pytest.param((1, 8), "worth measuring next: 4 workers", id="two levels"),
+        pytest.param((1, 2, 4, 8), "worth measuring next: 6 workers", id="the last one is below"),
+        pytest.param((1, 2, 4, 8, 16), "worth measuring next: 6 workers", id="two are below"),
+        pytest.param((1, 2, 4, 5, 8), "no further level of these", id="nothing between"),
+    ],
+)
+def test_half_is_lost_between_the_last_useful_level_and_the_one_after_it(workers, words):
+    told = read_curve(curve(amdahl(0.3, workers), noise=0.001))  # 4.33 workers are half as good
+
+    (found,) = [text for text in told if words in text]
+    assert found.endswith("falls below one half") == ("next" in found)
+
+
 def test_a_curve_without_intervals_claims_nothing():
     told = read_curve(curve({1: 1.0, 2: 0.4, 4: 0.6}, repeats=1))
 
