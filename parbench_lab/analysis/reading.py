@@ -41,20 +41,20 @@ def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
     """
     levels = [level for level in curve.levels if level.time_s is not None]
     if not levels:
-        return (*_failures(curve), "no level has a time: nothing can be read from this curve")
+        return (*read_failures(curve), "no level has a time: nothing can be read from this curve")
     if curve.adaptive:
-        return (*_failures(curve), *_adaptive(levels[0], curve))
+        return (*read_failures(curve), *_adaptive(levels[0], curve))
     ours = [level for level in levels if not level.oversubscribed] or levels
     if any(level.speedup is None or level.speedup.n < 2 for level in levels):
         once = "a level was measured only once and has no interval"
         return (
-            *_failures(curve),
+            *read_failures(curve),
             f"{once}: nothing certain can be read; measure more repetitions",
         )
     weak = curve.mode == "weak"
     sentences = (
         "" if curve.agrees else f"{curve.agreement}: those runs do not count",
-        *_failures(curve),
+        *read_failures(curve),
         _kept(levels) if weak else _usefulness(levels),
         _loss(ours) if weak else _bound(ours),
         _belief(ours[-1]),
@@ -66,13 +66,14 @@ def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
     return tuple(sentence for sentence in sentences if sentence)
 
 
-def _failures(curve: ScalingCurve) -> Sequence[str]:
-    return [
+def read_failures(curve: ScalingCurve) -> tuple[str, ...]:
+    """Return which levels had runs that failed, and why the last one did, a sentence each."""
+    return tuple(
         f"at {count(level.workers, 'worker')} {count(len(level.failures), 'run')} failed, "
         f"the last: {level.failures[-1]}"
         for level in curve.levels
         if level.failures
-    ]
+    )
 
 
 def _adaptive(level: Level, curve: ScalingCurve) -> Sequence[str]:

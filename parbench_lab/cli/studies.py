@@ -138,10 +138,11 @@ def _words(
     levels: tuple[BatchLevel, ...], sized: Mapping[int, ScalingCurve], unit: str
 ) -> Iterator[str]:
     from parbench_lab.analysis.batches import read_batches, read_parts  # noqa: PLC0415 - numpy
+    from parbench_lab.analysis.reading import read_failures  # noqa: PLC0415 - loads numpy
 
     for batch_size, curve in sized.items():
-        if not curve.agrees:
-            yield f"batches of {batch_size:,} {unit}: {curve.agreement}"
+        bad = [*([] if curve.agrees else [curve.agreement]), *read_failures(curve)]
+        yield from (f"batches of {batch_size:,} {unit}: {told}" for told in bad)
     yield from read_batches(levels, unit=unit)
     if all(curve.unit == unit for curve in sized.values()):  # and not parts, a number unknown
         yield from read_parts(sized, unit=unit)

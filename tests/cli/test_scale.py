@@ -13,10 +13,11 @@ from click.testing import CliRunner
 
 import parbench_lab as pb
 from parbench_lab.analysis.curve import ScalingCurve
+from parbench_lab.analysis.trial import Trial
 from parbench_lab.cli import parbench
 from parbench_lab.cli.curves import curve_document
 from parbench_lab.cli.doors import Doors
-from parbench_lab.cli.studies import print_study
+from parbench_lab.cli.studies import print_study, study_document
 from parbench_lab.core.wording import count
 from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_physical_cores
@@ -219,6 +220,30 @@ def test_what_a_fit_cannot_say_has_its_reason():
     assert few["law"] == "usl"
     assert "levels" in few["refused"]
     assert curve_document(exact_curve([1, 2, 4, 8]), law="none")["fit"] is None
+
+
+def failing_curve(error):
+    trials = (Trial(repetition=0, workers=1, size=100, outcome="failed", message=error),)
+    return ScalingCurve(name="job", backend="threads", cores=1, trials=trials)
+
+
+@pytest.mark.parametrize("failing", [(5, 10), (10,)], ids=["all", "one"])
+def test_a_batch_size_that_fails_is_told_with_the_reason(failing):
+    curves = {
+        Series(backend="threads", size=100, batch_size=size): (
+            failing_curve(f"no batches of {size}") if size in failing else exact_curve((1, 2))
+        )
+        for size in (5, 10)
+    }
+    shown = io.StringIO()
+
+    print_study(curves, shown)
+    (batches,) = study_document(curves)["batches"]
+
+    for size in failing:
+        told = f"batches of {size} items: at 1 worker 1 run failed, the last: no batches of {size}"
+        assert told in batches["words"]
+        assert f"- {told}." in shown.getvalue()
 
 
 def wide_curve(unit="configurations"):
