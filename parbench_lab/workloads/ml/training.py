@@ -307,7 +307,7 @@ class _Tried:
     def __call__(self, item: _Item) -> float | str:
         try:
             return self.fits(item)
-        except Exception as error:  # noqa: BLE001 - the caller's model; a failure is a row
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the caller's model; a failure is a row
             return " ".join(f"{type(error).__name__}: {error}".split())
 
 

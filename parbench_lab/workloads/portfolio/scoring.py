@@ -111,13 +111,13 @@ def score_chunk(
     errors = [misfit(case, configuration) for configuration in configurations]
     try:
         scores = _scored(case, implementation)
-    except Exception:  # noqa: BLE001 - an implementation of the user's may raise anything
+    except (Exception, SystemExit):  # noqa: BLE001 - an implementation of the user's may raise anything
         scores = np.full(case.shape, np.nan)
         for place, configuration in enumerate(configurations):
             alone = shared.with_configurations((configuration,))
             try:
                 scores[place] = _scored(alone, implementation)[0]
-            except Exception as error:  # noqa: BLE001 - the error is the row's result
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the error is the row's result
                 errors[place] = errors[place] or _in_a_line(error)
     for place in np.flatnonzero(np.isnan(scores).any(axis=(1, 2))).tolist():
         scores[place] = np.nan
@@ -215,5 +215,5 @@ def _scored(case: Backtest, implementation: Implementation) -> Floats:
     return scores
 
 
-def _in_a_line(error: Exception) -> str:
+def _in_a_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,9 +1,11 @@
 """Cross-validation and grid search."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import StratifiedKFold, cross_val_score
@@ -181,6 +183,27 @@ def test_a_configuration_that_fails_is_a_trial_with_its_error():
     assert found.trials[1].score is None
     assert "max_depth" in found.trials[1].error
     assert found.ranking == (found.trials[0],)
+
+
+class Leaving(BaseEstimator):
+    """A model that ends the program where it is told to."""
+
+    def __init__(self, *, leave):
+        self.leave = leave
+
+    def fit(self, rows, targets):
+        if self.leave:
+            sys.exit("no more")
+        return self
+
+    def score(self, rows, targets):
+        return 0.5
+
+
+def test_a_configuration_that_ends_the_program_is_a_trial_with_its_error():
+    found = grid_search(Leaving(leave=False), {"leave": [True, False]}, CELLS, BENIGN, n_folds=2)
+
+    assert [trial.error for trial in found.trials] == ["SystemExit: no more", ""]
 
 
 def test_of_equal_configurations_the_first_is_best():

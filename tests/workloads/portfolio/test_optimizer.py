@@ -1,6 +1,7 @@
 """From configurations to a table: the same by any way, whole or interrupted."""
 
 import pickle
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import cloudpickle
@@ -36,6 +37,8 @@ class Fussy:
             if chosen.id in self.bad:
                 if self.how == "raise":
                     raise ZeroDivisionError(f"no price\nfor {chosen.id}")
+                if self.how == "exit":
+                    sys.exit(f"no price for {chosen.id}")
                 result[place, 0, 0] = np.nan
         return result if self.how != "shape" else result[:, :3]
 
@@ -129,14 +132,17 @@ def test_progress_counts_configurations():
     assert seen == [(0, 20), (8, 20), (16, 20), (20, 20)]
 
 
-def test_a_configuration_that_fails_is_a_row_with_its_error():
+@pytest.mark.parametrize(
+    ("how", "error"), [("raise", "ZeroDivisionError"), ("exit", "SystemExit")]
+)
+def test_a_configuration_that_fails_is_a_row_with_its_error(how, error):
     case = backtest(configurations=20)
     bad = case.configurations[4].id
 
-    found = optimize(case, implementation=Fussy(bad))
+    found = optimize(case, implementation=Fussy(bad, how=how))
 
     last = found.table.iloc[-1]
-    assert (last["id"], last["error"]) == (bad, f"ZeroDivisionError: no price for {bad}")
+    assert (last["id"], last["error"]) == (bad, f"{error}: no price for {bad}")
     assert pd.isna(last["rank"])
     assert np.isnan(last["sharpe"])
     others = found.table.iloc[:-1].reset_index(drop=True)
