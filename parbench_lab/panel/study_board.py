@@ -266,9 +266,12 @@ def _interval(level: Level, quantity: str) -> str:
 
 def _words(state: StudyState, series: Series, label: str) -> str:
     curve = state.curves[series]
-    sentences = [curve.agreement, *read_curve(curve), *_law_words(state, series)]
+    read = read_curve(curve)
     if len(state.curves) > _MANY_SERIES:
-        sentences = sentences[: 1 + _FEW_SENTENCES]
+        # short, but a law is never drawn without what it was fitted to
+        sentences = [curve.agreement, *read[:_FEW_SENTENCES], *_law_words(state, series, few=True)]
+    else:
+        sentences = [curve.agreement, *read, *_law_words(state, series)]
     items = "".join(f"<li>{html.escape(_as_sentence(text))}</li>" for text in sentences)
     title = f"<strong>{html.escape(label)}</strong>" if label else ""
     return (
@@ -277,10 +280,10 @@ def _words(state: StudyState, series: Series, label: str) -> str:
     )
 
 
-def _law_words(state: StudyState, series: Series) -> Sequence[str]:
+def _law_words(state: StudyState, series: Series, *, few: bool = False) -> Sequence[str]:
     fits = state.fits.get(series, ())
     if fits:
-        return fits[0].words
+        return fits[0].oversubscribed_words if few else fits[0].words
     why = state.refusals.get(series, "").replace(_CODE_HINT, _PANEL_HINT)
     return [f"no law is fitted: {why}"] if why else []
 

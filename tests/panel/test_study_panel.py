@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from dataclasses import replace
 
 import pytest
 from bokeh.models import LogAxis
@@ -251,6 +252,27 @@ def test_planned_levels_have_a_row_and_crowded_ones_a_mark():
     assert page.count("more than cores") == 1
     assert "All 2 results are identical bit by bit." in page
     assert "No law is fitted: " in page
+
+
+@pytest.mark.parametrize(
+    ("levels", "beyond", "told"),
+    [
+        ((1, 2, 3, 4, 8), "exclude", "Levels with more workers than cores are not fitted: 8."),
+        ((1, 2, 3, 4, 8), "include", "Levels with more workers than cores are fitted, as was ask"),
+        ((1, 2, 8), "exclude", "No law is fitted: "),
+    ],
+    ids=["left out", "fitted", "no law"],
+)
+def test_of_many_series_little_is_said_but_always_what_was_fitted(levels, beyond, told):
+    backends = ("threads", "processes", "dask")
+    study = RememberingStudy(levels=levels, backends=backends)
+    again = {replace(c, repetition=1): replace(t, repetition=1) for c, t in study.done.items()}
+    study.done |= again
+
+    page = body_html(look_at(study, oversubscribed=beyond))
+
+    assert told in page
+    assert page.count("<li>") == 4
 
 
 # ---------------------------------------------------------------- still, headless, closed

@@ -152,6 +152,11 @@ class Fit:
         """What the fit says, in a few plain sentences."""
         return reading.words(self.curve)
 
+    @property
+    def oversubscribed_words(self) -> tuple[str, ...]:
+        """Those of them about levels with more workers than cores."""
+        return reading.oversubscribed_words(self.curve)
+
     def predict(self, workers: ArrayLike, *, shown: Shown | None = None) -> Floats:
         """Return the law's value at each worker count, without intervals.
 

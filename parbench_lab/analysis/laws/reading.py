@@ -33,6 +33,21 @@ def words(curve: FittedCurve) -> tuple[str, ...]:
     return tuple(_sentences(curve))
 
 
+def oversubscribed_words(curve: FittedCurve) -> tuple[str, ...]:
+    """Return what was done with levels of more workers than cores, of each kind a sentence."""
+    seen, told = curve.seen, []
+    if seen.left_out:
+        told.append(
+            f"Levels with more workers than cores are not fitted: {_listed(seen.left_out)}."
+        )
+    if seen.oversubscribed:
+        told.append(
+            "Levels with more workers than cores are fitted, as was asked: "
+            f"{_listed(seen.oversubscribed)}; they show the cores' limit, not the program's."
+        )
+    return tuple(told)
+
+
 def _sentences(curve: FittedCurve) -> Iterator[str]:
     useful = useful_workers(curve, _USEFUL)
     yield f"Each worker does at least half of what one alone does up to {_upto(useful)} workers."
@@ -55,7 +70,7 @@ def _sentences(curve: FittedCurve) -> Iterator[str]:
         f"Do not trust projections beyond {TRUSTED_RANGES * curve.seen.largest:g} workers, "
         "twice the measured range."
     )
-    yield from _oversubscribed(curve)
+    yield from oversubscribed_words(curve)
 
 
 def _bounded_by(curve: FittedCurve) -> str:
@@ -112,17 +127,6 @@ def _noise(noise: LackOfFit) -> str:
     if noise.p_value < _SURPRISING:
         return f"{sizes}: the law itself does not fit (p = {noise.p_value:.2g})."
     return f"{sizes}: noise explains the misses."
-
-
-def _oversubscribed(curve: FittedCurve) -> Iterator[str]:
-    seen = curve.seen
-    if seen.left_out:
-        yield f"Levels with more workers than cores are not fitted: {_listed(seen.left_out)}."
-    if seen.oversubscribed:
-        yield (
-            "Levels with more workers than cores are fitted, as was asked: "
-            f"{_listed(seen.oversubscribed)}; they show the cores' limit, not the program's."
-        )
 
 
 def _listed(workers: tuple[float, ...]) -> str:
