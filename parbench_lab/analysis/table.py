@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from parbench_lab.analysis.trial import Trial
+from parbench_lab.core.given import checked_count
 from parbench_lab.errors import UsageError
 
 
@@ -42,8 +43,7 @@ def trials_of(
     [0, 0, 1, 1]
     """
     rows = _rows(workers, time_s)
-    if isinstance(size, bool) or not isinstance(size, int) or not size >= 1:
-        raise UsageError(f"size must be a whole number of at least 1 but got {size!r}")
+    size = checked_count(size, "size")
     seen: Counter[int] = Counter()
     found = []
     for count, row in zip(map(int, workers), rows, strict=True):

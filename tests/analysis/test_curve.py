@@ -89,6 +89,14 @@ def test_a_95_percent_interval_of_repetitions_covers_about_95_percent():
     assert naive < 0.9
 
 
+def test_the_size_of_a_table_may_be_a_number_of_numpy():
+    (level,) = ScalingCurve.from_times([1], [2.0], size=np.int64(10)).levels
+
+    assert (level.size, type(level.size)) == (10, int)
+    with pytest.raises(UsageError, match="size must be a whole number from 1 up but got 0"):
+        ScalingCurve.from_times([1], [2.0], size=0)
+
+
 @pytest.mark.parametrize("values", [[], [0.0], [1.0, float("nan")], [-1.0]], ids=str)
 def test_what_is_no_time_is_refused(values):
     with pytest.raises(ValueError, match="positive finite"):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from parbench_lab.analysis.laws.ranges import Bools, Floats
+from parbench_lab.core.given import is_several
 from parbench_lab.errors import UsageError
 
 Mode = Literal["strong", "weak"]
@@ -151,6 +152,10 @@ def observe(
         raise UsageError(f"mode must be one of {', '.join(get_args(Mode))} but got {mode!r}")
     if repetitions not in get_args(Repetitions):
         raise UsageError(f"repetitions must be 'median' or 'points' but got {repetitions!r}")
+    if not isinstance(include_oversubscribed, bool | np.bool_):
+        raise UsageError(
+            f"include_oversubscribed must be True or False but got {include_oversubscribed!r}"
+        )
     n, values = _numbers(workers, "workers"), _numbers(given, quantity)
     if len(n) != len(values):
         raise UsageError(
@@ -237,11 +242,16 @@ def _flags(flags: Sequence[bool] | None, n: int) -> Bools:
 def _refuse_mixed(machines: Sequence[str] | str | None, n: int) -> None:
     if machines is None or isinstance(machines, str):
         return
-    if len(machines) != n:
+    if not is_several(machines):
         raise UsageError(
-            f"machines must name one for each of the {n} measurements but got {len(machines)}"
+            f"machines must be a name or one for each measurement but got {machines!r}"
         )
-    names = sorted({str(machine) for machine in machines})
+    named = list(map(str, machines))
+    if len(named) != n:
+        raise UsageError(
+            f"machines must name one for each of the {n} measurements but got {len(named)}"
+        )
+    names = sorted(set(named))
     if len(names) > 1:
         raise UsageError(
             f"all points of a fit must come from one machine but got {', '.join(names)}: "

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from parbench_lab.core.given import checked_workers
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.scalable import Map
 from parbench_lab.errors import UsageError
@@ -70,7 +71,7 @@ def probe_backends(
         As for `map`; a handful of typical items is enough, they are used again and again. An item
         that lasts longer than the budget makes the probe last longer: it is never cut.
     n_workers
-        Of the parallel backends; None for one per core that is ours.
+        Of the parallel backends, 1 to 4096; None for one per core that is ours.
     cluster
         Probed too, where it is given.
     backends
@@ -82,7 +83,7 @@ def probe_backends(
     Raises
     ------
     UsageError
-        If there is no item, or the budget is not positive.
+        If there is no item, the budget is not positive, or `n_workers` is out of range.
     Exception
         Whatever the function raises on the first item.
 
@@ -96,7 +97,7 @@ def probe_backends(
         raise UsageError("a probe needs at least one item")
     if not budget_s > 0:
         raise UsageError(f"budget_s must be positive but got {budget_s}")
-    count = n_workers if n_workers is not None else available_cores()
+    count = available_cores() if n_workers is None else checked_workers(n_workers, "n_workers")
     item_s = _item_s(function, rows, _SAMPLE_SHARE * budget_s)
     n_items = _sample_size(item_s, count, _SAMPLE_SHARE * budget_s)
     sample = list(itertools.islice(itertools.cycle(rows), n_items))
@@ -135,8 +136,13 @@ def probe_job(
         How often each backend runs it; its best time counts, so more than 1 warms up.
     what
         Names the job in the reason.
+
+    Raises
+    ------
+    UsageError
+        If `n_workers` is out of range.
     """
-    count = n_workers if n_workers is not None else available_cores()
+    count = available_cores() if n_workers is None else checked_workers(n_workers, "n_workers")
     default = BACKENDS if cluster is not None else BACKENDS[:-1]
     tried = default if backends is None else tuple(b for b in BACKENDS if b in backends)
     if count == 1 and cluster is None and "serial" in tried:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from parbench_lab.analysis.laws.formulas import amdahl_speedup, karp_flatt
 from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.given import checked_count, is_several
 from parbench_lab.errors import UsageError
 from parbench_lab.lab.ml.results import LevelRow, ScalabilityBenchmark
 from parbench_lab.lab.ml.timing import through
@@ -97,15 +98,17 @@ def amdahl_analysis(
     Raises
     ------
     UsageError
-        If no level above 1 was measured on cores of its own, or a worker count is below 1.
+        If no level above 1 was measured on cores of its own, or a worker count is no whole number
+        from 1 up.
 
     References
     ----------
     .. [1] Amdahl (1967), Validity of the single processor approach, AFIPS 30.
     .. [2] Karp, Flatt (1990), Measuring parallel processor performance, CACM 33(5).
     """
-    if any(count < 1 for count in workers):
-        raise UsageError(f"workers must be from 1 on but got {list(workers)}")
+    if not is_several(workers):
+        raise UsageError(f"workers must be several whole numbers but got {workers!r}")
+    projected = sorted({checked_count(count, "workers") for count in workers})
     parallel = [row for row in benchmark.levels if row.workers > 1]
     fit_for_use = [row for row in parallel if not row.oversubscribed]
     if not fit_for_use:
@@ -115,7 +118,7 @@ def amdahl_analysis(
         )
     serial = through(_serial_fraction(fit_for_use[-1]), _within_bounds)
     rows = tuple(_row(level, serial) for level in parallel)
-    projections = tuple(_projection(serial, count) for count in sorted(set(workers)))
+    projections = tuple(_projection(serial, count) for count in projected)
     limit = through(serial, _limit)
     return AmdahlAnalysis(
         operation=benchmark.curve_operation,

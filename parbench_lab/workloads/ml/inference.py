@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parbench_lab.core.given import checked_confidence, is_number
 from parbench_lab.core.scalable import Map
 from parbench_lab.errors import UsageError
 from parbench_lab.workloads.ml.chunks import (
@@ -218,7 +219,6 @@ def _draw_of(model: Any, method: str | None, table: Any, noise: float) -> Any:
 
 def _require_sampling(n_samples: int, noise: float, confidence: float) -> None:
     require_count(n_samples, name="n_samples", least=2)
-    if not noise >= 0:
-        raise UsageError(f"noise must be 0 or more standard deviations but got {noise}")
-    if not 0 < confidence < 1:
-        raise UsageError(f"confidence must be within (0, 1) but got {confidence}")
+    if not (is_number(noise) and noise >= 0):
+        raise UsageError(f"noise must be 0 or more standard deviations but got {noise!r}")
+    checked_confidence(confidence)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.given import checked_confidence
 from parbench_lab.core.scalable import Map
 from parbench_lab.errors import UsageError
 from parbench_lab.workloads.ml.chunks import SERIAL_MAP, as_table, require_same_rows, take
@@ -136,7 +137,7 @@ def cross_validation(
     fits, folds = _prepared(
         model, data, targets, n_folds=n_folds, splits=splits, scoring=scoring, seed=seed
     )
-    _require_confidence(confidence)
+    checked_confidence(confidence)
     items = [_Item(parameters={}, fold=fold, split=split) for fold, split in enumerate(folds)]
     scores = tuple(map(fits, items))
     return CrossValidation(scores=scores, score=corrected_mean(scores, folds, confidence))
@@ -193,7 +194,7 @@ def grid_search(
     fits, folds = _prepared(
         model, data, targets, n_folds=n_folds, splits=splits, scoring=scoring, seed=seed
     )
-    _require_confidence(confidence)
+    checked_confidence(confidence)
     items = [
         _Item(parameters=parameters, fold=fold, split=split)
         for parameters in configurations
@@ -361,8 +362,3 @@ def _listed_configurations(grid: Any) -> list[dict[str, Any]]:
         if not isinstance(configuration, Mapping):
             raise UsageError(f"grid: a configuration must be a dict but is {configuration!r}")
     return [dict(configuration) for configuration in grid]
-
-
-def _require_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise UsageError(f"confidence must be within (0, 1) but got {confidence}")

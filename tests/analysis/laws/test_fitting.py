@@ -240,6 +240,16 @@ def test_levels_beyond_the_cores_are_fitted_where_asked_for_and_named():
             {"workers": N, "time_s": TIME_S, "oversubscribed": 5}, "each of the 5", id="no marks"
         ),
         pytest.param(
+            {"workers": N, "time_s": TIME_S, "include_oversubscribed": "no"},
+            "include_oversubscribed must be True or False but got 'no'",
+            id="a word for a choice",
+        ),
+        pytest.param(
+            {"workers": N, "time_s": TIME_S, "machines": 5},
+            "machines must be a name",
+            id="machine",
+        ),
+        pytest.param(
             {"workers": N, "time_s": TIME_S, "convention": "log"}, "but got 'log'", id="convention"
         ),
         pytest.param(

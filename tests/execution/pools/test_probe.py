@@ -103,6 +103,8 @@ def test_a_whole_job_can_be_probed():
         pytest.param([[]], {}, "at least one item", id="empty"),
         pytest.param([], {}, "at least one item", id="none"),
         pytest.param([[1]], {"budget_s": 0}, "must be positive", id="no time"),
+        pytest.param([[1]], {"n_workers": 0}, "n_workers must be a whole", id="no worker"),
+        pytest.param([[1]], {"n_workers": 10**7}, "from 1 to 4,096", id="too many workers"),
     ],
 )
 def test_a_probe_that_makes_no_sense_is_refused(items, options, words):

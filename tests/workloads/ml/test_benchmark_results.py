@@ -235,9 +235,10 @@ def test_without_a_second_core_there_is_no_law_to_be_had():
     assert "Amdahl's law\nnot measurable here: no level above 1" in benchmark_text(lonely)
 
 
-def test_a_projection_to_no_workers_is_refused():
-    with pytest.raises(UsageError, match="workers must be from 1 on"):
-        amdahl_analysis(benchmark(), workers=[0, 2])
+@pytest.mark.parametrize("workers", [[0, 2], [2.5], 5, "x"], ids=repr)
+def test_a_projection_to_what_is_no_worker_count_is_refused(workers):
+    with pytest.raises(UsageError, match="workers must be"):
+        amdahl_analysis(benchmark(), workers=workers)
 
 
 def test_the_printed_tables_are_aligned_and_complete():

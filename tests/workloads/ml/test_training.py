@@ -118,6 +118,7 @@ def test_one_split_has_no_interval():
         ({"scoring": lambda *_: "good"}, "must return a number but returned 'good'"),
         ({"scoring": lambda *_: float("nan")}, "finite number but returned nan"),
         ({"confidence": 0.0}, "confidence must be within"),
+        ({"confidence": "x"}, "confidence must be within"),
         ({"seed": 1.5}, "seed must be a whole number"),
     ],
 )
