@@ -26,6 +26,7 @@ from parbench_lab.errors import UsageError
 
 if TYPE_CHECKING:
     from parbench_lab.lab.scaling_study import ScalingStudy
+    from parbench_lab.workloads.ml.config import ParallelConfig
 
 FIRST_JOB = "prime_count"
 ML_OPERATIONS = "ml_operations"
@@ -252,11 +253,7 @@ def _ml_operations(
     from parbench_lab.lab import ml  # noqa: PLC0415 - loads numpy and scikit-learn
     from parbench_lab.racing.result import jsonable  # noqa: PLC0415 - loads numpy
 
-    config = ml.ParallelConfig(
-        n_workers=None if asked["workers"] is None else max(asked["workers"]),
-        backend=backend,
-        cluster=asked["cluster"],
-    )
+    config = _config_of_operations(asked, backend)
     benchmark = ctx.ensure_object(Doors).ml_benchmark(
         config=config,
         repeats=asked["repeats"],
@@ -285,9 +282,12 @@ def _plan_operations(
     from parbench_lab.lab.ml.benchmark import (  # noqa: PLC0415 - loads numpy
         BATCH_SIZES,
         WORKER_LEVELS,
+        refuse_benchmark,
     )
     from parbench_lab.workloads.ml.scalables import ml_scalables  # noqa: PLC0415 - scikit-learn
 
+    config = _config_of_operations(asked, backend)
+    refuse_benchmark(config, repeats=asked["repeats"], seed=asked["seed"], **levels)
     names = list(ml_scalables())
     tables = (("workers", "worker_levels", WORKER_LEVELS), ("batches", "batch_sizes", BATCH_SIZES))
     lines = [
@@ -324,6 +324,16 @@ def _levels_of_operations(
     if workers is not None:
         levels["worker_levels"] = default_workers(*workers) if len(workers) == 1 else workers
     return levels, backends[0]
+
+
+def _config_of_operations(asked: dict[str, Any], backend: str) -> ParallelConfig:
+    from parbench_lab.workloads.ml.config import ParallelConfig  # noqa: PLC0415 - loads numpy
+
+    return ParallelConfig(
+        n_workers=None if asked["workers"] is None else max(asked["workers"]),
+        backend=backend,
+        cluster=asked["cluster"],
+    )
 
 
 def _planned(job: str, asked: dict[str, Any]) -> list[str]:

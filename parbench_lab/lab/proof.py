@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from parbench_lab.core.given import checked_workers
+from parbench_lab.core.given import checked_count, checked_workers
 from parbench_lab.core.scalable import Map
 from parbench_lab.errors import UsageError
 from parbench_lab.execution.pools import one_blas_thread, open_pool
@@ -45,7 +45,7 @@ def prove_portfolio(
     repeats
         Pairs of runs, at least 2.
     seed
-        Of the market and of the order.
+        Of the market and of the order, from 0 up.
 
     Raises
     ------
@@ -58,6 +58,7 @@ def prove_portfolio(
         raise UsageError(f"workers must be at least 2 but got {workers}: one is the serial run")
     if repeats < 2:
         raise UsageError(f"repeats must be at least 2 pairs of runs but got {repeats}")
+    checked_count(seed, "seed", least=0)
     with ThreadPoolExecutor(1, thread_name_prefix="parbench-opening") as aside:
         opening = aside.submit(open_pool, backend, count)
         try:

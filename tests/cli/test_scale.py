@@ -436,6 +436,25 @@ def test_what_the_operations_cannot_use_is_refused_and_nothing_measured(words, f
     assert not benchmark.asked
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--cluster", "tcp://a:1", "--backend", "threads"), "a cluster is for backend='dask'"),
+        (("--workers", "0"), "workers must be a whole number from 1 to 4,096 but got 0"),
+        (("--workers", "0,2"), "workers must be a whole number from 1 to 4,096 but got 0"),
+        (("--workers", "9999999"), "workers must be a whole number from 1 to 4,096"),
+        (("--batch-sizes", "0"), "must be a whole number from 1 on but got 0"),
+        (("--repeats", "1"), "repeats must be a whole number from 2 on but got 1"),
+        (("--seed", "-1"), "seed must be a whole number from 0 up but got -1"),
+    ],
+    ids=str,
+)
+def test_a_dry_run_of_the_operations_refuses_what_the_run_refuses(shell, words, told):
+    for found in (shell("scale", "ml_operations", *words, *dry) for dry in ((), ("--dry-run",))):
+        assert found.exit_code == 2
+        assert told in found.stderr
+
+
 def test_a_store_of_the_environment_does_not_keep_the_operations_from_being_measured(monkeypatch):
     monkeypatch.setenv("PARBENCH_STORE", "x.db")
 
@@ -507,6 +526,13 @@ def test_a_proof_with_one_worker_or_millions_is_refused(shell, workers, words):
 
     assert found.exit_code == 2
     assert f"workers must be {'a whole number ' * (workers != '1')}{words}" in found.stderr
+
+
+def test_a_proof_with_a_seed_below_0_is_refused(shell):
+    found = shell("prove", "--seed", "-1")
+
+    assert found.exit_code == 2
+    assert "seed must be a whole number from 0 up but got -1" in found.stderr
 
 
 def test_a_job_of_a_module_in_the_current_folder_is_measured_with_its_make_case(shell):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from parbench_lab.core.given import checked_confidence, is_number
+from parbench_lab.core.given import checked_confidence, checked_count, is_number, is_several
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -71,7 +71,7 @@ def scalability_benchmark(
     confidence
         Of the intervals, within (0, 1).
     seed
-        Of the cases and of the order of the runs.
+        Of the cases and of the order of the runs, from 0 up.
     progress
         Called with a line before each measurement.
     open_pool
@@ -96,6 +96,15 @@ def scalability_benchmark(
     (True, [1, 2])
     """
     chosen = _on_own_cores(chosen_config(config))
+    refuse_benchmark(
+        chosen,
+        repeats=repeats,
+        worker_levels=worker_levels,
+        batch_sizes=batch_sizes,
+        seed=seed,
+    )
+    if isinstance(operations, str) or not (operations is None or is_several(operations)):
+        raise UsageError(f"operations must be several names, or None, but got {operations!r}")
     jobs = ml_scalables(chunk_size=chosen.chunk_size)
     wanted = [_named(jobs, name) for name in (jobs if operations is None else operations)]
     curve = _named(jobs, curve_operation)
@@ -104,13 +113,6 @@ def scalability_benchmark(
             f"curve_operation {curve_operation!r} does not cut rows: take another, or "
             "batch_sizes=[]"
         )
-    for name, levels in (("worker_levels", worker_levels), ("batch_sizes", batch_sizes)):
-        if not isinstance(levels, Iterable):
-            raise UsageError(f"{name} must be several whole numbers, or none, but got {levels!r}")
-    for count in worker_levels:
-        replace(chosen, n_workers=count)  # refuses what is no worker count, before any work
-    for size in batch_sizes:
-        replace(chosen, chunk_size=size)
     with ExitStack() as opened:
         bench = _Bench(
             config=chosen,
@@ -134,6 +136,32 @@ def scalability_benchmark(
             cores=available_physical_cores(),
             repeats=repeats,
         )
+
+
+def refuse_benchmark(
+    config: ParallelConfig,
+    *,
+    repeats: int,
+    worker_levels: Sequence[int] = (),
+    batch_sizes: Sequence[int] = (),
+    seed: int = 0,
+) -> None:
+    """Refuse numbers that `scalability_benchmark` cannot take; parameters as there.
+
+    Raises
+    ------
+    UsageError
+        If one is out of range, or does not go with the configuration's backend.
+    """
+    require_count(repeats, name="repeats", least=2)
+    checked_count(seed, "seed", least=0)
+    for name, levels in (("worker_levels", worker_levels), ("batch_sizes", batch_sizes)):
+        if not is_several(levels):
+            raise UsageError(f"{name} must be several whole numbers, or none, but got {levels!r}")
+    for count in worker_levels:
+        replace(config, n_workers=count)  # refuses what is no worker count
+    for size in batch_sizes:
+        replace(config, chunk_size=size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +258,6 @@ class _Bench:
         )
 
     def __post_init__(self) -> None:
-        require_count(self.repeats, name="repeats", least=2)
         if not (is_number(self.size_factor) and self.size_factor > 0):
             raise UsageError(f"size_factor must be positive but got {self.size_factor!r}")
         checked_confidence(self.confidence)
