@@ -113,6 +113,26 @@ def test_projections_and_their_times_for_ten_thousand_follow_from_the_pairs():
         )
 
 
+@pytest.mark.parametrize(
+    ("parallel_s", "words"),
+    [
+        pytest.param([2.4, 2.5, 2.6], "parallel is slower than serial here", id="slower"),
+        pytest.param([0.6, 0.6, 0.7], "is not told apart from none", id="perfect"),
+        pytest.param([1.6, 2.0, 2.4], "is not told apart from all", id="nothing gained"),
+        pytest.param([0.99, 1.0, 1.01], "is carried up to 6 workers", id="between"),
+    ],
+)
+def test_what_the_data_can_carry_follows_from_the_intervals(parallel_s, words):
+    acted = Acted([9.0, 1.9, 1.9, 1.9], [9.0, *(np.array(parallel_s) - 0.1)])
+
+    carried = prove(acted.run, acted, **ABOUT, clock_ns=acted.clock_ns).carried
+
+    measured, line, ceiling, usl = carried.split("; ")
+    assert words in line
+    assert "nothing beyond 6 workers" in measured
+    assert (ceiling[:19], usl[:7]) == ("constant efficiency", "the USL")
+
+
 def test_a_result_that_differs_only_in_parallel_is_found_out(pool):
     def wrong(spread):
         found = squares(spread)

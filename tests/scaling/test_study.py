@@ -74,6 +74,21 @@ def test_every_repetition_has_all_levels_in_an_order_of_its_own():
     assert {order[0] for order in orders} == set(plan.workers)
 
 
+def test_a_study_runs_the_levels_of_each_repetition_in_an_order_of_its_own():
+    bench = Bench(Plan(workers=(1, 2, 4, 8), sizes=(20,), repeats=10))
+
+    bench.study.run()
+
+    made = [(cell.repetition, cell.workers) for cell, _ in bench.trials]
+    orders = [
+        tuple(workers for _, workers in made[first : first + 4]) for first in range(0, 40, 4)
+    ]
+    assert [number for number, _ in made] == sorted(number for number, _ in made)
+    assert {tuple(sorted(order)) for order in orders} == {(1, 2, 4, 8)}
+    assert len(set(orders)) > 5
+    assert {order[0] for order in orders} == {1, 2, 4, 8}
+
+
 def test_each_level_is_run_once_more_than_it_counts_and_its_pool_stays():
     runs = []
 
