@@ -49,6 +49,20 @@ def test_notebooks_restate_the_table_with_its_chunks_and_its_numbers_of_runs(not
     assert "*climatology* with the chunking scheme `temporal`, *anomaly* with `spatial`" in text
 
 
+@pytest.mark.parametrize("notebook", ["03_measure_scaling", "04_amdahl_gustafson_usl"])
+def test_notebooks_restate_the_weak_curve_with_its_chunks_and_its_number_of_runs(notebook):
+    text = (NOTEBOOKS / f"{notebook}.ipynb").read_text(encoding="utf-8")
+    kind = {"chunk_size": "64MB", "operation": "temporal_mean", "chunking_scheme": "auto"}
+    with published.reference_file("29a_pangeo_dask_weak.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if kind.items() <= row.items()]
+    (runs,) = {row["n"] for row in rows}
+
+    assert [row["num_nodes"] for row in rows] == ["1", "2", "4", "8", "16"]
+    assert ", ".join(str(float(row["median"])) for row in rows) in text
+    assert "*temporal mean* with the chunking scheme `auto`" in text
+    assert f"medians of {runs} runs on each of 1 to 16 machines" in text
+
+
 def scores(curves):
     return [pb.laws.fit(list(levels), time_s=list(levels.values())).score() for levels in curves]
 
