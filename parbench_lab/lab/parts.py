@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parbench_lab.core.candidate import Candidate
-from parbench_lab.core.given import checked_count, is_number
+from parbench_lab.core.given import checked_count, is_number, is_several
 from parbench_lab.core.libraries import libraries_of
 from parbench_lab.core.ports import (
     Executor,
@@ -120,6 +120,10 @@ def checked_configuration(configuration: Mapping[str, Any] | None) -> dict[str, 
     return dict(configuration or {})
 
 
+LATEST_S = 1e9
+"""Of a schedule, in seconds: no lock waits for much longer."""
+
+
 def checked_schedule(
     schedule: Iterable[tuple[float, Mapping[str, Any]]],
 ) -> list[tuple[float, Mapping[str, Any]]]:
@@ -128,13 +132,14 @@ def checked_schedule(
     Raises
     ------
     UsageError
-        If they are none, or a time is negative.
+        If they are none, or a time is not within 0 and `LATEST_S`.
     """
-    entries = list(schedule) if isinstance(schedule, Iterable) else [schedule]
+    entries: list[Any] = list(schedule) if is_several(schedule) else [schedule]
     for entry in entries:
         pair: tuple[Any, ...] = tuple(entry) if isinstance(entry, (list, tuple)) else ()
         is_pair = len(pair) == 2 and is_number(pair[0]) and isinstance(pair[1], Mapping)
-        if not is_pair or not pair[0] >= 0:
+        timely = is_pair and 0 <= pair[0] <= LATEST_S
+        if not timely or not all(isinstance(name, str) for name in pair[1]):
             raise UsageError(
                 "a schedule has pairs of seconds from 0 on and changes, such as "
                 f"(4.0, {{'batch_size': 3000}}), but got {entry!r}"

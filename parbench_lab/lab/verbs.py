@@ -41,7 +41,8 @@ class RaceVerbs(RaceView):
         Raises
         ------
         UsageError
-            If a budget is no positive number, or the race has ended.
+            If a budget is no positive number, that of measurements no whole one, or the race has
+            ended.
         """
         self._refuse_ended()
         for name, budget in (("max_seconds", max_seconds), ("max_measurements", max_measurements)):

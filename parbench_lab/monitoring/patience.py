@@ -48,7 +48,7 @@ class Question(Generic[_T]):
         return time.monotonic() - self._asked_s
 
     def answer(self) -> _T | None:
-        """Return the answer of this moment, None where none comes in time."""
+        """Return the answer of this moment, None where none comes in time or can be asked for."""
         if self._thread is not None and self._thread.is_alive():
             return None
         found: list[_T] = []
@@ -56,6 +56,10 @@ class Question(Generic[_T]):
         self._thread = threading.Thread(
             target=lambda: found.append(self._ask()), name=ASKING, daemon=True
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # this process may have no more threads: a candidate left too many
+            self._thread = None
+            return None
         self._thread.join(self._limit_s)
         return found[0] if found else None

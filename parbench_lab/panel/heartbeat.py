@@ -26,12 +26,12 @@ class Beat(Protocol):
         """Return what to do now, in order.
 
         `jobs` is what was asked for since the last beat; `urgent` says that somebody waits for a
-        look.
+        look, and that this is it.
         """
 
 
 class Heartbeat:
-    """Calls `beat` again and again, and at once where somebody waits for it.
+    """Calls `beat` again and again, and soon where somebody waits for it.
 
     Parameters
     ----------

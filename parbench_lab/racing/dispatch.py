@@ -102,8 +102,7 @@ class Dispatcher:
                 copy=copy,
                 repeats=ledger.repeats(name),
                 check=self._roster[name].next_check(settings.check_every, always=always_check),
-                timeout_s=ledger.slot_limit_s(name, limit_s)
-                * self._patience(name, ledger, settings),
+                timeout_s=self._slot_limit_s(name, limit_s, ledger, settings),
             )
             for name, copy in (entries[i] for i in self._rng.permutation(len(entries)))
         )
@@ -121,6 +120,11 @@ class Dispatcher:
         if plan.judged:
             self._order.append(block.number)
         return plan
+
+    def _slot_limit_s(
+        self, name: str, limit_s: float, ledger: Ledger, settings: Settings
+    ) -> float:
+        return ledger.slot_limit_s(name, limit_s) * self._patience(name, ledger, settings)
 
     def _patience(self, name: str, ledger: Ledger, settings: Settings) -> int:
         """Return how many time limits a candidate gets.
@@ -183,7 +187,7 @@ class Dispatcher:
         limit_s = ledger.time_limit_s(self._roster.fit(), settings)
         slots = tuple(
             dataclasses.replace(
-                slot, timeout_s=limit_s * self._patience(slot.candidate, ledger, settings)
+                slot, timeout_s=self._slot_limit_s(slot.candidate, limit_s, ledger, settings)
             )
             for slot in kept
         )

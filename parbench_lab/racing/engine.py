@@ -294,7 +294,7 @@ class RaceEngine:
         for let_go in (self._executor.close, self._on_end):
             try:
                 let_go()
-            except Exception as error:  # noqa: BLE001 - as in `_run`
+            except BaseException as error:  # noqa: BLE001 - as in `_run`
                 self._error = self._error or _told(error)
 
     def _step(self) -> None:

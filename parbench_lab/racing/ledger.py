@@ -21,7 +21,7 @@ SLOT_OVERHEAD_S = 50e-6
 CASE_SHARE = 0.02
 MAX_BLOCKS_PER_CASE = 64
 FIRST_LIMIT_S = 5.0
-PATIENCE_WITH_REPEATS = 4
+PATIENCE_WITH_REPEATS = 20
 """So many times what they typically take, repeated calls may last, whatever one call may."""
 LATEST = 8
 """Runs that tell how long a candidate takes now, where it may have changed."""
@@ -29,11 +29,11 @@ LATEST = 8
 
 @dataclass(slots=True)
 class Samples:
-    """Recent values of one candidate; `repeats` is fixed before its first judged block.
+    """Recent values of one candidate; `repeats` is fixed before an epoch's first judged block.
 
     Calls in a long loop are quicker than calls that stand alone (warm caches), so measurements
     with different repeats are not compared within an epoch. `practised_s` is the shortest of its
-    runs before: a longer one was held up.
+    runs before, in practice or of late in the epoch before: a longer one was held up.
     """
 
     values: dict[str, deque[float]] = field(default_factory=dict)
@@ -125,7 +125,7 @@ class Ledger:
         return self.company.setdefault(gpu, Company())
 
     def renew(self) -> None:
-        """Let repeats be fixed anew, by the latest runs: who came back is not what it was."""
+        """Let repeats be fixed anew, by the latest runs: who raced before may have changed."""
         self.wanted_s = None
         for samples in self.samples.values():
             samples.practised_s = samples.latest_s() or samples.practised_s
@@ -204,7 +204,7 @@ class Ledger:
         return total
 
     def time_limit_s(self, fit: Iterable[str], settings: Settings) -> float:
-        """Return the time limit of one measurement.
+        """Return the time limit of one measurement (of one call where calls are repeated).
 
         `timeout_s` where it is set; else `cap_factor` times the leader's typical time, at least
         2 s (30 s where time is not the one objective: slow may be good); before anybody came

@@ -115,7 +115,7 @@ def conclusion(
     if status == "failed" or leader is None:
         return f"No winner: {reason} ({cost})."
     if len(objectives) > 1:
-        return f"{_front(scoreboard, objectives, settings.tolerance)} It took {cost}."
+        return f"{_front(scoreboard, leader, objectives, settings)} It took {cost}."
     said = _single(scoreboard, leader, objectives[0], settings, decided=status == "decided")
     return f"{said} It took {cost}."
 
@@ -124,7 +124,7 @@ def _single(
     scoreboard: Scoreboard, leader: str, objective: Metric, settings: Settings, *, decided: bool
 ) -> str:
     survivors = [s for s in scoreboard.standings if _survives(s)]
-    kept = [s for s in survivors if s.candidate != leader and _is_worse(s, settings.tolerance)]
+    kept = _kept(scoreboard, leader, settings)
     others = [s for s in survivors if s.candidate != leader and s not in kept]
     beaten = [s for s in scoreboard.standings if _beaten(s)] + kept
     names, sure = ", ".join(s.candidate for s in others), _sure(beaten)
@@ -171,9 +171,17 @@ def _sure(beaten: list[Standing]) -> str:
     )
 
 
-def _front(scoreboard: Scoreboard, objectives: tuple[Metric, ...], tolerance: float) -> str:
+def _kept(scoreboard: Scoreboard, leader: str, settings: Settings) -> list[Standing]:
+    """Return who races on though evidence has reached it; the leader never."""
+    others = [s for s in scoreboard.standings if _survives(s) and s.candidate != leader]
+    return [s for s in others if _is_worse(s, settings.tolerance)]
+
+
+def _front(
+    scoreboard: Scoreboard, leader: str, objectives: tuple[Metric, ...], settings: Settings
+) -> str:
     names = ", ".join(metric.name for metric in objectives)
-    kept = [s for s in scoreboard.standings if _survives(s) and _is_worse(s, tolerance)]
+    kept = _kept(scoreboard, leader, settings)
     survivors = [s for s in scoreboard.standings if _survives(s) and s not in kept]
     settled = [s for s in survivors if s.verdict is not VerdictKind.UNDECIDED]
     head = "Pareto front" if len(settled) == len(survivors) else "Pareto front so far"

@@ -53,7 +53,8 @@ class Settings:
     )
     timeout_s: float | None = _knob(
         None,
-        "time limit of one measurement in seconds; default: adaptive (cap_factor)",
+        "time limit of one measurement in seconds (repeated calls have 20 times what they take at "
+        "least); default: adaptive (cap_factor)",
         min=0.001, max=86_400.0, log=True,
     )  # fmt: skip
     cap_factor: float = _knob(

@@ -85,13 +85,14 @@ def test_a_race_is_started_watched_paused_stopped_and_taken_away_from_the_panel(
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/status", link)
     button(page, "pause").click()
     expect(phase(page)).to_have_text("paused")
+    expect(button(page, "resume")).to_be_enabled()
     button(page, "resume").press("Enter")
     expect(phase(page)).not_to_have_text("paused")
     button(page, "stop").press("Space")
     expect(phase(page)).to_have_text("ended")
     keep(page, "panel-ended")
     told = hover(page, "throughput")
-    assert re.search(r"\d s [\d.]+( [kM])? items/s [\d,]+ items", told)
+    assert re.search(r"\d s [\d.]+( [km])? items/s [\d,]+ items", told)
     run = page.locator(".parbench-head .soft").inner_text().removeprefix("run ")
     for name, wanted, inside in (
         ("winner as code", r"\w+\.py", "def "),

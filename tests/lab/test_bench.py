@@ -218,11 +218,21 @@ def test_a_schedule_that_outlives_its_race_gives_the_result():
 
 
 @pytest.mark.parametrize(
-    "schedule", [3, [3], [("4", {})], [(-1.0, {})], [(1.0, 2)], [(1.0,)], ["ab"]], ids=repr
-)
+    "schedule",
+    [
+        3, np.array(3), [3], [("4", {})], [(-1.0, {})], [(float("inf"), {})], [(1e10, {})],
+        [(1.0, 2)], [(1.0, {2: 3})], [(1.0,)], ["ab"],
+    ],
+    ids=repr,
+)  # fmt: skip
 def test_a_schedule_is_pairs_of_times_and_changes(schedule):
     with race(good) as bench, pytest.raises(UsageError, match="a schedule has pairs"):
         bench.play(schedule)
+
+
+def test_settings_are_settings():
+    with pytest.raises(UsageError, match="settings must be Settings but got"):
+        pb.ParallelBenchmarking([good], Summing(), settings={"tolerance": 0.1})
 
 
 def test_a_budget_of_numpy_is_journalled_as_a_number():

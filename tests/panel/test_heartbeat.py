@@ -88,7 +88,7 @@ def test_however_often_there_is_a_hurry_urgent_beats_keep_their_distance():
 
 
 def test_between_urgent_beats_the_usual_pace_is_kept():
-    beats = hurried(2, 0.001)
+    beats = hurried(2, 0.001, hurried_s=1.0)
 
     first = beats.index(True)
     assert beats.index(True, first + 1) > first + 1

@@ -118,12 +118,14 @@ def test_repeated_calls_have_time_for_all_of_them():
         timeout_s=0.01, tolerance=0.0, policy="never",
     )  # fmt: skip
     race.run(until=lambda: race.state.ledger.race_blocks > 5)
+    newest = race.state.dispatcher.last_task
+    race.tell(events.SettingsChanged(changes={"timeout_s": 0.02}))  # what waits is sent again
+    race.run(until=lambda: race.state.dispatcher.last_task > newest + 2)
 
-    limits = {s.candidate: (s.repeats, s.timeout_s) for s in race.sent[-1].blocks[-1].slots}
-    assert limits["slow"][0] > 1
-    for name, lasts_s in (("quick", 0.001), ("slow", 0.004)):
-        repeats, limit_s = limits[name]
-        assert limit_s > 3 * repeats * lasts_s
+    lasts_s = {"quick": 0.001, "slow": 0.004}
+    slots = [s for task in race.sent for b in task.blocks if len(b.slots) > 1 for s in b.slots]
+    assert {s.repeats > 1 for s in slots} == {True}
+    assert all(s.timeout_s > 10 * s.repeats * lasts_s[s.candidate] for s in slots)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome, Suspicion
-from parbench_lab.core.metric import WALL_TIME_S, Metric
+from parbench_lab.core.metric import CPU_TIME_S, WALL_TIME_S, Metric
 from parbench_lab.core.ports import ExecutorFailed, TaskEnded
 from parbench_lab.core.standing import VerdictKind
 from parbench_lab.racing import events, journal
 from parbench_lab.racing.narration import conclusion
 from parbench_lab.racing.result import winner_of
 from parbench_lab.racing.scoreboard import snapshot
+from parbench_lab.racing.settings import Settings
+from tests.panel.races import scoreboard, standing
 from tests.racing.simulation import Simulation, failing, timed
 
 
@@ -63,6 +65,27 @@ def test_who_is_only_kept_by_min_survivors_is_no_equal_of_the_winner():
     assert "; evidence at least 1," in said
     assert re.search(r"\. b is at least \d+ % slower than the best .* by min_survivors\.", said)
     assert (winner, front) == ("a", ("a", "b"))
+
+
+def test_who_is_dominated_and_only_kept_is_not_on_the_front_but_the_leader_is():
+    def told(name, rank, **known):
+        return standing(name, rank, verdict=VerdictKind.FRONT, **known)
+
+    board = scoreboard(
+        [
+            told("a", 1, reason="leads in both", shown_slower=0.5),
+            told("b", 2, reason="best in memory"),
+            told("c", 3, reason="a beats it in all", shown_slower=0.5),
+        ]
+    )
+
+    said = conclusion(
+        board, "decided", "", (WALL_TIME_S, CPU_TIME_S), settings=Settings(min_survivors=3)
+    )
+
+    on, _, off = said.partition(" Not on it: ")
+    assert "a (leads in both); b (best in memory)." in on
+    assert off.startswith("c (a beats it in all)")
 
 
 def test_equals_of_the_winner_are_told_from_who_is_only_kept_by_min_survivors():

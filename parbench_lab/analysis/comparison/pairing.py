@@ -45,6 +45,8 @@ from parbench_lab.errors import UsageError
 SHIFT_FROM = 3
 """So many candidates that all go the same way look like the machine rather than the code."""
 
+MOST_WITHOUT_COST = 0.05
+"""Share of the measurements of a candidate that may be passed over, and the rest be judged."""
 
 BY_EPOCH = (
     "a run came back to a batch size: its first epochs there are compared with the first of the "
@@ -212,8 +214,13 @@ def _judged(
 
 
 def _costs(sample: Sample, metric: Metric) -> list[float]:
+    """Return what is compared: nothing where too much of it has no place on the metric's scale.
+
+    What was too quick for a coarse clock is 0 s; without all those, the rest would not be typical.
+    """
     values = sample.values.get(metric.name, ())
-    return [metric.cost(value) for value in values if metric.can_hold(value)]
+    costs = [metric.cost(value) for value in values if metric.can_hold(value)]
+    return costs if len(costs) >= (1 - MOST_WITHOUT_COST) * len(values) else []
 
 
 def _without_cost(run: RunFigures, places: Sequence[Place], metric: Metric) -> Iterator[str]:
@@ -222,9 +229,11 @@ def _without_cost(run: RunFigures, places: Sequence[Place], metric: Metric) -> I
         values = run.samples[candidate, size].values.get(metric.name, ())
         n_odd = sum(not metric.can_hold(value) for value in values)
         if n_odd:
+            passed = n_odd <= MOST_WITHOUT_COST * len(values)
             yield (
                 f"{candidate} at {size} in run {run.id}: "
-                f"{count(n_odd, 'measurement')} of {len(values)} passed over, "
+                f"{count(n_odd, 'measurement')} of {len(values)} "
+                f"{'passed over' if passed else 'too many to judge the others'}, "
                 f"{metric.name} must be positive to be compared by ratios"
             )
 
@@ -233,7 +242,7 @@ def _figure(sample: Sample, metric: Metric) -> SideFigure:
     values = sample.values.get(metric.name, ())
     return SideFigure(
         median=float(np.median(values)) if values else None,
-        n=len(values),
+        n=len(_costs(sample, metric)),
         epochs=sample.epochs,
         faults=dict(sample.faults),
     )

@@ -84,7 +84,7 @@ class SideFigure:
     median
         In the metric's unit; None without measurements.
     n
-        Measurements.
+        Measurements that can be compared; 0 where too many of them cannot.
     epochs
         Numbers of the epochs they are from.
     faults

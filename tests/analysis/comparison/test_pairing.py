@@ -264,6 +264,18 @@ def test_a_time_of_zero_is_passed_over_in_words_and_the_others_are_compared():
     ) in found.notes
 
 
+def test_where_many_times_are_zero_the_others_are_not_judged_for_all():
+    coarse = sample(1e-3, cpu_time_s=1e-3)
+    for index in range(100):
+        coarse.values["wall_time_s"][index] = 0.0
+
+    found = compare_figures(run("a", BEFORE), run("b", {**BEFORE, "quick": coarse}))
+
+    (pair,) = [pair for pair in found.pairs if pair.candidate == "quick"]
+    assert (pair.judgement, pair.new.n) == (None, 0)
+    assert any("100 measurements of 200 too many to judge the others" in n for n in found.notes)
+
+
 def test_samples_leave_out_warm_ups_faults_and_blocks_of_another_purpose():
     def row(block, **fields):
         return dataclasses.replace(measurement(block, 0), **fields)
