@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from parbench_lab.analysis.margins import MARGINS, snap_up
 from parbench_lab.analysis.record import EpochRecord
-from parbench_lab.core.given import checked_count, checked_number, is_several
+from parbench_lab.core.given import checked_count, checked_number, is_list
 from parbench_lab.core.metric import WALL_TIME_S
 from parbench_lab.core.standing import VerdictKind
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -65,7 +65,7 @@ class EvidenceRace:
         min_elimination_threshold: float = 20.0,
         epoch_blocks: int = 1,
     ) -> None:
-        if isinstance(names, str) or not is_several(names):
+        if not is_list(names):
             raise UsageError(f"names must be a list but got {names!r}")
         self._record = EpochRecord(
             (WALL_TIME_S,),

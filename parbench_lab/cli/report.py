@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from parbench_lab.cli.config import checked_budget
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.options import (
     common_options,
@@ -220,13 +220,11 @@ def _refuse_impossible_race(values: Mapping[str, Any]) -> None:
         refuse_unmeant,
     )
 
-    for name in ("batch_size", "measurements"):
+    for name in ("batch_size", "measurements", "seed"):
         if values.get(name, 0) < 0:
             raise UsageError(f"parameter {name!r} must be 0 or more but got {values[name]}")
-    if not 0 < values.get("seconds", 1.0) < math.inf:
-        raise UsageError(
-            f"parameter 'seconds' must be positive and finite but got {values['seconds']:g}"
-        )
+    if "seconds" in values:
+        checked_budget("parameter 'seconds'", values["seconds"])
     for name in {"tolerance", "elimination_threshold"} & values.keys():
         try:
             refuse_unmeant(Settings(batch_size=1, **{name: values[name]}), [name])
@@ -235,9 +233,6 @@ def _refuse_impossible_race(values: Mapping[str, Any]) -> None:
             # up to what to do instead, which is said of a setting that no report has
             said = str(error).removeprefix(f"{name} ").partition(";")[0]
             raise UsageError(f"parameter {name!r} {said}") from None
-    seed = values.get("seed", 0)
-    if seed < 0:
-        raise UsageError(f"parameter 'seed' must be 0 or more but got {seed}")
 
 
 def _own_store(source: Source, folder: Path | None) -> str | None:

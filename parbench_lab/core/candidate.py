@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast, overload
 
-from parbench_lab.core.given import is_number, is_several, is_whole
+from parbench_lab.core.given import is_list, is_number, is_whole
 from parbench_lab.errors import UnknownNameError, UsageError
 
 _MARK = "__parbench_candidate__"
@@ -242,7 +242,7 @@ def candidates_from_grid(
     if not isinstance(grid, Mapping):
         raise UsageError(f"the grid must map parameters to lists of values but got {grid!r}")
     for key, choices in grid.items():
-        if isinstance(choices, str) or not is_several(choices):
+        if not is_list(choices):
             raise UsageError(f"the grid's parameter {key!r} must be a list but got {choices!r}")
     values: dict[str, Sequence[Any]] = {key: list(choices) for key, choices in grid.items()}
     if not values:

@@ -89,6 +89,17 @@ def is_several(value: Any) -> TypeGuard[Iterable[Any]]:
     return True
 
 
+def is_list(value: Any) -> TypeGuard[Iterable[Any]]:
+    """Return whether something is several things, and not a text, which is several letters.
+
+    Examples
+    --------
+    >>> is_list([3]), is_list("ab"), is_list(3)
+    (True, False, False)
+    """
+    return is_several(value) and not isinstance(value, str)
+
+
 def is_number(value: Any) -> TypeGuard[float]:
     """Return whether something is a real number, NaN and infinity included.
 

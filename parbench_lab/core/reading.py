@@ -1,7 +1,8 @@
-"""Numbers as people write them."""
+"""What people and files write, read with some patience: numbers, JSON objects."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -25,3 +26,14 @@ def whole_number(text: Any) -> int:
         if not number.is_integer():
             raise
         return int(number)
+
+
+def as_object(given: object) -> Mapping[str, Any]:
+    """Return a JSON object, empty where there is something else: a run may be from anywhere.
+
+    Examples
+    --------
+    >>> as_object({"a": 1}), as_object([1])
+    ({'a': 1}, {})
+    """
+    return given if isinstance(given, Mapping) else {}

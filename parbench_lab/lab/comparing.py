@@ -16,6 +16,7 @@ from parbench_lab.core.given import checked_number
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.metric import Metric, described_metrics
 from parbench_lab.core.ports import RunStore
+from parbench_lab.core.reading import as_object
 from parbench_lab.core.runs import RunSummary
 from parbench_lab.core.series import Mode, SeriesPoint
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -138,13 +139,8 @@ def _case_settings(document: Mapping[str, Any]) -> dict[str, str]:
 
 def _on_gpu(document: Mapping[str, Any]) -> frozenset[str]:
     """Return who asked for a GPU when the race began."""
-    asked = (one for one in _described(document) if "GPU" in _resources(one))
+    asked = (one for one in _described(document) if "GPU" in as_object(one.get("resources")))
     return frozenset(str(one["name"]) for one in asked)
-
-
-def _resources(candidate: Mapping[str, Any]) -> Mapping[str, Any]:
-    given = candidate.get("resources")
-    return given if isinstance(given, Mapping) else {}
 
 
 def _described(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:

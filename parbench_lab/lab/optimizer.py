@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from parbench_lab.analysis.trial import Use
-from parbench_lab.core.given import MOST_WORKERS, checked_count, checked_workers
+from parbench_lab.core.given import MOST_WORKERS, checked_workers
 from parbench_lab.core.pool import Pool
 from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_cores
+from parbench_lab.lab.parts import checked_seed
 from parbench_lab.lab.study_parts import adaptive_map
 from parbench_lab.workloads.portfolio.case import Backtest
 from parbench_lab.workloads.portfolio.optimizer import (
@@ -92,7 +93,7 @@ class ComprehensiveOptimizer:
         implementation: Callable[[Backtest], Any] | None = None,
     ) -> None:
         ranking_metric(metric)
-        rng = np.random.default_rng(checked_count(seed, "seed", least=0))
+        rng = np.random.default_rng(checked_seed(seed))
         plan = Plan(
             window_days=window_days,
             test_windows=test_windows,

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from parbench_lab.core.given import checked_count, checked_workers
+from parbench_lab.core.given import checked_workers
 from parbench_lab.core.scalable import Map
 from parbench_lab.errors import UsageError
 from parbench_lab.execution.pools import one_blas_thread, open_pool
 from parbench_lab.hardware.cores import available_cores
+from parbench_lab.lab.parts import checked_seed
 from parbench_lab.scaling.proof import SERIAL, Proof, prove
 
 CONFIGURATIONS = 48
@@ -58,7 +59,7 @@ def prove_portfolio(
         raise UsageError(f"workers must be at least 2 but got {workers}: one is the serial run")
     if repeats < 2:
         raise UsageError(f"repeats must be at least 2 pairs of runs but got {repeats}")
-    checked_count(seed, "seed", least=0)
+    checked_seed(seed)
     with ThreadPoolExecutor(1, thread_name_prefix="parbench-opening") as aside:
         opening = aside.submit(open_pool, backend, count)
         try:

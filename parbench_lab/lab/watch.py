@@ -8,7 +8,7 @@ import platform
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from parbench_lab.analysis.regression.quarantine import (
 )
 from parbench_lab.analysis.regression.report import WatchReport
 from parbench_lab.core.candidate import Candidate
-from parbench_lab.core.given import checked_count, checked_number
+from parbench_lab.core.given import checked_count, checked_number, is_several
 from parbench_lab.core.metric import MEASURED_METRICS, Metric
 from parbench_lab.core.ports import RunHeader, RunStore
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -359,7 +359,7 @@ def _settings(given: Mapping[str, Any]) -> WatchSettings:
 
 def _entries(given: str | Path | Sequence[Quarantine]) -> Sequence[Quarantine]:
     if not isinstance(given, (str, Path)):
-        if not isinstance(given, Iterable):
+        if not is_several(given):
             raise UsageError(f"quarantine must be a file or a list of entries but got {given!r}")
         entries = tuple(given)
         for one in entries:

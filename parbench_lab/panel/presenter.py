@@ -319,9 +319,8 @@ def _that_runs(source: str) -> str:
     lines = source.splitlines(keepends=True)
     for decorator in getattr(found[0], "decorator_list", ()):
         if ast.unparse(decorator).partition("(")[0].rpartition(".")[2] == "candidate":
-            lines[decorator.lineno - 1 : decorator.end_lineno] = [
-                "" for _ in range(decorator.lineno - 1, decorator.end_lineno)
-            ]
+            for number in range(decorator.lineno - 1, decorator.end_lineno):
+                lines[number] = ""
     return "".join(lines)
 
 

@@ -9,11 +9,11 @@ MAX_BLOCKS_PER_TASK = 64
 CALM_SHARE = 0.05
 """A task lasts this share of the time since anybody touched the race..."""
 
-SHARED_WITHIN = 16.0
-"""Measurements of candidates that share their repeats last the wanted time within this factor."""
-
 CALM_FACTOR = 4.0
 """... but at most so many times what it lasts at first."""
+
+SHARED_WITHIN = 16.0
+"""Measurements of candidates that share their repeats last the wanted time within this factor."""
 
 
 def members(allocation: str, ranked: Sequence[str], block_index: int) -> list[str]:

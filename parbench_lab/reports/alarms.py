@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from parbench_lab.core.reading import as_object
 from parbench_lab.core.runs import RunSummary
 from parbench_lab.core.series import Mode, SeriesKey
 from parbench_lab.core.wording import printable
@@ -25,17 +26,13 @@ def alarm_marks(nights: Iterable[RunSummary]) -> Iterator[Mark]:
     """
     for summary in nights:
         result = summary.result or {}
-        size = _mapping(result.get("watch")).get("size")
+        size = as_object(result.get("watch")).get("size")
         told = result.get("series")
         if isinstance(size, int) and isinstance(told, list):
-            for one in map(_mapping, told):
+            for one in map(as_object, told):
                 verdict = one.get("verdict")
                 if isinstance(verdict, str) and verdict in _ALARMS:
                     yield _mark(summary, size, one)
-
-
-def _mapping(given: object) -> Mapping[str, Any]:
-    return given if isinstance(given, Mapping) else {}
 
 
 def _mark(summary: RunSummary, size: int, told: Mapping[str, Any]) -> Mark:

@@ -11,6 +11,7 @@ from typing import Any
 from parbench_lab.core.given import is_whole
 from parbench_lab.core.machine import LARGEST, Machine
 from parbench_lab.core.ports import EventRecord, RunHeader
+from parbench_lab.core.reading import as_object
 from parbench_lab.core.wording import memory, printable
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.racing.result import jsonable
@@ -71,14 +72,14 @@ def here() -> dict[str, Any]:
 def about_document(header: RunHeader) -> dict[str, Any]:
     """Return where a run's figures come from, as JSON values."""
     told = header.document
-    machine = _with_fingerprint(_object(told.get("machine")))
+    machine = _with_fingerprint(as_object(told.get("machine")))
     return {
         "run": header.id,
         "kind": header.kind,
         "name": header.name,
         "started_utc": header.started_utc,
         "version": told.get("version") or "",
-        "versions": dict(_object(machine.get("libraries"))),
+        "versions": dict(as_object(machine.get("libraries"))),
         "git": told.get("git"),
         "seed": told.get("seed"),
         "mode": told.get("mode") or "batch",
@@ -115,8 +116,8 @@ def run_settings(header: RunHeader, events: Iterable[EventRecord] = ()) -> dict[
         return {**{name: value for name, value in found.items() if value}, **seed}
     if header.kind != "race":
         return {"name": header.name, **seed}
-    knobs = _object(told.get("settings"))
-    names = [_object(one).get("name") for one in _listed(told.get("candidates"))]
+    knobs = as_object(told.get("settings"))
+    names = [as_object(one).get("name") for one in _listed(told.get("candidates"))]
     chosen = {name: knobs[name] for name in _KNOBS if name in knobs}
     return {"workload": header.name, "algorithms": names, **chosen, **seed}
 
@@ -124,12 +125,7 @@ def run_settings(header: RunHeader, events: Iterable[EventRecord] = ()) -> dict[
 def _plan(told: Mapping[str, Any], events: Iterable[EventRecord]) -> Mapping[str, Any]:
     """Return the last plan of a study, as JSON values."""
     plans = [event.payload for event in events if event.kind == PLANNED]
-    return plans[-1] if plans else _object(told.get("plan"))
-
-
-def _object(given: object) -> Mapping[str, Any]:
-    """Return a JSON object, empty where there is something else: a run may be from anywhere."""
-    return given if isinstance(given, Mapping) else {}
+    return plans[-1] if plans else as_object(told.get("plan"))
 
 
 def _listed(given: object) -> list[Any]:
@@ -153,7 +149,7 @@ def about_text(document: Mapping[str, Any]) -> str:
     run       r1
     machine   A CPU, 8 logical cores
     """
-    machine, git = (_object(document.get(name)) for name in ("machine", "git"))
+    machine, git = (as_object(document.get(name)) for name in ("machine", "git"))
     rows = {
         "run": " ".join(str(document.get(key) or "") for key in ("run", "kind", "name")).strip(),
         "began": document.get("started_utc"),
@@ -180,7 +176,7 @@ def _machine_words(machine: Mapping[str, Any]) -> str:
 
 
 def _version_words(document: Mapping[str, Any]) -> str:
-    machine, versions = (_object(document.get(name)) for name in ("machine", "versions"))
+    machine, versions = (as_object(document.get(name)) for name in ("machine", "versions"))
     shown = [name for name in _LIBRARIES if name in versions]
     shown += [name for name in sorted(versions) if name not in _LIBRARIES]
     return _joined(

@@ -219,30 +219,40 @@ def _costs(sample: Sample, metric: Metric) -> list[float]:
     What was too quick for a coarse clock is 0 s; without all those, the rest would not be typical.
     """
     values = sample.values.get(metric.name, ())
-    costs = [metric.cost(value) for value in values if metric.can_hold(value)]
-    return costs if len(costs) >= (1 - MOST_WITHOUT_COST) * len(values) else []
+    if _are_too_many(_n_without_cost(values, metric), values):
+        return []
+    return [metric.cost(value) for value in values if metric.can_hold(value)]
+
+
+def _n_without_cost(values: Sequence[float], metric: Metric) -> int:
+    return sum(not metric.can_hold(value) for value in values)
+
+
+def _are_too_many(n_odd: int, values: Sequence[float]) -> bool:
+    return n_odd > MOST_WITHOUT_COST * len(values)
 
 
 def _without_cost(run: RunFigures, places: Sequence[Place], metric: Metric) -> Iterator[str]:
     """Say whose measurements have no place on the metric's scale, and how many they are."""
     for candidate, size in places:
         values = run.samples[candidate, size].values.get(metric.name, ())
-        n_odd = sum(not metric.can_hold(value) for value in values)
+        n_odd = _n_without_cost(values, metric)
         if n_odd:
-            passed = n_odd <= MOST_WITHOUT_COST * len(values)
+            judged_anyway = not _are_too_many(n_odd, values)
             yield (
                 f"{candidate} at {size} in run {run.id}: "
                 f"{count(n_odd, 'measurement')} of {len(values)} "
-                f"{'passed over' if passed else 'too many to judge the others'}, "
+                f"{'passed over' if judged_anyway else 'too many to judge the others'}, "
                 f"{metric.name} must be positive to be compared by ratios"
             )
 
 
 def _figure(sample: Sample, metric: Metric) -> SideFigure:
     values = sample.values.get(metric.name, ())
+    n_odd = _n_without_cost(values, metric)
     return SideFigure(
         median=float(np.median(values)) if values else None,
-        n=len(_costs(sample, metric)),
+        n=0 if _are_too_many(n_odd, values) else len(values) - n_odd,
         epochs=sample.epochs,
         faults=dict(sample.faults),
     )

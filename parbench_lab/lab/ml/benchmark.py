@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from parbench_lab.core.given import checked_confidence, checked_count, is_number, is_several
+from parbench_lab.core.given import checked_confidence, is_list, is_number, is_several
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -19,6 +19,7 @@ from parbench_lab.lab.ml.measuring import PairedRuns, paired_runs
 from parbench_lab.lab.ml.pools import PoolFactory, open_workers
 from parbench_lab.lab.ml.results import BatchRow, LevelRow, OperationRow, ScalabilityBenchmark
 from parbench_lab.lab.ml.timing import through, typical
+from parbench_lab.lab.parts import checked_seed
 from parbench_lab.workloads.ml.chunks import require_count
 from parbench_lab.workloads.ml.config import ENVIRONMENT_VARIABLE, ParallelConfig, chosen_config
 from parbench_lab.workloads.ml.scalables import ml_scalables, with_chunk_size
@@ -103,7 +104,7 @@ def scalability_benchmark(
         batch_sizes=batch_sizes,
         seed=seed,
     )
-    if isinstance(operations, str) or not (operations is None or is_several(operations)):
+    if not (operations is None or is_list(operations)):
         raise UsageError(f"operations must be several names, or None, but got {operations!r}")
     jobs = ml_scalables(chunk_size=chosen.chunk_size)
     wanted = [_named(jobs, name) for name in (jobs if operations is None else operations)]
@@ -154,7 +155,7 @@ def refuse_benchmark(
         If one is out of range, or does not go with the configuration's backend.
     """
     require_count(repeats, name="repeats", least=2)
-    checked_count(seed, "seed", least=0)
+    checked_seed(seed)
     for name, levels in (("worker_levels", worker_levels), ("batch_sizes", batch_sizes)):
         if not is_several(levels):
             raise UsageError(f"{name} must be several whole numbers, or none, but got {levels!r}")

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar, get_args
 
 from parbench_lab.analysis.quantization.results import Asked
 from parbench_lab.analysis.quantization.runs import Configuration, checked_threads
-from parbench_lab.core.given import checked_count, is_several
+from parbench_lab.core.given import checked_count, is_list
 from parbench_lab.core.wording import memory
 from parbench_lab.errors import UsageError
 from parbench_lab.workloads.quantization import Scheme
@@ -266,6 +266,6 @@ def checked_sizes(model_sizes: Sequence[str]) -> tuple[str, ...]:
 
 def _listed(given: Sequence[T], what: str, such_as: Sequence[T]) -> tuple[T, ...]:
     """Return a list that was given; a word is a sequence too, but of letters."""
-    if isinstance(given, str) or not is_several(given):
+    if not is_list(given):
         raise UsageError(f"{what} must be a list such as {such_as} but got {given!r}")
     return tuple(given)
