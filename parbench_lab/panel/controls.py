@@ -61,6 +61,8 @@ class Controls:
         Why there is no GPU target, "" where there is one.
     on_change
         Called with the name of a setting after it was changed by a user.
+    on_refused
+        Called with the message of a change that was refused.
     """
 
     def __init__(
@@ -74,9 +76,11 @@ class Controls:
         default_objectives: Sequence[str] = (),
         gpu_reason: str = "",
         on_change: Callable[[str], None] = lambda _name: None,
+        on_refused: Callable[[str], None] = lambda _message: None,
     ) -> None:
         self._change = change
         self._on_change = on_change
+        self._on_refused = on_refused
         self._lock = threading.RLock()
         self._following = False
         self._touched_s: dict[str, float] = {}
@@ -236,6 +240,7 @@ class Controls:
         except ParbenchError as error:
             self.messages[name].value = refused(str(error))
             self._return(name)
+            self._on_refused(str(error))
             return
         self.messages[name].value = ""
         self._show_exactly(name)

@@ -225,6 +225,7 @@ def test_a_value_that_the_race_refuses_is_told_beside_its_control_which_returns(
     named = page.get_by_role("slider", name="batch size")
     expect(named).to_have_attribute("aria-valuetext", "100")
     assert 0 <= told.bounding_box()["y"] - box.bounding_box()["y"] < 60
+    expect(page.locator(".parbench-log")).to_contain_text(re.compile("refused: batch_size.*-5"))
     box.fill("120")
     box.press("Enter")
     expect(told).to_have_count(0)

@@ -131,6 +131,24 @@ def test_what_the_race_refuses_is_told_below_the_buttons(race, panel):
     assert "<img" not in panel.message.value
 
 
+def test_what_was_refused_stands_in_the_log_at_its_time_beside_what_happened(race, panel):
+    race.refusal = UsageError("tolerance must be small")
+    panel.controls.controls["tolerance"].value = 0.3
+    race.refusal = UsageError(f"the last survivor stays {EVIL}")
+    say(panel, kind="drop", candidate="quick")
+    later = race.scoreboard.elapsed_s + 1.0
+    race.log_lines = (*race.log_lines, LogLine(at_s=later, sentence="a worker left"))
+    look(panel)
+
+    assert comes(panel.log, "_lines", lambda lines: len(lines) == 4)
+    assert [line.partition(" s  ")[2] for line in panel.log._lines] == [
+        "a worker left",
+        f"refused: the last survivor stays {EVIL}",  # put in as text by the page
+        "refused: tolerance must be small",
+        "worker cpu-0 is ready",
+    ]
+
+
 def test_a_note_is_pinned_and_the_field_is_empty_again(race, panel):
     panel.note.value = "warm room"
     panel.pin.click()
