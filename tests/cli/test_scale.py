@@ -446,6 +446,7 @@ def test_what_the_operations_cannot_use_is_refused_and_nothing_measured(words, f
         (("--batch-sizes", "0"), "must be a whole number from 1 on but got 0"),
         (("--repeats", "1"), "repeats must be a whole number from 2 on but got 1"),
         (("--seed", "-1"), "seed must be a whole number from 0 up but got -1"),
+        (("--backend", "serial"), "backend='serial' has one worker but --workers is 2"),
     ],
     ids=str,
 )
@@ -453,6 +454,17 @@ def test_a_dry_run_of_the_operations_refuses_what_the_run_refuses(shell, words, 
     for found in (shell("scale", "ml_operations", *words, *dry) for dry in ((), ("--dry-run",))):
         assert found.exit_code == 2
         assert told in found.stderr
+
+
+def test_a_dry_run_of_the_operations_refuses_an_environment_that_the_run_refuses(
+    shell, monkeypatch
+):
+    monkeypatch.setenv("PARBENCH_NUM_WORKERS", "many")
+
+    for dry in ((), ("--dry-run",)):
+        found = shell("scale", "ml_operations", *dry)
+        assert found.exit_code == 2
+        assert "PARBENCH_NUM_WORKERS" in found.stderr
 
 
 def test_a_store_of_the_environment_does_not_keep_the_operations_from_being_measured(monkeypatch):

@@ -143,8 +143,8 @@ def refuse_benchmark(
     config: ParallelConfig,
     *,
     repeats: int,
-    worker_levels: Sequence[int] = (),
-    batch_sizes: Sequence[int] = (),
+    worker_levels: Sequence[int] = WORKER_LEVELS,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
     seed: int = 0,
 ) -> None:
     """Refuse numbers that `scalability_benchmark` cannot take; parameters as there.
@@ -156,6 +156,7 @@ def refuse_benchmark(
     """
     require_count(repeats, name="repeats", least=2)
     checked_seed(seed)
+    _on_own_cores(config)  # refuses what the environment says, where that is no worker count
     for name, levels in (("worker_levels", worker_levels), ("batch_sizes", batch_sizes)):
         if not is_several(levels):
             raise UsageError(f"{name} must be several whole numbers, or none, but got {levels!r}")
