@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.analysis.trial import TimeShares, Trial, Use
+from parbench_lab.core.given import is_number, is_whole
 from parbench_lab.core.ports import EventRecord, RunHeader
 from parbench_lab.errors import StoreError, UsageError
 from parbench_lab.scaling.plan import Cell, Plan, Series
 
 MEASURED, PLANNED, ADAPTED = "StudyMeasured", "StudyPlanned", "StudyAdapted"
+
+_T = TypeVar("_T")
+_FITS: Mapping[Any, Callable[[Any], bool]] = {
+    int: is_whole,
+    float: is_number,
+    str: lambda value: isinstance(value, str),
+    type(None): lambda value: value is None,
+}
 
 
 def measured(cell: Cell, trial: Trial) -> Mapping[str, Any]:
@@ -156,9 +165,36 @@ def _run(event: EventRecord) -> tuple[Cell, Trial]:
         told = dict(payload["trial"])
         shares = told.pop("shares")
         told["difference"] = float("inf") if told["difference"] is None else told["difference"]
-        uses = tuple(Use(**use) for use in told.pop("uses", ()))
-        shares = None if shares is None else TimeShares(**shares)
-        trial = Trial(**told, shares=shares, uses=uses)
+        uses = tuple(_checked(Use(**use)) for use in told.pop("uses", ()))
+        shares = None if shares is None else _checked(TimeShares(**shares))
+        trial = _positive(_checked(Trial(**told, shares=shares, uses=uses)))
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"event {event.seq} of this study is damaged: {error}") from error
     return cell, trial
+
+
+def _checked(made: _T) -> _T:
+    """Return what was read if its values are of the types it declares; a store may be a file's.
+
+    Raises
+    ------
+    ValueError
+        If one is not.
+    """
+    for name, hint in get_type_hints(type(made)).items():
+        value = getattr(made, name)
+        if not any(_FITS.get(kind, _anything)(value) for kind in get_args(hint) or (hint,)):
+            raise ValueError(f"{name} is {value!r}")
+    return made
+
+
+def _positive(trial: Trial) -> Trial:
+    """Return a run whose workers, items and time there can be; raise a ValueError for others."""
+    time_s = 1.0 if trial.time_s is None else trial.time_s
+    if not (min(trial.workers, trial.size) >= 1 and 0 < time_s < float("inf")):
+        raise ValueError("workers, size and time_s must be positive")
+    return trial
+
+
+def _anything(_value: Any) -> bool:
+    return True

@@ -1,5 +1,6 @@
 """Studies: every cell is measured once, whatever happens to levels, plans and whoever looks."""
 
+import dataclasses
 import itertools
 import threading
 
@@ -8,7 +9,7 @@ import pytest
 
 from parbench_lab.core.ports import EventRecord
 from parbench_lab.core.scalable import Scalable
-from parbench_lab.errors import RaceError, UsageError
+from parbench_lab.errors import RaceError, StoreError, UsageError
 from parbench_lab.racing.result import jsonable
 from parbench_lab.scaling import journal
 from parbench_lab.scaling.adapting import AdaptiveMap
@@ -321,6 +322,43 @@ def test_every_batch_size_is_a_series_of_its_own_that_the_journal_keeps():
     assert all(len(curve.trials) == 2 for curve in bench.study.curves.values())
     assert all(curve.agrees for curve in bench.study.curves.values())
     assert (read_plan, read_trials) == (plan, dict(bench.trials))
+
+
+def _nested(trial, shares):
+    return {**trial, "shares": {**SHARES, **shares}}
+
+
+SHARES = dict.fromkeys(
+    ("compute", "transfer", "serial", "imbalance", "scheduling", "load_balance", "communication"),
+    0.5,
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda trial: {**trial, "time_s": "fast"}, "time_s is 'fast'"),
+        (lambda trial: {**trial, "time_s": -1.0}, "must be positive"),
+        (lambda trial: {**trial, "time_s": float("nan")}, "must be positive"),
+        (lambda trial: {**trial, "workers": True}, "workers is True"),
+        (lambda trial: {**trial, "size": 0}, "must be positive"),
+        (lambda trial: {**trial, "message": ["long"]}, "message is"),
+        (lambda trial: {**trial, "peak_memory_bytes": "much"}, "peak_memory_bytes is 'much'"),
+        (lambda trial: {**trial, "uses": [{"at_s": "now", "workers": 1, "before": 1}]}, "at_s"),
+        (lambda trial: _nested(trial, {"compute": "all"}), "compute is 'all'"),
+        (lambda trial: _nested(trial, {"told_by": 3}), "told_by is 3"),
+    ],
+    ids=["time", "negative", "nan", "workers", "size", "message", "memory", "use", "share", "by"],
+)
+def test_a_stored_run_that_no_study_writes_is_told_as_damage(change, told):
+    bench = Bench(Plan(workers=(1,), sizes=(20,), repeats=1))
+    bench.study.run()
+    events = kept(bench.told)
+    good = events[-1]
+    payload = {**good.payload, "trial": change(dict(good.payload["trial"]))}
+
+    with pytest.raises(StoreError, match=f"event {good.seq} of this study is damaged: .*{told}"):
+        journal.read_back([*events[:-1], dataclasses.replace(good, payload=payload)])
 
 
 def test_a_job_that_cuts_itself_is_told_the_batch_size():
