@@ -47,8 +47,9 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
     """Return the samples of a run from its journal.
 
     As for the store's own figures: no warm-up, no blocks that ran for another purpose than the
-    race, none whose plan is not known. Epochs of one batch size that follow each other are one
-    stretch; one that began after another size is a further one.
+    race, none whose plan is not known; none of a batch size below 1, which older stores took in.
+    Epochs of one batch size that follow each other are one stretch; one that began after another
+    size is a further one.
     """
     collected: dict[tuple[Place, int], _Collected] = {}
     passed_over: set[int] = set()
@@ -56,7 +57,8 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
         if event.kind == "TaskSent":
             passed_over |= _other_blocks(event.payload.get("blocks"))
         for row in event.measurements:
-            if row.block not in passed_over and not row.warm_up and row.epoch >= 0:
+            judged = row.block not in passed_over and not row.warm_up and row.epoch >= 0
+            if judged and row.size >= 1:
                 part = (row.candidate, row.size), row.epoch
                 collected.setdefault(part, _Collected()).add(row)
     stretches = stretches_of((epoch, size) for (_, size), epoch in collected)

@@ -290,7 +290,7 @@ def test_samples_leave_out_warm_ups_faults_and_blocks_of_another_purpose():
             payload={},
             measurements=(
                 row(1), row(2), row(2, warm_up=True), row(2, outcome="timed_out"),
-                row(3, epoch=2), row(3, size=50),
+                row(3, epoch=2), row(3, size=50), row(3, size=0),
             ),
         ),
     ]  # fmt: skip
