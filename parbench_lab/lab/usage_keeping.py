@@ -62,16 +62,21 @@ class UsageKeeper:
 
     def start(self) -> None:
         """Look from now on; again: does nothing."""
-        if self._thread is None and not self._stop.is_set():
-            self._kept_at_s = self._clock()
-            self._thread = threading.Thread(target=self._run, name="parbench-usage", daemon=True)
-            self._thread.start()
+        with self._lock:  # a short race may have ended already, and close this meanwhile
+            if self._thread is None and not self._stop.is_set():
+                self._kept_at_s = self._clock()
+                self._thread = threading.Thread(
+                    target=self._run, name="parbench-usage", daemon=True
+                )
+                self._thread.start()
 
     def close(self) -> None:
         """Look no more, and store what is left. Idempotent; from any thread."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join()
         self.store_all()
 
     def look(self) -> tuple[WorkerUsage, ...]:

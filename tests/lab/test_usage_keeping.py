@@ -1,5 +1,7 @@
 """What is kept of a race's usage, for those who look now and for those who look later."""
 
+import threading
+
 import pytest
 
 import parbench_lab as pb
@@ -63,6 +65,31 @@ def test_a_store_that_cannot_be_written_costs_only_its_rows():
     watched.keeper.close()
 
     assert [int(row.at_s) for batch in watched.kept for row in batch] == [10, 11]
+
+
+def test_a_race_that_ends_while_its_usage_is_about_to_be_watched_ends_well(monkeypatch):
+    watched, failed = Watched(), []
+
+    def close():
+        try:
+            watched.keeper.close()
+        except RuntimeError as error:
+            failed.append(error)
+
+    closer = threading.Thread(target=close)
+
+    class SlowToStart(threading.Thread):
+        def start(self):
+            closer.start()
+            closer.join(0.5)  # who closes has failed by then, or waits for this one to have begun
+            super().start()
+
+    monkeypatch.setattr("parbench_lab.lab.usage_keeping.threading.Thread", SlowToStart)
+    watched.keeper.start()
+    closer.join()
+
+    assert failed == []
+    assert not any(thread.name == "parbench-usage" for thread in threading.enumerate())
 
 
 def test_nobody_to_look_at_is_nothing_to_keep():
