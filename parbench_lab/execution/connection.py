@@ -82,6 +82,7 @@ class Connection:
         self._session = session
         self._token_path = token_path
         self._seen: set[str] = set()
+        self._gone: set[str] = set()
         self._closing = False
         self._listener: Listener | None = None
         self._sentinel: Any = None
@@ -276,17 +277,20 @@ class Connection:
         message = event[1]
         action = message.get("action") if isinstance(message, dict) else None
         if action == "add-worker":
+            self._gone.discard(message["worker"])
             asyncio.ensure_future(self._take_stock_again())  # noqa: RUF006 - ends by itself
         elif action == "remove-worker":
             address = message["worker"]
             self._seen.discard(address)
+            self._gone.add(address)
             if self._listener is not None and not self._closing:
                 self._listener.on_gone(address)
 
     async def _take_stock(self) -> None:
         """Welcome every worker that was not seen before."""
         identity = await self._client.scheduler.identity(n_workers=-1)
-        new = {a: w for a, w in identity["workers"].items() if a not in self._seen}
+        known = self._seen | self._gone  # one that left since the scheduler was asked is no news
+        new = {a: w for a, w in identity["workers"].items() if a not in known}
         self._seen |= new.keys()
         await asyncio.gather(*(self._welcome(address, told) for address, told in new.items()))
 
@@ -301,7 +305,10 @@ class Connection:
         try:
             described = await self.ask(address, remote.describe, self._session, self._token_path)
         except Exception as error:  # noqa: BLE001 - whatever the worker's interpreter says
-            listener.on_refused(address, f"{type(error).__name__}: {error}")
+            if address not in self._gone:
+                listener.on_refused(address, f"{type(error).__name__}: {error}")
+            return
+        if address in self._gone:  # its end was told already, and will not be told again
             return
         listener.on_joined(
             Newcomer(

@@ -22,6 +22,7 @@ from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.ports import ExecutorFailed, WorkerJoined, WorkerLeft
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution.address import connect_limit_s
+from parbench_lab.execution.connection import Connection
 from parbench_lab.execution.dask_executor import DaskExecutor
 from parbench_lab.execution.energy import MIN_RUN_S
 from parbench_lab.execution.floor import Floor
@@ -116,6 +117,55 @@ def test_a_given_client_and_cluster_stay_open(monkeypatch):
             assert outcomes(ended)["raises"][0] == "failed"
 
         assert client.submit(sum, [1, 2]).result() == 3
+
+
+class Heard:
+    """Listens to a connection."""
+
+    def __init__(self):
+        self.joined, self.refused, self.gone = [], [], asyncio.Event()
+
+    def on_joined(self, newcomer):
+        self.joined.append(newcomer)
+
+    def on_refused(self, address, why):
+        self.refused.append((address, why))
+
+    def on_gone(self, address):
+        self.gone.set()
+
+    def on_lost(self):
+        """Not in this test."""
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_worker_that_leaves_while_it_describes_itself_has_never_joined(tmp_path, answers):
+    token = tmp_path / "token"
+    token.write_text("session")
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
+    ) as cluster:
+        connection = Connection(
+            cluster.scheduler_address, security=None, session="session",
+            token_path=str(token), ours=False,
+        )  # fmt: skip
+        heard, ask = Heard(), connection.ask
+
+        async def leave_meanwhile(address, *args):
+            described = await ask(address, *args)
+            await connection._client.retire_workers([address], asynchronous=True)
+            await heard.gone.wait()
+            if not answers:
+                raise OSError("closed")
+            return described
+
+        connection.ask = leave_meanwhile
+        connection.listen(heard)
+        connection.await_stock(60)
+        connection.close()
+
+    assert heard.gone.is_set()
+    assert (heard.joined, heard.refused) == ([], [])
 
 
 def test_workers_that_are_threads_of_this_process_are_never_killed():
