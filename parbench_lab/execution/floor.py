@@ -364,10 +364,19 @@ class Floor:
                 return
             found = station.watch(marker, now_s(), clock_s)
             station.look_at_s = found.look_at_s
-            if found.cause is not None:
+            if found.cause is not None and station.has_ended:
+                self._bury(station)
+            elif found.cause is not None:
                 self.condemn(station, found.cause)
             if found.broken:
                 self.fail(found.broken)
+
+    def _bury(self, station: Station) -> None:
+        """See that a worker's process has ended: whoever ran in it has not run for too long."""
+        if station.process is None:
+            self.end(station, faults.explain_exit(None))
+        else:  # its supervisor is about to tell, and knows why
+            station.look_at_s = now_s() + DEATH_LIMIT_S
 
     def look_again(self, station: Station, at_s: float) -> None:
         """Set when to look at a worker again."""

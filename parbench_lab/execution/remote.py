@@ -146,12 +146,19 @@ def own_flight_path(session: str, pid: int) -> Path:
     return Path(tempfile.gettempdir()) / f"parbench-{session}" / f"{pid}.flight"
 
 
+_ENDED = ("Z", "X")
+"""States in ``/proc`` of a process that nobody has reaped, and of one that is being reaped."""
+
+
 def process_start(pid: int) -> int:
-    """Return when a process started, in clock ticks since boot; 0 where that cannot be read."""
+    """Return when a living process started, in clock ticks since boot.
+
+    0 where that cannot be read, and of one that has ended, be it reaped or not.
+    """
     stat = _reads(f"/proc/{pid}/stat")
     # the name in parentheses may hold anything, even parentheses
     fields = stat.rpartition(")")[2].split()
-    return int(fields[19]) if len(fields) > 19 else 0
+    return int(fields[19]) if len(fields) > 19 and fields[0] not in _ENDED else 0
 
 
 def _reads(path: str) -> str:

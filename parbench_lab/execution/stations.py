@@ -63,6 +63,11 @@ class Station:
         """Whether somebody replaces the process when it ends."""
         return self.process is not None or self.newcomer.nanny
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process is seen to be no more, whatever Dask knows of that."""
+        return self.info.local and ended_meanwhile(self.newcomer)
+
     def order(
         self,
         session: str,

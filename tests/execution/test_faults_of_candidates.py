@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import psutil
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.ports import WorkerLeft
 from parbench_lab.execution.dask_executor import DaskExecutor
+from parbench_lab.execution.floor import Floor
+from parbench_lab.execution.processes import WorkerProcess
+from parbench_lab.execution.stations import DEATH_LIMIT_S, now_s
 from tests.execution import misdeeds
 from tests.execution.desk import Desk, outcomes
 
@@ -100,6 +104,35 @@ def test_a_misdeed_that_costs_the_process_keeps_what_was_measured_before(
     assert waited.suspicion is None
     assert_good_goes_on(desk)
     assert desk.workers()[worker].process != process
+
+
+def test_who_ran_in_a_process_that_was_killed_is_not_out_of_time_when_that_is_noticed_late(
+    desk, monkeypatch
+):
+    looked, sees, ends = threading.Event(), Floor.on_sighting, WorkerProcess.wait
+
+    def sees_it_dead(floor, station, marker, clock_s):
+        sees(floor, station, marker, clock_s)
+        if station.look_at_s > now_s() + DEATH_LIMIT_S / 2:  # it has made up its mind
+            looked.set()
+
+    def tells_late(process):
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert looked.wait(60)
+        return ends(process)
+
+    monkeypatch.setattr(Floor, "on_sighting", sees_it_dead)
+    monkeypatch.setattr(WorkerProcess, "wait", tells_late)
+    (worker,) = desk.workers()
+    desk.run(misdeeds.kills_itself, timeout_s=0.2)  # the next process is waited for so
+    desk.wait_for(lambda: desk.workers().get(worker))
+    looked.clear()
+
+    ended = desk.run(misdeeds.kills_itself, timeout_s=0.2)
+
+    assert ended.results == ()
+    assert "SIGKILL" in ended.suspicion.reason
+    assert_good_goes_on(desk)
 
 
 def test_a_worker_killed_from_outside_is_a_suspicion_and_nobodys_outcome(desk):

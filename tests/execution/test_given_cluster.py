@@ -246,6 +246,23 @@ def test_a_hung_candidate_on_another_machine_is_named_by_its_nanny(scheduler, na
         desk.close()
 
 
+def test_a_given_worker_whose_end_nobody_tells_is_seen_to_have_ended(
+    scheduler, nannied, monkeypatch
+):
+    monkeypatch.setattr(Floor, "on_gone", lambda _floor, _address: None)
+    desk = Desk(DaskExecutor(scheduler), misdeeds.Summing())
+
+    try:
+        ended = desk.run(misdeeds.kills_itself, timeout_s=0.2)
+    finally:
+        desk.close()
+
+    assert ended.results == ()
+    assert (ended.suspicion.candidate, ended.suspicion.reason) == (
+        "kills_itself", "its worker's process is gone",
+    )  # fmt: skip
+
+
 def test_a_crash_on_a_given_worker_is_a_suspicion(scheduler, nannied):
     desk = Desk(DaskExecutor(scheduler), misdeeds.Summing())
     try:
