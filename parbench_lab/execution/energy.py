@@ -83,8 +83,7 @@ def own_energy_meters(resources: Mapping[str, float]) -> EnergyMeters:
     Parameters
     ----------
     resources
-        What the worker of this process offers, by name; ``GPU`` among them says that it has one,
-        and so does ``CUDA_VISIBLE_DEVICES``.
+        What the worker of this process offers, by name; ``GPU`` among them says that it has one.
     """
     at_hand = gpu_at_hand(resources)
     return open_energy_meters(at_hand.nvml, () if at_hand.gpu is None else (at_hand.gpu,))

@@ -172,17 +172,16 @@ def gpu_at_hand(
 ) -> GpuAtHand:
     """Return the GPU that a worker process computes on: the first that is visible to it.
 
-    Only a worker that offers the resource ``GPU``, or is given devices by
-    ``CUDA_VISIBLE_DEVICES``, has one; others never touch NVML.
+    Only a worker that offers the resource ``GPU`` has one, as everywhere in a race: one that is
+    merely visible is shared with who knows whom. Other workers never touch NVML.
     """
-    visible = environ.get(VISIBLE)
-    if not resources.get("GPU") and visible in (None, "", "-1"):
+    if not resources.get("GPU"):
         return GpuAtHand()
     try:
         nvml = open_nvml()
     except GpuError as error:
         return GpuAtHand(reason=str(error))
-    found = find_gpus(nvml, visible=visible)
+    found = find_gpus(nvml, visible=environ.get(VISIBLE))
     if not found.gpus:
         return GpuAtHand(reason=found.reason)
     return GpuAtHand(nvml=nvml, gpu=found.gpus[0], reason="")

@@ -91,9 +91,9 @@ def test_errors_of_the_driver_pass_and_only_what_failed_is_unknown():
 
 @pytest.mark.parametrize(
     ("resources", "environ"),
-    [({}, {}), ({}, {"CUDA_VISIBLE_DEVICES": ""}), ({}, {"CUDA_VISIBLE_DEVICES": "-1"})],
+    [({}, {}), ({}, {"CUDA_VISIBLE_DEVICES": "0,1"}), ({"GPU": 0.0}, {})],
 )
-def test_a_worker_that_is_given_no_gpu_never_asks_the_driver(monkeypatch, resources, environ):
+def test_a_worker_that_offers_no_gpu_never_asks_the_driver(monkeypatch, resources, environ):
     monkeypatch.setenv("PARBENCH_NVML", "a_module_that_would_fail:to_import")
 
     at_hand = gpu_at_hand(resources, environ)
@@ -106,7 +106,7 @@ def test_a_worker_that_is_given_no_gpu_never_asks_the_driver(monkeypatch, resour
     ("resources", "environ", "uuid"),
     [
         ({"GPU": 1.0}, {}, "GPU-11111111-recorded"),
-        ({}, {"CUDA_VISIBLE_DEVICES": "1,0"}, "GPU-22222222-recorded"),
+        ({"GPU": 1.0}, {"CUDA_VISIBLE_DEVICES": "1,0"}, "GPU-22222222-recorded"),
         (
             {"GPU": 1.0},
             {"CUDA_VISIBLE_DEVICES": "GPU-22222222-recorded"},
@@ -121,7 +121,7 @@ def test_a_gpu_worker_is_on_the_first_device_it_sees(monkeypatch, resources, env
 
 
 def test_a_gpu_worker_without_a_driver_says_why():
-    found = gpu_at_hand({}, {"CUDA_VISIBLE_DEVICES": "GPU-nowhere"})
+    found = gpu_at_hand({"GPU": 1.0}, {"CUDA_VISIBLE_DEVICES": "GPU-nowhere"})
 
     assert found.gpu is None
     assert found.reason not in ("", "not a GPU worker")
