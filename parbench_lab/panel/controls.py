@@ -62,7 +62,7 @@ class Controls:
     on_change
         Called with the name of a setting after it was changed by a user.
     on_refused
-        Called with the message of a change that was refused.
+        Called with the message of a change that was refused, and the name of the setting.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Controls:
         default_objectives: Sequence[str] = (),
         gpu_reason: str = "",
         on_change: Callable[[str], None] = lambda _name: None,
-        on_refused: Callable[[str], None] = lambda _message: None,
+        on_refused: Callable[[str, str], None] = lambda _message, _name: None,
     ) -> None:
         self._change = change
         self._on_change = on_change
@@ -240,7 +240,7 @@ class Controls:
         except ParbenchError as error:
             self.messages[name].value = refused(str(error))
             self._return(name)
-            self._on_refused(str(error))
+            self._on_refused(str(error), name)
             return
         self.messages[name].value = ""
         self._show_exactly(name)

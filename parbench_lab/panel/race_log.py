@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 import anywidget
 import traitlets
+
+from parbench_lab.panel.presenter import MOST_SENTENCES
+from parbench_lab.racing.history import LogLine
+
+ONE_DRAG_S = 2.0
+"""Refusals of one setting that are nearer than this are of one move: the last one is told."""
 
 _HERE = Path(str(resources.files("parbench_lab.panel")))
 
@@ -29,3 +36,45 @@ class RaceLog(anywidget.AnyWidget):  # type: ignore[misc] # not annotated
         with self._lock:
             if list(lines) != self._lines:
                 self._lines = list(lines)
+
+
+class Refusals:
+    """What the user of a panel was refused; the race itself knows nothing of it.
+
+    Examples
+    --------
+    >>> refusals = Refusals()
+    >>> refusals.note(1.0, "tolerance must be within 0 to 10 but got 20", "tolerance")
+    >>> [line.sentence for line in refusals.among([LogLine(at_s=2.0, sentence="a leads")])]
+    ['refused: tolerance must be within 0 to 10 but got 20', 'a leads']
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lines: deque[tuple[str, LogLine]] = deque(maxlen=MOST_SENTENCES)
+
+    def note(self, at_s: float, message: str, setting: str = "") -> None:
+        """Keep a refusal.
+
+        Parameters
+        ----------
+        at_s
+            Race time.
+        message
+            Why.
+        setting
+            What was to be set, "" for anything else; of a slider that is dragged the last is kept.
+        """
+        line = LogLine(at_s=at_s, sentence=f"refused: {message}")
+        with self._lock:
+            if setting and self._lines:
+                name, last = self._lines[-1]
+                if name == setting and at_s - last.at_s < ONE_DRAG_S:
+                    self._lines.pop()
+            self._lines.append((setting, line))
+
+    def among(self, log: Sequence[LogLine]) -> list[LogLine]:
+        """Return a race's log and the refusals, in the order of time."""
+        with self._lock:
+            told = [line for _, line in self._lines]
+        return sorted([*log, *told], key=lambda line: line.at_s)

@@ -8,7 +8,6 @@ seconds (starting, adding) is done by the panel's thread. Rule 3: closing it lea
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,13 +19,12 @@ from parbench_lab.panel.building import close_tree, hear_beside_cells, refused, 
 from parbench_lab.panel.controls import Controls, help_words
 from parbench_lab.panel.curves import LINES, Curves
 from parbench_lab.panel.heartbeat import Act, Heartbeat, survive
-from parbench_lab.panel.presenter import MOST_SENTENCES, board_state, code_of, table_as_csv
+from parbench_lab.panel.presenter import board_state, code_of, table_as_csv
 from parbench_lab.panel.race_board import RaceBoard
-from parbench_lab.panel.race_log import RaceLog
+from parbench_lab.panel.race_log import RaceLog, Refusals
 from parbench_lab.panel.static_page import RacePage, still_html
 from parbench_lab.panel.stills import Stills
 from parbench_lab.racing.control import RaceControl
-from parbench_lab.racing.history import LogLine
 
 FAST_S = 0.1
 CALM_S = 0.5
@@ -66,7 +64,7 @@ class RacePanel:
         self._phase = "new"
         self._shown_phase = ""
         self.stills = Stills()
-        self._refusals: deque[LogLine] = deque(maxlen=MOST_SENTENCES)
+        self._refusals = Refusals()
         self._heart: Heartbeat | None = None
         if headless:
             return
@@ -164,10 +162,9 @@ class RacePanel:
             self.message.value = ""
             self.refresh()
 
-    def _note_refusal(self, message: str) -> None:
-        """Keep in this panel's log what was refused; the race itself knows nothing of it."""
-        at_s = self._control.scoreboard.elapsed_s
-        self._refusals.append(LogLine(at_s=at_s, sentence=f"refused: {message}"))
+    def _note_refusal(self, message: str, setting: str = "") -> None:
+        """Put what was refused into this panel's log."""
+        self._refusals.note(self._control.scoreboard.elapsed_s, message, setting)
         self.refresh()
 
     def _start(self) -> None:
@@ -318,11 +315,10 @@ class RacePanel:
 
     def _state(self, board: Scoreboard) -> dict[str, Any]:
         control = self._control
-        log = sorted([*control.log_lines, *self._refusals], key=lambda line: line.at_s)
         return board_state(
             board,
             control.settings,
-            log,
+            self._refusals.among(control.log_lines),
             candidates=[candidate.name for candidate in control.candidates],
             started=control.started,
             starting=self._starting,

@@ -149,6 +149,16 @@ def test_what_was_refused_stands_in_the_log_at_its_time_beside_what_happened(rac
     ]
 
 
+def test_of_a_slider_that_is_dragged_through_refused_values_the_log_keeps_the_last(race, panel):
+    race.refusal = UsageError("under the floor")
+    for value in (19.0, 10.0, 1.0):
+        panel.controls.controls["elimination_threshold"].value = value
+        race.refusal = UsageError(f"under the floor, and {value:g} even more")
+
+    assert comes(panel.log, "_lines", lambda lines: len(lines) == 2)
+    assert "refused: under the floor, and 10 even more" in panel.log._lines[0]
+
+
 def test_a_note_is_pinned_and_the_field_is_empty_again(race, panel):
     panel.note.value = "warm room"
     panel.pin.click()
