@@ -156,7 +156,8 @@ def _other_times(
     points = store.series(
         workload=workload, machine=summary.machine, mode=summary.mode, last=EARLIER_RUNS
     )
-    alike_ones = [point for point in points if point.commit == summary.commit]
+    # a store from before sizes were checked may hold one of 0, of which nothing can be told
+    alike_ones = [p for p in points if p.commit == summary.commit and p.key.size >= 1]
     return {(one.key.candidate, one.key.size): one.median.point for one in alike_ones}
 
 

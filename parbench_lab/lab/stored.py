@@ -13,12 +13,17 @@ from parbench_lab.errors import StoreError
 from parbench_lab.lab import parts
 from parbench_lab.lab.usage_keeping import timed_usage
 from parbench_lab.racing import events, journal
-from parbench_lab.racing.history import RaceHistory, Recorder
+from parbench_lab.racing.history import LogLine, RaceHistory, Recorder
 from parbench_lab.racing.scoreboard import sizes, snapshot
 from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
 from parbench_lab.scaling.journal import read_curves
 from parbench_lab.scaling.plan import Series
+
+OTHER_VERSION = (
+    "this run was written by another version, whose rules differed: verdicts told here may not be "
+    "those that it came to, which its stored result has"
+)
 
 
 def load_history(
@@ -90,8 +95,9 @@ def _replayed(header: RunHeader, store: RunStore) -> RaceHistory:
         if recorder.wants_board(state.at_s):
             recorder.seen(snapshot(state))
 
-    journal.replay(store.events(header.id), state, look=look)
+    found = journal.replay(store.events(header.id), state, look=look)
     recorder.seen(snapshot(state))
+    unsure = [LogLine(at_s=found.at_s, sentence=OTHER_VERSION)] if found.mismatches else []
     return RaceHistory(
         candidates=tuple(entrant.name for entrant in state.roster),
         objectives=state.ledger.objectives,
@@ -100,7 +106,7 @@ def _replayed(header: RunHeader, store: RunStore) -> RaceHistory:
         measurements=recorder.since(0),
         boards=recorder.boards,
         sizes=sizes(state),
-        log=recorder.log,
+        log=(*recorder.log, *unsure),
         usage=timed_usage(store.usage(header.id)),
     )
 

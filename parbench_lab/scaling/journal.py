@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.analysis.trial import TimeShares, Trial, Use
 from parbench_lab.core.given import is_number, is_whole
+from parbench_lab.core.machine import LARGEST
 from parbench_lab.core.ports import EventRecord, RunHeader
 from parbench_lab.errors import StoreError, UsageError
 from parbench_lab.scaling.plan import Cell, Plan, Series
@@ -17,11 +18,19 @@ MEASURED, PLANNED, ADAPTED = "StudyMeasured", "StudyPlanned", "StudyAdapted"
 
 _T = TypeVar("_T")
 _FITS: Mapping[Any, Callable[[Any], bool]] = {
-    int: is_whole,
-    float: is_number,
+    int: lambda value: is_whole(value) and abs(value) < LARGEST,
+    float: lambda value: is_number(value) and (isinstance(value, float) or abs(value) < LARGEST),
     str: lambda value: isinstance(value, str),
     type(None): lambda value: value is None,
 }
+_FIELDS: Mapping[type, Mapping[str, tuple[Callable[[Any], bool], ...]]] = {
+    kind: {
+        name: tuple(_FITS.get(one, lambda _value: True) for one in get_args(hint) or (hint,))
+        for name, hint in get_type_hints(kind).items()
+    }
+    for kind in (Trial, TimeShares, Use)
+}
+"""Class to its fields, each with what tells the types that it may have, where they are plain."""
 
 
 def measured(cell: Cell, trial: Trial) -> Mapping[str, Any]:
@@ -126,7 +135,7 @@ def read_curves(header: RunHeader, events: Iterable[EventRecord]) -> Mapping[Ser
             tolerance=float(told["tolerance"]),
             machine=str(told.get("fingerprint", "")),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise StoreError(f"study {header.id} is damaged: {error}") from error
 
 
@@ -167,8 +176,8 @@ def _run(event: EventRecord) -> tuple[Cell, Trial]:
         told["difference"] = float("inf") if told["difference"] is None else told["difference"]
         uses = tuple(_checked(Use(**use)) for use in told.pop("uses", ()))
         shares = None if shares is None else _checked(TimeShares(**shares))
-        trial = _positive(_checked(Trial(**told, shares=shares, uses=uses)))
-    except (KeyError, TypeError, ValueError) as error:
+        trial = _possible(_checked(Trial(**told, shares=shares, uses=uses)))
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise StoreError(f"event {event.seq} of this study is damaged: {error}") from error
     return cell, trial
 
@@ -181,20 +190,23 @@ def _checked(made: _T) -> _T:
     ValueError
         If one is not.
     """
-    for name, hint in get_type_hints(type(made)).items():
+    for name, fits in _FIELDS[type(made)].items():
         value = getattr(made, name)
-        if not any(_FITS.get(kind, _anything)(value) for kind in get_args(hint) or (hint,)):
-            raise ValueError(f"{name} is {value!r}")
+        if not any(fit(value) for fit in fits):
+            raise ValueError(f"{name} is {value!r:.60}")
     return made
 
 
-def _positive(trial: Trial) -> Trial:
-    """Return a run whose workers, items and time there can be; raise a ValueError for others."""
-    time_s = 1.0 if trial.time_s is None else trial.time_s
-    if not (min(trial.workers, trial.size) >= 1 and 0 < time_s < float("inf")):
-        raise ValueError("workers, size and time_s must be positive")
+def _possible(trial: Trial) -> Trial:
+    """Return a run whose figures there can be; raise a ValueError for others."""
+    counts = (trial.workers, trial.size, *(use.workers for use in trial.uses))
+    looks_s = [use.at_s for use in trial.uses]
+    if not (
+        min(counts) >= 1
+        and 0 <= (trial.time_s or 0.0) < float("inf")
+        and (trial.peak_memory_bytes or 0) >= 0
+        and all(at_s >= 0 for at_s in looks_s)
+        and looks_s == sorted(looks_s)
+    ):
+        raise ValueError("workers, items, times and memory must be positive, looks in order")
     return trial
-
-
-def _anything(_value: Any) -> bool:
-    return True

@@ -243,6 +243,21 @@ def test_times_at_other_sizes_are_read_from_other_runs(store):
     assert "3 sizes" in pair.bottleneck.evidence
 
 
+@pytest.mark.parametrize("of_the_run", [True, False], ids=["in the run", "in another"])
+def test_a_size_below_1_of_an_older_store_is_passed_over(store, of_the_run):
+    stored_in_stages(store, "old", "quick", [(10, 1e-3)])
+    if of_the_run:
+        stored_in_stages(store, "new", "quick", [(10, 2e-3), (0, 1e-3)], day=2)
+    else:
+        stored_in_stages(store, "odd", "quick", [(0, 1e-3), (-3, 1e-3)], day=2)
+        stored_in_stages(store, "new", "quick", [(10, 2e-3)], day=3)
+
+    found = pb.compare("old", "new", store=store)
+
+    assert [pair.size for pair in found.pairs] == [10]
+    assert found.pairs[0].verdict.value == "slower"
+
+
 def test_the_roofs_of_this_machine_are_measured_an_empty_task_among_them():
     machine, roofs = measure_roofs(seconds_each=0.0)
 

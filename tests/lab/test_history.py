@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import types
 
@@ -52,6 +53,22 @@ def test_a_stored_run_gives_the_measurements_and_verdicts_of_the_live_one(tmp_pa
     assert [line.sentence for line in stored.log] == [line.sentence for line in live.log]
     assert stored.candidates == live.candidates == ("best", "slow")
     assert stored.sizes == live.sizes
+
+
+def test_a_journal_that_is_not_drawn_again_as_it_was_is_shown_with_a_word():
+    kept, other = open_store(":memory:"), open_store(":memory:")
+    with contextlib.closing(kept), contextlib.closing(other):
+        with race(store=kept) as bench:
+            bench.run_continuous_optimization()
+        header = kept.header(bench.run_id)
+        document = {**header.document, "seed": 99}
+        other.create_run(dataclasses.replace(header, document=document))
+        other.append(header.id, list(kept.events(header.id)))
+
+        told, untold = (pb.load_history(header.id, store).log for store in (other, kept))
+
+    assert "written by another version" in told[-1].sentence
+    assert not any("another version" in line.sentence for line in untold)
 
 
 def test_the_history_marks_who_was_eliminated_and_when():

@@ -328,6 +328,7 @@ def _nested(trial, shares):
     return {**trial, "shares": {**SHARES, **shares}}
 
 
+LOOK = {"at_s": 1.0, "workers": 1, "before": 1}
 SHARES = dict.fromkeys(
     ("compute", "transfer", "serial", "imbalance", "scheduling", "load_balance", "communication"),
     0.5,
@@ -347,9 +348,16 @@ SHARES = dict.fromkeys(
         (lambda trial: {**trial, "uses": [{"at_s": "now", "workers": 1, "before": 1}]}, "at_s"),
         (lambda trial: _nested(trial, {"compute": "all"}), "compute is 'all'"),
         (lambda trial: _nested(trial, {"told_by": 3}), "told_by is 3"),
+        (lambda trial: {**trial, "time_s": 10**400}, "time_s is 1000"),
+        (lambda trial: {**trial, "peak_memory_bytes": -1}, "must be positive"),
+        (lambda trial: {**trial, "uses": [{"at_s": 0.0, "workers": 0, "before": 1}]}, "positive"),
+        (lambda trial: {**trial, "uses": [LOOK, {**LOOK, "at_s": 0.5}]}, "in order"),
     ],
-    ids=["time", "negative", "nan", "workers", "size", "message", "memory", "use", "share", "by"],
-)
+    ids=[
+        "time", "negative", "nan", "workers", "size", "message", "memory", "use", "share", "by",
+        "endless", "no memory", "nobody", "order",
+    ],
+)  # fmt: skip
 def test_a_stored_run_that_no_study_writes_is_told_as_damage(change, told):
     bench = Bench(Plan(workers=(1,), sizes=(20,), repeats=1))
     bench.study.run()

@@ -15,7 +15,7 @@ from parbench_lab.analysis.regression.series import Memory
 from parbench_lab.core.measurement import Measurement
 from parbench_lab.core.ports import EventRecord, MeasurementRow, RunHeader, RunStore, RunSummary
 from parbench_lab.core.runs import WATCH
-from parbench_lab.errors import StoreError
+from parbench_lab.errors import ParbenchError, StoreError
 from parbench_lab.execution.builds.pairing import Duel
 from parbench_lab.racing.result import jsonable
 
@@ -102,6 +102,8 @@ def _left(summary: RunSummary) -> Earlier:
 def _unreadable_is_refused(summary: RunSummary) -> Iterator[None]:
     try:
         yield
+    except ParbenchError:
+        raise
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise StoreError(
             f"watch {summary.id} cannot be read ({error}); was it written by another version?"
