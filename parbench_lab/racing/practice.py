@@ -60,7 +60,9 @@ def others_are_late(race: Race) -> bool:
 
 def came_back(race: Race, plan: Plan, measurement: Measurement, worker_name: str) -> None:
     """Take the run of somebody who practised and came back sound."""
-    ledger, name = plan.ledger, measurement.candidate
+    # an epoch of the same size may have been opened meanwhile, which shares what is known
+    ledger = race.ledger if race.ledger.serial == plan.ledger.serial else plan.ledger
+    name = measurement.candidate
     worker = race.workers.get(worker_name)
     cold = worker is None or (ledger.serial, name) not in worker.practised
     if worker is not None:

@@ -8,7 +8,7 @@ import pytest
 from parbench_lab.core.measurement import Measurement, Outcome
 from parbench_lab.racing import events
 from parbench_lab.racing.allocation import SHARED_WITHIN, repeats, repeats_beside
-from tests.racing.simulation import Simulation
+from tests.racing.simulation import Simulation, timed
 
 SLICE_S = 0.004
 """So long a process of a busy machine runs, and so long it waits for another one."""
@@ -99,6 +99,23 @@ def test_who_came_back_is_repeated_as_often_as_those_beside_it():
 
     assert (before, came_back.repeats("leader")) == (1, 4)
     assert came_back.repeats("changed") == 4
+
+
+def test_a_practice_that_outlives_its_epoch_counts_for_the_next_one_and_changes_nothing_later():
+    race = Simulation({"a": timed(0.0014), "b": timed(0.0014)}, tolerance=0.5)
+    race.run(until=lambda: race.state.ledger.race_blocks > 5)
+    race.runs["late"] = timed(0.0008)
+    race.tell(events.CandidateAdded(candidate="late"))
+    before = race.state.ledger
+    race.run(until=lambda: "late" in before.settling)
+    race.state.open_epoch("somebody came back", fresh=True)
+
+    race.run(until=lambda: "late" in race.state.ledger.settled)
+    settled = race.state.ledger.repeats("late")
+    race.run(until=lambda: race.state.ledger.race_blocks > 20)
+
+    assert "late" not in before.settled
+    assert {race.state.ledger.repeats(name) for name in ("a", "b", "late")} == {settled}
 
 
 def test_a_late_challenger_is_repeated_as_those_beside_it_whatever_is_wanted_by_then():
