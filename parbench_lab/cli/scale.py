@@ -282,12 +282,12 @@ def _plan_operations(
     from parbench_lab.lab.ml.benchmark import (  # noqa: PLC0415 - loads numpy
         BATCH_SIZES,
         WORKER_LEVELS,
-        refuse_benchmark,
+        checked_benchmark,
     )
     from parbench_lab.workloads.ml.scalables import ml_scalables  # noqa: PLC0415 - scikit-learn
 
     config = _config_of_operations(asked, backend)
-    refuse_benchmark(config, repeats=asked["repeats"], seed=asked["seed"], **levels)
+    checked_benchmark(config, repeats=asked["repeats"], seed=asked["seed"], **levels)
     names = list(ml_scalables())
     tables = (("workers", "worker_levels", WORKER_LEVELS), ("batches", "batch_sizes", BATCH_SIZES))
     lines = [

@@ -140,7 +140,10 @@ def _words(
     from parbench_lab.analysis.batches import read_batches, read_parts  # noqa: PLC0415 - numpy
     from parbench_lab.analysis.reading import read_failures  # noqa: PLC0415 - loads numpy
 
+    shown = levels[-1].best if levels else None  # tells its own failures, below its own curve
     for batch_size, curve in sized.items():
+        if batch_size == shown:
+            continue
         bad = [*([] if curve.agrees else [curve.agreement]), *read_failures(curve)]
         yield from (f"batches of {batch_size:,} {unit}: {told}" for told in bad)
     yield from read_batches(levels, unit=unit)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from parbench_lab.core.candidate import Candidate, as_candidate, import_function
+from parbench_lab.core.given import is_list
 from parbench_lab.core.ports import Workload, workload_name
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.workloads.catalogue import (
@@ -156,7 +157,7 @@ def listed_algorithms(algorithms: Sequence[Algorithm] | None) -> list[Algorithm]
         return None
     if isinstance(algorithms, str):
         raise UsageError(f"algorithms must be a list: give [{algorithms!r}]")
-    if not isinstance(algorithms, Iterable):
+    if not is_list(algorithms):
         raise UsageError(f"algorithms must be a list but got {algorithms!r}")
     listed = list(algorithms)
     if not listed:

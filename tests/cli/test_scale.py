@@ -246,6 +246,20 @@ def test_a_batch_size_that_fails_is_told_with_the_reason(failing):
         assert f"- {told}." in shown.getvalue()
 
 
+def test_what_failed_at_the_best_batch_size_is_told_once_below_its_curve():
+    runs = [
+        Trial(repetition=0, workers=workers, size=100, outcome="ok", time_s=1.0 / workers)
+        for workers in (1, 2)
+    ]
+    bad = Trial(repetition=1, workers=2, size=100, outcome="failed", message="out of luck")
+    best = ScalingCurve(name="job", backend="threads", cores=2, trials=(*runs, bad))
+    shown = io.StringIO()
+
+    print_study({Series(backend="threads", size=100, batch_size=5): best}, shown)
+
+    assert shown.getvalue().count("out of luck") == 1
+
+
 def wide_curve(unit="configurations"):
     times = [[1.234, 1.301, 1.0], [1.122, 0.987, 0.801], [0.633, 0.702, 0.598]]
     return ScalingCurve.from_times(

@@ -97,7 +97,7 @@ def scalability_benchmark(
     (True, [1, 2])
     """
     chosen = _on_own_cores(chosen_config(config))
-    refuse_benchmark(
+    worker_levels, batch_sizes = checked_benchmark(
         chosen,
         repeats=repeats,
         worker_levels=worker_levels,
@@ -139,15 +139,15 @@ def scalability_benchmark(
         )
 
 
-def refuse_benchmark(
+def checked_benchmark(
     config: ParallelConfig,
     *,
     repeats: int,
     worker_levels: Sequence[int] = WORKER_LEVELS,
     batch_sizes: Sequence[int] = BATCH_SIZES,
     seed: int = 0,
-) -> None:
-    """Refuse numbers that `scalability_benchmark` cannot take; parameters as there.
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the levels and batch sizes of a `scalability_benchmark`; parameters as there.
 
     Raises
     ------
@@ -157,13 +157,15 @@ def refuse_benchmark(
     require_count(repeats, name="repeats", least=2)
     checked_seed(seed)
     _on_own_cores(config)  # refuses what the environment says, where that is no worker count
-    for name, levels in (("worker_levels", worker_levels), ("batch_sizes", batch_sizes)):
-        if not is_several(levels):
-            raise UsageError(f"{name} must be several whole numbers, or none, but got {levels!r}")
-    for count in worker_levels:
+    for name, given in (("worker_levels", worker_levels), ("batch_sizes", batch_sizes)):
+        if not is_several(given):
+            raise UsageError(f"{name} must be several whole numbers, or none, but got {given!r}")
+    levels, sizes = tuple(worker_levels), tuple(batch_sizes)
+    for count in levels:
         replace(config, n_workers=count)  # refuses what is no worker count
-    for size in batch_sizes:
+    for size in sizes:
         replace(config, chunk_size=size)
+    return levels, sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

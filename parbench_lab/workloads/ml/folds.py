@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parbench_lab.core.given import is_list
 from parbench_lab.errors import UsageError
 from parbench_lab.workloads.ml.models import seed_sequence
 
@@ -82,7 +83,7 @@ def given_folds(splits: Any, data: Any, targets: Any) -> list[Split]:
     [(array([0, 1]), array([2]))]
     """
     pairs = splits.split(data, targets) if hasattr(splits, "split") else splits
-    if not isinstance(pairs, Iterable):
+    if not is_list(pairs):
         raise UsageError(f"splits must be pairs (train, test) of row numbers but got {splits!r}")
     found = [_checked(pair, len(targets)) for pair in pairs]
     if not found:

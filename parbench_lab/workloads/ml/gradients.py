@@ -5,13 +5,14 @@ One step of training is one barrier: every chunk's gradient must be there before
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from parbench_lab.core.given import is_several
 from parbench_lab.core.scalable import Map
 from parbench_lab.errors import UsageError
 from parbench_lab.workloads.ml.chunks import (
@@ -112,7 +113,7 @@ def aggregate_gradients(
     """
     if method not in _METHODS:
         raise UsageError(f"method must be one of {', '.join(_METHODS)} but got {method!r}")
-    parts = list(gradients) if isinstance(gradients, Iterable) else []
+    parts = list(gradients) if is_several(gradients) else []
     if not parts:
         raise UsageError(f"gradients must be at least one, in a sequence, but got {gradients!r}")
     factors = _factors(parts, weights, method)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from parbench_lab.core.given import checked_count, is_number
+from parbench_lab.core.given import checked_count, is_list, is_number, is_whole
 from parbench_lab.errors import UsageError
 from parbench_lab.workloads.portfolio.case import DEFAULT_FEE, Backtest
 from parbench_lab.workloads.portfolio.market import (
@@ -130,8 +130,13 @@ class Plan:
 
 
 def _chosen(configurations: int | str | Sequence[Configuration]) -> tuple[Configuration, ...]:
-    if isinstance(configurations, str) or not isinstance(configurations, Iterable):
+    if isinstance(configurations, str) or is_whole(configurations):
         return grid(configurations)
+    if not is_list(configurations):
+        raise UsageError(
+            "configurations must be a number of them, the name of a size or Configuration values "
+            f"but got {configurations!r}"
+        )
     chosen = tuple(configurations)
     for thing in chosen:
         if not isinstance(thing, Configuration):

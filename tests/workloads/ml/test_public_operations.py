@@ -120,6 +120,20 @@ def test_a_small_benchmark_measures_every_table():
     assert "Amdahl" in pb.ml.benchmark_text(found)
 
 
+def test_levels_and_sizes_may_be_anything_that_has_several():
+    found = pb.ml.scalability_benchmark(
+        [],
+        config=pb.ml.ParallelConfig(n_workers=2),
+        repeats=2,
+        worker_levels=iter([2, 1]),
+        batch_sizes=np.array([100, 50]),
+        size_factor=0.02,
+    )
+
+    assert [row.workers for row in found.levels] == [1, 2]
+    assert [row.batch_size for row in found.batch_sizes] == [50, 100]
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
