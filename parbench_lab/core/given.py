@@ -119,9 +119,13 @@ def checked_number(value: Any, name: str) -> float:
     UsageError
         If it is none.
     """
-    if not is_number(value):
+    try:
+        number = float(value) if is_number(value) else None
+    except OverflowError:  # a whole number beyond every float
+        number = None
+    if number is None:
         raise UsageError(f"{name} must be a number but got {value!r}")
-    return float(value)
+    return number
 
 
 def checked_confidence(confidence: Any) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import itertools
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from parbench_lab.elimination.registry import POLICIES, policy_by_name
 from parbench_lab.errors import SettingError, UsageError
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab.provenance import provenance
+from parbench_lab.racing.ledger import PATIENCE_WITH_REPEATS
 from parbench_lab.racing.result import jsonable
 from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
@@ -120,10 +122,6 @@ def checked_configuration(configuration: Mapping[str, Any] | None) -> dict[str, 
     return dict(configuration or {})
 
 
-LATEST_S = 1e9
-"""Of a schedule, in seconds: no lock waits for much longer."""
-
-
 def checked_schedule(
     schedule: Iterable[tuple[float, Mapping[str, Any]]],
 ) -> list[tuple[float, Mapping[str, Any]]]:
@@ -132,13 +130,13 @@ def checked_schedule(
     Raises
     ------
     UsageError
-        If they are none, or a time is not within 0 and `LATEST_S`.
+        If they are none, or a time is below 0 or longer than a lock can wait.
     """
     entries: list[Any] = list(schedule) if is_several(schedule) else [schedule]
     for entry in entries:
         pair: tuple[Any, ...] = tuple(entry) if isinstance(entry, (list, tuple)) else ()
         is_pair = len(pair) == 2 and is_number(pair[0]) and isinstance(pair[1], Mapping)
-        timely = is_pair and 0 <= pair[0] <= LATEST_S
+        timely = is_pair and 0 <= pair[0] <= threading.TIMEOUT_MAX
         if not timely or not all(isinstance(name, str) for name in pair[1]):
             raise UsageError(
                 "a schedule has pairs of seconds from 0 on and changes, such as "
@@ -235,8 +233,10 @@ def own_libraries(workload: Workload, candidates: Iterable[Candidate]) -> tuple[
 def time_limit(settings: Settings) -> str:
     """Return the time limit of a measurement in words."""
     if settings.timeout_s is not None:
-        return f"{settings.timeout_s:g} s"
-    return f"{settings.cap_factor:g} times the leader's typical time"
+        limit = f"{settings.timeout_s:g} s"
+    else:
+        limit = f"{settings.cap_factor:g} times the leader's typical time"
+    return f"{limit}, or {PATIENCE_WITH_REPEATS:g} times what repeated calls take if that is more"
 
 
 def importable_workload(workload: Workload) -> str | None:

@@ -45,9 +45,8 @@ class RaceVerbs(RaceView):
             ended.
         """
         self._refuse_ended()
-        for name, budget in (("max_seconds", max_seconds), ("max_measurements", max_measurements)):
-            if budget is not None and not checked_number(budget, name) > 0:
-                raise UsageError(f"{name} must be positive but got {budget}")
+        if max_seconds is not None and not checked_number(max_seconds, "max_seconds") > 0:
+            raise UsageError(f"max_seconds must be positive but got {max_seconds}")
         self._engine.post(
             events.LimitsSet(
                 until_s=None if max_seconds is None else self._engine.now_s() + float(max_seconds),

@@ -253,7 +253,7 @@ class RaceEngine:
             if self._stored or self._done:
                 self._tell_waiters()
         try:
-            return waiter.result(timeout_s)
+            return waiter.result(None if timeout_s is None else _waitable(timeout_s))
         except TimeoutError:
             return False
         finally:
@@ -334,8 +334,8 @@ class RaceEngine:
         """Wait for the next input, or for the time at which the state wants to be asked."""
         tick_s = self._state.next_tick_s()
         left_s = None if tick_s is None else max(0.0, tick_s - self.now_s())
-        # no queue can wait for longer, and to tick too early is harmless
-        timeout_s = None if left_s is None else min(left_s, threading.TIMEOUT_MAX)
+        # to tick too early is harmless
+        timeout_s = None if left_s is None else _waitable(left_s)
         try:
             arrived = [self._inbox.get(timeout=timeout_s)]
         except queue.Empty:
@@ -376,6 +376,11 @@ class RaceEngine:
                 self._executor.recall(command.task)
             case events.Finish():
                 pass  # the loop ends with the state
+
+
+def _waitable(seconds: float) -> float:
+    """Return so many seconds, or as many as a lock can wait for."""
+    return min(seconds, threading.TIMEOUT_MAX)
 
 
 def _told(error: BaseException) -> ParbenchError:

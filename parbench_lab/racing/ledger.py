@@ -204,7 +204,7 @@ class Ledger:
         return total
 
     def time_limit_s(self, fit: Iterable[str], settings: Settings) -> float:
-        """Return the time limit of one measurement (of one call where calls are repeated).
+        """Return the time limit of a measurement; `slot_limit_s` gives repeats more.
 
         `timeout_s` where it is set; else `cap_factor` times the leader's typical time, at least
         2 s (30 s where time is not the one objective: slow may be good); before anybody came

@@ -6,7 +6,6 @@ A change swaps the whole value (`Settings.replace`); every swap is an event of t
 from __future__ import annotations
 
 import dataclasses
-import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -278,7 +277,7 @@ def _validate_number(name: str, value: Any, meta: Mapping[str, Any]) -> None:
     kind = "a whole number" if name in _WHOLE else "a number"
     rule = f"{name} must be {kind} within {low:g} to {high:g}"
     kinds = (int,) if name in _WHOLE else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, kinds):
         raise SettingError(f"{rule} but got {value!r}")
-    if not low <= value <= high:
+    if not low <= value <= high:  # as NaN and infinity are not
         raise SettingError(f"{rule} but got {value!r}")

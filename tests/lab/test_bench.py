@@ -377,10 +377,16 @@ def test_a_closed_race_cannot_be_started_again():
         bench.start()
 
 
-@pytest.mark.parametrize("budget", [0, -1.0, "3", float("nan"), float("inf")])
+@pytest.mark.parametrize("budget", [0, -1.0, "3", float("nan"), float("inf"), 10**400])
 def test_a_budget_must_be_positive_and_finite(budget):
     with race(good) as bench, pytest.raises(UsageError, match="seconds"):
         bench.run_continuous_optimization(max_seconds=budget)
+
+
+@pytest.mark.parametrize("budget", [0, 0.5, -1, "3", float("inf"), True], ids=repr)
+def test_a_number_of_measurements_is_whole_and_positive(budget):
+    with race(good) as bench, pytest.raises(UsageError, match="max_measurements must be a whole"):
+        bench.limit(max_measurements=budget)
 
 
 def test_a_check_that_gives_numbers_that_are_none_ends_nothing():

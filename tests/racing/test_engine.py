@@ -333,7 +333,7 @@ def test_a_lost_cluster_ends_the_race_and_keeps_what_was_measured():
     executor = ScriptedExecutor(TIMINGS)
     with race(executor, policy="never") as bench:
         bench.start()
-        bench._engine.wait_for(lambda state: state.measurements > 100)
+        assert bench._engine.wait_for(lambda state: state.measurements > 100, 1e300)
 
         bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
         assert bench.wait("finished", timeout_s=120)
