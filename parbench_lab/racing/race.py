@@ -185,6 +185,8 @@ class Race:
         self.ledger = self.ledger_for(self.settings.batch_size)
         if old is not None:
             self._inherit(old, set(out))
+        elif resumed:
+            self._catch_up()
         self.epoch += 1
         self.touched_s = self.at_s
         self.suspended = ""
@@ -217,6 +219,16 @@ class Race:
                 self.ledger.record.join(name)
         for name in sorted(out & self.ledger.settled):
             self.ledger.record.remove(name)
+
+    def _catch_up(self) -> None:
+        """Tell the book of a size that was left who is out since, and who was brought back."""
+        record = self.ledger.record
+        for name in record.names:
+            if self.roster[name].fit:
+                if name not in record.survivors and name not in self.ledger.final_ratios:
+                    record.bring_back(name)  # it was out for a fault or by hand, not beaten here
+            elif name in record.survivors:
+                record.remove(name)
 
     def put_out(
         self, entrant: Entrant, cause: str, reason: str, evidence: float | None = None

@@ -6,13 +6,14 @@ import heapq
 
 import pytest
 
+from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.metric import WALL_TIME_S
 from parbench_lab.core.ports import TaskEnded
 from parbench_lab.core.standing import VerdictKind
 from parbench_lab.racing import events, journal
 from parbench_lab.racing.narration import conclusion
 from parbench_lab.racing.scoreboard import snapshot
-from tests.racing.simulation import Simulation, timed
+from tests.racing.simulation import Simulation, failing, timed
 
 
 def race(**knobs):
@@ -124,3 +125,61 @@ def test_a_ratio_on_the_tolerance_is_never_decided_and_the_sentence_says_so():
     assert ended.status == "undecided"
     assert said.startswith("Undecided: a leads, and b may be as good. It took ")
     assert "measurements in 10.0 s on 2 workers." in said
+
+
+def left_and_come_back(runs, there):
+    """Race at 1000, do something at 100, and come back to 1000."""
+    world = Simulation(runs, tolerance=0.0)
+    world.run(until=world.judged(30))
+    world.tell(events.SettingsChanged(changes={"batch_size": 100}))
+    world.run(until=world.judged(10))
+    there(world)
+    world.tell(events.SettingsChanged(changes={"batch_size": 1000}))
+    assert world.of(events.EpochOpened)[-1].resumed
+    return world
+
+
+def fails(world):
+    world.runs["near"] = failing(Outcome.WRONG)
+    world.run(until=lambda: not world.state.roster["near"].fit)
+
+
+def is_dropped(world):
+    world.tell(events.CandidateDropped(candidate="near"))
+
+
+@pytest.mark.parametrize("there", [fails, is_dropped])
+def test_who_is_out_since_another_size_is_out_at_this_one_too_and_keeps_nothing_open(there):
+    runs = {"good": timed(0.002), "near": timed(0.00201), "slow": timed(0.01)}
+
+    world = left_and_come_back(runs, there)
+    world.run(until=world.decided, most=5000)
+
+    assert world.state.ledger.record.survivors == ("good",)
+    assert snapshot(world.state).of("good").at_most_slower is None
+    assert journal.replay(world.journal, world.make()).mismatches == ()
+
+
+def test_who_was_dropped_at_one_size_and_brought_back_at_another_races_at_both():
+    world = Simulation({"good": timed(0.002), "near": timed(0.00201), "slow": timed(0.01)})
+    world.run(until=lambda: world.state.beaten("slow"))
+    is_dropped(world)
+    world.tell(events.SettingsChanged(changes={"batch_size": 100}))
+    world.tell(events.CandidateBroughtBack(candidate="near"))
+    world.run(until=world.judged(10))
+    world.tell(events.SettingsChanged(changes={"batch_size": 1000}))
+
+    assert set(world.state.ledger.record.survivors) == {"good", "near"}  # slow was beaten here
+    assert journal.replay(world.journal, world.make()).mismatches == ()
+
+
+def test_who_was_beaten_brought_back_and_dropped_by_hand_is_brought_back_everywhere():
+    world = Simulation({"good": timed(0.002), "near": timed(0.00201), "slow": timed(0.01)})
+    world.run(until=lambda: world.state.beaten("slow"))
+    world.tell(events.CandidateBroughtBack(candidate="slow"))
+    world.tell(events.CandidateDropped(candidate="slow"))
+    world.tell(events.SettingsChanged(changes={"batch_size": 100}))
+    world.tell(events.CandidateBroughtBack(candidate="slow"))
+    world.tell(events.SettingsChanged(changes={"batch_size": 1000}))
+
+    assert "slow" in world.state.ledger.record.survivors
