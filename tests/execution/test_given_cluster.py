@@ -98,6 +98,17 @@ class FarExecutor(DaskExecutor):
     floor_type = FarFloor
 
 
+class DeafFloor(Floor):
+    """Is never told that a worker left."""
+
+    def on_gone(self, address):
+        pass
+
+
+class DeafExecutor(DaskExecutor):
+    floor_type = DeafFloor
+
+
 def test_it_keeps_the_promises_of_its_port(scheduler, nannied):
     check_executor(lambda: DaskExecutor(scheduler))
 
@@ -246,11 +257,8 @@ def test_a_hung_candidate_on_another_machine_is_named_by_its_nanny(scheduler, na
         desk.close()
 
 
-def test_a_given_worker_whose_end_nobody_tells_is_seen_to_have_ended(
-    scheduler, nannied, monkeypatch
-):
-    monkeypatch.setattr(Floor, "on_gone", lambda _floor, _address: None)
-    desk = Desk(DaskExecutor(scheduler), misdeeds.Summing())
+def test_a_given_worker_whose_end_nobody_tells_is_seen_to_have_ended(scheduler, nannied):
+    desk = Desk(DeafExecutor(scheduler), misdeeds.Summing())
 
     try:
         ended = desk.run(misdeeds.kills_itself, timeout_s=0.2)
