@@ -161,6 +161,19 @@ def process_start(pid: int) -> int:
     return int(fields[19]) if len(fields) > 19 and fields[0] not in _ENDED else 0
 
 
+def ready_cpu_ns(pid: int) -> int | None:
+    """Return the CPU time of a process that could run now, in nanoseconds; None of any other.
+
+    None too where the system does not tell it.
+    """
+    spent_ns, is_ready = 0, False
+    for thread in Path(f"/proc/{pid}/task").glob("*"):
+        is_ready |= _reads(f"{thread}/stat").rpartition(")")[2].split()[:1] == ["R"]
+        told = _reads(f"{thread}/schedstat").split()
+        spent_ns += int(told[0]) if told else 0
+    return spent_ns if is_ready and spent_ns else None
+
+
 def _reads(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")

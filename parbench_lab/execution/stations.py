@@ -22,6 +22,11 @@ from parbench_lab.execution.shipping import Payload
 from parbench_lab.execution.wire import Order
 
 DEATH_LIMIT_S = 10.0
+STARVED_LIMIT_S = 10.0
+"""So long somebody is borne who is over the time limit while others keep the cores from him."""
+STARVED_CPU_NS = 50_000_000
+"""Who has had less CPU time since, though he is ready, has been kept from the cores."""
+SECOND_LOOK_S = 0.02
 STALL_LIMIT_S = 120.0
 """A worker of our own that holds a task and does nothing for so long is stopped; others may have
 other work to do."""
@@ -52,7 +57,9 @@ class Station:
     tasks: dict[int, Sent] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     cause: Cause | None = None
-    seen: Marker | None = None
+    overdue: Marker | None = None
+    overdue_since_s: float = 0.0
+    ready_cpu_ns: int | None = None
     far_log: FlightLog = field(default_factory=FlightLog)
     held_since_s: float = 0.0
     look_at_s: float = float("inf")
@@ -130,13 +137,25 @@ class Station:
             held_since_s=self.held_since_s + clock_s - now_s,
             stall_limit_s=STALL_LIMIT_S if self.process is not None else float("inf"),
         )
-        confirmed = self.seen == marker
-        self.seen = marker
-        if found.cause is not None and not confirmed:  # may be torn: act at the second look
-            return Watch(look_at_s=now_s + 0.02)
+        confirmed = self.overdue == marker
+        self.overdue = marker if found.cause is not None else None
+        if found.cause is not None:
+            if not confirmed:  # may be torn: act at the second look
+                self.overdue_since_s, self.ready_cpu_ns = now_s, self._ready_cpu_ns()
+                return Watch(look_at_s=now_s + SECOND_LOOK_S)
+            if self._is_starved() and now_s < self.overdue_since_s + STARVED_LIMIT_S:
+                return Watch(look_at_s=now_s + SECOND_LOOK_S)
         return Watch(
             look_at_s=found.look_at_s - clock_s + now_s, cause=found.cause, broken=found.broken
         )
+
+    def _is_starved(self) -> bool:
+        """Return whether it could have run since it was overdue, and was given hardly any core."""
+        before, now = self.ready_cpu_ns, self._ready_cpu_ns()
+        return before is not None and now is not None and now - before < STARVED_CPU_NS
+
+    def _ready_cpu_ns(self) -> int | None:
+        return remote.ready_cpu_ns(self.newcomer.pid) if self.info.local else None
 
     def log(self) -> FlightLog:
         """Return what its recorder holds, as last seen where it is on another machine."""

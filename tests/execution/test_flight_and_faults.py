@@ -1,5 +1,11 @@
 """What is read from a recorder, what an end means, and when a worker is stopped."""
 
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+from subprocess import PIPE
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +33,8 @@ from parbench_lab.execution.flight import (
     parse_flight,
 )
 from parbench_lab.execution.program import TaskReport
-from parbench_lab.execution.stations import Station
+from parbench_lab.execution.remote import ready_cpu_ns
+from parbench_lab.execution.stations import SECOND_LOOK_S, STARVED_CPU_NS, STARVED_LIMIT_S, Station
 from parbench_lab.execution.wire import (
     Order,
     Reply,
@@ -244,19 +251,89 @@ def test_a_shorter_limit_that_waits_behind_a_long_one_is_looked_for_in_time():
     assert found.look_at_s == pytest.approx(100.2)
 
 
-def test_a_task_with_a_shorter_limit_brings_the_next_look_forward():
+def a_station(*, local=True):
     newcomer = Newcomer(
         address="w", name="w", resources={}, nanny=False, pid=0, host="h", python=(3, 11),
         sees_token=False, started=0,
     )  # fmt: skip
-    station = Station(
-        info=WorkerInfo(name="w", process="w", local=True), newcomer=newcomer, flight=""
+    return Station(
+        info=WorkerInfo(name="w", process="w", local=local), newcomer=newcomer, flight=""
     )
+
+
+def test_a_task_with_a_shorter_limit_brings_the_next_look_forward():
+    station = a_station()
 
     station.take(task(0, block(0, "a", timeout_s=100.0)), 10.0)
     station.take(task(1, block(1, "a", timeout_s=0.2)), 11.0)
 
     assert station.look_at_s == pytest.approx(11.2)
+
+
+def stopped_at_s(monkeypatch, cpu_ns, *, local=True):
+    """Return when a worker is stopped that is over a limit of 2 s from second 102 on."""
+    told = iter(cpu_ns)
+    monkeypatch.setattr("parbench_lab.execution.remote.ready_cpu_ns", lambda _pid: next(told))
+    station, now_s = a_station(local=local), 102.1
+    station.take(HELD, 100.0)
+    while now_s < 102.1 + 2 * STARVED_LIMIT_S:
+        found = station.watch(doing(Activity.RUNNING, 100.0), now_s, now_s)
+        if found.cause is not None:
+            assert found.cause.outcome is Outcome.TIMED_OUT
+            return now_s
+        assert found.look_at_s > now_s
+        now_s = found.look_at_s
+    pytest.fail("never stopped")
+
+
+@pytest.mark.parametrize(
+    ("cpu_ns", "looks"),
+    [
+        pytest.param([None, None], 2, id="waits for something"),
+        pytest.param([5, 5 + STARVED_CPU_NS], 2, id="computes"),
+        pytest.param([5, 5, 6, 7, 5 + STARVED_CPU_NS], 5, id="has no core first, then computes"),
+        pytest.param([5, 5, 5, None], 4, id="has no core for a while, then waits"),
+    ],
+)
+def test_who_is_kept_from_the_cores_is_not_out_of_time_yet(monkeypatch, cpu_ns, looks):
+    found_s = stopped_at_s(monkeypatch, cpu_ns)
+
+    assert found_s == pytest.approx(102.1 + (looks - 1) * SECOND_LOOK_S)
+
+
+def test_who_never_gets_a_core_is_borne_so_long_and_no_longer(monkeypatch):
+    found_s = stopped_at_s(monkeypatch, itertools.repeat(5))
+
+    assert found_s == pytest.approx(102.1 + STARVED_LIMIT_S, abs=2 * SECOND_LOOK_S)
+
+
+def test_a_look_in_time_is_not_the_first_of_the_two_that_find_somebody_late(monkeypatch):
+    monkeypatch.setattr("parbench_lab.execution.remote.ready_cpu_ns", lambda _pid: None)
+    station, marker = a_station(), doing(Activity.RUNNING, 100.0)
+    station.take(HELD, 100.0)
+
+    causes = [station.watch(marker, now_s, now_s).cause for now_s in (101.0, 102.1, 102.12)]
+
+    assert [cause is not None for cause in causes] == [False, False, True]
+
+
+def test_of_a_worker_on_another_machine_nobody_asks_this_one(monkeypatch):
+    assert stopped_at_s(monkeypatch, [], local=False) == pytest.approx(102.1 + SECOND_LOOK_S)
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="needs Linux's schedstat")
+def test_who_computes_is_ready_and_who_waits_is_not():
+    code = "import sys; print(flush=True); {}"
+    for work, ready in (("[0 for _ in iter(int, 1)]", True), ("sys.stdin.read()", False)):
+        with subprocess.Popen(
+            [sys.executable, "-c", code.format(work)], stdin=PIPE, stdout=PIPE
+        ) as process:
+            process.stdout.readline()
+            found = [ready_cpu_ns(process.pid) is not None for _ in range(200)]
+            process.kill()
+        assert (sum(found) > 100) is ready
+
+    assert ready_cpu_ns(process.pid) is None
 
 
 def test_priming_doubles_the_limit():
