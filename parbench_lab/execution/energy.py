@@ -16,10 +16,14 @@ from parbench_lab.monitoring.energy import (
     EnergyMeters,
     open_energy_meters,
 )
+from parbench_lab.monitoring.patience import Question
 from parbench_lab.monitoring.sampling import gpu_at_hand
 
 MIN_RUN_S: Mapping[str, float] = {RAPL_SOURCE: 0.02, NVML_SOURCE: 1.0}
 """Shortest run per source: ten to twenty of its counter's ticks (about 1 ms; up to 100 ms)."""
+
+OPENING_LIMIT_S = 1.0
+"""So long a driver may keep the first run waiting: below every time limit of our own choosing."""
 
 _SHORTEST_S = min(MIN_RUN_S.values())
 
@@ -32,7 +36,10 @@ class RunEnergy:
     Parameters
     ----------
     opened
-        Returns the meters; called before the first such run.
+        Returns the meters; asked before the first such run. Where it does not answer in time,
+        that run's energy is not measured, and it is asked again once it has answered.
+    limit_s
+        How long an answer is waited for.
 
     Examples
     --------
@@ -42,8 +49,10 @@ class RunEnergy:
     {}
     """
 
-    def __init__(self, opened: Callable[[], EnergyMeters]) -> None:
-        self._opened = opened
+    def __init__(
+        self, opened: Callable[[], EnergyMeters], *, limit_s: float = OPENING_LIMIT_S
+    ) -> None:
+        self._opened = Question(opened, limit_s=limit_s)
         self._meters: EnergyMeters | None = None
         self._reading = False
 
@@ -53,8 +62,9 @@ class RunEnergy:
         if not self._reading:
             return
         if self._meters is None:
-            self._meters = self._opened()
-        self._meters.begin()
+            self._meters = self._opened.answer()
+        if self._meters is not None:
+            self._meters.begin()
 
     def end(self, *, run_s: float, repeats: int) -> dict[str, float]:
         """Return metric name to joules per call, empty where nothing can be told.

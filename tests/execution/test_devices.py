@@ -1,5 +1,6 @@
 """Waiting for GPUs: who is waited for, when, at what cost; memory and energy of a run."""
 
+import threading
 import time
 from types import SimpleNamespace
 
@@ -505,6 +506,29 @@ def test_the_counters_are_not_opened_for_runs_that_are_expected_to_be_short():
 
     assert energy.end(run_s=0.001, repeats=1) == {}
     assert opened == []
+
+
+def test_a_driver_that_does_not_answer_keeps_no_run_and_is_asked_again_once_it_has():
+    may_answer, asked = threading.Event(), []
+
+    def opened():
+        asked.append(threading.current_thread())
+        may_answer.wait()
+        return EnergyMeters((Counter("NVML", 300.0),))
+
+    energy = RunEnergy(opened, limit_s=0.01)
+
+    def run():
+        energy.begin(expected_s=5.0)
+        return energy.end(run_s=5.0, repeats=1)
+
+    assert [run(), run()] == [{}, {}]
+    assert len(asked) == 1
+    may_answer.set()
+    asked[0].join()
+    while not (told := run()):
+        asked[-1].join()
+    assert told == {"gpu_energy_j": 300.0}
 
 
 # ---------------------------------------------------------------- throttling
