@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import warnings
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -82,7 +83,7 @@ class Connection:
         self._session = session
         self._token_path = token_path
         self._seen: set[str] = set()
-        self._gone: set[str] = set()
+        self._departures: Counter[str] = Counter()
         self._closing = False
         self._listener: Listener | None = None
         self._sentinel: Any = None
@@ -277,38 +278,47 @@ class Connection:
         message = event[1]
         action = message.get("action") if isinstance(message, dict) else None
         if action == "add-worker":
-            self._gone.discard(message["worker"])
             asyncio.ensure_future(self._take_stock_again())  # noqa: RUF006 - ends by itself
         elif action == "remove-worker":
             address = message["worker"]
             self._seen.discard(address)
-            self._gone.add(address)
+            self._departures[address] += 1
             if self._listener is not None and not self._closing:
                 self._listener.on_gone(address)
 
     async def _take_stock(self) -> None:
         """Welcome every worker that was not seen before."""
+        before = Counter(self._departures)
         identity = await self._client.scheduler.identity(n_workers=-1)
-        known = self._seen | self._gone  # one that left since the scheduler was asked is no news
-        new = {a: w for a, w in identity["workers"].items() if a not in known}
+        new = {
+            address: told
+            for address, told in identity["workers"].items()
+            if address not in self._seen and self._departures[address] == before[address]
+        }
         self._seen |= new.keys()
-        await asyncio.gather(*(self._welcome(address, told) for address, told in new.items()))
+        await asyncio.gather(
+            *(self._welcome(address, told, before[address]) for address, told in new.items())
+        )
 
     async def _take_stock_again(self) -> None:
         with contextlib.suppress(OSError):  # the scheduler went; the sentinel tells
             await self._take_stock()
 
-    async def _welcome(self, address: str, told: dict[str, Any]) -> None:
+    async def _welcome(self, address: str, told: dict[str, Any], departures: int) -> None:
+        """Let a worker join that describes itself, unless it leaves meanwhile.
+
+        Its end is told then, and will not be told again; who comes to its address is another.
+        """
         listener = self._listener
         if listener is None or self._closing:
             return
         try:
             described = await self.ask(address, remote.describe, self._session, self._token_path)
         except Exception as error:  # noqa: BLE001 - whatever the worker's interpreter says
-            if address not in self._gone:
+            if self._departures[address] == departures:
                 listener.on_refused(address, f"{type(error).__name__}: {error}")
             return
-        if address in self._gone:  # its end was told already, and will not be told again
+        if self._departures[address] != departures:
             return
         listener.on_joined(
             Newcomer(

@@ -155,23 +155,35 @@ def process_start(pid: int) -> int:
 
     0 where that cannot be read, and of one that has ended, be it reaped or not.
     """
-    stat = _reads(f"/proc/{pid}/stat")
-    # the name in parentheses may hold anything, even parentheses
-    fields = stat.rpartition(")")[2].split()
+    fields = _stat(f"/proc/{pid}")
     return int(fields[19]) if len(fields) > 19 and fields[0] not in _ENDED else 0
 
 
-def ready_cpu_ns(pid: int) -> int | None:
-    """Return the CPU time of a process that could run now, in nanoseconds; None of any other.
+def ready_cpu_s(pid: int) -> float | None:
+    """Return the CPU time in seconds of a process that could run now; None of any other.
 
-    None too where the system does not tell it.
+    That of threads that have ended is in it, that of processes it started is not. None too where
+    the system does not tell it.
     """
-    spent_ns, is_ready = 0, False
-    for thread in Path(f"/proc/{pid}/task").glob("*"):
-        is_ready |= _reads(f"{thread}/stat").rpartition(")")[2].split()[:1] == ["R"]
-        told = _reads(f"{thread}/schedstat").split()
-        spent_ns += int(told[0]) if told else 0
-    return spent_ns if is_ready and spent_ns else None
+    fields = _stat(f"/proc/{pid}")
+    if len(fields) <= 12 or not _is_ready(pid):
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _is_ready(pid: int) -> bool:
+    """Return whether some thread of a process runs, or would if it were given a core."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - a glob may raise as one ends
+    except OSError:
+        return False
+    return any(_stat(f"/proc/{pid}/task/{thread}")[:1] == ["R"] for thread in threads)
+
+
+def _stat(path: str) -> list[str]:
+    """Return the fields of a process's or a thread's ``stat`` from its state on, or nothing."""
+    # the name in parentheses before them may hold anything, even parentheses
+    return _reads(f"{path}/stat").rpartition(")")[2].split()
 
 
 def _reads(path: str) -> str:

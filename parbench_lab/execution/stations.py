@@ -24,7 +24,7 @@ from parbench_lab.execution.wire import Order
 DEATH_LIMIT_S = 10.0
 STARVED_LIMIT_S = 10.0
 """So long somebody is borne who is over the time limit while others keep the cores from him."""
-STARVED_CPU_NS = 50_000_000
+STARVED_CPU_S = 0.05
 """Who has had less CPU time since, though he is ready, has been kept from the cores."""
 SECOND_LOOK_S = 0.02
 STALL_LIMIT_S = 120.0
@@ -59,7 +59,7 @@ class Station:
     cause: Cause | None = None
     overdue: Marker | None = None
     overdue_since_s: float = 0.0
-    ready_cpu_ns: int | None = None
+    ready_cpu_s: float | None = None
     far_log: FlightLog = field(default_factory=FlightLog)
     held_since_s: float = 0.0
     look_at_s: float = float("inf")
@@ -141,7 +141,7 @@ class Station:
         self.overdue = marker if found.cause is not None else None
         if found.cause is not None:
             if not confirmed:  # may be torn: act at the second look
-                self.overdue_since_s, self.ready_cpu_ns = now_s, self._ready_cpu_ns()
+                self.overdue_since_s, self.ready_cpu_s = now_s, self._ready_cpu_s()
                 return Watch(look_at_s=now_s + SECOND_LOOK_S)
             if self._is_starved() and now_s < self.overdue_since_s + STARVED_LIMIT_S:
                 return Watch(look_at_s=now_s + SECOND_LOOK_S)
@@ -151,11 +151,11 @@ class Station:
 
     def _is_starved(self) -> bool:
         """Return whether it could have run since it was overdue, and was given hardly any core."""
-        before, now = self.ready_cpu_ns, self._ready_cpu_ns()
-        return before is not None and now is not None and now - before < STARVED_CPU_NS
+        before, now = self.ready_cpu_s, self._ready_cpu_s()
+        return before is not None and now is not None and now - before < STARVED_CPU_S
 
-    def _ready_cpu_ns(self) -> int | None:
-        return remote.ready_cpu_ns(self.newcomer.pid) if self.info.local else None
+    def _ready_cpu_s(self) -> float | None:
+        return remote.ready_cpu_s(self.newcomer.pid) if self.info.local else None
 
     def log(self) -> FlightLog:
         """Return what its recorder holds, as last seen where it is on another machine."""

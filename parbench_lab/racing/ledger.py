@@ -107,6 +107,8 @@ class Ledger:
         self.wanted_s: float | None = None
         """How long a measurement shall last, fixed with the repeats before the first block."""
         self.patient_until_s: float | None = None
+        self.beaten: set[str] = set()
+        """Those whom evidence put out here; others in the record may be out for other reasons."""
         self.final_ratios: dict[str, Estimate] = {}
         self.first_limit_s = FIRST_LIMIT_S
         self.judged = 0

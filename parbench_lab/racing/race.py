@@ -180,6 +180,8 @@ class Race:
     def open_epoch(self, why: str, *, fresh: bool = False, out: Iterable[str] = ()) -> None:
         """Open an epoch; `fresh` forgets this size's evidence, and `out` stay out all the same."""
         key = (self.settings.batch_size, self.objectives())
+        known = self._ledgers.get(key)
+        fresh = fresh or (known is not None and self._is_void(known))
         old = self._ledgers.pop(key, None) if fresh else None
         resumed = key in self._ledgers
         self.ledger = self.ledger_for(self.settings.batch_size)
@@ -212,6 +214,7 @@ class Race:
         self.ledger.first_limit_s = old.first_limit_s
         self.ledger.serial = old.serial
         self.ledger.renew()
+        self.ledger.beaten = old.beaten & out
         self.ledger.final_ratios = {n: r for n, r in old.final_ratios.items() if n in out}
         for name in old.record.names:
             if self.roster[name].fit:
@@ -220,13 +223,26 @@ class Race:
         for name in sorted(out & self.ledger.settled):
             self.ledger.record.remove(name)
 
+    def _is_void(self, ledger: Ledger) -> bool:
+        """Return whether a book's eliminations hold no more: who won them is out since.
+
+        For a fault, or so that nobody is left who may race.
+        """
+        record = ledger.record
+        fit = {name for name in record.names if self.roster[name].fit}
+        if not fit & ledger.beaten:
+            return False
+        leader = record.leader
+        failed = leader is not None and self.roster[leader].out == "fault"
+        return failed or not fit & set(record.survivors)
+
     def _catch_up(self) -> None:
         """Tell the book of a size that was left who is out since, and who was brought back."""
         record = self.ledger.record
         for name in record.names:
             if self.roster[name].fit:
-                if name not in record.survivors and name not in self.ledger.final_ratios:
-                    record.bring_back(name)  # it was out for a fault or by hand, not beaten here
+                if name not in record.survivors and name not in self.ledger.beaten:
+                    record.bring_back(name)  # it was out for a fault or by hand
             elif name in record.survivors:
                 record.remove(name)
 
@@ -234,7 +250,9 @@ class Race:
         self, entrant: Entrant, cause: str, reason: str, evidence: float | None = None
     ) -> None:
         """Take a candidate out; `cause` is evidence, fault or hand."""
-        if cause != "evidence":
+        if cause == "evidence":
+            self.ledger.beaten.add(entrant.name)
+        else:
             entrant.out = cause
         entrant.reason = reason
         if entrant.name in self.ledger.record.survivors:

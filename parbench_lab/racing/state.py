@@ -160,6 +160,7 @@ class RaceState(Race):
         entrant.out, entrant.reason, entrant.failures = "", "", 0
         if name in self.ledger.record.names and name not in self.ledger.record.survivors:
             self.ledger.record.bring_back(name)
+            self.ledger.beaten.discard(name)
             self.ledger.final_ratios.pop(name, None)
         self.facts.append(events.Returned(candidate=name, reason="brought back by hand"))
         self.reopen(f"{name} is back")

@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
 
@@ -33,8 +34,8 @@ from parbench_lab.execution.flight import (
     parse_flight,
 )
 from parbench_lab.execution.program import TaskReport
-from parbench_lab.execution.remote import ready_cpu_ns
-from parbench_lab.execution.stations import SECOND_LOOK_S, STARVED_CPU_NS, STARVED_LIMIT_S, Station
+from parbench_lab.execution.remote import ready_cpu_s
+from parbench_lab.execution.stations import SECOND_LOOK_S, STARVED_CPU_S, STARVED_LIMIT_S, Station
 from parbench_lab.execution.wire import (
     Order,
     Reply,
@@ -270,10 +271,10 @@ def test_a_task_with_a_shorter_limit_brings_the_next_look_forward():
     assert station.look_at_s == pytest.approx(11.2)
 
 
-def stopped_at_s(monkeypatch, cpu_ns, *, local=True):
+def stopped_at_s(monkeypatch, cpu_s, *, local=True):
     """Return when a worker is stopped that is over a limit of 2 s from second 102 on."""
-    told = iter(cpu_ns)
-    monkeypatch.setattr("parbench_lab.execution.remote.ready_cpu_ns", lambda _pid: next(told))
+    told = iter(cpu_s)
+    monkeypatch.setattr("parbench_lab.execution.remote.ready_cpu_s", lambda _pid: next(told))
     station, now_s = a_station(local=local), 102.1
     station.take(HELD, 100.0)
     while now_s < 102.1 + 2 * STARVED_LIMIT_S:
@@ -287,16 +288,18 @@ def stopped_at_s(monkeypatch, cpu_ns, *, local=True):
 
 
 @pytest.mark.parametrize(
-    ("cpu_ns", "looks"),
+    ("cpu_s", "looks"),
     [
         pytest.param([None, None], 2, id="waits for something"),
-        pytest.param([5, 5 + STARVED_CPU_NS], 2, id="computes"),
-        pytest.param([5, 5, 6, 7, 5 + STARVED_CPU_NS], 5, id="has no core first, then computes"),
+        pytest.param([5.0, 5.01 + STARVED_CPU_S], 2, id="computes"),
+        pytest.param(
+            [5.0, 5.0, 5.01, 5.02, 5.01 + STARVED_CPU_S], 5, id="has no core first, then computes"
+        ),
         pytest.param([5, 5, 5, None], 4, id="has no core for a while, then waits"),
     ],
 )
-def test_who_is_kept_from_the_cores_is_not_out_of_time_yet(monkeypatch, cpu_ns, looks):
-    found_s = stopped_at_s(monkeypatch, cpu_ns)
+def test_who_is_kept_from_the_cores_is_not_out_of_time_yet(monkeypatch, cpu_s, looks):
+    found_s = stopped_at_s(monkeypatch, cpu_s)
 
     assert found_s == pytest.approx(102.1 + (looks - 1) * SECOND_LOOK_S)
 
@@ -308,7 +311,7 @@ def test_who_never_gets_a_core_is_borne_so_long_and_no_longer(monkeypatch):
 
 
 def test_a_look_in_time_is_not_the_first_of_the_two_that_find_somebody_late(monkeypatch):
-    monkeypatch.setattr("parbench_lab.execution.remote.ready_cpu_ns", lambda _pid: None)
+    monkeypatch.setattr("parbench_lab.execution.remote.ready_cpu_s", lambda _pid: None)
     station, marker = a_station(), doing(Activity.RUNNING, 100.0)
     station.take(HELD, 100.0)
 
@@ -321,19 +324,55 @@ def test_of_a_worker_on_another_machine_nobody_asks_this_one(monkeypatch):
     assert stopped_at_s(monkeypatch, [], local=False) == pytest.approx(102.1 + SECOND_LOOK_S)
 
 
-@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="needs Linux's schedstat")
-def test_who_computes_is_ready_and_who_waits_is_not():
-    code = "import sys; print(flush=True); {}"
-    for work, ready in (("[0 for _ in iter(int, 1)]", True), ("sys.stdin.read()", False)):
-        with subprocess.Popen(
-            [sys.executable, "-c", code.format(work)], stdin=PIPE, stdout=PIPE
-        ) as process:
-            process.stdout.readline()
-            found = [ready_cpu_ns(process.pid) is not None for _ in range(200)]
-            process.kill()
-        assert (sum(found) > 100) is ready
+ENDLESS = "[0 for _ in iter(int, 1)]"
+THREADS_THAT_END = """
+import threading
+while True:
+    thread = threading.Thread(target=lambda: sum(range(10**6)))
+    thread.start()
+    thread.join()
+"""
 
-    assert ready_cpu_ns(process.pid) is None
+
+@contextmanager
+def running(code):
+    """Run some Python in a process that is killed afterwards."""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=PIPE, stdout=PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+
+
+@needs_proc
+def test_who_waits_is_not_ready():
+    with running("import sys; print(flush=True); sys.stdin.read()") as process:
+        process.stdout.readline()
+        while ready_cpu_s(process.pid) is not None:
+            pass  # on its way to read
+        assert ready_cpu_s(process.pid) is None
+
+
+@needs_proc
+@pytest.mark.parametrize("code", [ENDLESS, THREADS_THAT_END])
+def test_who_computes_is_ready_and_has_cpu_time_also_of_threads_that_ended(code):
+    with running(code) as process:
+        most_s = 0.0
+        while most_s < 0.3:
+            now_s = ready_cpu_s(process.pid)
+            assert now_s is None or now_s >= most_s
+            most_s = now_s or most_s
+
+
+@needs_proc
+def test_who_has_ended_is_not_ready():
+    with running("pass") as process:
+        process.wait()
+
+    assert ready_cpu_s(process.pid) is None
 
 
 def test_priming_doubles_the_limit():

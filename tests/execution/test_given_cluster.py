@@ -149,8 +149,11 @@ class Heard:
         """Not in this test."""
 
 
+@pytest.mark.parametrize("returns", [False, True])
 @pytest.mark.parametrize("answers", [True, False])
-def test_a_worker_that_leaves_while_it_describes_itself_has_never_joined(tmp_path, answers):
+def test_a_worker_that_leaves_while_it_describes_itself_has_never_joined(
+    tmp_path, answers, returns
+):
     token = tmp_path / "token"
     token.write_text("session")
     with LocalCluster(
@@ -166,6 +169,8 @@ def test_a_worker_that_leaves_while_it_describes_itself_has_never_joined(tmp_pat
             described = await ask(address, *args)
             await connection._client.retire_workers([address], asynchronous=True)
             await heard.gone.wait()
+            if returns:  # another comes to its address
+                connection._heard((0.0, {"action": "add-worker", "worker": address}))
             if not answers:
                 raise OSError("closed")
             return described

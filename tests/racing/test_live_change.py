@@ -183,3 +183,42 @@ def test_who_was_beaten_brought_back_and_dropped_by_hand_is_brought_back_everywh
     world.tell(events.SettingsChanged(changes={"batch_size": 1000}))
 
     assert "slow" in world.state.ledger.record.survivors
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        pytest.param({"good"}, id="the only one left"),
+        pytest.param({"good", "near"}, id="all who were left"),
+    ],
+)
+def test_back_at_a_size_whose_winners_were_dropped_those_they_had_beaten_line_up_again(out):
+    world = Simulation({"good": timed(0.002), "near": timed(0.00202), "slow": timed(0.01)})
+    if "near" not in out:
+        world.runs["near"] = timed(0.01)
+    world.run(until=world.decided)
+    world.tell(events.SettingsChanged(changes={"batch_size": 100}))
+    world.run(until=world.judged(1))
+    for name in sorted(out):
+        world.tell(events.CandidateDropped(candidate=name))
+    world.tell(events.SettingsChanged(changes={"batch_size": 1000}))
+    world.run(until=world.decided, most=5000)
+
+    assert "slow" in world.state.ledger.record.survivors
+    assert not world.of(events.EpochOpened)[-1].resumed
+    assert journal.replay(world.journal, world.make()).mismatches == ()
+
+
+def test_back_at_a_size_whose_leader_was_found_wrong_those_it_had_beaten_line_up_again():
+    runs = {"cheat": timed(0.001), "best": timed(0.002), "good": timed(0.00101)}
+    world = Simulation(runs, tolerance=0.0)
+    world.run(until=lambda: world.state.beaten("best") and not world.state.beaten("good"))
+    world.tell(events.SettingsChanged(changes={"batch_size": 100}))
+    world.runs["cheat"] = failing(Outcome.WRONG)
+    world.runs["good"] = timed(0.01)
+    world.run(until=lambda: not world.state.roster["cheat"].fit)
+    world.tell(events.SettingsChanged(changes={"batch_size": 1000}))
+    world.run(until=world.decided, most=5000)
+
+    assert snapshot(world.state).leader == "best"
+    assert journal.replay(world.journal, world.make()).mismatches == ()
