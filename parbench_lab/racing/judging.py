@@ -14,11 +14,12 @@ from parbench_lab.errors import RaceError
 from parbench_lab.racing import events
 from parbench_lab.racing.dispatch import Plan
 from parbench_lab.racing.ledger import Ledger
-from parbench_lab.racing.race import Race
+from parbench_lab.racing.race import Race, Vigil
 
 MIN_DECIDED_BLOCKS = 5
 MIN_LEAD_BLOCKS = 10
-CHALLENGE_BLOCKS = 500
+CHALLENGE_BLOCKS = VIGIL_BLOCKS = 500
+"""So many blocks a retest lasts, and the survivors of a decision are watched on one account."""
 
 
 def judge_all(race: Race) -> None:
@@ -59,6 +60,11 @@ def _judge(
     if challenge is not None and plan.challenger == challenge.name:
         challenge.record.judge(costs)
         challenge.blocks += 1
+    if race.phase == "watching" and ledger is race.ledger and len(ledger.record.survivors) > 1:
+        if race.vigil is None:
+            race.vigil = Vigil(record=race.fresh_record(ledger.record.survivors))
+        race.vigil.record.judge(costs)
+        race.vigil.blocks += 1
     return costs
 
 
@@ -113,6 +119,8 @@ def _verdicts(race: Race) -> None:
     if race.phase == "racing" and is_decided(race):
         _decide(race)
     elif race.phase == "watching":
+        _judge_vigil(race)
+    if race.phase == "watching":
         reopen_if_undecided(race, "the evidence no longer decides")
 
 
@@ -176,10 +184,7 @@ def is_decided(race: Race) -> bool:
     unready = [n for n in race.racing_names() if n not in ledger.settled]
     if unready or race.suspended or ledger.judged < MIN_DECIDED_BLOCKS:
         return False
-    knobs = {
-        "elimination_threshold": race.settings.elimination_threshold,
-        "tolerance": race.settings.tolerance,
-    }
+    knobs = _knobs(race)
     spared = len(ledger.record.survivors) > race.settings.min_survivors and (
         ledger.record.eliminable(**knobs)  # a policy that lets the worse race on decides nothing
     )
@@ -211,6 +216,28 @@ def _judge_challenge(race: Race) -> None:
         _comeback(race, name, f"retested: at most {100 * at_most:g} % slower than every survivor")
     elif (shown is not None and shown >= tolerance) or challenge.blocks >= CHALLENGE_BLOCKS:
         race.challenge = None
+
+
+def _judge_vigil(race: Race) -> None:
+    """Begin anew where a survivor has become worse than the tolerance since the decision."""
+    vigil = race.vigil
+    if vigil is None:
+        return
+    knobs = _knobs(race)
+    kept = race.ledger.record.eliminable(**knobs)  # by min_survivors: known to be worse
+    worse = [name for name in vigil.record.eliminable(**knobs) if name not in kept]
+    if worse:
+        out = [name for name in race.ledger.record.names if race.beaten(name)]
+        race.open_epoch(f"{', '.join(worse)} became slower", fresh=True, out=out)
+    elif vigil.blocks >= VIGIL_BLOCKS:
+        race.vigil = None
+
+
+def _knobs(race: Race) -> dict[str, float]:
+    return {
+        "elimination_threshold": race.settings.elimination_threshold,
+        "tolerance": race.settings.tolerance,
+    }
 
 
 def _comeback(race: Race, name: str, reason: str) -> None:

@@ -64,6 +64,14 @@ class Challenge:
     blocks: int = 0
 
 
+@dataclass(slots=True)
+class Vigil:
+    """The survivors of a decision on fresh accounts: a long past must not keep a lead."""
+
+    record: EpochRecord
+    blocks: int = 0
+
+
 class Race:
     """All that one race consists of, and the small steps that keep it consistent.
 
@@ -126,6 +134,7 @@ class Race:
         self.noted_leader: str | None = None
         self.led_before: str | None = None
         self.challenge: Challenge | None = None
+        self.vigil: Vigil | None = None
         self.challenged: deque[str] = deque()
         self.challenge_s = 0.0
         self.quiet: Literal["", "draining", "alone"] = ""
@@ -154,7 +163,7 @@ class Race:
 
     def reopen(self, reason: str) -> None:
         """Race on after a decision."""
-        self.challenge = None
+        self.challenge = self.vigil = None
         if self.phase == "watching":
             self.phase = "racing"
             self.touched_s = self.at_s
@@ -192,7 +201,7 @@ class Race:
         self.epoch += 1
         self.touched_s = self.at_s
         self.suspended = ""
-        self.challenge = None
+        self.challenge = self.vigil = None
         self.led_before = self.noted_leader or self.led_before
         self.noted_leader = None
         self.quiet = ""
@@ -257,7 +266,7 @@ class Race:
         entrant.reason = reason
         if entrant.name in self.ledger.record.survivors:
             self.ledger.record.remove(entrant.name)
-        self.challenge = None
+        self.challenge = self.vigil = None
         ratio = self.ledger.record.ratio(entrant.name) if cause == "evidence" else None
         if ratio is not None:
             self.ledger.final_ratios[entrant.name] = ratio
@@ -269,6 +278,15 @@ class Race:
                 block=self.dispatcher.next_block,
                 evidence=evidence,
             )
+        )
+
+    def fresh_record(self, names: Iterable[str]) -> EpochRecord:
+        """Return a record of its own for these, by the rules of this size's."""
+        return EpochRecord(
+            self.ledger.objectives,
+            tuple(names),
+            min_elimination_threshold=self.settings.min_elimination_threshold,
+            epoch_blocks=self.settings.epoch_blocks,
         )
 
     def refuse(self, name: str, reason: str, why: str) -> None:

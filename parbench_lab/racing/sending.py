@@ -171,16 +171,7 @@ def _new_challenge(race: Race) -> Challenge | None:
     fresh = [n for n in beaten if n not in waiting]
     name = fresh[0] if fresh else waiting[0]
     race.challenged = deque([*[n for n in waiting if n != name], name])
-    survivors = tuple(record.survivors)
-    return Challenge(
-        name=name,
-        record=EpochRecord(
-            race.ledger.objectives,
-            (*survivors, name),
-            min_elimination_threshold=race.settings.min_elimination_threshold,
-            epoch_blocks=race.settings.epoch_blocks,
-        ),
-    )
+    return Challenge(name=name, record=race.fresh_record((*record.survivors, name)))
 
 
 def _plan(race: Race, wish: Wish) -> Plan:

@@ -540,6 +540,38 @@ def test_a_champion_made_10_percent_slower_loses_the_lead_and_the_better_one_com
     assert journal.replay(world.journal, world.make()).mismatches == ()
 
 
+def test_a_champion_that_was_watched_for_long_beside_its_equal_loses_the_lead_as_soon():
+    world = Simulation(
+        {"best": timed(0.0100, 0.01), "near": timed(0.0101, 0.01), "slow": timed(0.013)},
+        tolerance=0.05, watch_duty=1.0,
+    )  # fmt: skip
+    world.run(until=world.judged(5000))
+    assert snapshot(world.state).leader == "best"
+    judged = world.state.dispatcher.next_block
+
+    world.runs["best"] = timed(0.010 * 1.10, 0.01)
+    world.run(until=world.decided)
+    world.run(until=lambda: snapshot(world.state).leader == "near", most=5000)
+
+    assert world.state.dispatcher.next_block < judged + 1000
+    world.run(until=world.decided)
+    assert world.state.racing_names() == ["near"]
+    assert told_of(world, "LeadChanged")[-1] == ("near", "best")
+    assert journal.replay(world.journal, world.make()).mismatches == ()
+
+
+@pytest.mark.parametrize("knobs", [{}, {"min_survivors": 3}])
+def test_who_stays_as_they_are_are_watched_without_a_new_epoch(knobs):
+    world = Simulation(
+        {"best": timed(0.0100, 0.01), "near": timed(0.0101, 0.01), "slow": timed(0.013)},
+        tolerance=0.05, watch_duty=1.0, **knobs,
+    )  # fmt: skip
+    world.run(until=world.judged(5000))
+
+    assert world.decided()
+    assert world.of(events.EpochOpened) == []
+
+
 def test_an_eliminated_candidate_that_became_faster_comes_back():
     world = race(watch_duty=1.0)
     world.run(until=world.decided)
