@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import warnings
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -54,6 +55,12 @@ class Listener(Protocol):
     def on_gone(self, address: str) -> None:
         """A worker left the cluster."""
 
+    def on_paused(self, address: str) -> None:
+        """Dask begins nothing on a worker, until it is resumed: its memory is nearly used up."""
+
+    def on_resumed(self, address: str) -> None:
+        """Dask begins tasks on a worker again."""
+
     def on_lost(self) -> None:
         """The scheduler's connection broke."""
 
@@ -84,6 +91,7 @@ class Connection:
         self._token_path = token_path
         self._seen: set[str] = set()
         self._departures: Counter[str] = Counter()
+        self._followed: set[str] = set()
         self._closing = False
         self._listener: Listener | None = None
         self._sentinel: Any = None
@@ -265,7 +273,8 @@ class Connection:
             self._sentinel.cancel()
         if self._listener is not None and self._client.status == "running":
             # or the scheduler tells a client that is gone of its own going
-            self._client.unsubscribe_topic("all")
+            for topic in ("all", *self._followed):
+                self._client.unsubscribe_topic(topic)
             if self._hears_usage:
                 self._client.unsubscribe_topic(self._client.id)
         forgive_timeouts(self._loop)
@@ -283,11 +292,32 @@ class Connection:
             address = message["worker"]
             self._seen.discard(address)
             self._departures[address] += 1
+            self._followed.discard(address)
             if self._listener is not None and not self._closing:
                 self._listener.on_gone(address)
 
+    def _follow_status(self, address: str) -> None:
+        """Hear whether Dask pauses a worker; each has a topic of its own for that."""
+        if address not in self._followed:
+            self._followed.add(address)
+            heard = functools.partial(self._heard_status, address)
+            self._client.subscribe_topic(address, heard)
+
+    def _heard_status(self, address: str, event: tuple[float, Any]) -> None:
+        message, listener = event[1], self._listener
+        if not isinstance(message, dict) or message.get("action") != "worker-status-change":
+            return
+        if listener is None or self._closing:
+            return
+        if message["status"] == "paused":
+            listener.on_paused(address)
+        elif message["prev-status"] == "paused" and message["status"] == "running":
+            listener.on_resumed(address)
+            self._seen.discard(address)
+            asyncio.ensure_future(self._take_stock_again())  # noqa: RUF006 - ends by itself
+
     async def _take_stock(self) -> None:
-        """Welcome every worker that was not seen before."""
+        """Welcome every worker that was not seen before, and is not paused."""
         before = Counter(self._departures)
         identity = await self._client.scheduler.identity(n_workers=-1)
         new = {
@@ -295,9 +325,12 @@ class Connection:
             for address, told in identity["workers"].items()
             if address not in self._seen and self._departures[address] == before[address]
         }
-        self._seen |= new.keys()
+        for address in new:
+            self._follow_status(address)
+        ready = {a: told for a, told in new.items() if told.get("status") != "paused"}
+        self._seen |= ready.keys()
         await asyncio.gather(
-            *(self._welcome(address, told, before[address]) for address, told in new.items())
+            *(self._welcome(address, told, before[address]) for address, told in ready.items())
         )
 
     async def _take_stock_again(self) -> None:

@@ -44,6 +44,7 @@ from parbench_lab.execution.wire import dump_order, load_reply
 from parbench_lab.monitoring.messages import load_usages
 
 MAX_CASE_DEATHS = 3
+PAUSED = Cause(reason="Dask has paused it: its memory is nearly used up")
 
 
 class Floor:
@@ -177,6 +178,8 @@ class Floor:
             elif report.retire and station.cause is None:
                 self.condemn(station, Cause(reason=report.retire))
             self._case_deaths = 0
+            if station.paused:
+                self._look_now(station)
             if not station.tasks:
                 self.changed.notify_all()
 
@@ -264,6 +267,21 @@ class Floor:
                 if station.process is process:
                     self.end(station, station.cause or process.cause(returncode))
 
+    def on_paused(self, address: str) -> None:
+        """Dask begins nothing on a worker: what it runs comes back, what waits there would not."""
+        with self.changed:
+            for station in self.stations.values():
+                if station.newcomer.address == address:
+                    station.paused = True
+                    self._look_now(station)
+
+    def on_resumed(self, address: str) -> None:
+        """Dask begins tasks on a worker again; one that has left meanwhile joins anew."""
+        with self.changed:
+            for station in self.stations.values():
+                if station.newcomer.address == address:
+                    station.paused = False
+
     def on_lost(self) -> None:
         """The scheduler is gone."""
         self.fail("the connection to the Dask scheduler was lost")
@@ -286,7 +304,8 @@ class Floor:
             flight = process.flight_path
         elif local:
             flight = self._folder / f"{newcomer.pid}.{newcomer.started}.flight"
-            create_flight_file(flight)
+            if not flight.exists():  # else it was paused
+                create_flight_file(flight)
         return Station(
             info=WorkerInfo(
                 name=process.plan.name if process is not None else newcomer.name,
@@ -343,7 +362,7 @@ class Floor:
 
     def _look(self, station: Station) -> float:
         """Look at a worker if it is time; return when to look again."""
-        if not station.tasks:
+        if not station.tasks and not station.paused:
             return float("inf")
         now = now_s()
         if now < station.look_at_s:
@@ -360,7 +379,12 @@ class Floor:
     def on_sighting(self, station: Station, marker: Marker, clock_s: float) -> None:
         """Act on what a worker is seen doing, at a time of its own clock."""
         with self.changed:
-            if not station.tasks or station.cause is not None:
+            if station.cause is not None:
+                return
+            if station.paused and marker.task not in station.tasks:  # and so begins none of them
+                self.end(station, PAUSED)
+                return
+            if not station.tasks:
                 return
             found = station.watch(marker, now_s(), clock_s)
             station.look_at_s = found.look_at_s
@@ -377,6 +401,10 @@ class Floor:
             self.end(station, faults.explain_exit(None))
         else:  # its supervisor is about to tell, and knows why
             station.look_at_s = now_s() + DEATH_LIMIT_S
+
+    def _look_now(self, station: Station) -> None:
+        station.look_at_s = now_s()
+        self.changed.notify_all()
 
     def look_again(self, station: Station, at_s: float) -> None:
         """Set when to look at a worker again."""

@@ -57,6 +57,7 @@ class Station:
     tasks: dict[int, Sent] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     cause: Cause | None = None
+    paused: bool = False
     overdue: Marker | None = None
     overdue_since_s: float = 0.0
     ready_cpu_s: float | None = None
@@ -176,11 +177,14 @@ class Station:
         return True
 
     def close(self) -> None:
-        """Close the recorder and remove its file, where it is not the process's own."""
+        """Close the recorder and remove its file, where it is not the process's own.
+
+        One that was paused may come back, and writes where it did.
+        """
         if self.reader is not None:
             self.reader.close()
             self.reader = None
-        if self.process is None and self.flight:
+        if self.process is None and self.flight and not self.paused:
             Path(self.flight).unlink(missing_ok=True)
 
     def latest_end_s(self) -> float:

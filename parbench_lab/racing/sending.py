@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from typing import Literal
 
-from parbench_lab.analysis.record import EpochRecord
 from parbench_lab.core.metric import MEASURED_METRICS
 from parbench_lab.racing import allocation, events, practice
 from parbench_lab.racing.dispatch import Plan, Wish

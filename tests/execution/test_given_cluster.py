@@ -14,7 +14,7 @@ import time
 import dask
 import psutil
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Status, get_worker
 from distributed.security import Security
 from tornado.tcpclient import TCPClient
 
@@ -303,6 +303,58 @@ def test_a_worker_may_join_and_leave(scheduler, nannied):
         desk.wait_for(lambda: [left for left in desk.of(WorkerLeft) if left.worker == "guest"])
     finally:
         desk.close()
+
+
+def pauses_its_worker(case):
+    """Do what Dask does itself where a worker's memory is nearly used up."""
+    worker, done = get_worker(), threading.Event()
+
+    def pause():
+        worker.status = Status.paused
+        done.set()
+
+    worker.loop.add_callback(pause)
+    done.wait()
+    return sum(case)
+
+
+def resume(dask_worker):
+    dask_worker.status = Status.running
+
+
+@pytest.mark.parametrize("executor", [DaskExecutor, FarExecutor])
+def test_a_worker_that_dask_pauses_gives_back_what_waits_and_joins_again(
+    scheduler, nannied, executor
+):
+    guest = start_worker(scheduler, "paused", "--no-nanny", "--memory-limit", "0")
+    desk = Desk(executor(scheduler), misdeeds.Summing())
+    try:
+        desk.wait_for(lambda: "paused" in desk.workers())
+        address = desk.workers()["paused"].process
+        good, pauses = desk.publish(misdeeds.good, pauses_its_worker)
+        numbers = [desk.send(name, worker="paused") for name in (pauses, good, good)]
+
+        ended = desk.ended(*numbers)
+
+        assert outcomes(ended[0]) == {pauses: ("ok", "")}
+        assert [len(task.unrun) for task in ended] == [0, 1, 1]
+        assert [task.suspicion for task in ended] == [None] * 3
+        desk.wait_for(lambda: "paused" not in desk.workers())
+        (left,) = [left for left in desk.of(WorkerLeft) if left.worker == "paused"]
+        assert left.reason == "Dask has paused it: its memory is nearly used up"
+        late = Desk(executor(scheduler), misdeeds.Summing())
+        assert "paused" not in late.workers()
+        with Client(scheduler, set_as_default=False) as client:
+            client.run(resume, workers=[address])
+        late.wait_for(lambda: "paused" in late.workers())
+        late.close()
+        desk.wait_for(lambda: "paused" in desk.workers())
+        assert outcomes(desk.run(misdeeds.good, worker="paused")) == {"good": ("ok", "")}
+        hung = desk.run(misdeeds.sleeps, worker="paused", timeout_s=0.5)
+        assert outcomes(hung)["sleeps"][0] == "timed_out"
+    finally:
+        desk.close()
+        guest.close()
 
 
 def test_modules_that_workers_cannot_import_are_shipped(scheduler, nannied, tmp_path, monkeypatch):

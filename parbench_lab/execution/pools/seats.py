@@ -174,6 +174,12 @@ class Seats:
                     seat.lost = []
             self.changed.notify_all()
 
+    def on_paused(self, address: str) -> None:
+        """Nothing to do: a pool has only its seats, and goes on when Dask does."""
+
+    def on_resumed(self, address: str) -> None:
+        """Nothing to do."""
+
     def on_lost(self) -> None:
         """The scheduler is gone."""
         self.fail("the connection to the Dask scheduler was lost")
