@@ -36,8 +36,8 @@ METERED_EVERY = 8
 """... and in every so-manieth block of shorter ones, unless somebody is judged by memory."""
 
 THOROUGH_S = 0.1
-"""After a run so long all that it may have changed is looked at, which costs 0.3 ms; after shorter
-ones at the end of their task."""
+"""Around a run so long the global random generators are looked at too, which costs 0.1 ms; after
+shorter ones before the next checked run, and at the end of their task."""
 JUDGED_CASES = 3
 """Who draws a case from a global generator does so from the first."""
 
@@ -282,6 +282,9 @@ class Rig:
         check = slot.check or first
         if check and scene.kept.unverified and scene.kept.changed():
             self._case_was_changed(scene)
+        if check or self._lasted_s.get(key, math.inf) > THOROUGH_S:
+            # what this run left can be told only from a state that is known
+            self._surroundings.catch_up()
         self._tell_begin(scene, index, slot.candidate)
         called = calls.call(
             functools.partial(scene.program.resolve, slot.candidate),
@@ -405,6 +408,7 @@ class Rig:
             if scene.kept.changed():
                 self._mutators.add(name)
                 scene.renew(self._shelf)
+        self._surroundings.put_back(thorough=True)  # a suspect's traces are not the next one's
         scene.progress.resting()
 
     @contextlib.contextmanager

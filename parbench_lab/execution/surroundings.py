@@ -26,8 +26,9 @@ _NOT_OF_CANDIDATES = ("Dask-", "asyncio_", "Profile", "IO loop", "TCP-Executor",
 class _Belonging:
     """One piece of global state: how it is read (a value to compare) and put back.
 
-    Costly ones are not looked at after every short call. Not told: what Dask's own threads
-    change in this process too, so that nobody can be named. Random: a generator's state.
+    Costly ones are not looked at after every short call; they must be such that no one can fail
+    by finding them changed. Not told: what Dask's own threads change in this process too, so that
+    nobody can be named. Random: a generator's state.
     """
 
     name: str
@@ -42,15 +43,23 @@ class Surroundings:
     """Global state of this process as it was, so that one candidate cannot change another's.
 
     `remember` takes the state as it should be; `put_back` compares after a call and returns what
-    was changed, in words.
+    was changed, in words; `catch_up` puts back what nobody can be named for.
+
+    Promised: no call finds the environment, the working folder, `sys.path`, numpy's error
+    handling, decimal's context, the recursion limit or the garbage collector as another left
+    them. Only the global random generators may stand where an earlier short call of the same task
+    left them, so who draws from them gets other numbers than alone, as chance may have it; a call
+    that is caught up before finds them too as they were.
     """
 
     def __init__(self) -> None:
         self._kept: list[tuple[_Belonging, Any]] = []
+        self._passed_over = False
 
     def remember(self) -> None:
         """Take the present state as the one to come back to."""
         self._kept = [(belonging, belonging.read()) for belonging in _BELONGINGS]
+        self._passed_over = False
 
     def put_back(self, *, thorough: bool) -> tuple[str, ...]:
         """Put back whatever differs; return a name for each piece, in plain words.
@@ -58,8 +67,9 @@ class Surroundings:
         Parameters
         ----------
         thorough
-            Look at everything, which costs 0.1 ms (most of it the random generators' states);
-            else only at the environment and the working folder, which costs 2 microseconds.
+            Look at everything, which costs 0.1 ms; else at everything but the random generators'
+            states, which costs 4 microseconds. Who was passed over may have changed those, so they
+            are named only where the look before this one was thorough too.
         """
         changed: list[str] = []
         for belonging, before in self._kept:
@@ -67,9 +77,17 @@ class Surroundings:
                 continue
             now = belonging.read()
             if now != before:
-                changed += _names(belonging.name, before, now) if belonging.told else []
+                anybody = belonging.costly and self._passed_over
+                told = belonging.told and not anybody
+                changed += _names(belonging.name, before, now) if told else []
                 belonging.restore(before)
+        self._passed_over = not thorough
         return tuple(changed)
+
+    def catch_up(self) -> None:
+        """Put back, unnamed, what calls may have changed that were not looked at thoroughly."""
+        if self._passed_over:
+            self.put_back(thorough=True)
 
     def drawn_from(self) -> tuple[str, ...]:
         """Return the global random generators that were drawn from since, in plain words."""
@@ -202,7 +220,7 @@ def _restore_decimal(before: tuple[Any, ...]) -> None:
 _BELONGINGS = (
     _Belonging("os.environ", _environ, _restore_environ),
     _Belonging("the working folder", _working_folder, _go_back),
-    _Belonging("sys.path", lambda: tuple(sys.path), _restore_path, costly=True),
+    _Belonging("sys.path", lambda: tuple(sys.path), _restore_path),
     _Belonging(
         "random's global state",
         random.getstate,
@@ -214,13 +232,8 @@ _BELONGINGS = (
     _Belonging(
         "numpy.random's global state", _numpy_state, _restore_numpy, costly=True, random=True
     ),
-    _Belonging("numpy's error handling", np.geterr, _restore_errstate, costly=True),
-    _Belonging("decimal's context", _decimal_context, _restore_decimal, costly=True),
-    _Belonging("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit, costly=True),
-    _Belonging(
-        "the garbage collector",
-        lambda: (gc.isenabled(), gc.get_threshold()),
-        _restore_gc,
-        costly=True,
-    ),
+    _Belonging("numpy's error handling", np.geterr, _restore_errstate),
+    _Belonging("decimal's context", _decimal_context, _restore_decimal),
+    _Belonging("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
+    _Belonging("the garbage collector", lambda: (gc.isenabled(), gc.get_threshold()), _restore_gc),
 )

@@ -5,6 +5,7 @@ import os
 import random
 import sys
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -329,6 +330,58 @@ def test_global_state_is_put_back(monkeypatch, tmp_path):
     assert len(changed) == 6  # random comes back untold: Dask draws from it as well
     assert surroundings.put_back(thorough=True) == ()
     assert expected_random != random.random() or expected_numpy is not None
+
+
+def sets_everything(case):
+    np.seterr(all="raise")
+    np.random.seed(0)  # noqa: NPY002, TID251 - what candidates do
+    return case.sum()
+
+
+def divides_nothing(case):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        np.zeros(1) / np.zeros(1)
+    return case.sum()
+
+
+def messages(report):
+    return [[(m.candidate, m.outcome, m.message) for m in r.measurements] for r in report.results]
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["unchecked", "checked"])
+def test_nobody_suffers_from_or_is_named_for_what_an_unchecked_neighbour_changed(rig, check):
+    both = {"x": sets_everything, "y": divides_nothing}
+    run(rig, both, block(0, "x", "y"))
+
+    report = run(rig, both, block(1, "x"), block(2, "y", check=check), block(3, "x", "y"))
+
+    found = [one for result in messages(report) for one in result if one[0] == "y"]
+    assert found == [("y", Outcome.OK, "")] * 2
+
+
+def test_who_changes_a_generator_is_named_at_a_checked_run_whoever_ran_before(rig):
+    both = {"x": sets_everything, "y": divides_nothing}
+    run(rig, both, block(0, "x", "y"))
+
+    report = run(rig, both, block(1, "x", "y"), block(2, "x", check=True))
+
+    ((_, outcome, message),) = messages(report)[-1]
+    assert outcome is Outcome.OK
+    assert message == "changed numpy.random's global state, numpy's error handling; put back"
+
+
+def test_a_long_run_after_short_ones_is_not_named_for_their_draws():
+    surroundings = Surroundings()
+    surroundings.remember()
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002 - guarded, not used
+
+    np.random.seed(3)  # noqa: NPY002, TID251 - what candidates do
+    surroundings.put_back(thorough=False)
+    after_a_long_run = surroundings.put_back(thorough=True)
+
+    assert after_a_long_run == ()
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002 - guarded, not used
 
 
 class ByChance(Numbers):
