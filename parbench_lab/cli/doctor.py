@@ -43,6 +43,7 @@ from parbench_lab.core.wording import (
     printable,
 )
 from parbench_lab.errors import StoreError
+from parbench_lab.racing.settings import Settings
 
 if TYPE_CHECKING:
     from parbench_lab.core.roofline import Roofline
@@ -70,6 +71,8 @@ class IdenticalRace:
         Largest median ratio between two copies, minus 1: differences below it mean nothing here.
     canary_evidence
         Odds that the leader was told apart from itself.
+    suspended
+        Why verdicts were suspended, or the empty string: nobody can be eliminated then.
     interference
         How much slower a copy runs while all workers are busy than alone; None if not measured.
     """
@@ -81,14 +84,20 @@ class IdenticalRace:
     faults: tuple[str, ...]
     largest_difference: float | None
     canary_evidence: float
+    suspended: str
     interference: float | None
     warnings: tuple[str, ...]
 
     @property
     def passed(self) -> bool:
         """Whether the machine could not tell identical code apart, and measured at all."""
-        fine = self.status != "failed" and self.blocks > 0
-        return fine and self.false_eliminations == 0 and not self.faults
+        fine = self.status != "failed" and self.blocks > 0 and not self.faults
+        return fine and self.false_eliminations == 0 and not self.told_apart
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the leader was told apart from itself with the odds that eliminate a copy."""
+        return bool(self.suspended) or self.canary_evidence >= Settings().elimination_threshold
 
 
 @click.command(epilog=examples("parbench doctor", "parbench doctor --quick --json"))
@@ -105,7 +114,8 @@ def doctor(
     """Check this machine before a race, and say what to change.
 
     Four copies of one function race each other for a few seconds: a machine on which one of them
-    is eliminated cannot be trusted with smaller differences. Exit code 1 then.
+    is eliminated, or the leader told apart from itself, cannot be trusted with smaller
+    differences. Exit code 1 then.
 
     Before that its roofs are measured and kept in the store: how quickly it can calculate and
     move data, on one core and on all. Comparisons name with them what limits a candidate.
@@ -167,6 +177,7 @@ def identical_race(scoreboard: Scoreboard, status: str) -> IdenticalRace:
         faults=tuple(f"{s.candidate}: {s.reason}" for s in faulty),
         largest_difference=max(ratios) / min(ratios) - 1 if len(ratios) > 1 else None,
         canary_evidence=scoreboard.trust.canary_evidence,
+        suspended=scoreboard.trust.suspended,
         interference=None if disturbed is None else disturbed.point,
         warnings=scoreboard.trust.warnings,
     )
@@ -175,14 +186,20 @@ def identical_race(scoreboard: Scoreboard, status: str) -> IdenticalRace:
 def identical_advice(found: IdenticalRace) -> tuple[str, ...]:
     """Return what the race of identical code tells the user to do; empty where all is well."""
     said = list(found.faults)
+    told = []
     if found.false_eliminations:
+        told.append(f"{count(found.false_eliminations, 'copy')} of identical code eliminated")
+    if found.told_apart:
+        told.append(f"the canary told identical code apart ({odds(found.canary_evidence)})")
+    if told:
         said.append(
-            f"{count(found.false_eliminations, 'copy')} of identical code eliminated: raise "
-            "--tolerance, start races with --epoch-blocks 10, or stop what else runs here"
+            f"{', and '.join(told)}: raise --tolerance, start races with --epoch-blocks 10, or "
+            "stop what else runs here"
         )
     if not found.blocks:
         said.append("nothing was measured: look at parbench doctor --debug")
-    return (*said, *found.warnings)
+    # this race is over: nobody can resume it
+    return (*said, *(warning for warning in found.warnings if warning != found.suspended))
 
 
 def _identical_race(

@@ -69,6 +69,37 @@ def test_a_false_elimination_fails_the_check_and_says_what_to_do(shell, visitors
     assert "raise --tolerance" in identical_advice(identical_race(DISTRUSTED, "undecided"))[0]
 
 
+SUSPENSION = "the canary told identical code apart (1200 : 1): verdicts are suspended"
+
+
+@pytest.mark.parametrize(
+    "trust",
+    [
+        Trust(canary_evidence=1200.0, suspended=SUSPENSION, warnings=(SUSPENSION,)),
+        pytest.param(Trust(canary_evidence=1000.0), id="exactly on the threshold"),
+    ],
+)
+def test_a_canary_that_tells_identical_code_apart_fails_the_check_though_nobody_is_out(
+    shell, visitors, trust
+):
+    distrusted = identical("leader", "equal", "equal", "undecided", trust=trust)
+    visitors.bench = ScriptedBench(boards=[distrusted], status="undecided")
+
+    result = shell("doctor")
+
+    assert result.exit_code == 1
+    assert "! the canary told identical code apart" in result.stdout
+    assert "raise --tolerance, start races with --epoch-blocks 10" in result.stdout
+    assert "suspended" not in result.stdout
+    assert result.stdout.splitlines()[-1] == "do not trust this machine yet"
+
+
+def test_a_canary_just_below_the_threshold_passes():
+    assert identical_race(
+        identical("leader", "equal", trust=Trust(canary_evidence=999.0)), "undecided"
+    ).passed
+
+
 def test_a_copy_that_failed_is_a_fault_and_no_false_elimination():
     broken = board(
         measured("copy 1", 1, "leader"),
