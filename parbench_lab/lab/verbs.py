@@ -232,7 +232,7 @@ class RaceVerbs(RaceView):
     # ------------------------------------------------------------ refusing
 
     def _refuse_ended(self, advice: str = "start a new one") -> None:
-        if self._started and self._engine.ended is not None:
+        if self._started and self._engine.has_ended:
             raise UsageError(f"the race has ended; {advice}")
         if self._engine.error is not None:
             raise self._engine.error

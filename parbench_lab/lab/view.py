@@ -86,7 +86,7 @@ class RaceView:
     @property
     def running(self) -> bool:
         """Whether the race goes on: it was started (it may be paused) and has not ended."""
-        return self._started and self._engine.ended is None and self._engine.error is None
+        return self._started and not self._engine.has_ended and self._engine.error is None
 
     @property
     def on_local_workers(self) -> bool:

@@ -218,6 +218,13 @@ class RaceEngine:
             return self._state.ended
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the race has ended; unlike `ended` it never waits for the engine."""
+        # One attribute is read, of a state that is never exchanged. Whoever asks acts on a moment
+        # that has passed by then, with the lock as well as without.
+        return self._state.ended is not None
+
+    @property
     def resumable(self) -> bool:
         """Whether it is worth taking up from its journal: not ended of itself, and measured."""
         with self._lock:

@@ -318,6 +318,42 @@ def test_a_change_returns_while_the_store_hangs_and_takes_effect_afterwards():
     assert ("SettingsChanged", {"changes": {"batch_size": 5000}}) in store.kinds
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(lambda bench: bench.change(batch_size=50), id="change"),
+        pytest.param(lambda bench: bench.pause(), id="pause"),
+        pytest.param(lambda bench: bench.resume(), id="resume"),
+        pytest.param(lambda bench: bench.drop("slow"), id="drop"),
+        pytest.param(lambda bench: bench.bring_back("slow"), id="bring_back"),
+        pytest.param(lambda bench: bench.add(abs), id="add"),
+        pytest.param(lambda bench: bench.limit(max_seconds=9.0), id="limit"),
+        pytest.param(lambda bench: bench.note("so far so good"), id="note"),
+        pytest.param(lambda bench: bench.running, id="running"),
+    ],
+)
+def test_what_a_user_does_to_a_race_returns_while_the_engine_is_judging(act):
+    judges, released = threading.Event(), threading.Event()
+
+    def judge():
+        judges.set()
+        assert released.wait(60)
+        return ()
+
+    script = ScriptedExecutor({**TIMINGS, "abs": seconds(0.013)})
+    with race(script, policy=Judge(judge)) as bench, ThreadPoolExecutor() as pool:
+        bench.start()
+        try:
+            assert judges.wait(60)
+            waiter = pool.submit(act, bench)
+
+            waiter.result(15)
+
+            assert not released.is_set()
+        finally:
+            released.set()
+
+
 def test_what_a_change_only_names_is_kept_when_it_is_accepted_and_not_when_it_is_refused():
     kept = []
     with race(policy="never") as bench:
