@@ -129,14 +129,15 @@ def _single(
     beaten = [s for s in scoreboard.standings if _beaten(s)] + kept
     names, sure = ", ".join(s.candidate for s in others), _sure(beaten)
     if others and (decided or all(s.verdict is VerdictKind.EQUAL for s in others)):
-        said = f"{leader} and {names} are equal within the tolerance{sure}."
+        equal = f"{leader} and {names} are equal within {_tolerance(objective, settings)}"
+        said = f"{equal}{_next('; ', beaten, objective)}{sure}."
     elif others:
         said = f"Undecided: {leader} leads, and {names} may be as good{sure}."
     elif not beaten:
         said = f"{leader} is the only one left that works."
     else:
         verb = "wins" if decided or not kept else "leads"
-        said = f"{leader} {verb}{_by_how_much(beaten, objective)}{sure}."
+        said = f"{leader} {verb}{_next(': ', beaten, objective)}{sure}."
     why = "is kept by min_survivors" if len(survivors) <= settings.min_survivors else "still races"
     return " ".join([said, *(f"{s.candidate} is {s.reason} and {why}." for s in kept)])
 
@@ -146,20 +147,30 @@ def _is_worse(standing: Standing, tolerance: float) -> bool:
     return standing.shown_slower is not None and standing.shown_slower >= tolerance
 
 
-def _by_how_much(beaten: list[Standing], objective: Metric) -> str:
-    measured = [s for s in beaten if s.ratio is not None]
-    if not measured:
+def _tolerance(objective: Metric, settings: Settings) -> str:
+    """Return what counts as equal, and the odds at which it does."""
+    ratios = f"{100 * settings.tolerance:g} %"
+    differences = f"{settings.tolerance:g}{_unit(objective)}"
+    margin = differences if objective.scale == "interval" else ratios
+    return f"the tolerance of {margin} (evidence at least {odds(settings.elimination_threshold)})"
+
+
+def _unit(objective: Metric) -> str:
+    return "" if objective.unit == "1" else f" {objective.unit}"
+
+
+def _next(joined: str, beaten: list[Standing], objective: Metric) -> str:
+    """Return by how much the first of the beaten is behind; empty where that is not known."""
+    ratios = {s.candidate: s.ratio for s in beaten if s.ratio is not None}
+    if not ratios:
         return ""
-    runner_up = min(measured, key=lambda s: s.ratio.point if s.ratio else float("inf"))
-    ratio = runner_up.ratio
-    if ratio is None:
-        return ""
+    runner_up, ratio = min(ratios.items(), key=lambda known: known[1].point)
     if objective.scale == "interval":
-        return f": {runner_up.candidate} is {ratio.point:.3g} {objective.unit} behind"
+        return f"{joined}{runner_up} is {ratio.point:.3g}{_unit(objective)} behind"
     timed = objective.name == "wall_time_s"
     what = "takes {} times as long" if timed else f"has {{}} times the {objective.name}"
     return (
-        f": the next, {runner_up.candidate}, {what.format(f'{ratio.point:.3g}')} "
+        f"{joined}the next, {runner_up}, {what.format(f'{ratio.point:.3g}')} "
         f"({ratio.low:.3g} to {ratio.high:.3g})"
     )
 

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome, Suspicion
 from parbench_lab.core.metric import CPU_TIME_S, WALL_TIME_S, Metric
 from parbench_lab.core.ports import ExecutorFailed, TaskEnded
@@ -95,8 +96,62 @@ def test_equals_of_the_winner_are_told_from_who_is_only_kept_by_min_survivors():
 
     said = ending(world)
 
-    assert re.match(r"(a and twin|twin and a) are equal within the tolerance; evidence", said)
+    assert re.match(
+        r"(a and twin|twin and a) are equal within the tolerance of 5 % "
+        r"\(evidence at least 1,000 : 1\); the next, slow, takes 1\.[23]\d? times as long "
+        r"\(1\.\d+ to 1\.\d+\); evidence at least",
+        said,
+    )
     assert re.search(r"\. slow is at least .* and is kept by min_survivors\.", said)
+
+
+@pytest.mark.parametrize(
+    ("objective", "tolerance", "within"),
+    [
+        pytest.param(WALL_TIME_S, 0.025, "2.5 %", id="a ratio"),
+        pytest.param(
+            Metric(name="drift_kelvin", unit="K", scale="interval"),
+            0.5,
+            "0.5 K",
+            id="a difference",
+        ),
+        pytest.param(
+            Metric(name="sharpe", unit="1", better="higher", scale="interval"),
+            0.5,
+            "0.5",
+            id="a pure number",
+        ),
+    ],
+)
+def test_where_nobody_is_beaten_the_sentence_says_within_what_and_how_sure(
+    objective, tolerance, within
+):
+    board = scoreboard(
+        [standing("a", 1, verdict=VerdictKind.LEADER), standing("b", 2, verdict=VerdictKind.EQUAL)]
+    )
+    settings = Settings(tolerance=tolerance, elimination_threshold=200.0)
+
+    said = conclusion(board, "decided", "", (objective,), settings=settings)
+
+    equal = f"a and b are equal within the tolerance of {within} (evidence at least 200 : 1). It"
+    assert said.startswith(equal)
+
+
+def test_equals_are_told_by_how_much_the_next_is_behind_on_an_interval_scale_too():
+    behind = Estimate(point=3.25, low=3.0, high=3.5, confidence=0.95, n=40)
+    beaten = {"verdict": VerdictKind.ELIMINATED, "shown_slower": 1.0, "ratio": behind}
+    board = scoreboard(
+        [
+            standing("a", 1, verdict=VerdictKind.LEADER),
+            standing("b", 2, verdict=VerdictKind.EQUAL),
+            standing("c", 3, evidence=1200.0, **beaten),
+        ]
+    )
+    drift = Metric(name="drift_kelvin", unit="K", scale="interval")
+
+    said = conclusion(board, "decided", "", (drift,), settings=Settings(tolerance=0.5))
+
+    assert "; c is 3.25 K behind; evidence at least 1,200 : 1 against each of the beaten." in said
 
 
 def test_who_is_shown_to_be_worse_may_not_be_as_good_even_where_nobody_is_eliminated():
