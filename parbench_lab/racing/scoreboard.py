@@ -199,7 +199,7 @@ def trust(state: RaceState) -> Trust:
     ratio = ledger.record.variance_ratio()
     residuals = state.residuals.residuals()
     warnings = [state.suspended] if state.suspended else []
-    if disturbed is not None and disturbed.low > HIGH_INTERFERENCE:
+    if disturbed is not None and _is_high(disturbed):
         warnings.append(_interference_words(state, gpu, disturbed))
     if state.throttled_blocks:
         warnings.append(
@@ -239,7 +239,12 @@ def _worst_interference(state: RaceState) -> tuple[str, Estimate | None]:
         for gpu, company in sorted(state.ledger.company.items())
         if (found := interference(list(company.alone), list(company.together))) is not None
     ]
-    return max(known, key=lambda pair: pair[1].low, default=("", None))
+    return max(known, key=lambda pair: (_is_high(pair[1]), pair[1].low), default=("", None))
+
+
+def _is_high(disturbed: Estimate) -> bool:
+    """Return whether it is worth advice: probably above a tenth, and surely there at all."""
+    return disturbed.point > HIGH_INTERFERENCE and disturbed.low > 0
 
 
 def _interference_words(state: RaceState, gpu: str, disturbed: Estimate) -> str:

@@ -780,6 +780,47 @@ def test_interference_above_a_tenth_is_told_with_what_to_lower(slower, told):
     assert all("% slower while all workers are busy than alone" in line for line in advice)
 
 
+def spread_out(n, spread, slower=1.0):
+    """Return log times whose median is `slower`, evenly spread."""
+    return [float(np.log(slower)) + spread * (2 * k / (n - 1) - 1) for k in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("slower", "n", "spread", "interval", "told"),
+    [
+        pytest.param(1.15, 20, 0.15, (8, 22), True, id="it is there, and probably high"),
+        pytest.param(1.15, 10, 0.26, (-3, 37), False, id="it may be nothing"),
+        pytest.param(1.09, 20, 0.02, (8, 10), False, id="it is there, and not high"),
+    ],
+)
+def test_interference_is_told_where_it_is_probably_high_and_surely_there(
+    slower, n, spread, interval, told
+):
+    world = Simulation({"a": timed(0.01), "b": timed(0.01)})
+    company = world.state.ledger.company_on("")
+    company.alone.extend(spread_out(n, spread))
+    company.together.extend(spread_out(n, spread, slower))
+
+    trust = snapshot(world.state).trust
+
+    found = trust.interference
+    assert found.point == pytest.approx(slower - 1, abs=0.001)
+    assert (100 * found.low, 100 * found.high) == pytest.approx(interval, abs=1.0)
+    assert any("lower max_concurrent" in warning for warning in trust.warnings) is told
+
+
+def test_of_two_gpus_the_one_with_high_interference_is_told_though_less_is_sure_of_it():
+    world = Simulation({"a": timed(0.01), "b": timed(0.01)})
+    for gpu, slower, spread in (("GPU-a", 1.095, 0.002), ("GPU-b", 1.15, 0.16)):
+        company = world.state.ledger.company_on(gpu)
+        company.alone.extend(spread_out(20, spread))
+        company.together.extend(spread_out(20, spread, slower))
+
+    trust = snapshot(world.state).trust
+
+    assert trust.interference.point == pytest.approx(0.15, abs=0.001)
+
+
 @pytest.mark.parametrize(
     ("blocks", "told"), [pytest.param(1, False, id="apart"), pytest.param(40, True, id="alike")]
 )
