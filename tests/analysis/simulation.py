@@ -73,7 +73,10 @@ NOISES: dict[str, Callable[[], Noise]] = {
 
 @dataclass(kw_only=True)
 class Plan:
-    """What is raced, how often and how long; `gaps` are in log seconds, candidate 0 is best."""
+    """What is raced, how often and how long; `gaps` are in log seconds, candidate 0 is best.
+
+    `threshold_of` a block takes the place of `threshold`.
+    """
 
     gaps: Sequence[float]
     races: int = 2000
@@ -84,6 +87,7 @@ class Plan:
     shuffled: bool = True
     margins: tuple[float, ...] = (0.0,)
     tolerance_index: Callable[[int], int] = lambda _: 0
+    threshold_of: Callable[[int], float] | None = None
     joins_at: dict[int, int] = field(default_factory=dict)
 
 
@@ -111,7 +115,8 @@ def simulate(plan: Plan, bets_class: type[LeaderBets] = LeaderBets) -> Outcome:
                 bets.alive[:, candidate] = True
         measurements += np.where(decided, 0, bets.alive.sum(axis=1))
         bets.observe(_costs(plan, rng, shape), np.ones(shape, np.bool_))
-        eliminate(bets, math.log(plan.threshold), plan.tolerance_index(block))
+        threshold = plan.threshold_of(block) if plan.threshold_of else plan.threshold
+        eliminate(bets, math.log(threshold), plan.tolerance_index(block))
         waiting = any(start > block for start in plan.joins_at.values())
         decided |= (bets.alive.sum(axis=1) == 1) & (not waiting)
         if decided.all():

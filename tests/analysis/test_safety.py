@@ -24,6 +24,7 @@ pytestmark = pytest.mark.statistics
 
 BLOCKS = {3: 300, 5: 250, 10: 150, 20: 80}
 MARGINS = (0.0, 0.01, 0.02, 0.05, 0.1)
+THRESHOLDS = (20.0, 100.0, 1000.0)
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -45,6 +46,48 @@ def test_the_best_is_safe_while_the_tolerance_slider_jumps_about(noise):
             tolerance_index=lambda block: places[block],
         )
     )
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_the_best_is_safe_while_the_threshold_slider_jumps_about(noise):
+    # the lowest of the thresholds is 20, whose chance is what is promised
+    thresholds = np.random.default_rng(6).choice(THRESHOLDS, 150).tolist()
+
+    check_the_best_is_safe(
+        Plan(
+            gaps=[0.0] * 5,
+            blocks=150,
+            noise=NOISES[noise](),
+            threshold_of=lambda block: thresholds[block],
+        )
+    )
+
+
+def test_the_best_is_safe_while_both_sliders_jump_about():
+    rng = np.random.default_rng(5)
+    places = rng.integers(0, len(MARGINS), 150).tolist()
+    thresholds = rng.choice(THRESHOLDS, 150).tolist()
+
+    check_the_best_is_safe(
+        Plan(
+            gaps=[0.0] * 5,
+            blocks=150,
+            noise=Drifting(),
+            margins=MARGINS,
+            tolerance_index=lambda block: places[block],
+            threshold_of=lambda block: thresholds[block],
+        )
+    )
+
+
+def test_a_jumping_threshold_does_not_save_a_wrong_variant_from_the_check():
+    thresholds = np.random.default_rng(6).choice(THRESHOLDS, 100).tolist()
+
+    with pytest.raises(AssertionError, match="the best was eliminated in"):
+        check_the_best_is_safe(
+            Plan(gaps=[0.0] * 5, blocks=100, threshold_of=lambda block: thresholds[block]),
+            mutants.FourTimesLooser,
+        )
 
 
 def test_the_best_is_safe_when_blocks_depend_on_each_other_and_bets_are_rare():
