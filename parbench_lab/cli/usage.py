@@ -121,10 +121,13 @@ def _gpu_line(summaries: Sequence[UsageSummary], not_measured: Mapping[str, str]
         parts.append(f"SM {clock[0] / 1e6:.0f} MHz (at most {clock[1] / 1e6:.0f} MHz)")
     if throttled is not None and throttled[0] > 0:
         parts.append(f"throttled in {percent(throttled[0])} of the samples")
-    if parts:
-        return f"usage: GPU {', '.join(parts)}"
-    why = not_measured.get("gpu_utilization", "GPU utilisation is not measured")
-    return f"usage: {why}"
+    why = not_measured.get("gpu_utilization", "")
+    if not parts:
+        return f"usage: {why or 'GPU utilisation is not measured'}"
+    # a GPU that is lost on the way leaves figures too: the reason says that they are not of all
+    # the run, or why memory is told alone
+    at_the_end = "" if busy is None else "at the end: "
+    return f"usage: GPU {', '.join(parts)}" + (f" ({at_the_end}{why})" if why else "")
 
 
 def _spread(summaries: Sequence[UsageSummary], name: str) -> tuple[float, float] | None:

@@ -30,12 +30,7 @@ def gpu_not_measured(workers: Sequence[WorkerUsage], no_gpu: str = "") -> str:
     """
     if any(usage.gpu_percent is not None for usage in workers):
         return ""
-    told = [
-        why
-        for usage in workers
-        for what, why in usage.not_measured
-        if what in ("gpu", "gpu utilization_percent") and why != NO_GPU_WORKER
-    ]
+    told = [why for usage in workers if (why := _why(usage))]
     if told:
         return told[0]
     return "there are no GPU workers" + (f" ({no_gpu})" if no_gpu else "")
@@ -62,31 +57,68 @@ def gpu_words(workers: Sequence[WorkerUsage], no_gpu: str = "") -> str:
     """Return what the workers' GPUs do; workers on one device are told of once.
 
     Of several GPUs: the mean utilisation, memory and power together, the hottest temperature and
-    the lowest clock of the multiprocessors (SM).
+    the lowest clock of the multiprocessors (SM). A GPU that is not measured is in none of these:
+    it is told with its own reason.
 
     Examples
     --------
-    >>> gpu_words([WorkerUsage(
+    >>> busy = WorkerUsage(
     ...     worker="gpu-0", gpu_uuid="GPU-1", gpu_percent=87.0, gpu_power_w=310.0,
-    ...     gpu_temperature_c=61.0, gpu_clock_hz=1.755e9, gpu_throttle=("power cap",))])
+    ...     gpu_temperature_c=61.0, gpu_clock_hz=1.755e9, gpu_throttle=("power cap",))
+    >>> gpu_words([busy])
     'GPU 87 %, 310 W, 61 °C, SM 1755 MHz, throttled (power cap)'
+    >>> lost = WorkerUsage(
+    ...     worker="gpu-1", gpu_uuid="GPU-2", not_measured=(("gpu", "GPU is lost"),))
+    >>> gpu_words([WorkerUsage(worker="gpu-0", gpu_uuid="GPU-1", gpu_percent=87.0), lost])
+    'GPU 87 %, 1 of 2 not measured: GPU is lost'
     """
-    reason = gpu_not_measured(workers, no_gpu)
-    devices = list({u.gpu_uuid: u for u in workers if u.gpu_uuid}.values())
-    if not devices or (reason and all(u.gpu_memory_bytes is None for u in devices)):
-        return f"GPU not measured: {reason}"
-    name = "GPU" if len(devices) == 1 else count(len(devices), "GPU")
-    return f"{name} {', '.join(_figures(devices, reason))}"
+    devices = _devices(workers)
+    measured = [u for u in devices if u.gpu_percent is not None]
+    measured = measured or [u for u in devices if u.gpu_memory_bytes is not None]
+    if not measured:
+        return f"GPU not measured: {gpu_not_measured(workers, no_gpu)}"
+    name = "GPU" if len(measured) == 1 else count(len(measured), "GPU")
+    others = [u for u in devices if u not in measured]
+    parts = _figures(measured)
+    if others:
+        parts.append(f"{len(others)} of {len(devices)} not measured: {_reasons(others)}")
+    return f"{name} {', '.join(parts)}"
 
 
-def _figures(devices: Sequence[WorkerUsage], reason: str) -> list[str]:
+def _devices(workers: Sequence[WorkerUsage]) -> list[WorkerUsage]:
+    """Return one usage per GPU: of its seats, one that could read more than the others."""
+    found: dict[str, WorkerUsage] = {}
+    for usage in workers:
+        uuid = usage.gpu_uuid
+        if uuid and (uuid not in found or _told(usage) > _told(found[uuid])):
+            found[uuid] = usage
+    return list(found.values())
+
+
+def _told(usage: WorkerUsage) -> tuple[bool, bool]:
+    return usage.gpu_percent is not None, usage.gpu_memory_bytes is not None
+
+
+def _why(usage: WorkerUsage) -> str:
+    """Return why a worker does not know its GPU's utilisation, empty where it gave no reason."""
+    given = dict(usage.not_measured)
+    why = given.get("gpu") or given.get("gpu utilization_percent") or ""
+    return "" if why == NO_GPU_WORKER else why
+
+
+def _reasons(devices: Sequence[WorkerUsage]) -> str:
+    return ", ".join(dict.fromkeys(_why(u) or "no reason was given" for u in devices))
+
+
+def _figures(devices: Sequence[WorkerUsage]) -> list[str]:
     busy = [u.gpu_percent for u in devices if u.gpu_percent is not None]
     used = _total(u.gpu_memory_bytes for u in devices)
     power = _total(u.gpu_power_w for u in devices)
     heat = [u.gpu_temperature_c for u in devices if u.gpu_temperature_c is not None]
     clocks_hz = [u.gpu_clock_hz for u in devices if u.gpu_clock_hz is not None]
     throttled = dict.fromkeys(why for u in devices for why in u.gpu_throttle or ())
-    parts = [f"{sum(busy) / len(busy):.0f} %" if busy else f"utilisation not measured ({reason})"]
+    unknown = "" if busy else f"utilisation not measured ({_reasons(devices)})"
+    parts = [f"{sum(busy) / len(busy):.0f} %" if busy else unknown]
     parts += [] if used is None else [memory(used)]
     parts += [] if power is None else [f"{power:.0f} W"]
     parts += [f"{max(heat):.0f} °C"] if heat else []

@@ -46,6 +46,19 @@ def test_a_run_on_a_gpu_says_how_busy_hot_and_throttled_it_was():
     )
 
 
+def test_a_gpu_that_was_lost_during_the_run_is_said_to_be_beside_what_it_did_before():
+    lost = {"gpu_utilization": "GPU utilisation is not measured: GPU is lost"}
+    cold = [UsageRow(at_s=0.0, source="gpu-0", values={"gpu_memory_bytes": 2.0**30})]
+
+    found = [usage_lines(summarize(rows), lost)[-1] for rows in (HOT, cold)]
+
+    assert found[0].startswith("usage: GPU 85 % (at most 90 %), ")
+    assert found[0].endswith(" (at the end: GPU utilisation is not measured: GPU is lost)")
+    assert found[1] == (
+        "usage: GPU memory at most 1.07 GB (GPU utilisation is not measured: GPU is lost)"
+    )
+
+
 def test_a_run_on_a_busy_host_says_how_busy_it_was():
     seen = {"cpu_percent": 50.0, "host_cpu_percent": 80.0, "host_memory_bytes": 2e9}
     rows = [UsageRow(at_s=0.0, source=worker, values=seen) for worker in ("cpu-0", "cpu-1")]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from parbench_lab.core.runs import UsageRow
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.monitoring.thinning import stored_usage, summarize, thin, usage_rows
-from parbench_lab.monitoring.wording import gpu_not_measured, workers_line
+from parbench_lab.monitoring.wording import gpu_not_measured, gpu_words, workers_line
 
 HOT = WorkerUsage(worker="gpu-0", gpu_percent=90.0, gpu_throttle=("power cap",))
 COOL = WorkerUsage(worker="gpu-0", gpu_percent=70.0, gpu_throttle=())
@@ -138,6 +138,24 @@ def test_a_lost_gpu_is_said_to_be_lost():
     lost = WorkerUsage(worker="a", gpu_uuid="GPU-1", not_measured=(("gpu", "GPU is lost"),))
 
     assert workers_line([lost]).endswith("GPU not measured: GPU is lost")
+
+
+def test_of_two_gpus_the_lost_one_is_in_no_figure_and_has_its_reason():
+    well = WorkerUsage(
+        worker="a", gpu_uuid="GPU-1", gpu_percent=70.0, gpu_memory_bytes=2.0**30, gpu_power_w=300.0
+    )
+    lost = WorkerUsage(worker="b", gpu_uuid="GPU-2", not_measured=(("gpu", "GPU is lost"),))
+
+    words = {gpu_words(pair) for pair in ([well, lost], [lost, well])}
+
+    assert words == {"GPU 70 %, 1.07 GB, 300 W, 1 of 2 not measured: GPU is lost"}
+
+
+def test_a_seat_that_cannot_read_its_gpu_hides_nothing_that_another_seat_reads():
+    well = WorkerUsage(worker="gpu-0", gpu_uuid="GPU-1", gpu_percent=70.0, gpu_power_w=300.0)
+    blind = WorkerUsage(worker="gpu-0.1", gpu_uuid="GPU-1", not_measured=(("gpu", "timed out"),))
+
+    assert gpu_words([well, blind]) == gpu_words([blind, well]) == "GPU 70 %, 300 W"
 
 
 def test_an_instance_shows_its_memory_and_why_it_has_no_utilisation():
