@@ -152,7 +152,8 @@ def bounded(controller: Controller, room: Room) -> Controller:
     """Return the controller within `max_concurrent`, which holds at once."""
     if room.share is None or controller.blocks <= max(1, room.share):
         return controller
-    return moved(controller, max(1, room.share), Why.WORKERS, f"max_concurrent is {room.share}")
+    allowed = max(1, room.share)
+    return moved(controller, allowed, Why.WORKERS, f"max_concurrent allows {allowed} on this GPU")
 
 
 def eased(controller: Controller, reason: str) -> Controller:

@@ -46,13 +46,13 @@ class Device:
     """A GPU that workers share.
 
     `heard_s` is the race time of its last sample; blocks before `eased_block` were sent before
-    the last time when its memory ran out. It `rests` once a decided race only watches.
+    the last time when its memory ran out. `rests` is why it is not regulated, empty where it is.
     """
 
     controller: Controller = field(default_factory=Controller)
     heard_s: float | None = None
     eased_block: int = 0
-    rests: bool = False
+    rests: str = ""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -26,6 +26,9 @@ TOO_FEW = (
 )
 """Why no GPU is kept at its target any more; before that there is always another block."""
 
+NO_SHARE = "max_concurrent gives this GPU no block; raise it"
+"""Why a GPU is not regulated: of more GPUs than `max_concurrent` some get no block."""
+
 
 def joined(race: Race, worker: WorkerInfo) -> None:
     """Take note of a worker's GPU."""
@@ -35,20 +38,25 @@ def joined(race: Race, worker: WorkerInfo) -> None:
 
 def listens_to(race: Race, gpu: str) -> bool:
     """Return whether samples of this GPU decide anything now."""
-    return race.phase == "racing" and gpu in race.devices and gpu in race.seats().values()
+    return race.phase == "racing" and gpu in race.devices and _is_served(race, gpu)
 
 
 def keep_within(race: Race) -> None:
     """Keep every GPU within `max_concurrent`, at once."""
     if race.devices and race.settings.max_concurrent is not None:
         for gpu, room in rooms(race).items():
-            _set(race, gpu, bounded(race.devices[gpu].controller, room))
+            device = race.devices[gpu]
+            after = bounded(device.controller, room)
+            if room.share == 0:
+                device.controller = after  # not told: 1 is what it begins with, and 0 in flight
+            else:
+                _set(race, gpu, after)
 
 
 def sampled(race: Race, sample: GpuSampled) -> None:
     """Let a sample decide."""
     room = rooms(race).get(sample.gpu)
-    if room is None or race.phase != "racing":
+    if room is None or not listens_to(race, sample.gpu):
         return
     device = race.devices[sample.gpu]
     device.heard_s = race.at_s
@@ -84,18 +92,23 @@ def watch(race: Race) -> None:
     _note_rest(race, seats)
     for gpu, device in race.devices.items():
         mine = [name for name, own in seats.items() if own == gpu]
+        # none of the decided blocks is in flight where max_concurrent leaves none to a GPU
+        served = not active.isdisjoint(mine)
         steady = calm and all(_is_as_decided(race, name, name in active) for name in mine)
-        device.controller = steadied(device.controller, race.at_s, steady=steady and bool(mine))
-        if not calm or active.isdisjoint(mine) or device.heard_s is None:
+        device.controller = steadied(device.controller, race.at_s, steady=steady and served)
+        if not calm or not served or device.heard_s is None:
             device.heard_s = race.at_s
         elif race.at_s - device.heard_s > SILENCE_S:
             _fell_silent(race, gpu, device)
 
 
 def blocks_in_flight(race: Race, gpu: str) -> int:
-    """Return how many blocks are in flight on a GPU; a decided race keeps one of its seats."""
+    """Return how many blocks are in flight on a GPU; a decided race keeps one of its seats.
+
+    None are where `max_concurrent` is less than the number of GPUs and leaves this one out.
+    """
     if race.phase != "watching":
-        return race.devices[gpu].controller.blocks
+        return race.devices[gpu].controller.blocks if _is_served(race, gpu) else 0
     seats = race.seats()
     return sum(seats.get(name) == gpu for name in race.active_workers()[:1])
 
@@ -117,6 +130,21 @@ def rooms(race: Race) -> dict[str, Room]:
     }
 
 
+def _is_served(race: Race, gpu: str) -> bool:
+    """Return whether any seat of a GPU gets blocks."""
+    seats = race.seats()
+    return any(seats.get(name) == gpu for name in race.active_workers())
+
+
+def rest_reason(race: Race, gpu: str) -> str:
+    """Return why a GPU is not regulated now, empty where it is."""
+    if race.phase == "watching":
+        return TOO_FEW
+    if race.phase != "racing" or race.settings.max_concurrent is None:
+        return ""  # then every GPU has its first seat at work
+    return "" if _is_served(race, gpu) else NO_SHARE
+
+
 def _is_as_decided(race: Race, name: str, active: bool) -> bool:  # noqa: FBT001 - one of two
     """Return whether a seat is at work on race blocks if it should be, and idle if not."""
     worker = race.workers[name]
@@ -129,20 +157,20 @@ def _holds_memory(race: Race, name: str) -> bool:
 
 
 def _note_rest(race: Race, seats: Mapping[str, str]) -> None:
-    """Tell once of each GPU that a decided race does not keep it busy."""
+    """Tell once of each GPU that it is not kept busy, and why."""
+    if race.phase not in ("racing", "watching"):
+        return
     for gpu in sorted(set(seats.values())):
         device = race.devices[gpu]
-        if race.phase == "racing":
-            device.rests = False
-        elif race.phase == "watching" and not device.rests:
-            device.rests = True
+        before, device.rests = device.rests, rest_reason(race, gpu)
+        if device.rests and device.rests != before:
             race.facts.append(
                 events.ConcurrencyHeld(
                     gpu=gpu,
                     blocks=blocks_in_flight(race, gpu),
                     utilization_percent=None,
                     target_percent=race.settings.target_gpu_utilization,
-                    reason=TOO_FEW,
+                    reason=device.rests,
                 )
             )
 

@@ -58,19 +58,19 @@ def gpu_loads(state: RaceState) -> tuple[GpuLoad, ...]:
     """Return how busy each GPU is kept, by UUID; nothing where none is regulated."""
     if not state.devices:
         return ()
-    watching = state.phase == "watching"
     found = []
     for gpu, room in regulation.rooms(state).items():
         controller = state.devices[gpu].controller
         missed = controller.reason if controller.misses else ""
+        rests = regulation.rest_reason(state, gpu)
         found.append(
             GpuLoad(
                 gpu=gpu,
                 blocks=regulation.blocks_in_flight(state, gpu),
                 seats=room.seats,
-                utilization_percent=None if watching else controller.percent,
+                utilization_percent=None if rests else controller.percent,
                 target_percent=state.settings.target_gpu_utilization,
-                reason=regulation.TOO_FEW if watching else missed,
+                reason=rests or missed,
             )
         )
     return tuple(found)

@@ -125,7 +125,52 @@ def test_a_lower_max_concurrent_holds_at_once():
 
     assert (before, world.blocks()) == (6, 2)
     assert len(world.state.active_workers()) == 2
-    assert world.of(events.ConcurrencyChanged)[-1].reason == "max_concurrent is 2"
+    assert world.of(events.ConcurrencyChanged)[-1].reason == "max_concurrent allows 2 on this GPU"
+
+
+def test_a_gpu_that_max_concurrent_leaves_out_has_no_block_and_is_said_to_have_none():
+    devices = [gpu(linear(80), uuid=f"GPU-{i}", seats=4, noise_points=0.0) for i in range(2)]
+    world = GpuRace(*devices, max_concurrent=1, target_gpu_utilization=80.0)
+
+    world.run(30)
+
+    told = [sentence(f) for f in world.of(events.ConcurrencyHeld) if f.gpu == "GPU-1"]
+    assert told == [f"GPU-1 stays at 0 blocks in flight: {regulation.NO_SHARE}"]
+    trust = snapshot(world.state).trust
+    assert [w for w in trust.warnings if "GPU-1" in w] == told
+    assert [load.blocks for load in snapshot(world.state).gpus] == [1, 0]
+    assert not [r for r in world.journal if r.kind == "GpuSampled" and "GPU-1" in str(r.payload)]
+
+
+def test_what_a_gpu_was_without_a_block_is_no_reason_to_send_it_two():
+    devices = [gpu(linear(80), uuid=f"GPU-{i}", seats=4, noise_points=0.0) for i in range(2)]
+    world = GpuRace(*devices, max_concurrent=1, target_gpu_utilization=80.0)
+    world.run(30)
+
+    world.tell(events.SettingsChanged(changes={"max_concurrent": 8}))
+    world.run(30)
+
+    assert [f.blocks for f in world.of(events.ConcurrencyChanged) if f.gpu == "GPU-1"] == []
+    assert [(load.blocks, load.reason) for load in snapshot(world.state).gpus] == [
+        (1, ""),
+        (1, ""),
+    ]
+    again = world.make()
+    assert journal.replay(world.journal, again).mismatches == ()
+
+
+def test_a_gpu_that_loses_its_blocks_to_max_concurrent_is_not_said_to_keep_one():
+    devices = [gpu(linear(10), uuid=f"GPU-{i}", seats=4) for i in range(2)]
+    world = GpuRace(*devices, target_gpu_utilization=80.0)
+    world.run(20)
+    changes = len(world.of(events.ConcurrencyChanged))
+
+    world.tell(events.SettingsChanged(changes={"max_concurrent": 1}))
+
+    after = world.of(events.ConcurrencyChanged)[changes:]
+    assert [(fact.gpu, fact.blocks) for fact in after] == [("GPU-0", 1)]
+    assert world.of(events.ConcurrencyHeld)[-1].reason == regulation.NO_SHARE
+    assert snapshot(world.state).gpus[1].utilization_percent is None
 
 
 def test_memory_bounds_the_blocks_and_the_scoreboard_says_so():
