@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from parbench_lab.analysis.record import EpochRecord
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
@@ -69,15 +69,26 @@ def _judge(
 
 
 def _note_company(race: Race, plan: Plan, worker: str, cost: float) -> None:
-    """Keep a cost of the leader, with whether others were at work meanwhile."""
-    gpu = race.gpu_of(worker)
+    """Keep a cost of the leader, with whether others were at work meanwhile.
+
+    On a GPU of several seats the others are its seats: who is busy elsewhere is no company there.
+    """
+    seats = race.seats()
+    gpu = seats.get(worker, "")
     company = plan.ledger.company_on(gpu)
     if plan.block.purpose == "alone":
         company.alone.append(cost)
     elif race.settings.max_concurrent == 1:
         return  # one block in flight has no company
-    elif not gpu or len(race.active_workers()) > 1:
+    elif not gpu or len(_beside(seats, gpu, race.active_workers())) > 1:
         company.together.append(cost)
+
+
+def _beside(seats: Mapping[str, str], gpu: str, active: Sequence[str]) -> Sequence[str]:
+    """Return those of the active workers whose work is felt on a GPU, its own seats included."""
+    if sum(own == gpu for own in seats.values()) < 2:
+        return active
+    return [name for name in active if seats[name] == gpu]
 
 
 def _judged_cost(race: Race, ledger: Ledger, measurement: Measurement) -> tuple[float, ...] | None:

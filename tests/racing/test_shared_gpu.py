@@ -3,7 +3,7 @@
 import dataclasses
 
 from parbench_lab.core.measurement import Measurement, Outcome
-from parbench_lab.core.ports import TaskEnded, WorkerInfo, WorkerJoined
+from parbench_lab.core.ports import TaskEnded, WorkerInfo, WorkerJoined, WorkerLeft
 from parbench_lab.racing import events, journal
 from parbench_lab.racing.scoreboard import snapshot
 from tests.racing.simulation import Simulation, timed
@@ -144,6 +144,32 @@ def test_interference_is_measured_on_each_gpu_and_the_worst_is_named():
 
     assert trust.interference.low > 0.3
     assert "alone on the GPU of gpu-1" in " ".join(trust.warnings)
+
+
+def test_a_block_on_another_gpu_is_no_company_where_the_seats_of_this_one_are_idle():
+    world = SharedGpus({"GPU-a": 1.5, "GPU-b": 1.5}, interference_every_s=0.5)
+
+    world.run(until=lambda: all(world.alone(gpu) > 30 for gpu in ("GPU-a", "GPU-b")))
+
+    trust = snapshot(world.state).trust
+    assert len(world.state.active_workers()) == 2
+    assert trust.interference is None
+    assert not [words for words in trust.warnings if "its other seats are busy" in words]
+    again = world.make()
+    assert journal.replay(world.journal, again).mismatches == ()
+    assert snapshot(again).trust == trust
+
+
+def test_where_every_gpu_has_one_seat_the_company_is_all_other_workers():
+    world = SharedGpus({"GPU-a": 1.5, "GPU-b": 1.5}, interference_every_s=0.5)
+    for name in ("gpu-0.1", "gpu-1.1"):
+        world.tell(WorkerLeft(worker=name, reason="closed"))
+
+    world.run(until=lambda: all(world.alone(gpu) > 30 for gpu in ("GPU-a", "GPU-b")))
+
+    trust = snapshot(world.state).trust
+    assert 0.4 < trust.interference.point < 0.6
+    assert "all workers are busy than alone" in " ".join(trust.warnings)
 
 
 def test_all_other_workers_are_idle_while_a_block_runs_alone():
