@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import errno
 import inspect
 import json
 import os
 import signal
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import ml_dtypes
 import numpy as np
@@ -24,6 +26,7 @@ from parbench_lab.lab.quantization.losses import model_error
 from parbench_lab.lab.quantization.plan import make_plan
 from parbench_lab.lab.quantization.study import QuantizationStudy, load_quantization
 from parbench_lab.store import open_store
+from parbench_lab.store.run_id import new_run_id
 from parbench_lab.workloads.quantization import Scheme, dequantize, quantize
 from parbench_lab.workloads.quantization.files import read_safetensors
 from parbench_lab.workloads.quantization.layout import read_quantized
@@ -268,6 +271,37 @@ def test_the_same_configuration_of_the_last_study_is_compared_as_a_hint(tmp_path
     assert ": slower, 1.5" in hints[1][0]
     assert "a hint" in hints[1][0]
     assert ": no change shown" in hints[2][0]
+
+
+def stored_study(store, **options):
+    with study_of(cores=[1], store=store, **options) as study:
+        study.run()
+    return study
+
+
+def test_a_damaged_older_study_does_not_hide_the_one_behind_it(tmp_path):
+    store = tmp_path / "r.db"
+    intact = stored_study(store, repeats=3)
+    with contextlib.closing(open_store(store)) as opened:
+        header = opened.header(intact.run_id)
+        damaged = {name: told for name, told in header.document.items() if name != "asked"}
+        later = new_run_id(dt.datetime.now(dt.UTC), b"late")
+        opened.create_run(replace(header, id=later, document=damaged))
+        assert [run.id for run in opened.runs(kind="quantize")] == [intact.run_id, later]
+
+    (hint,) = stored_study(store, repeats=3).results.hints
+
+    assert f"of run {intact.run_id}" in hint
+
+
+def test_a_last_study_with_a_single_time_is_passed_over_for_one_with_more(tmp_path):
+    store = tmp_path / "r.db"
+    thorough, quick = stored_study(store, repeats=3), stored_study(store, repeats=1)
+
+    (hint,) = stored_study(store, repeats=3).results.hints
+
+    assert quick.results.hints == ()
+    assert f"of run {thorough.run_id}" in hint
 
 
 def test_a_users_model_is_measured_in_place_of_the_synthetic_ones(tmp_path, model):

@@ -23,6 +23,8 @@ KIND = NAME = "quantize"
 MEASURED, LOST, NOTED = "QuantizationMeasured", "QuantizationLost", "QuantizationNoted"
 LOOKED_AT = 20
 """So many of the newest studies are looked through for the same configuration."""
+LEAST_TIMES = 2
+"""Fewer than so many times of a configuration give no interval to compare by."""
 TOLERANCE = 0.02
 
 _METRICS = (
@@ -139,16 +141,30 @@ def changes(store: RunStore, results: QuantizationResults, *, run_id: str) -> tu
 
     The same configuration on the same machine is compared, by the ratio of the times with an
     interval (Welch's, on logarithms). Runs of different days are not paired, so this is a hint.
+    One time has no interval: a study with fewer than two of a configuration is passed over for
+    it, and so is one that cannot be read.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be read.
     """
-    left = {one.configuration.name: one for one in results.points if one.time_s}
+    timed = (one.configuration.name for one in results.points if one.time_s)
+    left = {name: now for name in timed if len(now := _times(results, name)) >= LEAST_TIMES}
     told: list[str] = []
     for summary in reversed(store.runs(kind=KIND, machine=results.machine, last=LOOKED_AT + 1)):
         if summary.id == run_id or not left:
             continue
-        before = read_results(store.header(summary.id), store.events(summary.id))
-        for name in [name for name in left if any(_times(before, name))]:
-            del left[name]
-            told += _change(name, _times(before, name), _times(results, name), summary.id)
+        try:
+            before = read_results(store.header(summary.id), store.events(summary.id))
+        except StoreError:
+            continue  # an older study that is damaged hides none that lies behind it
+        found = {name: _times(before, name) for name in left}
+        told += [
+            _change(name, times, left.pop(name), summary.id)
+            for name, times in found.items()
+            if len(times) >= LEAST_TIMES
+        ]
     return tuple(told)
 
 
@@ -157,9 +173,7 @@ def _times(results: QuantizationResults, name: str) -> list[float]:
     return [run.time_s for run in runs if run.ok and run.time_s is not None]
 
 
-def _change(name: str, before: list[float], now: list[float], run_id: str) -> list[str]:
-    if min(len(before), len(now)) < 2:
-        return []
+def _change(name: str, before: list[float], now: list[float], run_id: str) -> str:
     low, point, high = (math.exp(x) for x in shift(np.log(before), np.log(now)))
     n = len(before) + len(now)
     found = Estimate(point=point, low=low, high=high, confidence=CONFIDENCE, n=n)
@@ -170,4 +184,4 @@ def _change(name: str, before: list[float], now: list[float], run_id: str) -> li
     else:
         word = "no change shown"
     told = f"{name}: {word}, {ratio(found)} times the time of run {run_id}"
-    return [f"{told} (a hint: runs of different days are not paired)"]
+    return f"{told} (a hint: runs of different days are not paired)"
