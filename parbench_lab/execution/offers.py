@@ -70,16 +70,17 @@ def why_not_here(needs: Mapping[str, float], inventory: GpuInventory) -> str:
     --------
     >>> why_not_here({"GPU": 1}, GpuInventory(reason="no NVIDIA driver"))
     'no GPU can be used: no NVIDIA driver'
-    >>> why_not_here({"TPU": 1}, GpuInventory())
-    "local workers offer GPU=1 at most; give cluster= with workers started with \
+    >>> why_not_here({"TPU": 1}, GpuInventory(reason="no NVIDIA driver"))
+    "local workers offer nothing beyond a CPU; give cluster= with workers started with \
 --resources 'TPU=1'"
     """
-    if set(needs) == {GPU} and not inventory.gpus:
-        return f"no GPU can be used: {inventory.reason}"
-    return (
-        "local workers offer GPU=1 at most; give cluster= with workers started with "
-        f"--resources {amounts(needs)!r}"
-    )
+    elsewhere = f"give cluster= with workers started with --resources {amounts(needs)!r}"
+    if inventory.gpus:
+        return f"local workers offer GPU=1 at most; {elsewhere}"
+    if GPU not in needs:
+        return f"local workers offer nothing beyond a CPU; {elsewhere}"
+    missing = f"no GPU can be used: {inventory.reason}"
+    return missing if set(needs) == {GPU} else f"{missing}; {elsewhere}"
 
 
 def why_not_there(needs: Mapping[str, float], workers: Sequence[WorkerInfo]) -> str:

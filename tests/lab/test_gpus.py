@@ -60,6 +60,24 @@ def test_a_candidate_that_needs_a_gpu_is_refused_where_there_is_none(no_driver):
     assert "\n" not in str(refused.value)
 
 
+def test_a_gpu_beside_another_resource_is_refused_with_what_is_missing(no_driver):
+    needy = pb.Candidate(name="needy", function=str, resources={"GPU": 1, "MEM": 2})
+
+    with pytest.raises(UsageError) as refused:
+        bench([anywhere, needy])
+
+    told = str(refused.value)
+    assert told.startswith(f"candidate 'needy' needs GPU=1 MEM=2, which no worker offers: {WHY}")
+    assert told.endswith("; give cluster= with workers started with --resources 'GPU=1 MEM=2'")
+
+
+def test_without_a_gpu_local_workers_are_not_said_to_offer_one(no_driver):
+    needy = pb.Candidate(name="needy", function=str, resources={"TPU": 1})
+
+    with pytest.raises(UsageError, match="local workers offer nothing beyond a CPU; give cluster"):
+        bench([anywhere, needy])
+
+
 def test_a_challenger_that_needs_a_gpu_is_refused_and_the_race_stays_as_it_was(no_driver):
     with bench([anywhere]) as made:
         with pytest.raises(UsageError, match="'needy' needs GPU=1"):
