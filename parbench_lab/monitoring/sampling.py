@@ -28,6 +28,9 @@ from parbench_lab.monitoring.wording import NO_GPU_WORKER
 
 SAMPLE_HZ = 5.0
 """Samples a second, unless somebody asks for others."""
+LEAST_HZ = 1.0
+"""Less often than this there would be times of which nothing is known: what is told of a GPU
+covers up to 2 s, and a reason of throttling speaks for 1 s."""
 MOST_HZ = 50.0
 
 _CPU_NOT_BUSY = ("idle", "iowait")
@@ -193,11 +196,11 @@ def checked_sample_hz(sample_hz: float) -> float:
     Raises
     ------
     UsageError
-        If it is not within 0 (never) and `MOST_HZ`.
+        If it is neither 0 (never) nor within `LEAST_HZ` and `MOST_HZ`.
     """
-    if not 0 <= sample_hz <= MOST_HZ:
+    if not (sample_hz == 0 or LEAST_HZ <= sample_hz <= MOST_HZ):
         raise UsageError(
-            f"sample_hz must be between 0 (workers are not sampled) and {MOST_HZ:g} a second "
-            f"but got {sample_hz}"
+            f"sample_hz must be 0 (workers are not sampled) or between {LEAST_HZ:g} and "
+            f"{MOST_HZ:g} a second but got {sample_hz}"
         )
     return float(sample_hz)

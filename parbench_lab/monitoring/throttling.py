@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable
 
 HOLD_NS = 1_000_000_000
-"""How long a sample speaks for what follows it; the next one comes within 0.2 s."""
+"""How long a sample speaks for what follows it; the next one comes within that time."""
 _KEPT = 3000  # ten minutes at 5 a second
 
 Noted = tuple[int, tuple[str, ...]]

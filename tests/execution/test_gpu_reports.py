@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.execution.gpu_reports import GpuReports
+from parbench_lab.monitoring.sampling import LEAST_HZ
 
 
 def told(seconds, percent, **figures):
@@ -37,6 +38,15 @@ def test_a_report_is_the_mean_since_the_last_one_and_the_most_memory():
 
     assert [report.utilization_percent for report in reports] == [25.0, 80.0]
     assert (reports[0].memory_used_bytes, reports[0].memory_bytes) == (3e9, 80e9)
+
+
+def test_at_the_lowest_rate_every_second_is_reported():
+    reports = GpuReports()
+    busy = WorkerUsage(worker="gpu-0", gpu_percent=50.0)
+
+    found = [reports.take("GPU-0", busy, number / LEAST_HZ) for number in range(1, 11)]
+
+    assert [report and report.span_s for report in found] == [None] + [1.0] * 9
 
 
 def test_what_was_measured_at_times_is_the_mean_of_those_times():
