@@ -244,6 +244,12 @@ def test_physical_cores_are_what_is_scaled_over_and_more_threads_are_marked():
     assert [one.oversubscribed for one in results.points] == [False, False, True]
 
 
+def test_every_run_is_in_a_fresh_process_by_default():
+    by_default = inspect.signature(QuantizationStudy).parameters["measure"].default
+
+    assert by_default is run_fresh
+
+
 def test_the_order_within_a_repetition_is_drawn_and_the_same_for_a_seed():
     def order(seed):
         with study_of(cores=[1, 2, 3, 4], repeats=3, seed=seed) as study:
@@ -331,6 +337,7 @@ def test_a_model_that_does_not_fit_is_streamed_or_refused():
     assert streamed.configurations[0].streaming
     assert "it was streamed" in streamed.notes[0]
     assert not in_memory.configurations[0].streaming
+    assert plan_within(24 << 30, "7B-true", "auto").configurations[0].streaming
     with pytest.raises(UsageError, match=r"needs 34.0 GB.*25.8 GB are free: stream it"):
         plan_within(24 << 30, "7B-true", "batch")
     with pytest.raises(UsageError, match=r"3.36 B parameters, not 7 B"):

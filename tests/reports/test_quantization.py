@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 
 from parbench_lab.analysis.quantization.results import Asked, QuantizationResults
 from parbench_lab.analysis.quantization.runs import Configuration, QuantizationRun
+from parbench_lab.analysis.quantization.targets import sentence
 from parbench_lab.lab.quantization.fresh import run_here
 from parbench_lab.lab.quantization.study import QuantizationStudy
 from parbench_lab.reports import render
 from parbench_lab.reports.quantization import quantization_document, quantization_text
-from parbench_lab.workloads.quantization.models import model_shape
+from parbench_lab.workloads.quantization.models import ModelShape, model_shape
 
 
 def study_in(place):
@@ -32,6 +34,28 @@ def test_a_report_of_a_stored_study_has_its_tables_and_measures_nothing(tmp_path
     assert report.failure is None
     assert content["quantization"]["all_results"] == quantization_document(results)["all_results"]
     assert "Streaming against batch: 4x64x256" in report.text.read_text()
+
+
+def test_the_name_7b_never_stands_without_saying_that_it_is_not_that_large(tmp_path):
+    tiny = ModelShape(name="7B", matrices=((64, 256),) * 2, about="not 7 B")
+    found = [
+        QuantizationStudy(
+            streaming_comparison=True, comparison=tiny, threads=2, repeats=2,
+            store=tmp_path / "runs.db", measure=run_here,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+
+    for study in found:
+        with study:
+            results = study.run()
+    report = render("quantize", {"run": "latest", "store": str(tmp_path / "runs.db")}, tmp_path)
+
+    told = [report.text.read_text(), *results.hints, *results.notes, sentence(results)]
+    named = [line for text in told for line in text.splitlines() if re.search(r"\b7B\b", line)]
+    assert len(results.hints) == 2
+    assert len(named) > len(results.hints)
+    assert [line for line in named if "not 7 B" not in line] == []
 
 
 def runs_of(threads, pace):

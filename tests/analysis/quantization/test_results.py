@@ -154,6 +154,20 @@ def test_streaming_is_compared_with_batch_run_by_run():
     assert found["streaming time at most 15 % over batch"] == "passed"
 
 
+def test_streaming_that_takes_too_much_memory_or_time_fails_its_targets():
+    results = results_of(
+        runs_of(one(threads=8), [1.0, 2.0, 1.5], memory_mb=100.0),
+        runs_of(one(threads=8, streaming=True), [1.2, 2.4, 1.8], memory_mb=60.0),
+        comparison_model="100M",
+    )
+
+    missed = {target.name for target in failed(results)}
+
+    assert missed == {
+        "streaming memory under 50 % of batch", "streaming time at most 15 % over batch",
+    }  # fmt: skip
+
+
 def test_files_that_differ_are_said_to():
     results = results_of(
         runs_of(one(threads=8), [1.0], digest="a"),
