@@ -17,6 +17,7 @@ from parbench_lab.analysis.curve import Mode
 from parbench_lab.analysis.trial import Trial
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunStore
 from parbench_lab.core.scalable import Scalable
+from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
@@ -165,6 +166,7 @@ class ScalingStudy(StudyView):
             record=self._record,
             done=done,
             on_trial=self._tell,
+            on_end=self._finish,
         )
 
     @classmethod
@@ -218,16 +220,24 @@ class ScalingStudy(StudyView):
         """Measure everything and return the curve (a mapping of curves where there are several).
 
         Ctrl-C ends it with what was measured; the store keeps that, and `resume_run` goes on.
+
+        Raises
+        ------
+        UsageError
+            If it was started or stopped before.
         """
         self._begin()
-        try:
-            self._study.run()
-        finally:
-            self._finish()
+        self._study.run()
         return self.curve if len(self.curves) == 1 else self.curves
 
     def start(self) -> Self:
-        """Measure in the background; returns at once."""
+        """Measure in the background, and store what came of it; returns at once.
+
+        Raises
+        ------
+        UsageError
+            If it was started or stopped before.
+        """
         self._begin()
         self._study.start()
         return self
@@ -245,17 +255,14 @@ class ScalingStudy(StudyView):
         self._study.stop()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until it has ended; returns whether it has.
+        """Wait until it has ended and is stored; returns whether it has.
 
         Raises
         ------
         RaceError
             If it could not go on.
         """
-        ended = self._study.wait(timeout_s)
-        if ended:
-            self._finish()
-        return ended
+        return self._study.wait(timeout_s)
 
     def change(
         self, *, workers: Sequence[int] | int | None = None, repeats: int | None = None
@@ -271,14 +278,22 @@ class ScalingStudy(StudyView):
         self._study.change(workers=counts, repeats=repeats)
 
     def close(self) -> None:
-        """End the study, its workers and its store; idempotent."""
+        """End the study, its workers and its store; idempotent.
+
+        Raises
+        ------
+        RaceError
+            If it could not go on; all is closed then nevertheless.
+        """
+        if self._closed:
+            return
         self._study.stop()
-        if self._study.phase != "new":
+        try:
             self._study.wait()
-        self._close_panel()
-        self._finish()
-        if self._owns_store:
-            self._store.close()
+        finally:
+            # not after Ctrl-C while it waits: the run that is being made needs the store
+            if self._study.phase == "ended":
+                self._put_away()
 
     def __enter__(self) -> Self:
         return self
@@ -335,10 +350,22 @@ class ScalingStudy(StudyView):
         self.backend_reason = choice.reason
         return dataclasses.replace(plan, backends=(choice.backend,))
 
+    def _put_away(self) -> None:
+        with contextlib.ExitStack() as ends:
+            if self._owns_store:
+                ends.callback(self._store.close)
+            ends.callback(self._finish)  # of one that was never begun, or could not be kept then
+            self._close_panel()
+
     def _begin(self) -> None:
+        # before anything is stored: a second run would be kept under the figures of the first
+        if self._study.phase != "new":
+            raise UsageError(
+                "this study was started or stopped before; make a new one, or resume it from the "
+                "store"
+            )
         if self._began:
             return
-        self._began = True
         now = dt.datetime.now(dt.UTC)
         self._run_id = new_run_id(now, os.urandom(4))
         self._store.create_run(
@@ -358,6 +385,7 @@ class ScalingStudy(StudyView):
                 ),
             )
         )
+        self._began = True
 
     def _record(self, kind: str, payload: Mapping[str, Any]) -> None:
         if not self._began:
@@ -373,10 +401,11 @@ class ScalingStudy(StudyView):
 
     def _finish(self) -> None:
         with self._recording:
-            if not self._began or self._study.phase != "ended":
+            if not self._began:
                 return
+            done, planned = self._study.progress
+            status = "finished" if done == planned else INTERRUPTED
+            curves = self.curves
+            self._store.keep_curves(self._run_id, curve_rows(curves), fit_rows(curves))
+            self._store.finish_run(self._run_id, status, {"runs": done, "planned": planned})
             self._began = False
-        done, planned = self._study.progress
-        status = "finished" if done == planned else INTERRUPTED
-        self._store.keep_curves(self._run_id, curve_rows(self.curves), fit_rows(self.curves))
-        self._store.finish_run(self._run_id, status, {"runs": done, "planned": planned})

@@ -49,6 +49,9 @@ class Study:
         Runs of an earlier session of this study, which are not made again.
     on_trial
         Called after each run, in the measuring thread.
+    on_end
+        Called once, in the measuring thread, when nothing is measured or changed any more; whoever
+        waits is told of the end after it. What it raises counts as what the study could not do.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Study:
         record: Record = lambda _kind, _payload: None,
         done: Mapping[Cell, Trial] | None = None,
         on_trial: Callable[[Cell, Trial], None] = lambda _cell, _trial: None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self.scalable = scalable
         self.cores = cores
@@ -73,11 +77,12 @@ class Study:
         self._adapt = adapt
         self._record = record
         self._on_trial = on_trial
+        self._on_end = on_end
         self._changed = threading.Condition()
         self._plan = plan
         self._done: dict[Cell, Trial] = dict(done or {})
         self._now: Cell | None = None
-        self._paused = self._stopping = self._started = self._ended = False
+        self._paused = self._stopping = self._started = self._ending = self._ended = False
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
 
@@ -146,7 +151,7 @@ class Study:
             If they are out of range, or the study has ended.
         """
         with self._changed:
-            if self._ended:
+            if self._ending:
                 raise UsageError(
                     "this study has ended; make a new one, or resume it from the store"
                 )
@@ -171,7 +176,7 @@ class Study:
         with self._changed:
             self._stopping = True
             if not self._started:
-                self._ended = True
+                self._ending = self._ended = True
             self._changed.notify_all()
 
     def wait(self, timeout_s: float | None = None) -> bool:
@@ -211,35 +216,46 @@ class Study:
             if self._started or self._ended:
                 raise UsageError("this study was started before; make a new one")
             self._started = True
-            plan = self._plan
-        self._record(journal.PLANNED, journal.planned(plan))
 
     def _quietly(self) -> None:
         with contextlib.suppress(BaseException):  # kept in `_failure`, raised by `wait`
             self._measure()
 
     def _measure(self) -> None:
-        bench = Workbench(self.scalable, self._open_pool, self._pinned, self._adapt)
         try:
-            while (cell := self._next()) is not None:
-                trial = bench.run(cell, self.plan)
-                for change in journal.adapted(cell, trial):
-                    self._record(journal.ADAPTED, change)
-                self._record(journal.MEASURED, journal.measured(cell, trial))
-                with self._changed:
-                    self._done[cell] = trial
-                    self._now = None
-                    self._changed.notify_all()
-                self._on_trial(cell, trial)
+            # in a stack each step is taken even where the one before it raises
+            with contextlib.ExitStack() as ends:
+                ends.callback(self._on_end)
+                ends.callback(self._freeze)
+                bench = Workbench(self.scalable, self._open_pool, self._pinned, self._adapt)
+                ends.callback(bench.close)
+                self._measure_all(bench)
         except BaseException as error:
             with self._changed:
                 self._failure = None if isinstance(error, KeyboardInterrupt) else error
             raise
         finally:
-            bench.close()
             with self._changed:
-                self._now, self._ended = None, True
+                self._ended = True
                 self._changed.notify_all()
+
+    def _measure_all(self, bench: Workbench) -> None:
+        self._record(journal.PLANNED, journal.planned(self.plan))
+        while (cell := self._next()) is not None:
+            trial = bench.run(cell, self.plan)
+            for change in journal.adapted(cell, trial):
+                self._record(journal.ADAPTED, change)
+            self._record(journal.MEASURED, journal.measured(cell, trial))
+            with self._changed:
+                self._done[cell] = trial
+                self._now = None
+                self._changed.notify_all()
+            self._on_trial(cell, trial)
+
+    def _freeze(self) -> None:
+        """Take no change any more: what is kept of the end is of this plan."""
+        with self._changed:
+            self._now, self._ending = None, True
 
     def _next(self) -> Cell | None:
         """Wait while it is paused; return the next run, None where there is none."""

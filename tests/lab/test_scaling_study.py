@@ -10,7 +10,7 @@ import threadpoolctl
 
 import parbench_lab as pb
 from parbench_lab.core.machine import Machine
-from parbench_lab.errors import StoreError, UnknownNameError, UsageError
+from parbench_lab.errors import RaceError, StoreError, UnknownNameError, UsageError
 from parbench_lab.lab.scaling_study import ScalingStudy
 from parbench_lab.lab.study_parts import default_workers
 from parbench_lab.store import open_store
@@ -351,3 +351,116 @@ def test_the_curves_of_a_race_are_not_to_be_had(tmp_path):
 
     with pytest.raises(StoreError, match="is no scaling study but a race"):
         pb.load_curves("latest", tmp_path / "r.db")
+
+
+def stored_runs(path):
+    """Return the status of every study of a store, and how many levels its kept curve has."""
+    with contextlib.closing(open_store(path)) as store:
+        return [
+            (run.status, len({row.workers for row in store.curves(run.id)[0]}))
+            for run in store.runs(kind="study")
+        ]
+
+
+@pytest.mark.parametrize("begin", ["run", "start"])
+def test_a_study_that_has_ended_does_not_begin_again(tmp_path, begin):
+    with pb.ScalingStudy(squares, store=tmp_path / "runs.db", **OPTIONS) as study:
+        study.run()
+        run_id = study.run_id
+        with pytest.raises(UsageError, match="make a new one, or resume it"):
+            getattr(study, begin)()
+
+    assert study.run_id == run_id
+    assert stored_runs(tmp_path / "runs.db") == [("finished", 2)]
+
+
+def test_a_study_that_was_stopped_before_it_began_is_not_stored(tmp_path):
+    with pb.ScalingStudy(squares, store=tmp_path / "runs.db", **OPTIONS) as study:
+        study.stop()
+        with pytest.raises(UsageError, match="started or stopped before"):
+            study.run()
+
+    assert study.run_id == ""
+    assert stored_runs(tmp_path / "runs.db") == []
+
+
+class ToldStore:
+    """A store that says when a run's end is stored, and fails once at each of what it is told."""
+
+    def __init__(self, path, *, failing=()):
+        self.ended, self._failing = threading.Event(), list(failing)
+        self._kept = open_store(path)
+
+    def __getattr__(self, name):
+        if name in self._failing:
+            self._failing.remove(name)
+            raise StoreError(f"{name}: the disk is full")
+        return getattr(self._kept, name)
+
+    def finish_run(self, *told):
+        self._kept.finish_run(*told)
+        self.ended.set()
+
+    def close(self):
+        self._kept.close()
+
+
+def test_a_study_in_the_background_is_stored_though_nobody_waits_for_it(tmp_path):
+    with contextlib.closing(ToldStore(tmp_path / "runs.db")) as store:
+        study = pb.ScalingStudy(squares, store=store, **OPTIONS)
+        study.start()
+
+        assert store.ended.wait(60)
+        assert stored_runs(tmp_path / "runs.db") == [("finished", 2)]
+        study.close()
+
+
+def test_who_waits_for_a_study_finds_it_stored(tmp_path):
+    with pb.ScalingStudy(squares, store=tmp_path / "runs.db", **OPTIONS) as study:
+        study.start()
+
+        assert study.wait(60)
+        assert stored_runs(tmp_path / "runs.db") == [("finished", 2)]
+
+
+@pytest.mark.parametrize("begin", ["run", "start"])
+def test_a_study_that_could_not_go_on_is_stored_and_closed(tmp_path, begin):
+    def refuse(_cell, _trial):
+        raise ValueError("not today")
+
+    study = pb.ScalingStudy(squares, store=tmp_path / "runs.db", on_trial=refuse, **OPTIONS)
+    with contextlib.suppress(ValueError):
+        getattr(study, begin)()
+
+    with pytest.raises(RaceError, match="not today"):
+        study.wait(60)
+    assert stored_runs(tmp_path / "runs.db") == [("interrupted", 1)]
+    with pytest.raises(RaceError, match="not today"):
+        study.close()
+    study.close()
+    assert not list(tmp_path.glob("runs.db-*"))  # as the last to close a database leaves it
+    with ScalingStudy.resume_run(
+        "latest", squares, make_case=numbers, store=tmp_path / "runs.db"
+    ) as again:
+        assert len(again.run().trials) == 4
+
+
+@pytest.mark.parametrize(
+    ("failing", "stored"),
+    [("append", ("interrupted", 0)), ("keep_curves", ("finished", 2))],
+    ids=["a run", "the end"],
+)
+def test_what_the_store_refuses_is_told_and_the_end_is_stored_at_the_close(
+    tmp_path, failing, stored
+):
+    with contextlib.closing(ToldStore(tmp_path / "runs.db", failing=[failing])) as store:
+        study = pb.ScalingStudy(squares, store=store, **OPTIONS)
+        study.start()
+
+        with pytest.raises(RaceError, match="the disk is full"):
+            study.wait(60)
+        with pytest.raises(RaceError, match="the disk is full"):
+            study.close()
+        study.close()
+
+    assert stored_runs(tmp_path / "runs.db") == [stored]

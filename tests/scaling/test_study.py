@@ -267,11 +267,12 @@ def test_what_was_measured_before_is_not_measured_again():
     assert bench.study.progress == (6, 6)
 
 
-def test_a_record_that_cannot_be_kept_ends_the_study_with_its_reason():
+@pytest.mark.parametrize("refused", [journal.PLANNED, journal.MEASURED])
+def test_a_record_that_cannot_be_kept_ends_the_study_with_its_reason(refused):
     bench = Bench(Plan(workers=(1,), sizes=(20,), repeats=2))
 
     def full(kind, _payload):
-        if kind == journal.MEASURED:
+        if kind == refused:
             raise OSError("the disk is full")
 
     bench.study._record = full
@@ -280,6 +281,46 @@ def test_a_record_that_cannot_be_kept_ends_the_study_with_its_reason():
     with pytest.raises(RaceError, match="the disk is full"):
         bench.study.wait(60)
     assert all(pool.closed for pool in bench.opened)
+
+
+def test_who_waits_for_a_study_is_told_after_what_is_done_at_its_end():
+    phases = []
+    bench = Bench(
+        Plan(workers=(1,), sizes=(20,), repeats=1), on_end=lambda: phases.append(study.phase)
+    )
+    study = bench.study
+
+    study.start()
+
+    assert study.wait(60)
+    assert (phases, study.phase) == (["measuring"], "ended")
+
+
+def test_at_its_end_a_study_takes_no_change_any_more():
+    refused = []
+
+    def late():
+        with pytest.raises(UsageError, match="has ended"):
+            bench.study.change(repeats=9)
+        refused.append(bench.study.progress)
+
+    bench = Bench(Plan(workers=(1,), sizes=(20,), repeats=1), on_end=late)
+    bench.study.run()
+
+    assert refused == [(1, 1)]
+
+
+def test_what_fails_at_the_end_of_a_study_neither_hangs_nor_hides_what_failed_before():
+    def full():
+        raise OSError("the disk is full")
+
+    bench = Bench(Plan(workers=(1,), sizes=(20,), repeats=1), on_end=full)
+    bench.trials = None  # so that telling of the run fails
+    bench.study.start()
+
+    with pytest.raises(RaceError, match="the disk is full") as told:
+        bench.study.wait(60)
+    assert isinstance(told.value.__cause__.__context__, AttributeError)
 
 
 @pytest.mark.parametrize(
