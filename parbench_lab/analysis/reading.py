@@ -78,7 +78,7 @@ def read_failures(curve: ScalingCurve) -> tuple[str, ...]:
 
 def _adaptive(level: Level, curve: ScalingCurve) -> Sequence[str]:
     trials = [trial for trial in curve.trials if trial.time_s is not None]
-    used = [use.workers for trial in trials for use in trial.uses] or [level.workers]
+    used = [count for trial in trials for count in trial.workers_used] or [level.workers]
     changes = [use for trial in trials for use in trial.uses if use.is_change]
     if min(used) == max(used):
         told = f"{max(used)} of {count(level.workers, 'worker')} in use all the time"
@@ -87,7 +87,9 @@ def _adaptive(level: Level, curve: ScalingCurve) -> Sequence[str]:
         told = f"{min(used)} to {max(used)} of {level.workers} workers in use{mean}"
     if changes:
         last = f"the last because {changes[-1].reason}"
-        told += f"; {count(len(changes), 'change')} in {count(len(trials), 'run')}, {last}"
+        inside = any(change.at_s > 0.0 for change in changes)
+        where = f"in {count(len(trials), 'run')}" if inside else "before or between the runs"
+        told += f"; {count(len(changes), 'change')} {where}, {last}"
     meant = (
         "these times hold for the load that the machine had: there is no speedup and no law in "
         "them; measure fixed worker counts for that"

@@ -87,9 +87,9 @@ class Use:
     Parameters
     ----------
     at_s
-        Since the run began.
+        Since the run began; 0 for what changed before it, since the last run.
     workers, before
-        In use from then on, and until then (in the run before, where it has just begun).
+        In use from then on, and until then.
     reason
         Why it changed; "" where it did not.
     """
@@ -147,6 +147,14 @@ class Trial:
     message: str = ""
     shares: TimeShares | None = None
     uses: tuple[Use, ...] = ()
+
+    @property
+    def workers_used(self) -> tuple[int, ...]:
+        """Workers in use at the begin of the run, and after each change in it; adaptive only."""
+        ends_s = [*(use.at_s for use in self.uses[1:]), float("inf")]
+        spans = zip(self.uses, ends_s, strict=False)
+        # of several changes before a run the last one alone is in use in it
+        return tuple(use.workers for use, end_s in spans if end_s > use.at_s)
 
     @property
     def mean_workers(self) -> float:

@@ -132,21 +132,26 @@ class AdaptiveMap:
         self._steering = Steering(most=pool.n_workers, workers=pool.n_workers)
         self._began_s = self._looked_s = clock_s()
         self._uses: list[Use] = []
-        self._told, self._reason = self._steering.workers, ""
+        self._running = False
         self._others_cores()  # from here on
 
     def begin(self) -> None:
-        """Begin a run: what is told of it starts here."""
+        """Begin a run: what is told of it is what changed since the last one, and what follows."""
         self._look()
-        before, after = self._told, self._steering.workers
         self._began_s = self._clock_s()
-        reason = self._reason if after != before else ""
-        self._uses = [Use(at_s=0.0, workers=after, before=before, reason=reason)]
+        self._running = True
+        if not self._uses:
+            now = self._steering.workers
+            self._uses = [Use(at_s=0.0, workers=now, before=now)]
 
     def end(self) -> tuple[Use, ...]:
-        """End a run and return how many workers it used: at its begin, and at each change."""
+        """End a run and return how many workers it used: at its begin, and at each change.
+
+        Changes between two runs, or while one warms up, are at second 0 of the second; of a run
+        that never began, they are all that is returned.
+        """
         uses, self._uses = tuple(self._uses), []
-        self._told = self._steering.workers
+        self._running = False
         return uses
 
     def __call__(self, function: Callable[..., Any], /, *items: Iterable[Any]) -> Iterator[Any]:
@@ -175,7 +180,5 @@ class AdaptiveMap:
             self._note(now_s, before, after, f"others use {others:.1f} of {self._cores} cores")
 
     def _note(self, now_s: float, before: int, after: int, reason: str) -> None:
-        self._reason = reason
-        if self._uses:
-            at_s = now_s - self._began_s
-            self._uses.append(Use(at_s=at_s, workers=after, before=before, reason=reason))
+        at_s = now_s - self._began_s if self._running else 0.0
+        self._uses.append(Use(at_s=at_s, workers=after, before=before, reason=reason))

@@ -51,7 +51,8 @@ def measured(cell: Cell, trial: Trial) -> Mapping[str, Any]:
 def adapted(cell: Cell, trial: Trial) -> Iterator[Mapping[str, Any]]:
     """Yield every change of the number of workers in use during a run, as JSON values.
 
-    `at_s` is since the run began; 0 for what changed between two runs.
+    `at_s` is since the run began; 0 for what changed before: between two runs, or while this one
+    warmed up.
     """
     for use in trial.uses:
         if use.is_change:

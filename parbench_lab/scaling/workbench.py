@@ -101,6 +101,7 @@ class Workbench:
         problem = _Problem(size=size, batch_size=cell.series.batch_size)
         about: dict[str, Any] = {"repetition": cell.repetition, "workers": cell.workers}
         about["size"] = size
+        adaptive: AdaptiveMap | None = None
         try:
             run = self._made(problem, plan.seed)
             pool = self._pool(cell.series.backend, cell.workers)
@@ -124,6 +125,8 @@ class Workbench:
         # a job that exits has failed like one that raises; Ctrl-C is meant for the study
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a level that fails is an outcome
             self._drop(cell.series.backend, cell.workers)
+            if adaptive is not None:
+                about["uses"] = adaptive.end()
             return Trial(**about, outcome="failed", message=_in_one_line(error))
 
     def _judged(self, result: Any, expected: Any, about: dict[str, Any]) -> Trial:

@@ -398,6 +398,21 @@ def test_an_adaptive_curve_tells_how_many_workers_it_used_and_fits_nothing():
     assert scaling_figures(found) is not None
 
 
+def test_workers_that_rested_before_a_run_alone_were_in_use_all_through_it():
+    uses = (
+        Use(at_s=0.0, workers=2, before=4, reason="others use 2.0 of 4 cores"),
+        Use(at_s=0.0, workers=4, before=2, reason="others use 0.0 of 4 cores"),
+    )
+    run = Trial(repetition=0, workers=4, size=1, outcome="ok", time_s=2.0, digest="d", uses=uses)
+    found = ScalingCurve(name="j", backend="threads", cores=4, adaptive=True, trials=(run,))
+
+    assert (run.workers_used, run.mean_workers) == ((4,), 4.0)
+    assert read_curve(found)[0] == (
+        "4 of 4 workers in use all the time; 2 changes before or between the runs, the last "
+        "because others use 0.0 of 4 cores"
+    )
+
+
 def test_a_look_after_the_end_of_a_run_does_not_count():
     uses = (Use(at_s=0.0, workers=2, before=2), Use(at_s=1.0, workers=1, before=2))
     late = Use(at_s=9.0, workers=4, before=1)

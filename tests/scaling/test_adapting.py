@@ -90,6 +90,27 @@ def test_what_changed_between_two_runs_is_told_at_the_begin_of_the_second(pool):
     assert first.reason == "others use 3.0 of 4 cores"
 
 
+def test_changes_before_a_run_that_cancel_out_are_told_each(pool):
+    clock = itertools.count(0.0, PERIOD_S)
+    load = [2.0]
+    adaptive = AdaptiveMap(
+        pool, others_cores=lambda: load[0], cores=4, clock_s=lambda: next(clock)
+    )
+    list(adaptive(abs, range(LOOKS_DOWN)))  # a run that is not measured
+    load[0] = 0.0
+    list(adaptive(abs, range(LOOKS_UP)))
+
+    adaptive.begin()
+    uses = adaptive.end()
+
+    assert pool.used == [2, 4]
+    assert [(use.at_s, use.before, use.workers) for use in uses] == [(0.0, 4, 2), (0.0, 2, 4)]
+    assert [use.reason for use in uses] == [
+        "others use 2.0 of 4 cores",
+        "others use 0.0 of 4 cores",
+    ]
+
+
 def test_where_the_load_is_not_known_all_workers_work(pool):
     clock = itertools.count(0.0, PERIOD_S)
     adaptive = AdaptiveMap(pool, others_cores=lambda: None, cores=4, clock_s=lambda: next(clock))

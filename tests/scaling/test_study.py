@@ -449,6 +449,36 @@ def test_adaptive_workers_are_measured_with_every_change_in_the_journal():
         curve.fit()
 
 
+@pytest.mark.parametrize("failing", [2, 3], ids=["while it warms up", "while it counts"])
+def test_what_changed_in_a_run_that_fails_is_in_the_journal(failing):
+    seconds, runs = itertools.count(), []
+
+    def fails(case, *, map):
+        runs.append(1)
+        result = squares(case, map=map)
+        if len(runs) == failing:
+            raise RuntimeError("not today")
+        return result
+
+    def adapt(pool):
+        return AdaptiveMap(
+            pool,
+            others_cores=lambda: 2.0 if len(runs) == failing else 0.0,
+            cores=4,
+            clock_s=lambda: float(next(seconds)),
+        )
+
+    plan = Plan(workers=(4,), sizes=(20,), repeats=1, adaptive=True)
+    bench = Bench(plan, run=fails, adapt=adapt)
+    bench.study.run()
+    changes = [payload for kind, payload in bench.told if kind == journal.ADAPTED]
+
+    assert bench.curve().levels[0].failures == ("RuntimeError: not today",)
+    assert [(change["from"], change["to"]) for change in changes] == [(4, 2)]
+    assert (changes[0]["at_s"] > 0) == (failing == 3)
+    assert journal.read_back(kept(bench.told)) == (plan, dict(bench.trials))
+
+
 @pytest.mark.parametrize(
     "wrong", [{"mode": "weak"}, {"workers": (1, 2)}], ids=["weak", "several counts"]
 )
