@@ -34,32 +34,37 @@ def is_any_share(fraction: Estimate) -> bool:
 def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
     """Return what a curve says, a sentence each; the most important first.
 
+    Levels without an interval (fewer than two repetitions that compare them) are named, not read.
+
     Parameters
     ----------
     curve
         At least one level with a time, or the only sentence says that there is none.
     """
-    levels = [level for level in curve.levels if level.time_s is not None]
-    if not levels:
+    timed = [level for level in curve.levels if level.time_s is not None]
+    if not timed:
         return (*read_failures(curve), "no level has a time: nothing can be read from this curve")
     if curve.adaptive:
-        return (*read_failures(curve), *_adaptive(levels[0], curve))
-    ours = [level for level in levels if not level.oversubscribed] or levels
-    if any(level.speedup is None or level.speedup.n < 2 for level in levels):
-        once = "a level was measured only once and has no interval"
-        return (
-            *read_failures(curve),
-            f"{once}: nothing certain can be read; measure more repetitions",
+        return (*read_failures(curve), *_adaptive(timed[0], curve))
+    levels = [level for level in timed if level.speedup is not None and level.speedup.n > 1]
+    if not levels:
+        nothing = (
+            f"one run alone counts at {count(timed[0].workers, 'worker')}, which all are compared "
+            "with, so no level has an interval: nothing certain can be read; measure more "
+            "repetitions"
         )
+        return (*read_failures(curve), nothing)
+    ours = [level for level in levels if not level.oversubscribed] or levels
     weak = curve.mode == "weak"
     sentences = (
         "" if curve.agrees else f"{curve.agreement}: those runs do not count",
         *read_failures(curve),
+        _left_out([level for level in timed if level not in levels], levels[0]),
         _kept(levels) if weak else _usefulness(levels),
         _loss(ours) if weak else _bound(ours),
         _belief(ours[-1]),
         _decomposition(levels[-1]),
-        _oversubscription(levels, curve.cores),
+        _oversubscription(timed, curve.cores),
         _next(ours, curve),
         "" if weak else _two_medians(levels),
     )
@@ -73,6 +78,18 @@ def read_failures(curve: ScalingCurve) -> tuple[str, ...]:
         f"the last: {level.failures[-1]}"
         for level in curve.levels
         if level.failures
+    )
+
+
+def _left_out(levels: Sequence[Level], base: Level) -> str:
+    if not levels:
+        return ""
+    one = len(levels) == 1
+    return (
+        f"{listed([str(level.workers) for level in levels])} workers: fewer than two repetitions "
+        f"compare {'this level' if one else 'these levels'} with {count(base.workers, 'worker')}, "
+        f"so {'it has' if one else 'they have'} no interval and nothing below is about "
+        f"{'it' if one else 'them'}; measure more repetitions"
     )
 
 
@@ -309,10 +326,18 @@ def _next(levels: Sequence[Level], curve: ScalingCurve) -> str:
                 f"worth measuring next: {between} workers, where efficiency falls below one half"
             )
         return "no further level of these is worth measuring here"
-    if 2 * last.workers <= curve.cores:
-        return f"worth measuring next: {2 * last.workers} workers"
-    if last.workers < curve.cores:
+    doubled = 2 * last.workers
+    while doubled in tried:
+        doubled *= 2
+    if doubled <= curve.cores:
+        return f"worth measuring next: {doubled} workers"
+    if last.workers < curve.cores and curve.cores not in tried:
         return f"worth measuring next: {curve.cores} workers, all cores of this machine"
+    if last.workers < curve.cores:
+        return (
+            f"beyond {count(last.workers, 'worker')} levels were tried that have no interval; "
+            "they are worth measuring before any others"
+        )
     return (
         f"all {curve.cores} cores of this machine are measured; more needs another machine or a "
         "cluster"

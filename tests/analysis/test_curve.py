@@ -345,6 +345,57 @@ def test_intervals_too_wide_to_tell_are_no_plateau():
     assert not any("plateau" in sentence for sentence in sentences)
 
 
+def failing(made, workers, *, runs):
+    """Return the curve where the last `runs` repetitions of a level failed."""
+    first = max(trial.repetition for trial in made.trials) + 1 - runs
+    trials = [
+        dataclasses.replace(trial, outcome="failed", time_s=None, digest="", message="no memory")
+        if trial.workers == workers and trial.repetition >= first
+        else trial
+        for trial in made.trials
+    ]
+    return dataclasses.replace(made, trials=tuple(trials))
+
+
+@pytest.mark.parametrize(
+    ("cores", "words"),
+    [
+        pytest.param(8, "worth measuring next: 8 workers", id="twice as many again"),
+        pytest.param(6, "worth measuring next: 6 workers, all cores", id="all cores"),
+        pytest.param(4, "beyond 2 workers levels were tried", id="none is left"),
+    ],
+)
+@pytest.mark.parametrize("runs", [5, 4], ids=["all failed", "one was good"])
+def test_a_level_that_was_tried_is_not_worth_measuring_next(cores, words, runs):
+    made = failing(curve({1: 1.0, 2: 0.52, 4: 0.3}, cores=cores), 4, runs=runs)
+
+    told = read_curve(made)
+
+    assert any(words in sentence for sentence in told), told
+    assert not any("worth measuring next: 4" in sentence for sentence in told)
+
+
+def test_levels_without_an_interval_are_named_and_the_others_read():
+    whole = curve({1: 1.0, 2: 0.52, 4: 0.27, 8: 0.2})
+    one = failing(whole, 8, runs=4)
+    two = failing(one, 4, runs=4)
+
+    told = read_curve(one)
+
+    assert told[0] == "at 8 workers 4 runs failed, the last: no memory"
+    assert told[1].startswith("8 workers: fewer than two repetitions compare this level with 1 w")
+    assert told[2].startswith("scaling is useful over the whole range")
+    assert told[2].endswith("at 4 workers")
+    assert any("4 and 8 workers: fewer than two" in sentence for sentence in read_curve(two))
+
+
+def test_where_one_run_of_the_first_level_counts_nothing_certain_is_read():
+    told = read_curve(failing(curve({1: 1.0, 2: 0.52}), 1, runs=4))
+
+    assert told[1].startswith("one run alone counts at 1 worker")
+    assert len(told) == 2
+
+
 def test_a_fraction_that_may_be_anything_is_not_certain():
     sentences = read_curve(curve({1: 1.0, 2: 0.7}, noise=0.9, repeats=3, seed=1))
 
