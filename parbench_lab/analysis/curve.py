@@ -82,7 +82,10 @@ class ScalingCurve:
     mode
         ``"strong"``: the same case for all; ``"weak"``: it grows with the workers.
     cores
-        How many cores were ours; more workers are marked as oversubscribed.
+        How many cores were ours; more workers are marked as oversubscribed. On a given cluster:
+        how many workers it has, each of which works on one part at a time.
+    on_cluster
+        Whether the workers were those of a given cluster.
     adaptive
         How many workers were in use followed the load of the machine: there is a time, and
         neither a speedup nor a law.
@@ -101,6 +104,7 @@ class ScalingCurve:
     mode: Mode = "strong"
     unit: str = "items"
     cores: int
+    on_cluster: bool = False
     adaptive: bool = False
     trials: tuple[Trial, ...] = ()
     tolerance: float = 0.0
@@ -186,6 +190,10 @@ class ScalingCurve:
         counts = [trial.workers for trial in self.trials if trial.time_s is not None]
         return min(counts, default=None)
 
+    def is_beyond(self, workers: int) -> bool:
+        """Return whether so many workers share cores; a cluster's never do, as far as is known."""
+        return workers > self.cores and not self.on_cluster
+
     def times_at(self, workers: int) -> Mapping[int, float]:
         """Return repetition to the time of a level's run in seconds, for all runs that count."""
         return {number: run.time_s for number, run in self._runs(workers).items() if run.time_s}
@@ -200,7 +208,7 @@ class ScalingCurve:
         about: dict[str, Any] = {
             "workers": workers,
             "size": tried[-1].size,
-            "oversubscribed": workers > self.cores,
+            "oversubscribed": self.is_beyond(workers),
             "failures": failures,
         }
         runs = self._runs(workers)
@@ -321,7 +329,7 @@ class ScalingCurve:
                 # a weak curve's time per base-sized share of the work
                 work = trial.size / self._smallest_size() if self.mode == "weak" else 1.0
                 times.append(trial.time_s / work)
-                crowded.append(trial.workers > self.cores)
+                crowded.append(self.is_beyond(trial.workers))
         options.setdefault("confidence", self.confidence)
         options.setdefault("mode", "strong")  # the growing work is divided out already
         options.setdefault("oversubscribed", crowded)

@@ -332,12 +332,20 @@ def _next(levels: Sequence[Level], curve: ScalingCurve) -> str:
     if doubled <= curve.cores:
         return f"worth measuring next: {doubled} workers"
     if last.workers < curve.cores and curve.cores not in tried:
-        return f"worth measuring next: {curve.cores} workers, all cores of this machine"
+        all_of_it = "all of the cluster" if curve.on_cluster else "all cores of this machine"
+        return f"worth measuring next: {curve.cores} workers, {all_of_it}"
     if last.workers < curve.cores:
         return (
             f"beyond {count(last.workers, 'worker')} levels were tried that have no interval; "
             "they are worth measuring before any others"
         )
+    return _all_measured(curve)
+
+
+def _all_measured(curve: ScalingCurve) -> str:
+    if curve.on_cluster:
+        all_of_it = count(curve.cores, "worker")
+        return f"all of the cluster, {all_of_it}, is measured; more needs a larger one"
     return (
         f"all {curve.cores} cores of this machine are measured; more needs another machine or a "
         "cluster"

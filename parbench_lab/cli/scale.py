@@ -342,6 +342,8 @@ def _planned(job: str, asked: dict[str, Any]) -> list[str]:
 
     kept = kept_of(asked["resume"], asked["store"]) if asked["resume"] else None
     tried = kept is None and asked["backends"] in ((), ("auto",))
+    if not (tried or kept) and asked["cluster"] is not None and asked["workers"] is None:
+        raise UsageError("--dry-run asks nothing of a cluster: say how many --workers")
     if kept is None:
         asked = {**asked, "store": ":memory:"}
         if tried:  # nothing runs on it here: no worker is asked of a cluster either
@@ -355,10 +357,11 @@ def _planned(job: str, asked: dict[str, Any]) -> list[str]:
         plan = study.plan
     backends = "the fastest, by trying all that can run it" if tried else ", ".join(plan.backends)
     levels = "adaptive" if plan.adaptive else ", ".join(map(str, plan.workers))
+    where = "on the cluster" if study.on_cluster else count(study.cores, "core")
     sizes = ", ".join(f"{size:,}" for size in plan.sizes)
     return [
         plan_line("job", f"{study.scalable.name}, {sizes} {study.scalable.unit}"),
-        plan_line("workers", f"{levels} ({plan.mode} scaling, {count(study.cores, 'core')})"),
+        plan_line("workers", f"{levels} ({plan.mode} scaling, {where})"),
         plan_line("backend", backends),
         *(
             [plan_line("batches", ", ".join(map(str, plan.batch_sizes)))]

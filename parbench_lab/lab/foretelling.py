@@ -98,7 +98,7 @@ def foretell(study: ScalingStudy, *, done: int = 0) -> Forecast:
     smallest = min(plan.sizes)
     serial_s = serial_time_s(study.scalable, smallest, seed=plan.seed)
     left = max(0, plan.n_cells - done) / plan.n_cells
-    work = _serial_cases(plan, smallest, cores=study.cores)
+    work = _serial_cases(plan, smallest, cores=study.cores, on_cluster=study.on_cluster)
     longest_s, shortest_s = (left * serial_s * cases for cases in work)
     return Forecast(
         n_runs=plan.n_cells,
@@ -109,13 +109,21 @@ def foretell(study: ScalingStudy, *, done: int = 0) -> Forecast:
     )
 
 
-def _serial_cases(plan: Plan, smallest: int, *, cores: int) -> tuple[float, float]:
-    """Return how many smallest cases a plan's runs are: in turn, and over the cores that are."""
+def _serial_cases(
+    plan: Plan, smallest: int, *, cores: int, on_cluster: bool
+) -> tuple[float, float]:
+    """Return how many smallest cases a plan's runs are: in turn, and over the cores that are.
+
+    A cluster is not asked: its levels are taken to have the workers that they want.
+    """
     in_turn = shared = 0.0
     for series in plan.series:
         for workers in plan.workers:
             cases = plan.repeats * plan.size_at(series, workers) / smallest
             in_turn += cases
-            at_once = 1 if series.backend == "serial" else min(workers, cores)
+            elsewhere = on_cluster and series.backend == "dask"
+            at_once = workers if elsewhere else min(workers, cores)
+            if series.backend == "serial":
+                at_once = 1
             shared += cases / at_once
     return in_turn, shared

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from parbench_lab.analysis.curve import Mode
 from parbench_lab.analysis.trial import Trial
+from parbench_lab.core.pool import Pool
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunStore
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.errors import UsageError
@@ -27,12 +28,14 @@ from parbench_lab.lab.study_parts import (
     Workers,
     adaptive_map,
     checked_backends,
+    cluster_workers,
     levels_of,
     merged_words,
     one_blas_thread,
     refuse_idle_cluster,
     study_plan,
     workers_of,
+    workers_there,
 )
 from parbench_lab.lab.study_resume import header_document, refuse_other_machine, stored_study
 from parbench_lab.lab.study_view import StudyView
@@ -57,7 +60,8 @@ class ScalingStudy(StudyView):
         ``fn(case, *, map)`` together with `make_case`.
     workers
         Worker counts, or one number N for 1, 2, 4, ... N; by default that is the physical cores
-        that are ours. Counts beyond them run and are marked. ``"adaptive"``: as many as the load
+        that are ours, or for Dask all workers of the `cluster`, which is asked for them then.
+        Counts beyond the cores run and are marked. ``"adaptive"``: as many as the load
         of others on this machine leaves room for, changed between parts; that gives a time, and
         neither speedup nor law.
     mode
@@ -80,7 +84,9 @@ class ScalingStudy(StudyView):
         What a built-in job lets be chosen (``{"window_days": 365}`` of portfolio_backtest).
     cluster
         For ``"dask"`` (and ``"auto"``, which then tries it) alone: None for workers on this
-        machine; an address, a client or a cluster.
+        machine; an address, a client or a cluster. Its workers count instead of this machine's
+        cores; it is reached when the first level on it begins, unless something must be known
+        of it before (`workers` by default, ``"auto"``).
     store
         As for `ParallelBenchmarking`.
     seed
@@ -92,6 +98,8 @@ class ScalingStudy(StudyView):
     ------
     UsageError
         If something given cannot be used.
+    ClusterError
+        If the cluster must be asked for its workers, and cannot be reached or has none.
 
     Examples
     --------
@@ -120,6 +128,7 @@ class ScalingStudy(StudyView):
         seed: int = 0,
         on_trial: Callable[[Cell, Trial], None] = lambda _cell, _trial: None,
         _resumed: tuple[str, int, Mapping[Cell, Trial]] | None = None,
+        _cluster_workers: int | None = None,
     ) -> None:
         super().__init__()
         self.on_trial = on_trial
@@ -135,20 +144,26 @@ class ScalingStudy(StudyView):
         """Why ``backend="auto"`` took the one it took; "" where it was given."""
         self.batch_reason = ""
         """Which batch sizes are one and the same, so that one is measured; "" where none are."""
-        plan = study_plan(
+        planned = functools.partial(
+            study_plan,
             self.scalable,
             workers=workers,
             sizes=sizes,
             mode=mode,
-            backends=checked_backends(backend),
             repeats=repeats,
             seed=parts.checked_seed(seed),
             batch_sizes=batch_sizes,
-            cores=self.cores,
         )
+        plan = planned(backends=checked_backends(backend), cores=self.cores)
         refuse_idle_cluster(cluster, plan, chosen=backend == AUTO)
         if backend == AUTO:
             plan = self._choose_backend(plan, own_sizes=sizes is not None)
+        if cluster is not None and "dask" in plan.backends:
+            if workers is None:
+                plan = planned(backends=plan.backends, cores=cluster_workers(cluster))
+            _cluster_workers = _cluster_workers or 0
+        self.on_cluster = _cluster_workers is not None
+        """Whether Dask's levels are on a given cluster, whose workers count there."""
         self.batch_reason = merged_words(self.scalable, plan, batch_sizes)
         self._machine = detect_machine(self.scalable.libraries)
         self._store, self._owns_store = parts.store_of(store)
@@ -158,10 +173,11 @@ class ScalingStudy(StudyView):
         self._study = Study(
             self.scalable,
             plan,
-            open_pool=functools.partial(workers_of, cluster=cluster),
+            open_pool=self._open_pool,
             pinned=one_blas_thread,
             adapt=adaptive_map,
             cores=self.cores,
+            cluster_workers=_cluster_workers,
             machine=self._machine.fingerprint,
             record=self._record,
             done=done,
@@ -208,6 +224,7 @@ class ScalingStudy(StudyView):
                 **stored.arguments(scalable, options),
                 store=opened,
                 _resumed=(stored.id, stored.n_events, stored.done),
+                _cluster_workers=stored.cluster_workers,
             )
             refuse_other_machine(stored, study._machine)
             refused.pop_all()
@@ -356,6 +373,12 @@ class ScalingStudy(StudyView):
                 ends.callback(self._store.close)
             ends.callback(self._finish)  # of one that was never begun, or could not be kept then
             self._close_panel()
+
+    def _open_pool(self, backend: str, workers: int) -> Pool:
+        pool = workers_of(backend, workers, self._cluster)
+        if backend == "dask" and self._cluster is not None:
+            self._study.met_cluster(workers_there(pool))
+        return pool
 
     def _begin(self) -> None:
         # before anything is stored: a second run would be kept under the figures of the first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Sequence
@@ -193,6 +194,28 @@ def workers_of(backend: str, workers: int, cluster: Any = None) -> Pool:
     from parbench_lab.execution.pools import open_pool  # noqa: PLC0415 - loads its libraries
 
     return open_pool(backend, workers, cluster=cluster if backend == "dask" else None)
+
+
+def workers_there(pool: Pool) -> int:
+    """Return how many workers a pool could have where it is: all usable ones of a cluster.
+
+    Workers, not their threads: each works on one part at a time, so a level cannot have more.
+    """
+    return int(getattr(pool, "n_there", pool.n_workers))
+
+
+def cluster_workers(cluster: Any) -> int:
+    """Return how many usable workers a cluster has; no connection stays open.
+
+    Raises
+    ------
+    ClusterError
+        If it cannot be reached, or has none.
+    UsageError
+        If it is no cluster.
+    """
+    with contextlib.closing(workers_of("dask", 1, cluster)) as pool:
+        return workers_there(pool)
 
 
 def adaptive_map(pool: Pool) -> AdaptiveMap:

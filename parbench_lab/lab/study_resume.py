@@ -32,6 +32,8 @@ class StoredStudy:
         What its header says, see `header_document`.
     plan, done
         What it was going to measure, and what it has measured.
+    cluster_workers
+        Of the cluster that was given; see `parbench_lab.scaling.journal.read_cluster`.
     n_events
         How many the store keeps of it.
     """
@@ -41,6 +43,7 @@ class StoredStudy:
     document: Mapping[str, Any]
     plan: Plan
     done: Mapping[Cell, Trial]
+    cluster_workers: int | None
     n_events: int
 
     def arguments(self, job: Any, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,6 +141,7 @@ def stored_study(store: RunStore, run_id: str) -> StoredStudy:
         document=header.document,
         plan=plan,
         done=done,
+        cluster_workers=journal.read_cluster(events),
         n_events=len(events),
     )
 

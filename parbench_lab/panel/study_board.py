@@ -206,7 +206,7 @@ def _rows(
     for workers in sorted({*state.plan.workers, *levels}):
         size = state.plan.size_at(series, workers)
         level = levels.get(workers) or Level(
-            workers=workers, size=size, oversubscribed=workers > curve.cores
+            workers=workers, size=size, oversubscribed=curve.is_beyond(workers)
         )
         made = sum(trial.workers == workers for trial in curve.trials)
         wanted = state.plan.repeats if workers in state.plan.workers else made

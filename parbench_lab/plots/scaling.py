@@ -173,12 +173,13 @@ def scaling_data(
             refusals[label] = why
     add_drawn_ends(points)
     known = [curve for curve, _ in given.values()]
+    bounds = {None if curve.on_cluster else curve.cores for curve in known}
     return ScalingData(
         points=points,
         laws=laws,
         refusals=refusals,
         ideal=_ideal(points, laws, workers),
-        cores=known[0].cores if len({curve.cores for curve in known}) == 1 else None,
+        cores=bounds.pop() if len(bounds) == 1 else None,
         weak=bool(known) and all(curve.mode == "weak" for curve in known),
     )
 

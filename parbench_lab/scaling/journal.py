@@ -15,6 +15,7 @@ from parbench_lab.errors import StoreError, UsageError
 from parbench_lab.scaling.plan import Cell, Plan, Series
 
 MEASURED, PLANNED, ADAPTED = "StudyMeasured", "StudyPlanned", "StudyAdapted"
+CLUSTER = "StudyCluster"
 
 _T = TypeVar("_T")
 _FITS: Mapping[Any, Callable[[Any], bool]] = {
@@ -113,6 +114,27 @@ def read_back(events: Iterable[EventRecord]) -> tuple[Plan | None, dict[Cell, Tr
     return plan, done
 
 
+def read_cluster(events: Iterable[EventRecord]) -> int | None:
+    """Return how many workers the given cluster of a stored study has.
+
+    0 where it was not known yet, None where no cluster was given.
+
+    Raises
+    ------
+    StoreError
+        If an event is damaged.
+    """
+    found: int | None = None
+    for event in events:
+        if event.kind == CLUSTER:
+            found = event.payload.get("workers")
+            if not (is_whole(found) and 0 <= found < LARGEST):
+                raise StoreError(
+                    f"event {event.seq} of this study is damaged: workers is {found!r:.60}"
+                )
+    return found
+
+
 def read_curves(header: RunHeader, events: Iterable[EventRecord]) -> Mapping[Series, ScalingCurve]:
     """Return the curves of a stored study.
 
@@ -123,6 +145,7 @@ def read_curves(header: RunHeader, events: Iterable[EventRecord]) -> Mapping[Ser
     """
     if header.kind != "study":
         raise StoreError(f"run {header.id} is no scaling study but a {header.kind}")
+    events = list(events)
     plan, done = read_back(events)
     told = header.document
     try:
@@ -133,6 +156,7 @@ def read_curves(header: RunHeader, events: Iterable[EventRecord]) -> Mapping[Ser
             name=header.name,
             unit=str(told["unit"]),
             cores=int(told["cores"]),
+            cluster_workers=read_cluster(events),
             tolerance=float(told["tolerance"]),
             machine=str(told.get("fingerprint", "")),
         )
@@ -140,17 +164,39 @@ def read_curves(header: RunHeader, events: Iterable[EventRecord]) -> Mapping[Ser
         raise StoreError(f"study {header.id} is damaged: {error}") from error
 
 
-def curves(plan: Plan, done: Mapping[Cell, Trial], **about: Any) -> Mapping[Series, ScalingCurve]:
+def curves(
+    plan: Plan,
+    done: Mapping[Cell, Trial],
+    *,
+    cores: int,
+    cluster_workers: int | None = None,
+    **about: Any,
+) -> Mapping[Series, ScalingCurve]:
     """Return a curve for each series of a plan, of the runs that are done.
 
-    `about` is what a `ScalingCurve` needs besides: name, unit, cores, tolerance, machine.
+    Parameters
+    ----------
+    plan, done
+        What is to be measured, and what was.
+    cores
+        Of this machine.
+    cluster_workers
+        Of the given cluster, which Dask's series are of; 0 where that is not known yet, None
+        where no cluster was given.
+    **about
+        What a `ScalingCurve` needs besides: name, unit, tolerance, machine.
     """
+    there = cores
+    if cluster_workers is not None:  # as long as it is not known, no level is beyond it
+        there = cluster_workers or max(plan.workers)
     series = dict.fromkeys([*plan.series, *(cell.series for cell in done)])
     return {
         one: ScalingCurve(
             backend=one.backend,
             mode=plan.mode,
             adaptive=plan.adaptive,
+            cores=there if one.backend == "dask" else cores,
+            on_cluster=cluster_workers is not None and one.backend == "dask",
             trials=tuple(trial for cell, trial in done.items() if cell.series == one),
             **about,
         )

@@ -41,6 +41,8 @@ class Study:
         Makes a pool's adaptive map, for a plan that wants one.
     cores
         Cores that are ours; more workers are marked as oversubscribed.
+    cluster_workers
+        As for `journal.curves`; `met_cluster` says it once it is known.
     machine
         Fingerprint of this machine.
     record
@@ -63,6 +65,7 @@ class Study:
         pinned: Pinned = contextlib.nullcontext,
         adapt: Adapt = no_adapting,
         cores: int,
+        cluster_workers: int | None = None,
         machine: str = "",
         record: Record = lambda _kind, _payload: None,
         done: Mapping[Cell, Trial] | None = None,
@@ -71,6 +74,7 @@ class Study:
     ) -> None:
         self.scalable = scalable
         self.cores = cores
+        self._cluster_workers = cluster_workers
         self._machine = machine
         self._open_pool = open_pool
         self._pinned = pinned
@@ -129,13 +133,14 @@ class Study:
         """A curve for each series, of what was measured so far."""
         with self._changed:
             done = dict(self._done)
-            plan = self._plan
+            plan, cluster_workers = self._plan, self._cluster_workers
         return journal.curves(
             plan,
             done,
             name=self.scalable.name,
             unit=self.scalable.unit,
             cores=self.cores,
+            cluster_workers=cluster_workers,
             tolerance=self.scalable.tolerance,
             machine=self._machine,
         )
@@ -159,6 +164,14 @@ class Study:
             plan = self._plan
             self._changed.notify_all()
         self._record(journal.PLANNED, journal.planned(plan))
+
+    def met_cluster(self, n_workers: int) -> None:
+        """Take note of how many workers the given cluster has; the most that it had counts."""
+        with self._changed:
+            if n_workers <= (self._cluster_workers or 0):
+                return
+            self._cluster_workers = n_workers
+        self._record(journal.CLUSTER, {"workers": n_workers})
 
     def pause(self) -> None:
         """Begin no further run until `resume`; the one that is being made ends."""
@@ -241,6 +254,8 @@ class Study:
 
     def _measure_all(self, bench: Workbench) -> None:
         self._record(journal.PLANNED, journal.planned(self.plan))
+        if self._cluster_workers is not None:
+            self._record(journal.CLUSTER, {"workers": self._cluster_workers})
         while (cell := self._next()) is not None:
             trial = bench.run(cell, self.plan)
             for change in journal.adapted(cell, trial):

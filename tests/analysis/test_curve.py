@@ -103,6 +103,10 @@ def test_what_is_no_time_is_refused(values):
         estimate_positive(values)
 
 
+def on_cluster(times, workers):
+    return dataclasses.replace(curve(times, cores=workers), on_cluster=True)
+
+
 @pytest.mark.parametrize(
     ("made", "words"),
     [
@@ -119,6 +123,10 @@ def test_what_is_no_time_is_refused(values):
         (curve({1: 1.0, 2: 0.52, 4: 0.5}, cores=2), "4 workers share 2 cores"),
         (curve({1: 1.0, 2: 0.52}, cores=8), "worth measuring next: 4 workers"),
         (curve({1: 1.0, 2: 0.52}, cores=2), "all 2 cores of this machine are measured"),
+        (on_cluster({1: 1.0, 2: 0.52}, 8), "worth measuring next: 4 workers"),
+        (on_cluster({1: 1.0, 2: 0.52}, 3), "worth measuring next: 3 workers, all of the cluster"),
+        (on_cluster({1: 1.0, 2: 0.52}, 2), "all of the cluster, 2 workers, is measured; more"),
+        (on_cluster({1: 1.0, 2: 2.0}, 2), "no further level of these is worth measuring"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

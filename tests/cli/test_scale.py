@@ -136,6 +136,18 @@ def test_a_dry_run_asks_nothing_of_a_cluster(shell):
     assert "by trying all that can run it" in found.stdout
 
 
+def test_a_dry_run_on_a_cluster_does_not_know_its_workers_and_tells_no_cores(shell):
+    dask = ("scale", "--sizes", "4000", "--backend", "dask", "--cluster", "tcp://127.0.0.1:1")
+
+    unknown = shell(*dask, "--dry-run")
+    found = shell(*dask, "--workers", "1,2", "--dry-run")
+
+    assert unknown.exit_code == 2
+    assert "say how many --workers" in unknown.stderr
+    assert found.exit_code == 0, found.output
+    assert "workers    1, 2 (strong scaling, on the cluster)" in found.stdout
+
+
 def test_a_dry_run_of_a_study_that_was_cut_off_counts_what_is_stored_and_leaves_it(shell):
     with contextlib.closing(open_store("x.db")) as store, ScalingStudy(
         "prime_count", workers=[1, 2], sizes=[2000], repeats=4, store=store

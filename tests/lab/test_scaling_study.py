@@ -2,17 +2,22 @@
 
 import contextlib
 import dataclasses
+import os
 import threading
 
 import numpy as np
 import pytest
 import threadpoolctl
+from distributed import Client, LocalCluster
 
 import parbench_lab as pb
+from parbench_lab.analysis.reading import read_curve
 from parbench_lab.core.machine import Machine
 from parbench_lab.errors import RaceError, StoreError, UnknownNameError, UsageError
+from parbench_lab.lab.foretelling import foretell
 from parbench_lab.lab.scaling_study import ScalingStudy
 from parbench_lab.lab.study_parts import default_workers
+from parbench_lab.plots.scaling import scaling_data
 from parbench_lab.store import open_store
 
 
@@ -464,3 +469,114 @@ def test_what_the_store_refuses_is_told_and_the_end_is_stored_at_the_close(
         study.close()
 
     assert stored_runs(tmp_path / "runs.db") == [stored]
+
+
+# ---------------------------------------------------------------- on a given cluster
+
+
+@pytest.fixture(scope="module")
+def two_on_a_cluster():
+    with LocalCluster(
+        n_workers=2, threads_per_worker=4, processes=False, dashboard_address=":0"
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def one_core(two_on_a_cluster):
+    """Leave this process one core, as taskset does; the cluster was there before."""
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("this system does not let a process have fewer cores")
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(ours)})
+    yield
+    os.sched_setaffinity(0, ours)
+
+
+def clients_of(cluster):
+    return len(cluster.scheduler.clients)
+
+
+@pytest.mark.usefixtures("one_core")
+@pytest.mark.parametrize("given_as", ["address", "client", "cluster"])
+def test_on_a_given_cluster_its_workers_count_and_not_the_cores_here(
+    two_on_a_cluster, given_as, tmp_path
+):
+    cluster = two_on_a_cluster
+    with Client(cluster, set_as_default=False) as client:
+        given = {"address": cluster.scheduler_address, "client": client, "cluster": cluster}
+        before = clients_of(cluster)
+        with pb.ScalingStudy(
+            squares,
+            **OPTIONS,
+            backend=["dask", "threads"],
+            cluster=given[given_as],
+            store=tmp_path / "runs.db",
+        ) as study:
+            study.run()
+            far, here = study.curves.values()
+        assert clients_of(cluster) == before
+
+    assert study.cores == 1
+    assert [level.oversubscribed for level in far.levels] == [False, False]
+    assert [level.oversubscribed for level in here.levels] == [False, True]
+    assert far.agrees
+    assert far.cores == 2  # each does one part at a time, whatever its threads
+    assert not any("this machine" in sentence for sentence in read_curve(far))
+    assert scaling_data(far, workers=[1, 2, 4]).cores is None
+    stored, _ = pb.load_curves("latest", tmp_path / "runs.db").values()
+    assert (stored.cores, stored.on_cluster) == (2, True)
+    assert stored.table() == far.table()
+
+
+@pytest.mark.usefixtures("one_core")
+def test_a_study_on_a_cluster_that_goes_on_says_the_same(two_on_a_cluster, tmp_path):
+    with contextlib.closing(open_store(tmp_path / "runs.db")) as store:
+        with pb.ScalingStudy(
+            squares, **OPTIONS, backend="dask", cluster=two_on_a_cluster, store=store
+        ) as study:
+            study.on_trial = lambda _cell, _trial: study.stop()
+            study.run()
+
+        again = ScalingStudy.resume_run(
+            study.run_id, squares, make_case=numbers, store=store, cluster=two_on_a_cluster
+        )
+        known = again.curve.cores
+        with again:
+            curve = again.run()
+
+    assert known == 2
+    assert (curve.cores, curve.on_cluster) == (2, True)
+    assert not any(level.oversubscribed for level in curve.levels)
+
+
+@pytest.mark.usefixtures("one_core")
+def test_by_default_the_levels_on_a_cluster_go_up_to_its_workers(two_on_a_cluster):
+    options = {**OPTIONS, "workers": None, "store": ":memory:"}
+    before = clients_of(two_on_a_cluster)
+
+    with pb.ScalingStudy(squares, **options, backend="dask", cluster=two_on_a_cluster) as study:
+        assert study.plan.workers == (1, 2)
+
+    assert clients_of(two_on_a_cluster) == before
+
+
+def test_a_cluster_is_asked_when_its_first_level_begins_and_nothing_is_marked_until_then():
+    options = {**OPTIONS, "workers": [1, 64], "backend": "dask", "cluster": "tcp://127.0.0.1:1"}
+
+    with pb.ScalingStudy(squares, **options, store=":memory:") as study:
+        assert (study.curve.cores, study.curve.on_cluster) == (64, True)
+        told = foretell(study)
+
+    assert told.shortest_s < told.longest_s  # as if it had the workers
+
+
+def test_a_level_that_a_cluster_has_no_workers_for_fails_in_words(two_on_a_cluster):
+    options = {**OPTIONS, "workers": [1, 2, 3], "backend": "dask", "cluster": two_on_a_cluster}
+
+    with pb.ScalingStudy(squares, **options, store=":memory:") as study:
+        curve = study.run()
+
+    *_, beyond = curve.levels
+    assert "has 2 usable workers but 3 are needed" in beyond.failures[-1]
+    assert (beyond.oversubscribed, curve.cores) == (False, 2)

@@ -410,6 +410,14 @@ def test_a_stored_run_that_no_study_writes_is_told_as_damage(change, told):
         journal.read_back([*events[:-1], dataclasses.replace(good, payload=payload)])
 
 
+@pytest.mark.parametrize("workers", [None, -1, 2.5, "4"], ids=str)
+def test_an_impossible_number_of_a_clusters_workers_is_told_as_damage(workers):
+    event = EventRecord(seq=3, at_s=0.0, kind=journal.CLUSTER, payload={"workers": workers})
+
+    with pytest.raises(StoreError, match="event 3 of this study is damaged: workers is "):
+        journal.read_cluster([event])
+
+
 def test_a_job_that_cuts_itself_is_told_the_batch_size():
     told = []
 

@@ -88,6 +88,11 @@ class DaskPool(LanePool):
         ]
         self._open(lanes, self._trade.shelf.close, self._site.close)
 
+    @property
+    def n_there(self) -> int:
+        """How many usable workers the cluster has; more than `n_workers` where not all work."""
+        return self._site.seats.n_there
+
     def peak_memory_bytes(self) -> int | None:
         """Return the peak of this process and the workers together; see `LanePool`."""
         shelf = self._trade.shelf

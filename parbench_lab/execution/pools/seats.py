@@ -126,6 +126,12 @@ class Seats:
             self.seats = [Seat(one.name, newcomer=one) for one in there[:wanted]]
             self._waiting = there[wanted:]
 
+    @property
+    def n_there(self) -> int:
+        """How many usable workers there are, those without a seat among them."""
+        with self.changed:
+            return len(self.seats) + len(self._waiting)
+
     # ------------------------------------------------------------ from Dask's client
 
     def on_joined(self, newcomer: Newcomer) -> None:

@@ -20,6 +20,7 @@ from parbench_lab.lab.ml.pools import PoolFactory, open_workers
 from parbench_lab.lab.ml.results import BatchRow, LevelRow, OperationRow, ScalabilityBenchmark
 from parbench_lab.lab.ml.timing import through, typical
 from parbench_lab.lab.parts import checked_seed
+from parbench_lab.lab.study_parts import workers_there
 from parbench_lab.workloads.ml.chunks import require_count
 from parbench_lab.workloads.ml.config import ENVIRONMENT_VARIABLE, ParallelConfig, chosen_config
 from parbench_lab.workloads.ml.scalables import ml_scalables, with_chunk_size
@@ -54,10 +55,10 @@ def scalability_benchmark(
     Parameters
     ----------
     operations
-        Names from `ml_scalables`; None for all of them.
+        Names from `ml_scalables`; None for all of them. May be empty.
     config
         Workers, chunk size and backend of the parallel runs; None: as many threads as
-        physical cores.
+        physical cores. On a given cluster its workers count instead of the cores here.
     repeats
         Repetitions behind each figure, at least 2 (there is no interval of one).
     worker_levels
@@ -86,6 +87,8 @@ def scalability_benchmark(
     ------
     UsageError
         If a name is not known or a number is out of its range, or scikit-learn is not installed.
+    ClusterError
+        If workers cannot be started, or a given cluster cannot be reached or has none.
 
     Examples
     --------
@@ -96,9 +99,9 @@ def scalability_benchmark(
     >>> found.identical, [row.workers for row in found.levels]
     (True, [1, 2])
     """
-    chosen = _on_own_cores(chosen_config(config))
+    given = chosen_config(config)
     worker_levels, batch_sizes = checked_benchmark(
-        chosen,
+        given,
         repeats=repeats,
         worker_levels=worker_levels,
         batch_sizes=batch_sizes,
@@ -106,7 +109,7 @@ def scalability_benchmark(
     )
     if not (operations is None or is_list(operations)):
         raise UsageError(f"operations must be several names, or None, but got {operations!r}")
-    jobs = ml_scalables(chunk_size=chosen.chunk_size)
+    jobs = ml_scalables(chunk_size=given.chunk_size)
     wanted = [_named(jobs, name) for name in (jobs if operations is None else operations)]
     curve = _named(jobs, curve_operation)
     if batch_sizes and curve_operation in _WHOLE_ROWS:
@@ -114,9 +117,12 @@ def scalability_benchmark(
             f"curve_operation {curve_operation!r} does not cut rows: take another, or "
             "batch_sizes=[]"
         )
+    cores = _cores_of(given, open_pool)
+    chosen = _on_cores(given, cores)
     with ExitStack() as opened:
         bench = _Bench(
             config=chosen,
+            cores=cores,
             repeats=repeats,
             size_factor=size_factor,
             confidence=confidence,
@@ -134,7 +140,7 @@ def scalability_benchmark(
             batch_sizes=bench.batch_rows(curve, sorted(set(batch_sizes))),
             backend=chosen.backend,
             workers=chosen.workers(),
-            cores=available_physical_cores(),
+            cores=cores,
             repeats=repeats,
         )
 
@@ -156,7 +162,7 @@ def checked_benchmark(
     """
     require_count(repeats, name="repeats", least=2)
     checked_seed(seed)
-    _on_own_cores(config)  # refuses what the environment says, where that is no worker count
+    config.workers()  # refuses what the environment says, where that is no worker count
     for name, given in (("worker_levels", worker_levels), ("batch_sizes", batch_sizes)):
         if not is_several(given):
             raise UsageError(f"{name} must be several whole numbers, or none, but got {given!r}")
@@ -173,6 +179,7 @@ class _Bench:
     """How everything is measured, and the worker that everything is compared with."""
 
     config: ParallelConfig
+    cores: int
     repeats: int
     size_factor: float
     confidence: float
@@ -214,7 +221,7 @@ class _Bench:
             efficiency=runs.efficiency,
             idle_share=runs.idle_share,
             identical=runs.identical,
-            oversubscribed=many.n_workers > available_physical_cores(),
+            oversubscribed=many.n_workers > self.cores,
         )
 
     def _level_row(self, job: Scalable, case: Any, workers: int) -> LevelRow:
@@ -227,7 +234,7 @@ class _Bench:
             speedup=runs.speedup,
             efficiency=runs.efficiency,
             identical=runs.identical,
-            oversubscribed=workers > available_physical_cores(),
+            oversubscribed=workers > self.cores,
         )
 
     def _batch_row(self, job: Scalable, batch_size: int, many: Pool) -> BatchRow:
@@ -267,14 +274,22 @@ class _Bench:
         checked_confidence(self.confidence)
 
 
-def _on_own_cores(config: ParallelConfig) -> ParallelConfig:
-    """Return the configuration with a worker per physical core where no number is asked for.
+def _cores_of(config: ParallelConfig, open_pool: PoolFactory) -> int:
+    """Return the physical cores here, or the workers of the cluster that is given."""
+    if config.cluster is None:
+        return available_physical_cores()
+    with closing(open_pool(config, 1)) as pool:
+        return workers_there(pool)
+
+
+def _on_cores(config: ParallelConfig, cores: int) -> ParallelConfig:
+    """Return the configuration with a worker per core where no number is asked for.
 
     A worker per thread of a core would be marked, and nothing could be judged by it.
     """
     if config.backend == "serial":
         return config
-    by_default = {ENVIRONMENT_VARIABLE: str(available_physical_cores())}
+    by_default = {ENVIRONMENT_VARIABLE: str(cores)}
     return replace(config, n_workers=config.workers({**by_default, **os.environ}))
 
 

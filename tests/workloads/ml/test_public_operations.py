@@ -15,6 +15,8 @@ import parbench_lab as pb
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.execution.cases import digest_of
+from parbench_lab.execution.pools import open_pool
+from parbench_lab.hardware.cores import available_cores
 
 FLOWERS, KINDS = load_iris(return_X_y=True)
 PIXELS, LABELS = load_digits(return_X_y=True)
@@ -132,6 +134,35 @@ def test_levels_and_sizes_may_be_anything_that_has_several():
 
     assert [row.workers for row in found.levels] == [1, 2]
     assert [row.batch_size for row in found.batch_sizes] == [50, 100]
+
+
+class OnCluster:
+    """A pool of a cluster with more workers than any machine has cores; each is a thread here."""
+
+    n_there = 100_000
+
+    def __init__(self, config, n_workers):
+        self._pool = open_pool("threads", n_workers)
+        self.backend, self.n_workers = config.backend, n_workers
+        self.map, self.take_spans = self._pool.map, self._pool.take_spans
+        self.peak_memory_bytes, self.close = self._pool.peak_memory_bytes, self._pool.close
+
+
+def test_on_a_given_cluster_its_workers_count_and_not_the_cores_here():
+    beyond = available_cores() + 1
+
+    found = pb.ml.scalability_benchmark(
+        ["preprocess"],
+        config=pb.ml.ParallelConfig(n_workers=beyond, backend="dask", cluster="tcp://a:1"),
+        repeats=2,
+        worker_levels=[1, beyond],
+        batch_sizes=[],
+        size_factor=0.02,
+        open_pool=OnCluster,
+    )
+
+    assert found.cores == 100_000
+    assert not any(row.oversubscribed for row in (*found.operations, *found.levels))
 
 
 @pytest.mark.parametrize(
