@@ -205,6 +205,8 @@ def speedup_target(benchmark: ScalabilityBenchmark) -> Target:
     name = "speedup 3-8x"
     if min(benchmark.workers, benchmark.cores) < WANTED_SPEEDUP + 1 or _crowded(benchmark):
         return _not_measurable(name, benchmark, needed=4)
+    if not benchmark.operations:
+        return _nothing_measured(name)
     return _judged(
         name,
         [(row.name, row.speedup) for row in benchmark.operations],
@@ -240,6 +242,8 @@ def synchronisation_target(benchmark: ScalabilityBenchmark) -> Target:
     ]
     if benchmark.workers < 2 or _crowded(benchmark):
         return _not_measurable(name, benchmark, needed=2)
+    if not benchmark.operations:
+        return _nothing_measured(name)
     if not told:
         found = f"the backend {benchmark.backend} does not tell when its workers work"
         return Target(name=name, verdict=TargetVerdict.NOT_MEASURABLE, found=found)
@@ -265,6 +269,12 @@ def _not_measurable(
     )
     words = f"{why}; so far: {found}" if found else why
     return Target(name=name, verdict=TargetVerdict.NOT_MEASURABLE, found=words)
+
+
+def _nothing_measured(name: str) -> Target:
+    return Target(
+        name=name, verdict=TargetVerdict.NOT_MEASURABLE, found="no operation was measured"
+    )
 
 
 def _judged(

@@ -57,7 +57,9 @@ def level(workers, speedup, *, cores=8, spread=0.02):
 def benchmark(*, operations=None, levels=None, workers=8, cores=8):
     default = [level(n, 1 / (0.02 + 0.98 / n), cores=cores) for n in (1, 2, 4, 8)]
     return ScalabilityBenchmark(
-        operations=tuple(operations or [operation(6.0, workers=workers, cores=cores)]),
+        operations=tuple(
+            [operation(6.0, workers=workers, cores=cores)] if operations is None else operations
+        ),
         curve_operation="batch_inference",
         curve_unit="images",
         levels=tuple(default if levels is None else levels),
@@ -79,6 +81,16 @@ def benchmark(*, operations=None, levels=None, workers=8, cores=8):
 
 def verdicts(found):
     return [target.verdict for target in found.targets]
+
+
+def test_what_no_operation_was_measured_for_is_not_met():
+    found = benchmark(operations=[])
+
+    speedup, linearity, synchronisation = found.targets
+    assert linearity.verdict is TargetVerdict.MET
+    for target in (speedup, synchronisation):
+        assert target.verdict is TargetVerdict.NOT_MEASURABLE
+        assert target.found == "no operation was measured"
 
 
 @pytest.mark.parametrize(
