@@ -12,7 +12,7 @@ from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.options import common_options, examples
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.core.estimate import Estimate
-from parbench_lab.core.wording import printable
+from parbench_lab.core.wording import count, printable
 
 if TYPE_CHECKING:
     from parbench_lab.scaling.proof import Proof
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @click.command(
     epilog=examples("parbench prove", "parbench prove --workers 4 --backend threads --json")
 )
-@click.option("--workers", type=int, help="Workers of the parallel run.  [default: the cores]")
+@click.option(
+    "--workers", type=int, help="Workers of the parallel run.  [default: the physical cores]"
+)
 @click.option(
     "--backend",
     type=click.Choice(["threads", "processes", "dask"]),
@@ -71,7 +73,7 @@ def _print(proof: Proof, screen: IO[str]) -> None:
         "limit": f"{proof.limit:.3g} times as fast with any number of workers, by that share",
         "Karp-Flatt": f"serial fraction as measured {_told(proof.serial_fraction, 100)} %",
     }
-    where = f"{proof.workers} workers ({proof.backend}, {proof.cores} cores)"
+    where = f"{proof.workers} workers ({proof.backend}, {count(proof.cores, 'core')})"
     print(f"{proof.job}: {proof.items:,} {proof.unit}, serial and on {where}", file=screen)
     for label, told in rows.items():
         print(f"  {label:<11}{told}", file=screen)

@@ -12,7 +12,7 @@ from parbench_lab.core.given import checked_workers
 from parbench_lab.core.scalable import Map
 from parbench_lab.errors import UsageError
 from parbench_lab.execution.pools import one_blas_thread, open_pool
-from parbench_lab.hardware.cores import available_cores
+from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.lab.parts import checked_seed
 from parbench_lab.scaling.proof import SERIAL, Proof, prove
 
@@ -38,7 +38,7 @@ def prove_portfolio(
     Parameters
     ----------
     workers
-        2 to 4096; the cores that are ours by default.
+        2 to 4096; by default as many as the physical cores that are ours, but at least 2.
     backend
         ``"threads"``, ``"processes"`` or ``"dask"``.
     configurations
@@ -53,7 +53,7 @@ def prove_portfolio(
     UsageError
         If something given is out of range.
     """
-    cores = available_cores()
+    cores = available_physical_cores()
     count = max(2, cores) if workers is None else checked_workers(workers)
     if count < 2:
         raise UsageError(f"workers must be at least 2 but got {workers}: one is the serial run")

@@ -15,6 +15,7 @@ from parbench_lab.analysis.repeats import estimate_positive
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.scalable import Map
+from parbench_lab.core.wording import count
 from parbench_lab.errors import UsageError
 
 PROJECTED_CORES = (4, 8, 16, 32)
@@ -45,7 +46,7 @@ class Proof:
     job, unit, items
         What was computed: so many items of this unit.
     backend, workers, cores
-        What computed it in parallel, and how many cores are ours.
+        What computed it in parallel, and how many physical cores are ours.
     identical
         Whether the results of all runs are the same bit by bit.
     winner
@@ -119,6 +120,8 @@ def prove(
         The job; called with a map.
     pool
         At least two workers, warm; stays open.
+    cores
+        Physical ones that are ours; what more workers than these show is the machine's limit.
     winner
         Returns the best item's id from a result.
     repeats
@@ -213,7 +216,7 @@ def _reckon(
         ),
         limit=1.0 / share.point,
         projections=_project(speedup, fraction, workers, serial.point / about["items"]),
-        carried=_carried(speedup, fraction, workers),
+        carried=_carried(speedup, fraction, workers, about["cores"]),
     )
 
 
@@ -254,7 +257,15 @@ def _project(
     return tuple(found)
 
 
-def _carried(speedup: Estimate, fraction: Estimate, workers: int) -> str:
+def _carried(speedup: Estimate, fraction: Estimate, workers: int, cores: int) -> str:
+    usl = "the USL needs at least 4 levels and has no answer here (parbench scale measures them)"
+    if workers > cores:
+        shared = (
+            f"{workers} workers share {count(cores, 'core')}: efficiency and serial fraction as "
+            "measured are the machine's, not the program's, and neither constant efficiency nor "
+            "Amdahl's line from them is carried anywhere"
+        )
+        return f"{shared}; {usl}"
     measured = (
         f"measured are 1 and {workers} workers: two levels fix one number and test no law, so "
         f"nothing beyond {2 * workers} workers is more than a guess"
@@ -269,6 +280,5 @@ def _carried(speedup: Estimate, fraction: Estimate, workers: int) -> str:
     else:
         line = f"Amdahl's line is carried up to {2 * workers} workers"
     ceiling = "constant efficiency is a ceiling, not a forecast: it denies every serial part"
-    usl = "the USL needs at least 4 levels and has no answer here (parbench scale measures them)"
     told = (measured, line, ceiling, usl)
     return "; ".join(told)

@@ -13,7 +13,7 @@ def squares(spread):
     return [int(x) for x in spread(np.square, range(50))]
 
 
-ABOUT = {"job": "squares", "unit": "numbers", "items": 50, "cores": 2, "winner": max}
+ABOUT = {"job": "squares", "unit": "numbers", "items": 50, "cores": 3, "winner": max}
 
 
 @pytest.fixture
@@ -131,6 +131,19 @@ def test_what_the_data_can_carry_follows_from_the_intervals(parallel_s, words):
     assert words in line
     assert "nothing beyond 6 workers" in measured
     assert (ceiling[:19], usl[:7]) == ("constant efficiency", "the USL")
+
+
+@pytest.mark.parametrize(("cores", "shared"), [(2, "2 cores"), (1, "1 core")])
+def test_more_workers_than_cores_carry_no_line(cores, shared):
+    acted = Acted([9.0, 1.9, 1.9, 1.9], [9.0, 0.89, 0.9, 0.91])
+
+    proof = prove(acted.run, acted, **{**ABOUT, "cores": cores}, clock_ns=acted.clock_ns)
+
+    line, usl = proof.carried.split("; ")
+    assert line.startswith(f"3 workers share {shared}: ")
+    assert "the machine's, not the program's" in line
+    assert "up to" not in proof.carried
+    assert usl.startswith("the USL")
 
 
 def test_a_result_that_differs_only_in_parallel_is_found_out(pool):
