@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from parbench_lab.cli.curves import curve_document, fits, new_table, print_curve
-from parbench_lab.core.wording import printable
+from parbench_lab.core.wording import listed, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +31,8 @@ def print_study(
 ) -> None:
     """Print the curves of a study; of several batch sizes a table and the best one's curve.
 
+    Where the words of the other batch sizes' curves are is said below it.
+
     Parameters
     ----------
     curves
@@ -49,6 +51,17 @@ def print_study(
         if levels:
             best = levels[-1].best
             print_curve(sized[best], screen, about=f"batches of {best:,} {batch_unit}", **options)
+            _print_others([size for size in sized if size != best], screen, batch_unit)
+
+
+def _print_others(batch_sizes: Sequence[int], screen: TextIO, unit: str) -> None:
+    """Say where the words of the curves are that are not shown."""
+    if batch_sizes:
+        told = listed([f"{size:,}" for size in batch_sizes])
+        print(
+            f"What the curves of batches of {told} {unit} say: parbench show RUN --json",
+            file=screen,
+        )
 
 
 def study_document(

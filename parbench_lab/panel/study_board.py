@@ -266,18 +266,29 @@ def _interval(level: Level, quantity: str) -> str:
 
 def _words(state: StudyState, series: Series, label: str) -> str:
     curve = state.curves[series]
-    read = read_curve(curve)
-    if len(state.curves) > _MANY_SERIES:
-        # short, but a law is never drawn without what it was fitted to
-        sentences = [curve.agreement, *read[:_FEW_SENTENCES], *_law_words(state, series, few=True)]
-    else:
-        sentences = [curve.agreement, *read, *_law_words(state, series)]
-    items = "".join(f"<li>{html.escape(_as_sentence(text))}</li>" for text in sentences)
+    read, law = read_curve(curve), _law_words(state, series)
     title = f"<strong>{html.escape(label)}</strong>" if label else ""
-    return (
-        f'<div class="parbench-words">{title}'
-        f'<ul style="margin:2px 0;padding-left:18px">{items}</ul></div>'
-    )
+    if len(state.curves) <= _MANY_SERIES:
+        listed = _list([curve.agreement, *read, *law])
+    else:
+        # a law is never drawn without what it was fitted to
+        first, fitted = read[:_FEW_SENTENCES], _law_words(state, series, few=True)
+        folded = [*read[_FEW_SENTENCES:], *(text for text in law if text not in fitted)]
+        listed = _list([curve.agreement, *first, *fitted]) + _folded(folded)
+    return f'<div class="parbench-words">{title}{listed}</div>'
+
+
+def _list(sentences: Sequence[str]) -> str:
+    items = "".join(f"<li>{html.escape(_as_sentence(text))}</li>" for text in sentences)
+    return f'<ul style="margin:2px 0;padding-left:18px">{items}</ul>'
+
+
+def _folded(sentences: Sequence[str]) -> str:
+    """Return sentences that are there when they are asked for, without a kernel too."""
+    if not sentences:
+        return ""
+    told = count(len(sentences), "more sentence")
+    return f"<details><summary>{told}</summary>{_list(sentences)}</details>"
 
 
 def _law_words(state: StudyState, series: Series, *, few: bool = False) -> Sequence[str]:

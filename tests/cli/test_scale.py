@@ -112,6 +112,10 @@ def test_batch_sizes_are_compared_and_the_best_ones_curve_follows(shell):
         assert "batch sizes, threads, 400,000 numbers" in told
         assert "with 2 workers batches of " in told
         assert told.count("strong scaling, threads") == 1
+        other = {1: 10, 10: 1}[batches["levels"][-1]["best"]]
+        assert f"What the curves of batches of {other} parts say: parbench show RUN" in told
+    kept = json.loads(CliRunner().invoke(parbench, ["show", "latest", "--json"]).stdout)
+    assert all(curve["words"] for curve in kept["curves"])
 
 
 def test_a_dry_run_says_runs_and_time_from_one_serial_run_and_keeps_nothing(shell):

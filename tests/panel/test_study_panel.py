@@ -15,8 +15,9 @@ from parbench_lab.errors import RaceError, UsageError
 from parbench_lab.panel.study_board import body_html, look_at, still_html
 from parbench_lab.panel.study_controls import worker_counts
 from parbench_lab.panel.study_panel import StudyPanel
+from parbench_lab.scaling.plan import Cell
 from tests.panel.races import comes
-from tests.panel.studies import EVIL, WAIT_S, HeldStudy, RememberingStudy
+from tests.panel.studies import EVIL, SERIES, WAIT_S, HeldStudy, RememberingStudy
 
 THREADS = ("parbench-panel", "parbench-figure")
 
@@ -263,16 +264,39 @@ def test_planned_levels_have_a_row_and_crowded_ones_a_mark():
     ],
     ids=["left out", "fitted", "no law"],
 )
-def test_of_many_series_little_is_said_but_always_what_was_fitted(levels, beyond, told):
+def test_of_many_series_little_is_said_first_but_always_what_was_fitted(levels, beyond, told):
     backends = ("threads", "processes", "dask")
     study = RememberingStudy(levels=levels, backends=backends)
     again = {replace(c, repetition=1): replace(t, repetition=1) for c, t in study.done.items()}
     study.done |= again
 
     page = body_html(look_at(study, oversubscribed=beyond))
+    at_once, folded = page.split("<details>")
 
-    assert told in page
-    assert page.count("<li>") == 4
+    assert told in at_once
+    assert at_once.count("<li>") == 4
+    assert folded.count("<li>") > 1
+
+
+def test_of_many_series_every_sentence_is_there_and_the_rest_is_folded():
+    few, many = (
+        RememberingStudy(levels=(1, 2, 3, 4), backends=backends)
+        for backends in (("threads",), ("threads", "processes", "dask"))
+    )
+    for study in (few, many):
+        bad = [
+            replace(trial, repetition=1, outcome="failed", time_s=None, message=f"no luck, {EVIL}")
+            for trial in study.done.values()
+        ]
+        study.done |= {Cell(series=SERIES, repetition=1, workers=t.workers): t for t in bad}
+
+    every, folded = (body_html(look_at(study)) for study in (few, many))
+
+    told = re.findall("<li>(.*?)</li>", every)
+    assert len(told) > 5
+    assert sorted(re.findall("<li>(.*?)</li>", folded)) == sorted(told)
+    assert folded.count("<details>") == 1
+    assert "<img" not in folded
 
 
 # ---------------------------------------------------------------- still, headless, closed
