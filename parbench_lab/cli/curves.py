@@ -186,6 +186,7 @@ def curve_document(
         "adaptive": curve.adaptive,
         "unit": curve.unit,
         "cores": curve.cores,
+        "on_cluster": curve.on_cluster,
         "machine": curve.machine,
         "levels": jsonable(curve.table()),
         "agreement": curve.agreement,

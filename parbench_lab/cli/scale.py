@@ -87,7 +87,8 @@ class WorkerCounts(Counts):
     type=WorkerCounts(),
     metavar="N,N,...|adaptive",
     help="Worker counts; one number N measures 1, 2, 4, ... N; adaptive: as many as the load of "
-    "others on this machine leaves room for.  [default: up to the cores; ml_operations: 1,2,4,8]",
+    "others on this machine leaves room for.  [default: up to the cores, or all workers of the "
+    "--cluster; ml_operations: 1,2,4,8]",
 )
 @click.option("--mode", type=click.Choice(["strong", "weak"]), default="strong", show_default=True)
 @click.option(

@@ -1,6 +1,7 @@
 """``parbench scale`` and ``parbench prove``: what is printed, what is kept, how they end."""
 
 import contextlib
+import dataclasses
 import io
 import itertools
 import json
@@ -236,6 +237,13 @@ def test_what_a_fit_cannot_say_has_its_reason():
     assert few["law"] == "usl"
     assert "levels" in few["refused"]
     assert curve_document(exact_curve([1, 2, 4, 8]), law="none")["fit"] is None
+
+
+def test_the_json_tells_whether_it_counts_cores_or_a_clusters_workers():
+    here = exact_curve([1, 2])
+    there = dataclasses.replace(here, on_cluster=True)
+
+    assert [curve_document(curve)["on_cluster"] for curve in (here, there)] == [False, True]
 
 
 def failing_curve(error):
