@@ -28,6 +28,9 @@ MIN_SEGMENT = 4
 
 MIN_POINTS = 2 * MIN_SEGMENT
 N_ORDERS = 999
+"""Random orders of a series at first; those that no order came up to are asked of more."""
+
+MAX_ORDERS = 1_000_000
 FURTHER_P = 0.01
 """The sides of a change are asked again and again: further changes must be plainer."""
 
@@ -104,9 +107,7 @@ def hints(
         raise ValueError(f"q must be within (0, 1) but got {q}")
     series = {key: _told(points, _metric(key, metrics)) for key, points in series.items()}
     costs = {key: _costs(key, points, metrics) for key, points in series.items()}
-    found = {key: strongest(values, rng=rng) for key, values in costs.items()}
-    tested = {key: at for key, at in found.items() if at is not None}
-    q_values = adjusted([at.p_value for at in tested.values()])
+    tested, q_values = _tested(costs, rng, q)
     told: list[ChangeHint] = []
     for key, q_value in zip(tested, q_values, strict=True):
         if q_value > q:
@@ -149,8 +150,46 @@ def breaks(
     return (*left, found, *moved)
 
 
-def strongest(costs: Floats, *, rng: np.random.Generator) -> Break | None:
+def _tested(
+    costs: Mapping[SeriesKey, Floats], rng: np.random.Generator, q: float
+) -> tuple[dict[SeriesKey, Break], tuple[float, ...]]:
+    """Return the strongest change of every series that is long enough, and their q values.
+
+    A p value cannot be smaller than one in the number of orders, which is too coarse for a
+    change that is alone among many series: it would never be a hint, however plain. Those are
+    asked again, of four times the orders, until one order comes up to them or they are told.
+    Asking again only where no order came up to the change leaves the p values valid.
+    """
+    found = {key: strongest(values, rng=rng) for key, values in costs.items()}
+    tested = {key: at for key, at in found.items() if at is not None}
+    n_orders = N_ORDERS
+    while True:
+        q_values = adjusted([at.p_value for at in tested.values()])
+        floor = 1 / (1 + n_orders)
+        coarse = [
+            key
+            for (key, at), q_value in zip(tested.items(), q_values, strict=True)
+            if q_value > q and at.p_value <= floor
+        ]
+        n_orders *= 4
+        if not coarse or n_orders > MAX_ORDERS:
+            return tested, q_values
+        for key in coarse:
+            again = strongest(costs[key], rng=rng, n_orders=n_orders)
+            tested[key] = again or tested[key]
+
+
+def strongest(
+    costs: Floats, *, rng: np.random.Generator, n_orders: int = N_ORDERS
+) -> Break | None:
     """Return the strongest change of a sequence, None where it is too short to have one.
+
+    Parameters
+    ----------
+    costs
+        In order of time; lower is better.
+    n_orders
+        Random orders that are drawn: the p value is at least ``1 / (1 + n_orders)``.
 
     Examples
     --------
@@ -166,11 +205,11 @@ def strongest(costs: Floats, *, rng: np.random.Generator) -> Break | None:
     place = int(np.argmax(split))
     as_much = 0
     at_once = max(1, _CHUNK_VALUES // n)
-    for start in range(0, N_ORDERS, at_once):
-        orders = rng.permuted(np.tile(ranks, (min(at_once, N_ORDERS - start), 1)), axis=1)
+    for start in range(0, n_orders, at_once):
+        orders = rng.permuted(np.tile(ranks, (min(at_once, n_orders - start), 1)), axis=1)
         # a hair of slack: equal sums in another order of addition must count as equal
         as_much += int((np.abs(_split_scores(orders)).max(axis=1) >= split[place] - 1e-9).sum())
-    return Break(place=place + MIN_SEGMENT, p_value=(1 + as_much) / (1 + N_ORDERS))
+    return Break(place=place + MIN_SEGMENT, p_value=(1 + as_much) / (1 + n_orders))
 
 
 def _ranks(costs: Floats) -> Floats:

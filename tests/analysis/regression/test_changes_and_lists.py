@@ -123,6 +123,35 @@ def test_noise_over_many_series_has_few_hints():
     assert with_hints <= 4  # 5 % of 20 studies is 1; four or more in one of 40 repetitions
 
 
+def test_one_plain_step_among_a_hundred_series_is_a_hint():
+    rng = np.random.default_rng(8)
+    levels = [[1.0] * 24] * 100
+    levels[37] = [1.0] * 12 + [1.5] * 12
+    many = {
+        key(f"c{n}"): points(noisy(level, seed=200 + n), key(f"c{n}"))
+        for n, level in enumerate(levels)
+    }
+
+    found = hints(many, METRICS, rng=rng)
+
+    assert {hint.key.candidate for hint in found} == {"c37"}
+    assert any(hint.after.commit == "c12" and hint.q_value <= 0.05 for hint in found)
+
+
+def test_a_hundred_series_of_noise_have_no_hint():
+    many = {
+        key(f"c{n}"): points(noisy([1.0] * 24, seed=200 + n), key(f"c{n}")) for n in range(100)
+    }
+
+    assert not hints(many, METRICS, rng=np.random.default_rng(8))
+
+
+def test_a_false_discovery_rate_near_zero_ends_the_drawing():
+    stepped = points(noisy([1.0] * 12 + [1.5] * 12, seed=1))
+
+    assert not hints({key(): stepped}, METRICS, rng=np.random.default_rng(8), q=1e-12)
+
+
 @pytest.mark.statistics
 def test_the_p_value_of_noise_is_honest():
     rng = np.random.default_rng(6)
