@@ -220,12 +220,18 @@ class _Suspect:
         if fatal:
             self.failed = f"{fatal[0].new.outcome.value}: {fatal[0].new.message}"
             return
-        judged = [d for d in duels if d.block >= 0]
-        if not judged:
+        name = self.metric.name
+        # of a metric of the check only the first block of a round tells: the others say nothing
+        told = [
+            (d.new.values[name], d.baseline.values[name])
+            for d in duels
+            if d.block >= 0 and name in d.new.values and name in d.baseline.values
+        ]
+        if not told:
             return
         new, base = (
-            np.array([self.metric.cost(m.values[self.metric.name]) for m in side])
-            for side in ([d.new for d in judged], [d.baseline for d in judged])
+            np.array([self.metric.cost(value) for value in side])
+            for side in zip(*told, strict=True)
         )
         outcome = [score(new, base, self.margin), score(base, new, -self.margin)]
         self.accounts.settle(np.array(outcome))
@@ -303,6 +309,7 @@ class _Races:
                 blocks=self.plan.blocks,
                 timeout_s=self.plan.timeout_s,
                 memory="rss" in self._metric.name,
+                check=self._metric.name not in MEASURED_METRICS,
             )
             self._margin = self._metric.margin(MARGINS[snap_up(self.rule.tolerance)])
             suspects, rounds = self._raced(pair, meeting.shared)

@@ -234,7 +234,7 @@ class _Course:
             tolerance=settings.tolerance,
         )
         held.enter_context(_alone_with(store, self._key))
-        before = earlier(store, self._key)
+        self._before = before = earlier(store, self._key)
         self._nights = before.nights + 1
         n_series = len(meeting.shared) * len(self._metrics)
         self._needed = max(before.needed, wanted_run_length(n_series, settings.rounds))
@@ -275,7 +275,8 @@ class _Course:
             status = "finished" if finished else "stopped"
         finally:
             report = self._report(status)
-            journal.finish(report, self._key, self._night.memories())
+            left = self._before.with_tonight(self._night.memories(), self._needed)
+            journal.finish(report, self._key, left)
         return report
 
     def _out_of_time(self) -> bool:

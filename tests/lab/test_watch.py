@@ -6,13 +6,15 @@ import math
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
 
 import parbench_lab as pb
-from parbench_lab.analysis.regression.series import WatchVerdict
+from parbench_lab.analysis.regression.detector import Detector
+from parbench_lab.analysis.regression.series import Memory, WatchVerdict
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.measurement import Outcome
 from parbench_lab.core.metric import PEAK_RSS_BYTES, WALL_TIME_S
@@ -22,7 +24,7 @@ from parbench_lab.errors import StoreError, UnknownNameError, UsageError
 from parbench_lab.lab.record import load_record
 from parbench_lab.lab.watch import WatchSettings, watch
 from parbench_lab.lab.watching import baselines
-from parbench_lab.lab.watching.journal import KIND, WatchJournal, WatchKey, earlier
+from parbench_lab.lab.watching.journal import KIND, Earlier, WatchJournal, WatchKey, earlier
 from parbench_lab.lab.watching.lock import lock_file, only_one
 from parbench_lab.lab.watching.night import Night
 from parbench_lab.lab.watching.schedule import next_start_s, on_schedule, parse_every
@@ -524,6 +526,35 @@ def remembered(opened, like, *, rounds):
         journal.round(number, [], {"bench/spin/wall_time_s": (1.0, -1.0)})
 
 
+def test_a_night_of_one_candidate_keeps_the_evidence_of_the_other(repo, tmp_path):
+    repo.commit(
+        "two candidates",
+        bench__py=BENCH + "\n@pb.candidate\ndef other(case):\n    return spin(case)\n",
+    )
+    place = tmp_path / "runs.db"
+    asked = {"baseline": "HEAD", "blocks": 10, "store": place}
+
+    pb.watch("bench.py", **asked)
+    pb.watch("bench.py", algorithms=["other"], **asked)
+    last = pb.watch("bench.py", **asked)
+
+    with closing(open_store(place)) as opened:
+        memory = opened.summary(last.run_id).result["memory"]
+    bets = {name: Memory.from_json(one).regression.bets for name, one in memory.items()}
+    assert last.nights == 3
+    assert bets == {"bench/spin/wall_time_s": 2, "bench/other/wall_time_s": 3}
+
+
+def test_what_a_night_did_not_watch_starts_anew_once_it_has_raised_its_alarm():
+    alarmed = Memory(regression=Detector(sums=(RUN_LENGTH,) * 4, bets=9))
+    quiet = Memory(regression=Detector(sums=(1.0,) * 4, bets=9))
+    before = Earlier(memories={"alarmed": alarmed, "quiet": quiet})
+
+    left = before.with_tonight({"tonight": quiet}, RUN_LENGTH)
+
+    assert left == {"alarmed": Memory(), "quiet": quiet, "tonight": quiet}
+
+
 def test_a_wrong_result_of_the_new_build_fails_after_one_round(repo):
     right, wrong = "        pass\n    return case + 1", "        pass\n    return case + 2"
     repo.write(bench__py=BENCH.replace(right, wrong))
@@ -613,6 +644,24 @@ def test_the_commit_of_a_step_is_found_by_racing_commits(repo):
     assert report.sentence.endswith("make it careful")
     assert len(told) <= 4
     assert report.candidate == "spin"
+
+
+def test_the_commit_of_a_step_in_the_workloads_own_metric_is_found(repo):
+    rating = """
+WORKLOAD = type("Rating", (), {
+    "name": "rating",
+    "metrics": (pb.Metric(name="rating", unit="1", better="higher"),),
+    "make_case": lambda self, size, rng: size,
+    "check": lambda self, case, result: {"rating": 1e6 / TURNS},
+})()
+"""
+    begun = repo.commit("rate it", bench__py=BENCH + rating)
+    step = repo.commit("make it careful", work__py="TURNS = 60_000\n")
+
+    report = pb.bisect("bench.py", good=begun, metric="rating", evidence=4.0, blocks=2, seed=1)
+
+    assert report.commit == step
+    assert report.metric == "rating"
 
 
 def test_without_a_regression_no_commit_is_named(repo):

@@ -66,6 +66,20 @@ class Earlier:
     nights: int = 0
     needed: float = 0.0
 
+    def with_tonight(self, tonight: Mapping[str, Memory], needed: float) -> dict[str, Memory]:
+        """Return what the next night starts from: tonight's, and what others left before.
+
+        A series that was not watched tonight (another candidate or metric was asked for, or its
+        candidate is missing in this build) keeps what it had, or one such night would lose it.
+
+        Parameters
+        ----------
+        needed
+            Evidence of an alarm: what has raised one starts anew.
+        """
+        before = {name: memory.settled(needed) for name, memory in self.memories.items()}
+        return {**before, **tonight}
+
 
 def earlier(store: RunStore, key: WatchKey) -> Earlier:
     """Return what the nights before left.
