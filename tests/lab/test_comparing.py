@@ -278,6 +278,8 @@ def test_a_roofline_is_kept_with_its_machine_and_found_again(store):
 
     assert latest_roofline(store, HERE) == later
     assert latest_roofline(store, replace(HERE, libraries={"torch": "2.0"})) == later
+    after_a_boot = replace(HERE, libraries={"torch": "2.0"}, memory_bytes=HERE.memory_bytes + 4096)
+    assert latest_roofline(store, after_a_boot) == later
     assert latest_roofline(store, THERE) is None
     assert latest_roofline(store, None) is None
     assert store.summary(run_id).kind == ROOFLINE
