@@ -172,6 +172,30 @@ def test_machines_that_nobody_described_are_never_taken_for_one():
     assert len(prints) == 2
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"env_name": "conda-py3.12"},
+        {"requirements": {"numpy": "2.0"}},
+        {"env_vars": {"OMP_NUM_THREADS": "1"}},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_two_environments_of_one_commit_are_two_series_of_asv(other):
+    (one, _), (two, _) = records("asv"), records("asv", {**FILES["asv"], **other})
+
+    first, second = (one.header.document["machine"], two.header.document["machine"])
+
+    assert first["fingerprint"] != second["fingerprint"]
+    assert other.items() <= second.items()
+
+
+def test_an_environment_of_asv_alone_describes_no_machine():
+    (record, _) = records("asv", {**FILES["asv"], "params": {}})
+
+    assert list(record.header.document["machine"]) == ["fingerprint"]
+
+
 def test_a_machine_that_the_user_names_is_one_whatever_the_file_says_of_it():
     prints = {
         one.header.document["machine"]["fingerprint"]

@@ -29,6 +29,7 @@ VERSION = 2
 MOST_COMBINATIONS = 100_000
 _METRICS = {"time": TIME, "timeraw": TIME, "mem": "object_bytes", "peakmem": PEAK}
 _MACHINE = ("arch", "cpu", "num_cpu", "os", "ram", "python")
+_SETS = ("requirements", "env_vars")
 
 
 def matches(document: Any) -> bool:
@@ -53,17 +54,34 @@ def parse(document: Node, about: About) -> Sequence[ForeignRun]:
         suite, _, name = full_name.rpartition(".")
         made = _benchmarks(name, node, columns)
         by_suite.setdefault(suite or about.name, []).extend(made)
-    machine = document.find("params")
     return [
         ForeignRun(
             workload=suite,
             benchmarks=tuple(benchmarks),
             started=_date(document),
-            machine=told(machine, _MACHINE) if machine else {},
+            machine=_machine(document),
             commit=document.get("commit_hash").text(),
         )
         for suite, benchmarks in by_suite.items()
     ]
+
+
+def _machine(document: Node) -> dict[str, Any]:
+    """Return what the file tells of its machine, and of the environment on it.
+
+    One commit is measured in each environment: its packages and variables tell series apart. An
+    environment alone describes no machine, for every machine may have one like it.
+    """
+    params = document.find("params")
+    machine = told(params, _MACHINE) if params else {}
+    if not machine:
+        return {}
+    sets = {name: document.find(name) for name in _SETS}
+    return {
+        **machine,
+        **told(document, ("env_name",)),
+        **{name: node.object() for name, node in sets.items() if node and node.value},
+    }
 
 
 def _benchmarks(name: str, node: Node, columns: Mapping[str, int]) -> Iterator[ForeignBenchmark]:
