@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from parbench_lab.core.ports import INTERRUPTED, RunHeader, RunSummary
+from parbench_lab.core.runs import refuse_taken_in
 from parbench_lab.core.wording import printable
 from parbench_lab.errors import UsageError
 
@@ -38,8 +39,10 @@ def source_to_resume(header: RunHeader, look: Look) -> str | None:
     Raises
     ------
     UsageError
-        If its file is gone, or another one now; with the command that works.
+        If its file is gone, or another one now; with the command that works. If the race itself
+        came from a file of runs: what that names is not even looked for.
     """
+    refuse_taken_in(header)
     configuration = header.document.get("configuration", {})
     kept: Mapping[str, str] = configuration.get("source", {})
     again = f"--resume {header.id}"

@@ -93,7 +93,7 @@ def show(
         if picture is not None:
             write_atomically(picture, _picture(summary, document["result"]))
         if not as_json:
-            _print_run(summary, document, used)
+            _print_run(summary, document, used, may_go_on=not header.taken_in)
 
 
 @contextlib.contextmanager
@@ -129,7 +129,7 @@ def _show_study(
             printable(f"study {summary.id}: {summary.name}, {summary.started_utc}, {status}")
         )
         print_study(curves, sys.stdout, batch_unit=unit)
-        if status == INTERRUPTED:
+        if status == INTERRUPTED and not header.taken_in:
             click.echo(f"go on: parbench scale --resume {summary.id}")
     return {
         "id": summary.id,
@@ -163,7 +163,11 @@ def _print_runs(found: Sequence[RunSummary]) -> None:
 
 
 def _print_run(
-    summary: RunSummary, document: Mapping[str, Any], used: Sequence[UsageSummary]
+    summary: RunSummary,
+    document: Mapping[str, Any],
+    used: Sequence[UsageSummary],
+    *,
+    may_go_on: bool,
 ) -> None:
     status = run_status(summary)
     click.echo(
@@ -171,7 +175,9 @@ def _print_run(
     )
     result = document["result"]
     if result is None:
-        _print_progress(summary.id, document["progress"], status)
+        _print_progress(document["progress"])
+        if status == UNFINISHED and may_go_on:
+            click.echo(f"{resume_hint(summary.id)}, if no process does")
         return
     if result.get("scoreboard"):
         settings = Settings.from_json(result["settings"])
@@ -180,7 +186,7 @@ def _print_run(
     print_sentence(sys.stdout, result.get("sentence", ""))
     for line in usage_lines(used, result.get("not_measured") or {}):
         print_sentence(sys.stdout, line)
-    if status == INTERRUPTED:
+    if status == INTERRUPTED and may_go_on:
         click.echo(resume_hint(summary.id))
 
 
@@ -207,12 +213,10 @@ def _picture(summary: RunSummary, result: Mapping[str, Any] | None) -> str:
     return _FONTS_FROM_AFAR.sub("", picture)
 
 
-def _print_progress(run_id: str, progress: Mapping[str, Any], status: str) -> None:
+def _print_progress(progress: Mapping[str, Any]) -> None:
     click.echo(
         f"{count(progress['measurements'], 'measurement')} in {span(progress['at_s'])}, "
         f"{count(progress['events'], 'event')}"
     )
     for name, reason in progress["eliminated"].items():
         click.echo(printable(f"{name}: {reason}"))
-    if status == UNFINISHED:
-        click.echo(f"{resume_hint(run_id)}, if no process does")

@@ -13,7 +13,8 @@ _GIB = 2**30
 FINGERPRINT_DIGITS = 12
 LARGEST = 2**63
 FOREIGN = "foreign-"
-"""Begins the fingerprint of a machine that another tool described, and of no other."""
+"""Begins the fingerprint of a machine that was not detected but came from a file: another tool
+described it, or nobody did wholly."""
 BASE_LIBRARIES = ("numpy", "pandas", "scipy")
 """Those that are always there, and that everything here rests on."""
 

@@ -268,6 +268,7 @@ class RunStore(Protocol):
         """Add whole runs, all of them or none.
 
         A run that is there already is passed over where it is the same, and refused where not.
+        The header of one that was added is `RunHeader.taken_in` from then on.
         """
 
     def header(self, run_id: str) -> RunHeader:

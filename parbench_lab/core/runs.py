@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parbench_lab.core.estimate import Estimate
+from parbench_lab.errors import UsageError
 
 INTERRUPTED = "interrupted"
 """Status of a run that stopped before its end (its cluster was lost) and may go on."""
@@ -31,6 +32,9 @@ class RunHeader:
     A store reads of it ``machine`` (see `Machine.as_json`), ``mode`` (see `Mode`; ``"batch"``
     where it is missing), ``git`` (``{"commit": ..., "dirty": ...}``, also within
     ``configuration``) and the names of ``candidates``.
+
+    `taken_in` says that the run came from a file, see `refuse_taken_in`. It is how the run came
+    into this store and no part of the run: it is neither compared nor exported.
     """
 
     id: str
@@ -38,6 +42,25 @@ class RunHeader:
     name: str
     started_utc: str
     document: Mapping[str, Any]
+    taken_in: bool = field(default=False, compare=False)
+
+
+def refuse_taken_in(header: RunHeader) -> None:
+    """Refuse to go on with a run that came from a file.
+
+    Its header names workload and candidates as import strings: to go on would run what the
+    writer of the file wants, and a file is data only.
+
+    Raises
+    ------
+    UsageError
+        With what to do instead.
+    """
+    if header.taken_in:
+        raise UsageError(
+            f"run {header.id} came from a file (parbench import): nothing in it is run; begin a "
+            f"new {header.kind}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

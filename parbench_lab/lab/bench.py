@@ -24,6 +24,7 @@ from parbench_lab.core.ports import (
     Workload,
     workload_name,
 )
+from parbench_lab.core.runs import refuse_taken_in
 from parbench_lab.core.series import Mode
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.errors import ParbenchError, RaceError, UsageError
@@ -392,8 +393,9 @@ class ParallelBenchmarking(RaceVerbs):
         StoreError
             If there is no such run, or its journal is damaged.
         UsageError
-            If the race had ended of itself, or a candidate or a policy cannot be found again
-            (the message says what to give), or a setting is given: it keeps its own.
+            If the race came from a file or had ended of itself, or a candidate or a policy cannot
+            be found again (the message says what to give), or a setting is given: it keeps its
+            own.
         RaceError
             If the replay does not give the verdicts of the journal.
         """
@@ -403,6 +405,7 @@ class ParallelBenchmarking(RaceVerbs):
             )
         opened, owns = parts.store_of(store)
         header = opened.header(run_id)
+        refuse_taken_in(header)
         document = header.document
         if workload is None:
             workload = document["workload"]

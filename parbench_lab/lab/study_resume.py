@@ -10,6 +10,7 @@ from parbench_lab.analysis.comparison.machines import machine_differences
 from parbench_lab.analysis.trial import Trial
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import RunStore
+from parbench_lab.core.runs import refuse_taken_in
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.errors import UsageError
 from parbench_lab.lab.provenance import provenance
@@ -125,11 +126,12 @@ def stored_study(store: RunStore, run_id: str) -> StoredStudy:
     StoreError
         If there is no such study, or it is damaged.
     UsageError
-        If the run is no study, or has measured everything.
+        If the run is no study, came from a file, or has measured everything.
     """
     header = store.header(run_id)
     if header.kind != "study":
         raise UsageError(f"run {header.id} is no scaling study but a {header.kind}")
+    refuse_taken_in(header)
     events = list(store.events(header.id))
     plan, done = journal.read_back(events)
     plan = plan or journal.read_plan(header.document["plan"])

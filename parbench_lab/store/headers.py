@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from parbench_lab.core.machine import Machine
+from parbench_lab.core.machine import FINGERPRINT_DIGITS, FOREIGN, Machine
 from parbench_lab.core.runs import RunHeader, RunSummary
 from parbench_lab.errors import StoreError
 from parbench_lab.store import rows
@@ -21,6 +21,8 @@ from parbench_lab.store.summaries import candidate_rows, described_candidates
 
 RUNNING = "running"
 LONGEST_FINGERPRINT = 64
+_TAKEN_IN = "taken_in_from_a_file"
+"""In the document of a run's row, beside what its header holds."""
 
 
 def run_row(header: RunHeader) -> dict[str, Any]:
@@ -39,7 +41,9 @@ def run_row(header: RunHeader) -> dict[str, Any]:
         raise StoreError(f"{what}: {error}") from error
     if not rows.is_plain(header.kind) or not rows.is_plain(header.name):
         raise StoreError(f"{what}: kind and name must be valid Unicode without NUL")
-    document = dict(header.document)
+    document = {name: of for name, of in header.document.items() if name != _TAKEN_IN}
+    if header.taken_in:
+        document[_TAKEN_IN] = True
     if is_machine(document.get("machine")):
         del document["machine"]
     return {
@@ -69,8 +73,7 @@ def insert_run(
     taken = sa.select(RUN.c.key).where(RUN.c.id == header.id)
     if connection.execute(taken).first() is not None:
         raise StoreError(f"run id {header.id!r} is taken: make another with new_run_id")
-    machine = header.document.get("machine")
-    key = _machine_key(connection, machine) if is_machine(machine) else None
+    key = _machine_key(connection, header)
     connection.execute(sa.insert(RUN), [{**row, "machine_key": key}])
     run_key = int(connection.execute(taken).scalar_one())
     described = described_candidates(header.document)
@@ -93,9 +96,12 @@ def header_of(row: sa.Row[Any]) -> RunHeader:
     """
     document = rows.document_of(row.document, what=f"run {row.id}")
     if row.machine is not None:
-        document["machine"] = rows.document_of(row.machine, what=f"the machine of run {row.id}")
+        machine = rows.document_of(row.machine, what=f"the machine of run {row.id}")
+        if is_machine(machine):
+            document["machine"] = machine
+    taken_in = document.pop(_TAKEN_IN, False) is True
     fields = {name: getattr(row, name) for name in ("id", "kind", "name", "started_utc")}
-    return RunHeader(**fields, document=document)
+    return RunHeader(**fields, document=document, taken_in=taken_in)
 
 
 def summary_of(row: sa.Row[Any]) -> RunSummary:
@@ -138,12 +144,25 @@ def _fingerprint(machine: Mapping[str, Any]) -> str:
         return ""
 
 
-def _machine_key(connection: sa.Connection, machine: Any) -> int:
-    """Return the key of a machine; thousands of runs on one keep one copy."""
+def _machine_key(connection: sa.Connection, header: RunHeader) -> int | None:
+    """Return the key of a run's machine; thousands of runs on one keep one copy.
+
+    A run from a file that does not (wholly) describe its machine has one of its own, under a
+    fingerprint that follows from the run's id: nothing says what it may be compared with, and
+    all such would else be one series. What it does tell is kept as it is, be it nothing.
+    """
+    machine = header.document.get("machine")
+    if not is_machine(machine):
+        if not header.taken_in:
+            return None
+        machine = {}
+    fingerprint = _fingerprint(machine)
+    if not fingerprint and header.taken_in:
+        fingerprint = FOREIGN + hashlib.sha256(header.id.encode()).hexdigest()[:FINGERPRINT_DIGITS]
     text = rows.document_text(machine, what="the machine")
     text = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
     values = {
-        "fingerprint": _fingerprint(machine),
+        "fingerprint": fingerprint,
         "document": text,
         "digest": hashlib.sha256(text.encode()).hexdigest(),
     }

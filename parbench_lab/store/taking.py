@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,7 +36,8 @@ def prepared(record: RunRecord) -> Prepared:
         If something could not be read back as it is, its events have gaps, or its status and its
         result do not fit together.
     """
-    what = f"run {record.header.id}"
+    header = replace(record.header, taken_in=True)
+    what = f"run {header.id}"
     if not record.status or not rows.is_plain(record.status):
         raise StoreError(f"{what}: the status must be valid text but got {record.status!r}")
     if (record.status == RUNNING) != (record.result is None):
@@ -47,8 +48,8 @@ def prepared(record: RunRecord) -> Prepared:
     text = None if result is None else rows.document_text(result, what=f"the result of {what}")
     measured = (rows.measurement_rows(_NO_KEY, event) for event in record.events)
     return Prepared(
-        record=record,
-        row={**run_row(record.header), "status": record.status, "result": text},
+        record=replace(record, header=header),
+        row={**run_row(header), "status": record.status, "result": text},
         tables={
             EVENT: [rows.event_row(_NO_KEY, event) for event in record.events],
             MEASUREMENT: [row for of_event in measured for row in of_event],

@@ -195,6 +195,8 @@ def _check_carrying(store: RunStore, expect: Callable[[bool, str], None]) -> Non
     expect(store.runs() == before, "what is refused leaves nothing behind")
     expect(store.take_in([other]).added == ("another",), "a run from elsewhere is taken in")
     expect(store.record("another") == other, "and is the same here")
+    expect(store.header("another").taken_in, "but for that it came from elsewhere")
+    expect(not store.header("history-0").taken_in, "which a run that was there did not")
     expect("another" in _ids(_points(store)), "with its series")
 
 

@@ -18,7 +18,13 @@ import psutil
 import pytest
 
 import parbench_lab as pb
+from parbench_lab.core.runs import RunHeader, RunRecord
+from parbench_lab.errors import UsageError
+from parbench_lab.racing.settings import Settings
+from parbench_lab.scaling import journal
+from parbench_lab.scaling.plan import Plan
 from parbench_lab.store import open_store
+from parbench_lab.store.exchange import chunks
 from tests.chaos.candidates import Summing, good, slower
 from tests.lab.courses import BUDGET_S, course
 
@@ -111,16 +117,22 @@ def test_the_store_holds_text_and_numbers_and_no_pickle(hostile_store):
 
 def shell(*arguments, path, cwd, env=None):
     """Return what a `parbench` command printed."""
-    done = subprocess.run(
+    done = command(*arguments, path=path, cwd=cwd, env=env)
+    done.check_returncode()
+    return done.stdout
+
+
+def command(*arguments, path, cwd, env=None):
+    """Run a `parbench` command to its end."""
+    return subprocess.run(
         [sys.executable, "-m", "parbench_lab", *arguments, "--store", str(path)],
         cwd=cwd,
         env={**os.environ, "COLUMNS": "250", **(env or {})},
         capture_output=True,
         text=True,
         timeout=120,
-        check=True,
+        check=False,
     )
-    return done.stdout
 
 
 def test_hostile_names_and_texts_stay_text_in_the_shell(hostile_store, tmp_path):
@@ -165,6 +177,74 @@ def test_reading_a_run_runs_none_of_its_code(tmp_path, monkeypatch):
     assert list(store.events(run_id))
     store.close()
 
+    assert not (tmp_path / "was_run").exists()
+
+
+def unfinished(kind, **document):
+    """Return a run that was cut off and names a module which writes when it is imported."""
+    return RunRecord(
+        header=RunHeader(
+            id="evil",
+            kind=kind,
+            name="was_left",
+            started_utc="2026-01-01T00:00:00+00:00",
+            document=document,
+        ),
+        status="running",
+        result=None,
+    )
+
+
+RACE = unfinished(
+    "race",
+    workload="was_left",
+    candidates=[
+        {"name": "run", "import_string": "was_left:run", "parameters": {}, "resources": {}}
+    ],
+    settings=Settings().as_json(),
+    seed=1,
+    configuration={"values": {"workload": "was_left.py"}},
+)
+STUDY = unfinished(
+    "study",
+    job="was_left:run",
+    unit="items",
+    batch_unit="items",
+    tolerance=0.0,
+    options={},
+    cores=2,
+    seed=1,
+    make_case="was_left:run",
+    plan=journal.planned(
+        Plan(mode="strong", sizes=(10,), workers=(1, 2), backends=("threads",), repeats=2, seed=1)
+    ),
+)
+
+
+@pytest.mark.parametrize("record", [RACE, STUDY], ids=["race", "study"])
+def test_a_run_that_came_from_a_file_is_not_gone_on_with_and_its_code_is_not_run(
+    record, tmp_path, monkeypatch
+):
+    (tmp_path / "was_left.py").write_text(WRITES_ON_IMPORT)
+    (tmp_path / "runs.json").write_text("".join(chunks([record])))
+    path = tmp_path / "runs.db"
+    monkeypatch.chdir(tmp_path)
+    word = "race" if record is RACE else "scale"
+    goes_on = pb.ParallelBenchmarking if record is RACE else pb.ScalingStudy
+    words = f"came from a file .*nothing in it is run; begin a new {record.header.kind}"
+
+    shell("import", "runs.json", path=path, cwd=tmp_path)
+    refused = [
+        command(word, "--resume", "evil", *more, path=path, cwd=tmp_path)
+        for more in ([], ["--dry-run"])
+    ]
+    shown = shell("show", "evil", path=path, cwd=tmp_path)
+    with contextlib.closing(open_store(path)) as store, pytest.raises(UsageError, match=words):
+        goes_on.resume_run("evil", store=store)
+
+    assert [done.returncode for done in refused] == [2, 2]
+    assert all("nothing in it is run" in done.stderr for done in refused)
+    assert "--resume" not in shown
     assert not (tmp_path / "was_run").exists()
 
 

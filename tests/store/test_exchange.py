@@ -324,12 +324,29 @@ def test_what_readers_take_from_a_header_is_checked_with_the_place(name, value, 
     "wrong",
     [{"libraries": None}, {"libraries": 5}, {"memory_bytes": None}, {"caches": [{"name": "L1d"}]}],
 )
-def test_a_machine_with_a_value_of_another_type_is_kept_without_a_fingerprint(wrong):
+def test_a_machine_with_a_value_of_another_type_is_kept_as_one_that_nobody_knows(wrong):
     file = changed((*DOCUMENT, "machine"), MACHINE.as_json() | wrong)
 
     with store_with(*read(json.dumps(file))) as store:
-        assert store.summary("a").machine == ""
+        assert store.summary("a").machine.startswith("foreign-")
         assert run_figures(store, "a").machine is None
+
+
+@pytest.mark.parametrize("told", [None, {}, {"cpu_model": "Abacus 3"}], ids=["null", "{}", "part"])
+def test_runs_of_machines_that_a_file_does_not_tell_are_never_one_series(told):
+    file = changed((*DOCUMENT, "machine"), told)
+    other = copy.deepcopy(file["runs"][0])
+    other["header"]["id"] = "b"
+    file["runs"].append(other)
+    records = read(json.dumps(file))
+
+    with store_with(*records) as store:
+        prints = [store.summary(run).machine for run in ("a", "b")]
+        again = tuple(store.record(run) for run in ("a", "b"))
+
+    assert len(set(prints)) == 2
+    assert "" not in prints
+    assert again == records
 
 
 def test_what_a_store_holds_of_metrics_and_candidates_that_nobody_knows_is_passed_over():

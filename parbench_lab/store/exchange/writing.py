@@ -7,10 +7,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from parbench_lab.core.runs import EventRecord, MeasurementRow, RunRecord
+from parbench_lab.core.runs import EventRecord, MeasurementRow, RunHeader, RunRecord
 
 FORMAT = "parbench-runs"
 VERSION = 1
+HEADER_KEYS = tuple(field.name for field in dataclasses.fields(RunHeader) if field.compare)
 MEASUREMENT_KEYS = tuple(field.name for field in dataclasses.fields(MeasurementRow))
 
 
@@ -37,7 +38,7 @@ def chunks(records: Iterable[RunRecord]) -> Iterator[str]:
 
 def _run(record: RunRecord) -> Iterator[str]:
     about = {
-        "header": dataclasses.asdict(record.header),
+        "header": {key: getattr(record.header, key) for key in HEADER_KEYS},
         "status": record.status,
         "result": record.result,
         "usage": [dataclasses.asdict(row) for row in record.usage],
