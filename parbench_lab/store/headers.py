@@ -151,11 +151,10 @@ def _machine_key(connection: sa.Connection, header: RunHeader) -> int | None:
     fingerprint that follows from the run's id: nothing says what it may be compared with, and
     all such would else be one series. What it does tell is kept as it is, be it nothing.
     """
-    machine = header.document.get("machine")
-    if not is_machine(machine):
-        if not header.taken_in:
-            return None
-        machine = {}
+    given = header.document.get("machine")
+    if not is_machine(given) and not header.taken_in:
+        return None
+    machine: Mapping[str, Any] = given if given is not None and is_machine(given) else {}
     fingerprint = _fingerprint(machine)
     if not fingerprint and header.taken_in:
         fingerprint = FOREIGN + hashlib.sha256(header.id.encode()).hexdigest()[:FINGERPRINT_DIGITS]

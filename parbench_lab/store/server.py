@@ -143,7 +143,7 @@ class ServerBackend:
 
     def is_passing(self, error: BaseException, *, tried: int) -> bool:
         """Return whether the error is of a kind that passes, or a row just came from elsewhere."""
-        state = getattr(error, "sqlstate", None)
+        state = _state(error)
         return state in _PASSING or (state == _TAKEN and tried <= _TIMES_TAKEN)
 
     def explain(self, error: BaseException) -> str:
@@ -151,10 +151,15 @@ class ServerBackend:
         said = " ".join(str(error).split())
         for secret in self.place.secrets:
             said = said.replace(secret, "***")
-        state = getattr(error, "sqlstate", None)
+        state = _state(error)
         unreachable = "cannot be reached: see that the server runs and the URL is right"
         otherwise = unreachable if state is None else "cannot be used"
         return f"store {self.place} {_ADVICE.get(state or '', otherwise)}, or {ELSEWHERE} ({said})"
+
+
+def _state(error: BaseException) -> str | None:
+    """Return the SQLSTATE of an error, None where it has none; psycopg2 calls it pgcode."""
+    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
 
 
 def claim_key(name: str) -> int:

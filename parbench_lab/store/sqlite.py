@@ -183,7 +183,9 @@ def _insert_statement(table: sa.Table) -> str:
 
 def explain(error: BaseException | None, place: str) -> str:
     """Return one line for the user: what happened to the store, and what to do."""
-    said = " ".join(str(error).split())
+    code = _code(error)
+    # of a lock SQLite says nothing but that there is one, in words that sound like damage
+    said = "" if code in _BUSY else f" ({' '.join(str(error).split())})"
     advice = {
         sqlite3.SQLITE_BUSY: "is busy, another process writes without a pause: try again later",
         sqlite3.SQLITE_LOCKED: "is busy, another process writes without a pause: try again later",
@@ -194,8 +196,8 @@ def explain(error: BaseException | None, place: str) -> str:
         sqlite3.SQLITE_CORRUPT: "is damaged; it was left as it is: move it away",
         sqlite3.SQLITE_NOTADB: "is no SQLite database; it was left as it is: move it away",
         sqlite3.SQLITE_CANTOPEN: "cannot be opened: see that its folder is there and yours",
-    }.get(_code(error), "cannot be used")
-    return f"store {place} {advice}, or {ELSEWHERE} ({said})"
+    }.get(code, "cannot be used")
+    return f"store {place} {advice}, or {ELSEWHERE}{said}"
 
 
 def _code(error: BaseException | None) -> int:

@@ -18,6 +18,8 @@ from parbench_lab.store.schema import MEASUREMENT
 from parbench_lab.store.sqlite import explain
 from tests.store.records import event, header
 
+PAGE_BYTES = 4096
+
 
 def one_run(path):
     with contextlib.closing(open_store(path)) as store:
@@ -44,6 +46,11 @@ def truncated(path):
 def cut_within_a_page(path):
     one_run(path)
     os.truncate(path, path.stat().st_size - 100)
+
+
+def cut_at_a_whole_page(path):
+    one_run(path)
+    os.truncate(path, path.stat().st_size // PAGE_BYTES // 2 * PAGE_BYTES)
 
 
 def cut_to_one_byte(path):
@@ -80,6 +87,7 @@ DAMAGED, NOT_SQLITE = f"is damaged; {ADVICE}", f"is no SQLite database; {ADVICE}
         pytest.param(garbage, NOT_SQLITE, id="garbage"),
         pytest.param(truncated, DAMAGED, id="truncated"),
         pytest.param(cut_within_a_page, DAMAGED, id="within a page"),
+        pytest.param(cut_at_a_whole_page, DAMAGED, id="at a whole page"),
         pytest.param(cut_to_one_byte, DAMAGED, id="one byte"),
         pytest.param(garbled, DAMAGED, id="names are no text"),
         pytest.param(beheaded, NOT_SQLITE, id="first page missing"),
@@ -189,6 +197,24 @@ def test_a_database_that_may_not_grow_is_explained_as_a_full_disk(tmp_path):
     assert explain(full.value, "runs.db") == (
         "store runs.db cannot grow, the disk is full: free some space, or give another place "
         "with --store or PARBENCH_STORE (database or disk is full)"
+    )
+
+
+def test_a_lock_that_outlives_all_patience_is_told_without_the_words_of_sqlite(tmp_path):
+    path = tmp_path / "runs.db"
+    one_run(path)
+
+    with (
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as holder,
+        contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as writer,
+    ):
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError) as locked:
+            writer.execute("BEGIN IMMEDIATE")
+
+    assert explain(locked.value, "runs.db") == (
+        "store runs.db is busy, another process writes without a pause: try again later, or give "
+        "another place with --store or PARBENCH_STORE"
     )
 
 

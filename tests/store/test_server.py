@@ -11,6 +11,8 @@ import pytest
 
 from parbench_lab.errors import StoreError
 from parbench_lab.store import open_store
+from parbench_lab.store.location import Place
+from parbench_lab.store.server import ServerBackend
 from tests.store.records import event, header, measurement
 from tests.store.test_processes import EVENTS_PER_BATCH, FOR_EVER, writer
 
@@ -47,6 +49,18 @@ def test_kills_lose_at_most_the_batch_in_flight_on_a_server_too(postgres_url):
         with contextlib.closing(open_store(postgres_url)) as store:
             n = len(list(store.events(f"run-{kill}")))
         assert n in (told * EVENTS_PER_BATCH, (told + 1) * EVENTS_PER_BATCH)
+
+
+@pytest.mark.parametrize("attribute", ["sqlstate", "pgcode"], ids=["psycopg", "psycopg2"])
+def test_what_passes_is_known_by_the_state_that_each_driver_tells(attribute):
+    pytest.importorskip("psycopg")
+    error = RuntimeError("too many clients")
+    setattr(error, attribute, "53300")
+
+    backend = ServerBackend(Place(path=None, server="postgresql://team@host/db"))
+
+    assert backend.is_passing(error, tried=1)
+    assert "cannot be used" in backend.explain(error)
 
 
 def test_two_writers_of_one_run_do_not_pass_each_other(postgres_url):
