@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 
 from parbench_lab.errors import StoreError, UsageError
 from parbench_lab.hardware.cores import available_physical_cores
+from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab.quantization import scratch
 from parbench_lab.lab.quantization.child import answered
 from parbench_lab.lab.quantization.fresh import Answer, Request, read_answer, run_fresh, run_here
@@ -56,6 +57,19 @@ def model(tmp_path):
         tmp_path / "m.safetensors",
     )
     return read_safetensors(tmp_path / "m.safetensors")
+
+
+def test_figures_of_another_version_of_numba_are_of_another_machine():
+    numba = pytest.importorskip("numba")
+
+    found = study_of(store=":memory:").results.machine
+
+    here = detect_machine()
+    assert found != here.fingerprint
+    assert (
+        found
+        == replace(here, libraries={**here.libraries, "numba": numba.__version__}).fingerprint
+    )
 
 
 # ---------------------------------------------------------------- the two modes

@@ -150,7 +150,7 @@ class QuantizationStudy:
         self.on_progress = on_progress
         self._scratch = _path_of(scratch, "scratch")
         self._measure = measure
-        self._machine = detect_machine()
+        self._machine = detect_machine(["numba"])  # it quantises where it is installed
         self._store, self._owns_store = parts.store_of(store)
         self.run_id = ""
         """Under which the store keeps it; "" before it began."""
