@@ -182,6 +182,8 @@ def _values(ctx: click.Context, source: Source, asked: dict[str, Any]) -> dict[s
     _refuse_useless(source, values, asked["run"])
     if source.shipped and source.name == "race":
         _refuse_impossible_race(values)
+    if source.shipped and source.name == "scaling":
+        _refuse_malformed_targets(values)
     names = {one.name for one in source.parameters}
     store = store_of(ctx)
     if store is not None and "store" in names and "store" not in values:
@@ -233,6 +235,14 @@ def _refuse_impossible_race(values: Mapping[str, Any]) -> None:
             # up to what to do instead, which is said of a setting that no report has
             said = str(error).removeprefix(f"{name} ").partition(";")[0]
             raise UsageError(f"parameter {name!r} {said}") from None
+
+
+def _refuse_malformed_targets(values: Mapping[str, Any]) -> None:
+    """Refuse a target that nothing can be judged by before its study is measured."""
+    from parbench_lab.reports.targets import parse_target  # noqa: PLC0415 - loads numpy
+
+    for target in values.get("targets", ()):
+        parse_target(target)
 
 
 def _own_store(source: Source, folder: Path | None) -> str | None:

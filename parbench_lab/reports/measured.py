@@ -71,7 +71,8 @@ def scaling_results(
     curves
         As `parbench_lab.load_curves` gives them.
     targets
-        Such as ``"4-8x on 8 cores"``; judged on curves of strong scaling.
+        Such as ``"4-8x on 8 cores"``; judged on curves of strong scaling, of others they are
+        told as not measured.
 
     Raises
     ------
@@ -84,11 +85,7 @@ def scaling_results(
     value = [
         {
             **_curve_document(curve),
-            "targets": [
-                _target_document(judged(target, curve))
-                for target in wanted
-                if curve.mode == "strong"
-            ],
+            "targets": [_target_document(judged(target, curve)) for target in wanted],
         }
         for curve in curves.values()
     ]

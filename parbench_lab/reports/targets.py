@@ -102,7 +102,8 @@ def parse_target(text: str) -> SpeedupTarget:
 def judged(target: SpeedupTarget, curve: ScalingCurve) -> TargetFinding:
     """Return what a curve says of a target, by the interval of its speedup there.
 
-    Met: the whole interval is at `low` or more. Missed: the whole interval is below.
+    Met: the whole interval is at `low` or more. Missed: the whole interval is below. Of a weak
+    or an adaptive curve no target is judged.
     """
     level = next((one for one in curve.levels if one.workers == target.cores), None)
     if curve.cores < target.cores:
@@ -112,13 +113,26 @@ def judged(target: SpeedupTarget, curve: ScalingCurve) -> TargetFinding:
             verdict=TargetVerdict.NOT_MEASURABLE,
             words=f"not measurable here: {there}",
         )
-    if level is None or level.speedup is None:
+    unlike = _unlike(curve)
+    if unlike or level is None or level.speedup is None:
         return TargetFinding(
             target=target,
             verdict=TargetVerdict.NOT_MEASURED,
-            words=f"not measured: {_missing(level, target)}",
+            words=f"not measured: {unlike or _missing(level, target)}",
         )
     return _judged(target, level.speedup)
+
+
+def _unlike(curve: ScalingCurve) -> str:
+    """Return why a curve's speedups are not what targets are about, "" where they are.
+
+    A target is about one and the same case, and about so many workers all the time.
+    """
+    if curve.mode == "weak":
+        return "a weak curve, whose case grows with the workers"
+    if curve.adaptive:
+        return "an adaptive curve, whose workers come and go"
+    return ""
 
 
 def _missing(level: Level | None, target: SpeedupTarget) -> str:

@@ -165,8 +165,7 @@ def scaling_text(
     if any(level.oversubscribed for level in curve.levels):
         lines.append(f"* more workers than the {curve.cores} cores")
     lines.append(f"{curve.agreement}")
-    # a weak curve's speedup is another quantity: targets are about one and the same case
-    lines += [target_line(target, curve) for target in targets if curve.mode == "strong"]
+    lines += [target_line(target, curve) for target in targets]
     return "\n".join(line if "\n" in line else printable(line) for line in lines)
 
 

@@ -90,6 +90,8 @@ def test_the_parameters_of_a_notebook_are_listed_with_types_and_help(shell):
         (("race", "-p", "seed=-1", "--dry-run"), "parameter 'seed' must be 0 or more"),
         (("race", "--from", "r1", "-p", "batch_size=500"), "'batch_size' has no use where a st"),
         (("race", "-p", "run=r1", "-p", "seconds=5"), "'seconds' has no use where a stored run"),
+        (("scaling", "-p", "targets=fast", "--dry-run"), "a target is written as '4-8x on 8"),
+        (("scaling", "-p", "targets=8-4x on 8 cores"), "a target needs 0 < low <= high"),
         (("scaling", "--from", "s1", "-p", "repeats=5"), "'repeats' has no use where a stored"),
         (("race", "--output", "no/such/folder.json"), "there is no folder"),
     ],

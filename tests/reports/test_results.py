@@ -47,6 +47,15 @@ def test_curves_are_kept_with_words_and_targets():
     assert "no law is fitted" in kept.text
 
 
+def test_targets_of_a_weak_curve_are_kept_as_not_measured():
+    curve = ScalingCurve.from_times([1, 2], [[1.0, 1.02], [1.1, 1.12]], mode="weak", cores=4)
+
+    kept = reports.scaling_results({"mine": curve}, ["2x on 2 cores"])
+
+    assert [one["verdict"] for one in kept.value[0]["targets"]] == ["not measured"]
+    assert "2x on 2 cores: not measured: a weak curve" in kept.text
+
+
 def test_previous_is_the_race_before_the_newest_on_the_same_machine(tmp_path):
     place = str(tmp_path / "runs.db")
     record_runs(place, 3)  # on two machines

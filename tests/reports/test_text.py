@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from parbench_lab.analysis.curve import ScalingCurve
@@ -41,6 +43,17 @@ def test_a_target_within_the_interval_is_undecided():
 
 def test_a_target_without_its_level_says_so():
     assert "the curve has no level of 4 workers" in target_line("3x on 4 cores", curve(6.0))
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [({"mode": "weak"}, "a weak curve"), ({"adaptive": True}, "an adaptive curve")],
+    ids=["weak", "adaptive"],
+)
+def test_a_target_is_a_line_of_curves_that_it_is_not_about_too(made, why):
+    lines = scaling_text(replace(curve(6.37), **made), ["4-8x on 8 cores"]).splitlines()
+
+    assert lines[-1].startswith(f"4-8x on 8 cores: not measured: {why}")
 
 
 @pytest.mark.parametrize("text", ["", "fast", "4-8x", "8-4x on 8 cores", "4x on 0 cores"])
