@@ -214,6 +214,20 @@ def test_a_comparison_report_is_of_the_newest_race_and_the_one_before(folder):
     assert all(f'title="{name}"' in page for name in ("who is quick where", "over batch sizes"))
 
 
+@pytest.mark.parametrize("notebook", ["history", "compare"])
+def test_hostile_names_of_stored_runs_are_escaped_on_the_whole_page(folder, notebook):
+    place = folder / f"hostile_{notebook}.db"
+    record_runs(place, 9, candidates=(EVIL, "windows"), workload=EVIL, change_at=5)
+    new = {"new": "run-aaaa-0008"} if notebook == "compare" else {}
+
+    report = render(notebook, {"store": str(place), **new}, folder / f"hostile_{notebook}")
+
+    text = report.page.read_text()
+    assert report.failure is None
+    assert all("img" not in page.tags for page in pages(text))
+    assert "&lt;img src=x" in text
+
+
 # ---------------------------------------------------------------- as files
 
 

@@ -289,3 +289,11 @@ def test_a_failure_blocks_with_its_reason():
 
     assert not report.passed
     assert "wrong: expected 3" in report.sentence
+
+
+def test_a_failure_in_quarantine_does_not_block_and_is_told_with_its_reason():
+    report = report_of(one(WatchVerdict.FAILED, reason="crashed", quarantined="noisy"))
+
+    assert report.passed
+    assert "in quarantine: noisy" in report.series[0].sentence
+    assert "crashed" in report.series[0].sentence
