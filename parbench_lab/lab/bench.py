@@ -10,6 +10,7 @@ import dataclasses
 import datetime as dt
 import functools
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -164,6 +165,7 @@ class ParallelBenchmarking(RaceVerbs):
         self._run_id = ""
         self._started = False
         self._closed = False
+        self._beginning = threading.Lock()
         self._engine = self._new_engine(self.fresh_state())
         for candidate in self._candidates:
             self._engine.enter(candidate)
@@ -206,7 +208,13 @@ class ParallelBenchmarking(RaceVerbs):
             If there is no cluster.
         StoreError
             If the store cannot be written; no worker was started then.
+        UsageError
+            If the race is closed.
         """
+        with self._beginning:
+            self._begin()
+
+    def _begin(self) -> None:
         if self._started:
             return
         if self._closed:
@@ -300,11 +308,15 @@ class ParallelBenchmarking(RaceVerbs):
         return self.result()
 
     def close(self) -> None:
-        """Stop the race if it runs, and let go of everything this object started. Idempotent."""
-        if self._closed:
-            return
+        """Stop the race if it runs, and let go of everything this object started. Idempotent.
+
+        A start that is under way in another thread, as of the panel, is waited for and stopped.
+        Interrupted, it may be called again, and goes on.
+        """
         self._closed = True
-        if self._started:
+        with self._beginning:  # or what comes up meanwhile would be stopped by nobody
+            begun = self._started
+        if begun:
             self._engine.post(events.Stopped(reason="closed"))
             self._engine.join()
         if self._panel is not None:
@@ -324,7 +336,7 @@ class ParallelBenchmarking(RaceVerbs):
     def panel(self, *, headless: bool = False) -> RacePanel:
         """Return the control panel with its plots; the last line of a cell shows it.
 
-        Asked again, it is the same panel: a second view of it.
+        Asked again, it is the same panel, a second view of it; a new one where it was closed.
 
         Parameters
         ----------
@@ -340,7 +352,7 @@ class ParallelBenchmarking(RaceVerbs):
         make = parts.panel_type()
         if headless or self._closed:
             return make(self, headless=True)
-        if self._panel is None:
+        if self._panel is None or self._panel.closed:
             self._panel = make(self)
         return self._panel
 

@@ -330,6 +330,11 @@ class RacePanel:
 
     # ------------------------------------------------------------ showing and closing
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has no thread and no widgets, or never had."""
+        return self._heart is None
+
     def page(self) -> RacePage:
         """Return plots and table as they are now, for a report: no widgets, no network."""
         control = self._control

@@ -13,9 +13,13 @@ from parbench_lab.core.standing import VerdictKind
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.panel.race_panel import RacePanel
 from parbench_lab.racing.history import LogLine
+from parbench_lab.store import open_store
+from parbench_lab.testing import ScriptedExecutor
 from tests.lab.policies import Tidy
 from tests.panel.races import (
     EVIL,
+    TIMINGS,
+    WAIT_S,
     RememberingRace,
     comes,
     scoreboard,
@@ -394,6 +398,69 @@ def test_closing_the_race_closes_its_panel():
         assert panel_threads()
 
     assert panel_threads() == []
+
+
+def test_a_panel_that_was_closed_is_made_anew():
+    with scripted_race() as bench:
+        first = bench.panel()
+        first.close()
+
+        second = bench.panel()
+
+        assert second is not first
+        assert not second.closed
+        assert bench.panel() is second
+
+
+class SlowToOpen(ScriptedExecutor):
+    """A cluster that takes its time to come up."""
+
+    def __init__(self):
+        super().__init__(TIMINGS)
+        self.opening, self.may_open = threading.Event(), threading.Event()
+
+    def open(self, sink, workload):
+        self.opening.set()
+        assert self.may_open.wait(WAIT_S)
+        super().open(sink, workload)
+
+
+def test_closing_while_the_panel_starts_the_race_leaves_nothing_running():
+    store, executor = open_store(":memory:"), SlowToOpen()
+    bench = scripted_race(store=store, executor=executor, policy="never")
+    panel = bench.panel()
+    panel.buttons["start"].click()
+    assert executor.opening.wait(WAIT_S)
+
+    closing = threading.Thread(target=bench.close)
+    closing.start()
+    while bench.panel() is panel:  # it has not begun to close
+        assert closing.is_alive()
+    executor.may_open.set()
+    closing.join(WAIT_S)
+
+    assert not closing.is_alive()
+    assert [t for t in threading.enumerate() if t.name.startswith("parbench-")] == []
+    assert store.summary(bench.run_id).status != "running"
+    store.close()
+
+
+def test_a_close_that_was_interrupted_is_gone_on_with(monkeypatch):
+    bench = scripted_race(policy="never")
+    bench.panel()
+    bench.start()
+    with monkeypatch.context() as patched:
+        patched.setattr(bench._engine, "join", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            bench.close()
+
+    bench.close()
+
+    assert [t for t in threading.enumerate() if t.name.startswith("parbench-")] == []
+
+
+def interrupted(timeout_s=None):
+    raise KeyboardInterrupt
 
 
 def test_the_log_is_a_widget_of_its_own_with_the_newest_sentence_first(panel, race):
