@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
+from typing import Any
 
-from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.candidate import Candidate, as_candidate
 from parbench_lab.core.ports import Workload
+from parbench_lab.errors import UsageError
 from parbench_lab.lab.parts import renamed
-from parbench_lab.workloads.modules import module_candidates
+from parbench_lab.workloads.modules import meant_to_race
 
 
 def available(
@@ -18,15 +21,23 @@ def available(
     """Return who could enter: label to candidate, the workload's own first.
 
     A function of the notebook that was written anew since it entered is there again, under the
-    name it would race under.
+    name it would race under. A mark that no candidate can have is left out: whoever adds that
+    function is told why, and a panel that asks again and again goes on.
     """
     functions = {id(candidate.function) for candidate in entered}
     names = {candidate.name for candidate in entered}
-    own = [c for c in getattr(workload, "candidates", ()) if c.name not in names]
+    own = [c for c in _allowed(getattr(workload, "candidates", ())) if c.name not in names]
     place = notebook if notebook is not None else sys.modules["__main__"]
-    written = [c for c in module_candidates(place) if id(c.function) not in functions]
+    written = [c for c in _allowed(meant_to_race(place)) if id(c.function) not in functions]
     found: dict[str, Candidate] = {}
     for candidate in [*own, *written]:
-        label = renamed(candidate, names | found.keys())
-        found[label.name] = label
+        with contextlib.suppress(UsageError):  # a name that has no room for a number
+            label = renamed(candidate, names | found.keys())
+            found[label.name] = label
     return found
+
+
+def _allowed(things: Iterable[Candidate | Callable[..., Any]]) -> Iterator[Candidate]:
+    for thing in things:
+        with contextlib.suppress(UsageError):
+            yield as_candidate(thing)

@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -172,14 +172,36 @@ def module_candidates(module: ModuleType) -> list[Candidate]:
     """Return the marked functions and the `Candidate` values of a module, in its order.
 
     Lists of `Candidate` values count as well, such as those of `candidates_from_grid`.
+
+    Raises
+    ------
+    UsageError
+        If a mark is none that a candidate can have.
     """
+    return [as_candidate(thing) for thing in meant_to_race(module)]
+
+
+def meant_to_race(module: ModuleType) -> list[Candidate | Callable[..., Any]]:
+    """Return what `module_candidates` makes candidates of; quick, and safe from any thread."""
     things: dict[int, Candidate | Callable[..., Any]] = {}
-    for thing in vars(module).values():
-        entries = thing if isinstance(thing, (list, tuple)) else [thing]
-        for entry in entries:
-            if isinstance(entry, Candidate) or (is_marked(entry) and thing is entry):
-                things.setdefault(id(entry), entry)
-    return [as_candidate(thing) for thing in things.values()]
+    for thing in list(vars(module).values()):  # a cell that runs meanwhile binds further names
+        if isinstance(thing, (list, tuple)):
+            things |= {id(one): one for one in _leading(thing) if id(one) not in things}
+        elif isinstance(thing, Candidate) or is_marked(thing):
+            things.setdefault(id(thing), thing)
+    return list(things.values())
+
+
+def _leading(listed: Sequence[Any]) -> Iterator[Candidate]:
+    """Return the candidates of a list of candidates and functions, up to anything else in it.
+
+    A notebook may hold lists of millions of numbers, and a panel asks three times a second.
+    """
+    for one in listed:
+        if isinstance(one, Candidate):
+            yield one
+        elif not callable(one):
+            return
 
 
 def _workloads_in(module: ModuleType) -> Mapping[str, Callable[[], Workload]]:

@@ -226,6 +226,77 @@ def test_a_function_written_anew_since_it_entered_can_enter_again():
     assert again["quick #2"].function is notebook.quick
 
 
+class Numbers(list):
+    """A list that counts how many of its elements are looked at."""
+
+    looked_at = 0
+
+    def __iter__(self):
+        for number in super().__iter__():
+            self.looked_at += 1
+            yield number
+
+
+def test_of_a_notebooks_list_of_numbers_no_more_than_the_first_is_looked_at():
+    notebook = types.ModuleType("notebook")
+    notebook.numbers = Numbers(range(1000))
+
+    assert available(Summing(), [], notebook) == {}
+    assert notebook.numbers.looked_at == 1
+
+
+def test_candidates_that_stand_in_a_list_beside_functions_can_enter():
+    notebook = types.ModuleType("notebook")
+    notebook.listed = [len, pb.Candidate(name="quick", function=abs), 5]
+
+    assert list(available(Summing(), [], notebook)) == ["quick"]
+
+
+def test_a_cell_may_bind_names_while_the_panel_looks_for_challengers():
+    notebook = types.ModuleType("notebook")
+
+    class Binding:
+        """Something that is not marked, and binds a name when it is asked."""
+
+        def __call__(self, case):
+            return case
+
+        def __getattr__(self, name):
+            setattr(notebook, f"bound_{len(vars(notebook))}", 1)
+            raise AttributeError(name)
+
+    notebook.binding = Binding()
+    notebook.quick = marked()
+
+    assert list(available(Summing(), [], notebook)) == ["quick"]
+
+
+def test_a_mark_that_no_candidate_can_have_keeps_nobody_else_out():
+    workload = Summing()
+    notebook = types.ModuleType("notebook")
+    notebook.needy = pb.candidate(resources="GPU")(lambda case: case)
+    notebook.wordy = pb.candidate(name="w" * 201)(lambda case: case)
+    notebook.full = pb.candidate(name="f" * 200)(lambda case: case)
+    notebook.quick = marked()
+    entered = pb.Candidate(name="f" * 200, function=abs)
+
+    assert list(available(workload, [entered], notebook)) == ["quick"]
+
+
+def test_functions_that_a_workload_brings_can_enter():
+    workload = types.SimpleNamespace(candidates=[marked()])
+
+    assert list(available(workload, [], types.ModuleType("notebook"))) == ["quick"]
+
+
+def marked():
+    @pb.candidate
+    def quick(case):
+        return case
+
+    return quick
+
+
 def test_what_is_no_race_and_what_is_not_there_is_refused(tmp_path):
     with pytest.raises(StoreError):
         pb.load_history("nothing", tmp_path / "runs.db")
