@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from bokeh.models import ColumnDataSource
+
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.panel.leash import Leash
@@ -51,7 +53,6 @@ class Curves:
         self._drawn = usage.drawn_figures(usage.usage_data(history.usage))
         self._seq = history.measurements[-1].seq + 1 if history.measurements else 0
         self._heard = history.log[-1] if history.log else None
-        self._heights: dict[str, float] = {}
         self._ratio: dict[str, list[Any]] = {}
         self._sizes: Any = None
         self._epoch = history.boards[-1].epoch if history.boards else 0
@@ -59,7 +60,9 @@ class Curves:
         self._streamed = 0
         self._throughput_s = self._evidence_s = self._slow_s = float("-inf")
         self._has_ratio = bool(history.boards)
-        return race_figures(history)
+        drawn = race_figures(history)
+        self._heights = _heights(drawn, self._names)
+        return drawn
 
     def tick(self, board: Scoreboard, *, watched: bool = True, awaited: int | None = None) -> None:
         """Show what is new; figures are drawn anew when somebody entered.
@@ -198,6 +201,13 @@ class Curves:
     def _stream_usage(self, busy: tuple[WorkerUsage, ...], at_s: float) -> None:
         for worker, columns in usage.usage_data([TimedUsage(at_s=at_s, workers=busy)]).items():
             self.figure.stream(f"usage:{worker}", columns, usage.ROLLOVER)
+
+
+def _heights(drawn: Any, names: Sequence[str]) -> dict[str, float]:
+    """Return the last drawn throughput of each who has one: where its next mark goes."""
+    columns = {source.name: source.data for source in drawn.select({"type": ColumnDataSource})}
+    shown = {name: columns[source_of("throughput", name)]["throughput"] for name in names}
+    return {name: float(heights[-1]) for name, heights in shown.items() if len(heights)}
 
 
 def lines_after(log: Sequence[LogLine], heard: LogLine | None) -> tuple[LogLine, ...]:

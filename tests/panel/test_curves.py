@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+import parbench_lab as pb
 from parbench_lab.core.ports import MeasurementRow
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.panel.curves import Curves, lines_after
@@ -27,17 +28,42 @@ def test_only_what_was_said_since_is_new():
     assert lines_after(log, line(-1.0)) == log
 
 
+class MeasuredRace(RememberingRace):
+    """A race whose history has what was measured."""
+
+    def history(self):
+        return dataclasses.replace(super().history(), measurements=tuple(self.measured))
+
+
 def test_an_elimination_is_marked_even_when_the_log_is_full():
-    race = RememberingRace()
+    race = MeasuredRace()
+    race.measured.append(measured(0, 100))
     race.log_lines = tuple(line(i / 10) for i in range(1000))
     curves = Curves(race)
-    curves._heights["fair"] = 5.0
 
     race.log_lines = (*race.log_lines[1:], line(101.0, "Eliminated"))
     curves.tick(scoreboard())
 
     marks = curves.figure.static().select_one({"name": "throughput:marks"})
     assert list(marks.data["at_s"]) == [101.0]
+    curves.figure.close()
+
+
+@pytest.mark.parametrize("kind", ["Eliminated", "Returned"])
+def test_who_is_not_measured_after_all_is_drawn_anew_is_marked_all_the_same(kind):
+    race = MeasuredRace()
+    curves = Curves(race)
+    race.measured.append(measured(0, 100))
+    curves.tick(scoreboard())
+    race.candidates = (*race.candidates, pb.Candidate(name="newcomer", function=abs))
+    curves.tick(scoreboard())  # somebody entered: all is drawn anew
+
+    race.log_lines = (*race.log_lines, line(9.0, kind))
+    curves._throughput()
+
+    marks = curves.figure.static().select_one({"name": "throughput:marks"})
+    assert list(marks.data["at_s"]) == [9.0]
+    assert list(marks.data["throughput"]) == [pytest.approx(100 / 0.01)]
     curves.figure.close()
 
 
