@@ -64,13 +64,14 @@ def evidence_figure(
     elimination_threshold
         Odds (x : 1) at which a candidate is out; None draws no line.
     candidates
-        Names in the order in which they entered, which gives the colours.
+        Names in the order in which they entered, which gives the colours; those of the data by
+        default, sorted: so every plot of a race agrees.
     """
     from bokeh.models import ColumnDataSource, Span  # noqa: PLC0415 - slow to load
 
     from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
 
-    names = list(candidates) or list(data)
+    names = list(candidates) or sorted(data)
     made = theme.new_figure(
         "Evidence against each candidate",
         "blocks of the race",

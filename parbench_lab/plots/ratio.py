@@ -19,7 +19,8 @@ def ratio_data(scoreboard: Scoreboard, *, candidates: Sequence[str] = ()) -> Ser
     """Return columns ``candidate, ratio, low, high, verdict, blocks, color, alpha`` in rank order.
 
     Those who were not compared with the leader yet are left out. `low` and `high` are the ends
-    of the ratio's interval. Colours follow `candidates`, the names in order of entry.
+    of the ratio's interval. Colours follow `candidates`, the names in order of entry, or
+    without them the sorted names: so every plot of a race agrees.
     """
     from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
 
@@ -109,9 +110,21 @@ def ratio_figure(
         [points],
         {
             "candidate": "@candidate",
-            "ratio" if ratios else "difference": "@ratio{0.000} (@low{0.000} to @high{0.000})",
+            **_told(objective),
             "verdict": "@verdict",
             "paired blocks": "@blocks{0,0}",
         },
+        printf=() if ratios else ("ratio", "low", "high"),
     )
     return made
+
+
+def _told(objective: Metric) -> dict[str, str]:
+    """Return what the hover tells of a candidate, by label."""
+    from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
+
+    if objective.scale == "ratio":
+        return {"ratio": "@ratio{0.000} (@low{0.000} to @high{0.000})"}
+    # ratios lie about 1; a difference may be of any size, and a small one is not 0.000
+    unit = theme.as_hover_label(objective.unit)
+    return {"difference": f"@ratio{{%.4g}} {unit} (@low{{%.4g}} to @high{{%.4g}})"}

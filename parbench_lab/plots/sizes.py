@@ -105,13 +105,14 @@ def sizes_figure(data: SizesData, *, candidates: Sequence[str] = ()) -> figure:
     data
         From `sizes_data`.
     candidates
-        Names in the order in which they entered, which gives the colours.
+        Names in the order in which they entered, which gives the colours; those of the data by
+        default, sorted: so every plot of a race agrees.
     """
     from bokeh.models import ColumnDataSource  # noqa: PLC0415 - slow to load
 
     from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
 
-    names = list(candidates) or list(data.series)
+    names = list(candidates) or sorted(data.series)
     made = theme.new_figure(
         "Speed over batch size",
         "batch size in items",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bokeh.models import (
@@ -159,10 +159,20 @@ def _stand_ins(made: figure, renderers: list[Any]) -> list[Any]:
     return found
 
 
-def add_hover(made: figure, renderers: list[Any], rows: Mapping[str, str]) -> None:
-    """Tell what is under the pointer: label to Bokeh's column or expression, text escaped."""
+def add_hover(
+    made: figure, renderers: list[Any], rows: Mapping[str, str], *, printf: Sequence[str] = ()
+) -> None:
+    """Tell what is under the pointer: label to Bokeh's column or expression, text escaped.
+
+    Of the columns `printf` the format is one of C's, such as ``%.4g``.
+    """
     made.add_tools(
-        HoverTool(renderers=renderers, tooltips=list(rows.items()), point_policy="snap_to_data")
+        HoverTool(
+            renderers=renderers,
+            tooltips=list(rows.items()),
+            formatters={f"@{column}": "printf" for column in printf},
+            point_policy="snap_to_data",
+        )
     )
 
 

@@ -135,13 +135,13 @@ def throughput_figure(data: ThroughputData, *, candidates: Sequence[str] = ()) -
         From `throughput_data`.
     candidates
         Names in the order in which they entered, which gives the colours; those of the data by
-        default.
+        default, sorted: so every plot of a race agrees.
     """
     from bokeh.models import ColumnDataSource  # noqa: PLC0415 - slow to load
 
     from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
 
-    names = list(candidates) or list(data.series)
+    names = list(candidates) or sorted(data.series)
     made = theme.new_figure(
         "Throughput", "race time in s", "items per second", y_axis_type="log", name="throughput"
     )

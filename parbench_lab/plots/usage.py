@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from parbench_lab.core.usage import WorkerUsage
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from bokeh.models import Column
 
 Series = dict[str, list[Any]]
+Renderers = dict[str, list[Any]]
+"""What one figure shows of each worker."""
 
 ROLLOVER = 600
 
@@ -117,13 +119,27 @@ def usage_figure(data: dict[str, Series], *, gpu: bool | None = None) -> Column:
         for worker, columns in data.items()
     }
     drawn = drawn_figures(data, gpu=gpu)
-    figures = [_figure(figure, sources, with_legend=figure == drawn[-1]) for figure in drawn]
-    return column(figures, sizing_mode="stretch_width")
+    figures, shown = zip(*(_figure(figure, sources) for figure in drawn), strict=True)
+    _add_legend(figures[-1], shown)
+    return column(list(figures), sizing_mode="stretch_width")
 
 
-def _figure(
-    drawn: tuple[str, str, str, str], sources: Mapping[str, Any], *, with_legend: bool
-) -> Any:
+def _add_legend(last: Any, shown: Sequence[Renderers]) -> None:
+    """Put one legend below all figures, which mutes a worker in every one of them."""
+    from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
+
+    entries = []
+    for worker, (line, *beside) in shown[-1].items():
+        entries.append((theme.as_label(worker), [line]))
+        elsewhere = [one for figure in shown[:-1] for one in figure[worker]]
+        for renderer in (*beside, *elsewhere):
+            renderer.tags = [theme.muted_with(line)]
+    theme.add_legend(last, entries)
+    last.height += 30
+
+
+def _figure(drawn: tuple[str, str, str, str], sources: Mapping[str, Any]) -> tuple[Any, Renderers]:
+    """Return a figure, and what it shows of each worker: its line first."""
     from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
 
     key, title, unit, form = drawn
@@ -148,13 +164,11 @@ def _figure(
     theme.add_hover(made, lines, hover)
     if key == _BESIDE_HOST:
         _draw_host(made, sources)
+    shown = {worker: [line] for worker, line in zip(sources, lines, strict=True)}
     if key == _MARKED:
-        _mark_throttled(made, sources)
-    if with_legend:
-        entries = zip(sources, lines, strict=True)
-        theme.add_legend(made, [(theme.as_label(worker), [line]) for worker, line in entries])
-        made.height += 30
-    return made
+        for worker, mark in _mark_throttled(made, sources).items():
+            shown[worker].append(mark)
+    return made, shown
 
 
 def _draw_host(made: Any, sources: Mapping[str, Any]) -> None:
@@ -168,11 +182,11 @@ def _draw_host(made: Any, sources: Mapping[str, Any]) -> None:
         theme.add_hover(made, [line], {"worker": "$name", **told})
 
 
-def _mark_throttled(made: Any, sources: Mapping[str, Any]) -> None:
-    """Mark the samples in which heat or power held a GPU back."""
+def _mark_throttled(made: Any, sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Mark the samples in which heat or power held a GPU back; return worker to marks."""
     from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
 
-    marks = []
+    marks: dict[str, Any] = {}
     for index, (worker, source) in enumerate(sources.items()):
         mark = made.scatter(
             "at_s",
@@ -181,8 +195,11 @@ def _mark_throttled(made: Any, sources: Mapping[str, Any]) -> None:
             marker="inverted_triangle",
             size=7,
             color=theme.colour_of(index),
+            muted_alpha=0.12,
         )
         mark.name = theme.as_hover_label(worker)
-        marks.append(mark)
+        marks[worker] = mark
     if marks:
-        theme.add_hover(made, marks, {"worker": "$name", "throttled": "@throttled"})
+        told = {"worker": "$name", "throttled": "@throttled"}
+        theme.add_hover(made, list(marks.values()), told)
+    return marks

@@ -13,16 +13,22 @@ import parbench_lab as pb
 from parbench_lab.core.metric import Metric
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.plots import (
+    evidence_data,
+    evidence_figure,
     framed,
     race_figures,
     ratio_data,
     ratio_figure,
+    sizes_data,
+    sizes_figure,
+    throughput_data,
+    throughput_figure,
     usage_data,
     usage_figure,
 )
-from parbench_lab.plots.theme import as_hover_label, themes
-from parbench_lab.racing.history import TimedUsage
-from tests.plots.histories import board, history, ratio
+from parbench_lab.plots.theme import as_hover_label, colour_of, themes
+from parbench_lab.racing.history import SizeSummary, TimedUsage
+from tests.plots.histories import board, history, measured, ratio
 
 HURTFUL = "<img src=x onerror=alert(1)>@b$c"
 
@@ -71,6 +77,55 @@ def test_a_metric_on_an_interval_scale_shows_differences_in_its_unit():
 
     assert made.xaxis[0].axis_label == "score in points"
     assert made.select_one({"name": "ratio:tolerance"}).location == pytest.approx(0.1)
+
+
+def test_the_hover_tells_a_difference_with_its_unit_and_a_small_one_is_not_zero():
+    score = Metric(name="score", unit="<points> $", better="higher", scale="interval")
+    made = ratio_figure(ratio_data(board(1.0, {"a": 1.0})), objective=score)
+
+    (hover,) = made.select({"type": HoverTool})
+    told = dict(hover.tooltips)["difference"]
+
+    assert told == "@ratio{%.4g} &lt;points&gt; &#36; (@low{%.4g} to @high{%.4g})"
+    assert hover.formatters == dict.fromkeys(("@ratio", "@low", "@high"), "printf")
+
+
+def test_a_click_in_the_legend_of_the_usage_mutes_a_worker_in_every_figure():
+    busy = [
+        WorkerUsage(worker=name, cpu_percent=9.0, gpu_percent=50.0, gpu_throttle=("heat",))
+        for name in ("gpu-0", "gpu-1")
+    ]
+    made = usage_figure(usage_data([TimedUsage(at_s=1.0, workers=tuple(busy))]))
+    (legend,) = made.select({"type": Legend})
+
+    for name, item in zip(("gpu-0", "gpu-1"), legend.items, strict=True):
+        (stand_in,) = item.renderers
+        own = [r for r in made.select({"type": GlyphRenderer}) if r.name == name]
+        muted = [r for r in own if stand_in.tags[0] in r.tags]
+        assert item.label.value == name
+        assert len(own) == len(made.children) + 1  # a line in each, and the marks of one
+        assert muted == own
+
+
+def test_without_the_order_of_entry_a_candidate_has_one_colour_in_all_plots():
+    odds = {"b": 1.0, "c": 2.0, "a": 3.0}
+    shown = board(1.0, odds, ratios={name: ratio(1.5) for name in odds})
+    rows = [measured(i, 0.1 * i, name) for i, name in enumerate("cab")]
+    sizes = SizeSummary(batch_size=100, median_s=dict.fromkeys("bca", 0.01), leader="b")
+    made = [
+        throughput_figure(throughput_data(rows)),
+        evidence_figure(evidence_data([shown])),
+        sizes_figure(sizes_data([sizes])),
+    ]
+
+    ratios = ratio_data(shown)
+
+    wanted = {name: colour_of(index) for index, name in enumerate("abc")}
+    assert dict(zip(ratios["candidate"], ratios["color"], strict=True)) == wanted
+    for one in made:
+        drawn = {r.name: r.glyph for r in one.renderers if r.name in wanted}
+        colours = {name: getattr(g, "line_color", None) for name, g in drawn.items()}
+        assert colours == wanted
 
 
 def test_legends_mute_and_hovers_tell_numbers_with_units():
