@@ -23,7 +23,7 @@ from parbench_lab.panel.presenter import board_state, code_of, table_as_csv
 from parbench_lab.panel.race_board import RaceBoard
 from parbench_lab.panel.race_log import RaceLog, Refusals
 from parbench_lab.panel.static_page import RacePage, still_html
-from parbench_lab.panel.stills import Stills
+from parbench_lab.panel.stills import SETTLED, Stills
 from parbench_lab.racing.control import RaceControl
 
 FAST_S = 0.1
@@ -285,6 +285,8 @@ class RacePanel:
         if awaited is None and (everything or (watched and self._ticks % BOARD_EVERY == 0)):
             self._show_board(board)
             self._shown_phase = self._phase
+        if awaited is None and self._control.started and self.stills.plots_due(self._phase):
+            self._write_whole()
 
     def _show_board(self, board: Scoreboard) -> None:
         started, phase = self._control.started, board.phase
@@ -311,7 +313,7 @@ class RacePanel:
             if chosen in labels:
                 self.challenger.value = chosen
         if started and self.stills.due(phase, watched=self._is_watched()):
-            self._write_stills()
+            self.stills.write(still_html(state), repr(self))
 
     def _state(self, board: Scoreboard) -> dict[str, Any]:
         control = self._control
@@ -347,16 +349,20 @@ class RacePanel:
             return
         heart.close()
         if self.stills.wanted:
-            survive(self._write_stills)
+            survive(self._write_last)
         self.curves.figure.close()
         close_tree(self.widget)
 
-    def _write_stills(self) -> None:
-        """Show the table now; plots take a second or two to make, and so wait for the end."""
+    def _write_whole(self) -> None:
+        self.stills.write(self.page().still(), repr(self), whole=True)
+
+    def _write_last(self) -> None:
+        """Show what stays: plots, too, where the race has come to something."""
         state = self._state(self._control.scoreboard)
-        self.stills.write(still_html(state), repr(self))
-        if state["phase"] == "ended":
-            self.stills.write(self.page().still(), repr(self), whole=True)
+        if self._control.started and state["phase"] in SETTLED:
+            self._write_whole()
+        else:
+            self.stills.write(still_html(state), repr(self))
 
     def _ipython_display_(self) -> None:
         """Show the panel, and beside it a still picture for whoever opens the notebook later."""

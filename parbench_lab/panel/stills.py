@@ -19,6 +19,10 @@ EVERY_S = 30.0
 SETTLED = ("watching", "paused", "ended")
 """A race that comes to one of these is written at once."""
 
+SETTLED_FOR_S = 2.0
+"""So long it has stayed there before its plots are made: they take the panel's thread a second,
+and who pauses or sees a decision often moves a slider then. At the end they wait for nothing."""
+
 MOST_CELLS = 16
 """A cell that is run again leaves its old place behind: so many are kept."""
 
@@ -44,8 +48,8 @@ class Stills:
         self._lock = threading.Lock()
         self._places: deque[Place] = deque(maxlen=MOST_CELLS)
         self._phase = ""
-        self._written_s = float("-inf")
-        self._whole = False
+        self._came_s = self._written_s = float("-inf")
+        self._whole = self._asked = False
 
     def add(self, place: Place) -> None:
         """Keep one more place, which shows the table of the race as it is now."""
@@ -59,7 +63,7 @@ class Stills:
     def wanted(self) -> bool:
         """Whether a cell has a place for one, and not all of the last one yet."""
         with self._lock:
-            return bool(self._places) and not self._whole
+            return bool(self._places) and not (self._whole and self._phase == "ended")
 
     def due(self, phase: str, *, watched: bool) -> bool:
         """Return whether to write now.
@@ -74,6 +78,8 @@ class Stills:
         """
         with self._lock:
             came, self._phase = phase != self._phase, phase
+            if came:
+                self._came_s, self._asked = self._clock_s(), False
             if not self._places:
                 return False
             if phase in SETTLED:
@@ -81,8 +87,23 @@ class Stills:
             late = self._clock_s() - self._written_s >= EVERY_S
             return phase == "racing" and watched and late
 
+    def plots_due(self, phase: str) -> bool:
+        """Return whether to write the plots now, too: once each time that a race settles.
+
+        Parameters
+        ----------
+        phase
+            Of the race; its table was written at this phase (`due`).
+        """
+        with self._lock:
+            if self._asked or not self._places or phase != self._phase or phase not in SETTLED:
+                return False
+            settled_s = self._clock_s() - self._came_s
+            self._asked = phase == "ended" or settled_s >= SETTLED_FOR_S
+            return self._asked
+
     def write(self, markup: str, text: str, *, whole: bool = False) -> None:
-        """Show this in every cell, as HTML and as plain text; `whole` says it is the last."""
+        """Show this in every cell, as HTML and as plain text; `whole` says its plots are in it."""
         with self._lock:
             places = tuple(self._places)
             self._whole = whole

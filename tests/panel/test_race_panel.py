@@ -501,6 +501,19 @@ def test_every_cell_that_shows_the_panel_gets_the_last_still_picture(race, panel
     assert "the leader is watched" in first.shown[0]
     assert first.shown == second.shown
     assert len(first.shown) == 2  # when it was decided, and when the panel was closed
+    assert ["<iframe" in shown for shown in first.shown] == [False, True]
+
+
+@pytest.mark.parametrize("phase", ["watching", "paused"])
+def test_of_a_race_that_stays_decided_or_paused_the_still_has_its_plots(race, panel, phase):
+    place = Place()
+    panel.stills.add(place)
+
+    race.scoreboard = scoreboard(phase=phase)
+    panel.refresh()
+
+    assert place.has_plots.wait(WAIT_S)
+    assert ["<iframe" in shown for shown in place.shown] == [False, True]
 
 
 def test_of_a_race_that_has_ended_the_still_picture_has_its_plots_once(race, panel):

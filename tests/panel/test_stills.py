@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parbench_lab.panel.stills import EVERY_S, MOST_CELLS, Stills
+from parbench_lab.panel.stills import EVERY_S, MOST_CELLS, SETTLED_FOR_S, Stills
 
 
 class Place:
@@ -40,6 +40,50 @@ def test_a_race_that_settles_is_written_once_whoever_looks(stills, phase, watche
     found = [stills.due(known, watched=watched) for known in ("racing", phase, phase)]
 
     assert found == [False, True, False]
+
+
+@pytest.mark.parametrize("phase", ["watching", "paused"])
+def test_plots_are_made_once_when_a_race_has_settled_for_a_moment(stills, clock, phase):
+    found = []
+
+    for later_s in (0.0, SETTLED_FOR_S - 0.1, 0.1, 1.0):
+        clock.now_s += later_s
+        stills.due(phase, watched=True)
+        found.append(stills.plots_due(phase))
+
+    assert found == [False, False, True, False]
+
+
+def test_a_race_that_settles_again_gets_its_plots_again(stills, clock):
+    found = []
+
+    for phase in ("paused", "racing", "watching"):
+        stills.due(phase, watched=True)
+        clock.now_s += SETTLED_FOR_S
+        found.append(stills.plots_due(phase))
+
+    assert found == [True, False, True]
+
+
+def test_the_plots_of_a_race_that_has_ended_wait_for_nothing(stills):
+    stills.due("ended", watched=False)
+
+    assert stills.plots_due("ended")
+    assert not stills.plots_due("ended")
+
+
+def test_plots_wait_for_their_table(stills, clock):
+    stills.due("racing", watched=True)
+    clock.now_s += SETTLED_FOR_S
+
+    assert not stills.plots_due("paused")
+
+
+def test_a_panel_that_is_closed_while_the_leader_is_watched_shows_it_once_more(stills):
+    stills.due("watching", watched=True)
+    stills.write("<p>", "p", whole=True)
+
+    assert stills.wanted
 
 
 def test_a_second_pause_is_written_too(stills):
