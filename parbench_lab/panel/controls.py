@@ -26,6 +26,12 @@ SETTLE_S = 1.0
 STEP = 0.05
 """Of the logarithmic sliders, in powers of ten."""
 
+# A slider over all that is allowed would have what is used in a few of its pixels: a threshold may
+# be 1e12, a tolerance 9, a time limit a day. The sliders grow for a value beyond their ends; the
+# box beside each of them takes every value.
+MOST_THRESHOLD, MOST_TOLERANCE = 1e6, 0.5
+TIMEOUTS_S = 0.01, 1000.0
+
 _LABELS = {
     "batch_size": "batch size",
     "elimination_threshold": "threshold",
@@ -87,27 +93,36 @@ class Controls:
         self._in_force = settings
         self._default_objectives = tuple(default_objectives)
         self.controls: dict[str, Any] = {
-            "batch_size": _log_slider("batch_size", settings.batch_size, 7.0),
+            "batch_size": _log_slider("batch_size", settings.batch_size),
             "elimination_threshold": _log_slider(
-                "elimination_threshold", settings.elimination_threshold, 6.0
+                "elimination_threshold", settings.elimination_threshold, high=MOST_THRESHOLD
             ),
             "tolerance": widgets.FloatSlider(
-                value=settings.tolerance, min=0.0, max=max(0.5, settings.tolerance), step=0.005,
+                value=settings.tolerance,
+                min=_meta("tolerance", "min"),
+                max=max(MOST_TOLERANCE, settings.tolerance),
+                step=_meta("tolerance", "step"),
                 readout_format=".1%",
             ),
+            # no box: more than all there are is no other limit
             "max_concurrent": widgets.IntSlider(
                 value=settings.max_concurrent or n_workers, min=1, max=max(1, n_workers)
             ),
-            "timeout_s": _log_slider("timeout_s", settings.timeout_s or 10.0, 3.0, low=-2.0),
+            "timeout_s": _log_slider(
+                "timeout_s", settings.timeout_s or 10.0, low=TIMEOUTS_S[0], high=TIMEOUTS_S[1]
+            ),
             "objectives": widgets.SelectMultiple(
                 options=list(metric_names), value=self._known(settings, metric_names), rows=3
             ),
             "policy": widgets.Dropdown(options=list(policy_names), value=settings.policy),
             "target_gpu_utilization": widgets.FloatSlider(
-                value=settings.target_gpu_utilization, min=1.0, max=100.0, step=1.0,
+                value=settings.target_gpu_utilization,
+                min=_meta("target_gpu_utilization", "min"),
+                max=_meta("target_gpu_utilization", "max"),
+                step=_meta("target_gpu_utilization", "step"),
                 readout_format=".0f",
             ),
-        }  # fmt: skip
+        }
         self.adaptive = widgets.Checkbox(
             value=settings.timeout_s is None,
             description="adaptive time limit",
@@ -117,6 +132,10 @@ class Controls:
         # no bounds of their own: a page would change what was typed, where the race says why not
         self.boxes = {
             "batch_size": widgets.IntText(value=settings.batch_size, layout=_BOX),
+            "elimination_threshold": widgets.FloatText(
+                value=settings.elimination_threshold, layout=_BOX
+            ),
+            "tolerance": widgets.FloatText(value=settings.tolerance, layout=_BOX),
             "timeout_s": widgets.FloatText(value=settings.timeout_s or 10.0, layout=_BOX),
         }
         """Beside the sliders of steps: the value in force, and any value typed in, as it is."""
@@ -142,7 +161,8 @@ class Controls:
             control.layout.width = "auto"
             control.observe(lambda change, name=name: self._moved(name, change["new"]), "value")
         for name, box in self.boxes.items():
-            self.controls[name].readout = False  # it shows the step beside the value in force
+            # it shows the step beside the value in force; but of a fraction the percents
+            self.controls[name].readout = name == "tolerance"
             self.controls[name].layout.flex = "1 1 auto"
             box.tooltip = knobs()[name]["help"]
             box.add_class("parbench-exact")
@@ -156,12 +176,9 @@ class Controls:
         for name, control in self.controls.items():
             if name == "timeout_s":
                 rows.append(self.adaptive)
-            if name == "elimination_threshold":
-                control.readout = False  # odds are written as everywhere else
-                control.layout.flex = "1 1 auto"
-                rows.append(widgets.HBox([control, self.odds], layout=_ROW))
-            elif name in self.boxes:
-                rows.append(widgets.HBox([control, self.boxes[name]], layout=_ROW))
+            if name in self.boxes:
+                words = [self.odds] if name == "elimination_threshold" else []
+                rows.append(widgets.HBox([control, *words, self.boxes[name]], layout=_ROW))
             else:
                 rows.append(control)
             rows.append(self.messages[name])
@@ -290,14 +307,20 @@ class Controls:
             self._following = was
 
 
-def _log_slider(name: str, value: float, high: float, *, low: float | None = None) -> Any:
-    meta = knobs()[name]
-    start = _exponent(meta["min"]) if low is None else low
+def _meta(name: str, key: str) -> Any:
+    return knobs()[name][key]
+
+
+def _log_slider(
+    name: str, value: float, *, low: float | None = None, high: float | None = None
+) -> Any:
+    """Return a slider over powers of ten, from end to end of what is allowed by default."""
+    ends = (low or _meta(name, "min"), high or _meta(name, "max"))
     made = widgets.FloatLogSlider(
         value=value,
         base=10,
-        min=min(start, _exponent(value)),
-        max=max(high, _exponent(value)),
+        min=_exponent(min(ends[0], value)),
+        max=_exponent(max(ends[1], value)),
         step=STEP,
         readout_format=",.0f" if name == "batch_size" else ".3g",
     )
@@ -307,8 +330,11 @@ def _log_slider(name: str, value: float, high: float, *, low: float | None = Non
 
 def _is_echo(control: Any, shown: Any, in_force: Any) -> bool:
     """Return whether a slider only says the step beside which the value in force stands."""
-    if not hasattr(control, "base") or in_force is None:
+    if in_force is None or not isinstance(shown, float):
         return False
+    if not hasattr(control, "base"):
+        step = float(control.step)  # a readout may be typed into: only the very step is an echo
+        return bool(abs(shown - round(in_force / step) * step) < step / 1000)
     return abs(_exponent(shown) - _exponent(in_force)) <= 0.51 * STEP
 
 

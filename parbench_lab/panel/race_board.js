@@ -70,7 +70,7 @@ function nameSliders(controls) {
     setAttribute(handle, "aria-disabled", String(!!slider.querySelector("[disabled]")));
     const words = valueInWords(slider);
     if (words) setAttribute(handle, "aria-valuetext", words);
-    const field = slider.nextElementSibling?.querySelector("input");
+    const field = slider.parentElement.querySelector(":scope > .parbench-exact input");
     if (field) setAttribute(field, "aria-label", `${label}, exactly`);
   }
 }

@@ -183,6 +183,14 @@ def test_a_slider_moved_with_the_mouse_moves_the_line_and_the_race(page, lab):
     log = page.locator(".parbench-log")
     expect(log).to_contain_text(re.compile(r"changed tolerance to 0\.0[2-9]"))
     expect(handle).not_to_have_attribute("aria-valuetext", "2.0%")
+    for name, value, words in (
+        ("tolerance", "0.7123", "71.2%"),
+        ("threshold", "5e8", "5e+08 : 1"),
+    ):
+        field = page.get_by_role("spinbutton", name=f"{name}, exactly")
+        field.fill(value)
+        field.press("Enter")
+        expect(page.get_by_role("slider", name=name)).to_have_attribute("aria-valuetext", words)
 
 
 def test_a_challenger_of_the_next_cell_enters_and_a_reload_shows_it_all(page, lab):

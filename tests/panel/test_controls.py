@@ -225,6 +225,59 @@ def test_a_typed_number_is_taken_and_shown_as_it_is(name, typed):
     assert found.boxes[name].value == typed
 
 
+ENDS = [
+    (name, knobs()[name][end])
+    for name in ("batch_size", "elimination_threshold", "tolerance", "timeout_s")
+    for end in ("min", "max")
+]
+
+
+@pytest.mark.parametrize(("name", "end"), ENDS)
+def test_every_legal_value_can_be_set_from_the_panel(name, end):
+    race = RememberingRace()
+    found = controls_of(race)
+    found.adaptive.value = False
+
+    found.boxes[name].value = end
+
+    assert getattr(race.settings, name) == end
+    assert found.controls[name].value == pytest.approx(end)
+    assert found.messages[name].value == ""
+
+
+@pytest.mark.parametrize("name", ["batch_size", "target_gpu_utilization"])
+def test_a_slider_goes_from_end_to_end_where_all_of_it_is_used(name):
+    slider = controls_of(RememberingRace()).controls[name]
+
+    ends = [10**end if hasattr(slider, "base") else end for end in (slider.min, slider.max)]
+
+    assert ends == [knobs()[name]["min"], knobs()[name]["max"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "shown"),
+    [("elimination_threshold", 1234.5, 1258.925), ("tolerance", 0.0123, 0.01)],
+)
+def test_the_pages_own_step_beside_a_typed_value_changes_nothing(name, typed, shown):
+    race = RememberingRace()
+    found = controls_of(race)
+
+    found.boxes[name].value = typed
+    found.controls[name].value = shown
+
+    assert race.told == [("change", {name: typed})]
+    assert found.boxes[name].value == typed
+
+
+def test_a_tolerance_typed_into_the_sliders_readout_is_taken():
+    race = RememberingRace()
+    found = controls_of(race)
+
+    found.controls["tolerance"].value = 0.019
+
+    assert race.settings.tolerance == found.boxes["tolerance"].value == 0.019
+
+
 def test_the_box_beside_a_slider_shows_the_value_in_force():
     race = RememberingRace()
     found = controls_of(race)
