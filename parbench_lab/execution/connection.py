@@ -58,8 +58,8 @@ class Listener(Protocol):
     def on_paused(self, address: str) -> None:
         """Dask begins nothing on a worker, until it is resumed: its memory is nearly used up."""
 
-    def on_resumed(self, address: str) -> None:
-        """Dask begins tasks on a worker again."""
+    def on_resumed(self, address: str) -> bool:
+        """Dask begins tasks on a worker again; returns whether it shall join anew."""
 
     def on_lost(self) -> None:
         """The scheduler's connection broke."""
@@ -92,6 +92,7 @@ class Connection:
         self._seen: set[str] = set()
         self._departures: Counter[str] = Counter()
         self._followed: set[str] = set()
+        self._paused: set[str] = set()
         self._closing = False
         self._listener: Listener | None = None
         self._sentinel: Any = None
@@ -293,15 +294,14 @@ class Connection:
             self._seen.discard(address)
             self._departures[address] += 1
             self._followed.discard(address)
+            self._paused.discard(address)
             if self._listener is not None and not self._closing:
                 self._listener.on_gone(address)
 
     def _follow_status(self, address: str) -> None:
         """Hear whether Dask pauses a worker; each has a topic of its own for that."""
-        if address not in self._followed:
-            self._followed.add(address)
-            heard = functools.partial(self._heard_status, address)
-            self._client.subscribe_topic(address, heard)
+        self._followed.add(address)
+        self._client.subscribe_topic(address, functools.partial(self._heard_status, address))
 
     def _heard_status(self, address: str, event: tuple[float, Any]) -> None:
         message, listener = event[1], self._listener
@@ -310,10 +310,12 @@ class Connection:
         if listener is None or self._closing:
             return
         if message["status"] == "paused":
+            self._paused.add(address)
             listener.on_paused(address)
-        elif message["prev-status"] == "paused" and message["status"] == "running":
-            listener.on_resumed(address)
-            self._seen.discard(address)
+        elif message["status"] == "running" and message["prev-status"] == "paused":
+            self._paused.discard(address)
+            if listener.on_resumed(address):
+                self._seen.discard(address)
             asyncio.ensure_future(self._take_stock_again())  # noqa: RUF006 - ends by itself
 
     async def _take_stock(self) -> None:
@@ -325,9 +327,12 @@ class Connection:
             for address, told in identity["workers"].items()
             if address not in self._seen and self._departures[address] == before[address]
         }
-        for address in new:
+        first = new.keys() - self._followed
+        for address in first:
             self._follow_status(address)
         ready = {a: told for a, told in new.items() if told.get("status") != "paused"}
+        if first - ready.keys():  # one may have been resumed before it was followed
+            asyncio.ensure_future(self._take_stock_again())  # noqa: RUF006 - ends by itself
         self._seen |= ready.keys()
         await asyncio.gather(
             *(self._welcome(address, told, before[address]) for address, told in ready.items())
@@ -352,6 +357,11 @@ class Connection:
                 listener.on_refused(address, f"{type(error).__name__}: {error}")
             return
         if self._departures[address] != departures:
+            return
+        if described.pop("paused") or address in self._paused:
+            self._seen.discard(address)
+            if address not in self._paused:  # the scheduler knows better by now, or will tell
+                asyncio.ensure_future(self._take_stock_again())  # noqa: RUF006 - ends by itself
             return
         listener.on_joined(
             Newcomer(

@@ -351,5 +351,5 @@ class DaskExecutor:
     def _forget(self, floor: Floor, connection: Connection) -> None:
         """Let workers that are not ours drop what this executor left in them."""
         if self._house is None and not floor.failure:
-            addresses = [s.newcomer.address for s in floor.stations.values() if s.cause is None]
-            connection.tell(addresses, remote.forget, self._session, wait=True)
+            addresses = {s.newcomer.address for s in floor.stations.values() if s.cause is None}
+            connection.tell([*addresses, *floor.let_go], remote.forget, self._session, wait=True)

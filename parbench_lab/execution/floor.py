@@ -80,6 +80,8 @@ class Floor:
         self.stations: dict[str, Station] = {}
         self.candidates: dict[str, Payload] = {}
         self.refused: list[str] = []
+        self.let_go: set[str] = set()
+        """Addresses of workers that were paused for long, and live on."""
         self.failure = ""
         self.closed = False
         self.reporting_failure = False
@@ -178,7 +180,7 @@ class Floor:
             elif report.retire and station.cause is None:
                 self.condemn(station, Cause(reason=report.retire))
             self._case_deaths = 0
-            if station.paused:
+            if station.paused_since_s is not None:
                 self._look_now(station)
             if not station.tasks:
                 self.changed.notify_all()
@@ -256,6 +258,7 @@ class Floor:
     def on_gone(self, address: str) -> None:
         """A worker left; the end of our own processes is noticed by their supervisor."""
         with self.changed:
+            self.let_go.discard(address)
             for station in list(self.stations.values()):
                 if station.newcomer.address == address and station.process is None:
                     self.end(station, station.cause or faults.explain_exit(None))
@@ -272,15 +275,18 @@ class Floor:
         with self.changed:
             for station in self.stations.values():
                 if station.newcomer.address == address:
-                    station.paused = True
+                    station.paused_since_s = now_s()
                     self._look_now(station)
 
-    def on_resumed(self, address: str) -> None:
-        """Dask begins tasks on a worker again; one that has left meanwhile joins anew."""
+    def on_resumed(self, address: str) -> bool:
+        """Dask begins tasks on a worker again; one that was let go meanwhile joins anew."""
         with self.changed:
             for station in self.stations.values():
                 if station.newcomer.address == address:
-                    station.paused = False
+                    station.paused_since_s = None
+            was_let_go = address in self.let_go
+            self.let_go.discard(address)
+            return was_let_go
 
     def on_lost(self) -> None:
         """The scheduler is gone."""
@@ -362,7 +368,7 @@ class Floor:
 
     def _look(self, station: Station) -> float:
         """Look at a worker if it is time; return when to look again."""
-        if not station.tasks and not station.paused:
+        if not station.tasks and station.paused_since_s is None:
             return float("inf")
         now = now_s()
         if now < station.look_at_s:
@@ -381,10 +387,13 @@ class Floor:
         with self.changed:
             if station.cause is not None:
                 return
-            if station.paused and marker.task not in station.tasks:  # and so begins none of them
+            until_s = station.paused_until_s(marker)
+            if until_s is not None and now_s() >= until_s:
+                self.let_go.add(station.newcomer.address)
                 self.end(station, PAUSED)
-                return
-            if not station.tasks:
+            if until_s is not None:
+                station.look_at_s = until_s
+            if until_s is not None or not station.tasks:
                 return
             found = station.watch(marker, now_s(), clock_s)
             station.look_at_s = found.look_at_s

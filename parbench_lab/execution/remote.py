@@ -73,6 +73,7 @@ def describe(session: str, token_path: str, dask_worker: Any = None) -> dict[str
         "python": tuple(sys.version_info[:2]),
         "sees_token": _reads(token_path) == session,
         "started": process_start(os.getpid()),
+        "paused": getattr(getattr(dask_worker, "status", None), "name", "") == "paused",
         "gpu": first_gpu(os.environ.get(VISIBLE), offered=GPU in offered),
     }
 

@@ -27,6 +27,9 @@ STARVED_LIMIT_S = 10.0
 STARVED_CPU_S = 0.05
 """Who has had less CPU time since, though he is ready, has been kept from the cores."""
 SECOND_LOOK_S = 0.02
+PAUSE_LIMIT_S = 2.0
+"""Dask pauses a worker at a peak of its memory, too, and looks ten times a second whether it has
+passed."""
 STALL_LIMIT_S = 120.0
 """A worker of our own that holds a task and does nothing for so long is stopped; others may have
 other work to do."""
@@ -57,7 +60,7 @@ class Station:
     tasks: dict[int, Sent] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     cause: Cause | None = None
-    paused: bool = False
+    paused_since_s: float | None = None
     overdue: Marker | None = None
     overdue_since_s: float = 0.0
     ready_cpu_s: float | None = None
@@ -158,6 +161,16 @@ class Station:
     def _ready_cpu_s(self) -> float | None:
         return remote.ready_cpu_s(self.newcomer.pid) if self.info.local else None
 
+    def paused_until_s(self, marker: Marker) -> float | None:
+        """Return how long to bear that Dask begins nothing here; None where it is not so.
+
+        What runs is not touched by it, and is watched as ever.
+        """
+        if self.paused_since_s is None or marker.task in self.tasks:
+            return None
+        held_since_s = self.held_since_s if self.tasks else 0.0
+        return max(self.paused_since_s, held_since_s) + PAUSE_LIMIT_S
+
     def log(self) -> FlightLog:
         """Return what its recorder holds, as last seen where it is on another machine."""
         return self.reader.read() if self.reader is not None else self.far_log
@@ -184,11 +197,13 @@ class Station:
         if self.reader is not None:
             self.reader.close()
             self.reader = None
-        if self.process is None and self.flight and not self.paused:
+        if self.process is None and self.flight and self.paused_since_s is None:
             Path(self.flight).unlink(missing_ok=True)
 
     def latest_end_s(self) -> float:
-        """Return when its first task must be over, whatever it does."""
+        """Return when its first task must be over, whatever it does; now, where it has none."""
+        if not self.tasks:
+            return now_s()
         task = next(iter(self.tasks.values())).task
         limits = (CHECK_LIMIT_S + 2 * slot.timeout_s for b in task.blocks for slot in b.slots)
         return self.held_since_s + sum(limits)

@@ -509,10 +509,11 @@ def test_the_counters_are_not_opened_for_runs_that_are_expected_to_be_short():
 
 
 def test_a_driver_that_does_not_answer_keeps_no_run_and_is_asked_again_once_it_has():
-    may_answer, asked = threading.Event(), []
+    may_answer, begun, asked = threading.Event(), threading.Event(), []
 
     def opened():
         asked.append(threading.current_thread())
+        begun.set()
         may_answer.wait()
         return EnergyMeters((Counter("NVML", 300.0),))
 
@@ -523,6 +524,7 @@ def test_a_driver_that_does_not_answer_keeps_no_run_and_is_asked_again_once_it_h
         return energy.end(run_s=5.0, repeats=1)
 
     assert [run(), run()] == [{}, {}]
+    begun.wait()
     assert len(asked) == 1
     may_answer.set()
     asked[0].join()

@@ -134,10 +134,20 @@ class Heard:
     """Listens to a connection."""
 
     def __init__(self):
-        self.joined, self.refused, self.gone = [], [], asyncio.Event()
+        self.joined, self.refused = [], []
+        self.came, self.gone = asyncio.Event(), asyncio.Event()
+        self.paused, self.resumed = asyncio.Event(), asyncio.Event()
 
     def on_joined(self, newcomer):
         self.joined.append(newcomer)
+        self.came.set()
+
+    def on_paused(self, address):
+        self.paused.set()
+
+    def on_resumed(self, address):
+        self.resumed.set()
+        return False
 
     def on_refused(self, address, why):
         self.refused.append((address, why))
@@ -318,8 +328,20 @@ def pauses_its_worker(case):
     return sum(case)
 
 
+def pause(dask_worker):
+    dask_worker.status = Status.paused
+
+
 def resume(dask_worker):
     dask_worker.status = Status.running
+
+
+def pauses_for_a_moment(case):
+    """Do what Dask does where the memory of a worker is nearly used up for a moment."""
+    pauses_its_worker(case)
+    worker = get_worker()
+    worker.loop.add_callback(worker.loop.call_later, 0.1, resume, worker)
+    return sum(case)
 
 
 @pytest.mark.parametrize("executor", [DaskExecutor, FarExecutor])
@@ -355,6 +377,57 @@ def test_a_worker_that_dask_pauses_gives_back_what_waits_and_joins_again(
     finally:
         desk.close()
         guest.close()
+
+
+def test_a_worker_that_dask_pauses_for_a_moment_stays(scheduler, nannied):
+    desk = Desk(DaskExecutor(scheduler), misdeeds.Summing())
+    try:
+        worker = desk.worker()
+        names = desk.publish(pauses_for_a_moment, misdeeds.good)
+        ended = desk.ended(*(desk.send(name, worker=worker) for name in names))
+
+        assert [list(outcomes(task).values()) for task in ended] == [[("ok", "")]] * 2
+        assert desk.of(WorkerLeft) == []
+    finally:
+        desk.close()
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_worker_that_is_paused_while_it_describes_itself_joins_when_it_is_resumed(
+    tmp_path, resumed
+):
+    token = tmp_path / "token"
+    token.write_text("session")
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0",
+        memory_limit=0,
+    ) as cluster:  # fmt: skip
+        connection = Connection(
+            cluster.scheduler_address, security=None, session="session",
+            token_path=str(token), ours=False,
+        )  # fmt: skip
+        heard, ask = Heard(), connection.ask
+
+        async def pause_meanwhile(address, *args):
+            connection.ask = ask
+            await connection._client.run(pause, workers=[address])
+            await heard.paused.wait()
+            described = await ask(address, *args)
+            if resumed:
+                await connection._client.run(resume, workers=[address])
+                await heard.resumed.wait()
+            return described
+
+        connection.ask = pause_meanwhile
+        connection.listen(heard)
+        connection.await_stock(60)
+        if not resumed:
+            assert heard.joined == []
+            connection._client.run(resume)
+        connection.run(heard.came.wait()).result(60)
+        connection.close()
+
+    assert len(heard.joined) == 1
 
 
 def test_modules_that_workers_cannot_import_are_shipped(scheduler, nannied, tmp_path, monkeypatch):

@@ -183,8 +183,9 @@ class Seats:
     def on_paused(self, address: str) -> None:
         """Nothing to do: a pool has only its seats, and goes on when Dask does."""
 
-    def on_resumed(self, address: str) -> None:
-        """Nothing to do."""
+    def on_resumed(self, address: str) -> bool:  # noqa: ARG002 - of all alike
+        """Return that it need not join anew: it kept its seat."""
+        return False
 
     def on_lost(self) -> None:
         """The scheduler is gone."""
