@@ -51,7 +51,7 @@ class DaskExecutor:
         Dask's ``Security`` for an address that speaks TLS; taken from a client or a cluster
         object by default.
     sample_hz
-        So often a second every worker tells how busy it is, from 1 to 50; 0 for never.
+        So often a second every worker tells how busy it is, from 2 to 50; 0 for never.
 
     Raises
     ------

@@ -28,7 +28,7 @@ from parbench_lab.core.ports import (
 from parbench_lab.core.runs import refuse_taken_in
 from parbench_lab.core.series import Mode
 from parbench_lab.elimination.policy import EliminationPolicy
-from parbench_lab.errors import ParbenchError, RaceError, UsageError
+from parbench_lab.errors import RaceError, UsageError
 from parbench_lab.lab import parts, running
 from parbench_lab.lab.provenance import checked_mode
 from parbench_lab.lab.verbs import RaceVerbs
@@ -240,7 +240,7 @@ class ParallelBenchmarking(RaceVerbs):
 
         try:
             self._engine.start(self._run_id, self._workload, self._candidates, opened=keep)
-        except ParbenchError:
+        except BaseException:  # Ctrl-C, too: it names no run that does not exist
             if fresh:
                 self._run_id = ""
             raise
@@ -315,10 +315,8 @@ class ParallelBenchmarking(RaceVerbs):
         """
         self._closed = True
         with self._beginning:  # or what comes up meanwhile would be stopped by nobody
-            begun = self._started
-        if begun:
             self._engine.post(events.Stopped(reason="closed"))
-            self._engine.join()
+        self._engine.join()  # also where Ctrl-C met a start that had just begun the race
         if self._panel is not None:
             self._panel.close()
         self._executor.close()

@@ -28,7 +28,7 @@ from parbench_lab.monitoring.wording import NO_GPU_WORKER
 
 SAMPLE_HZ = 5.0
 """Samples a second, unless somebody asks for others."""
-LEAST_HZ = 1.0
+LEAST_HZ = 2.0
 """Less often than this there would be times of which nothing is known: what is told of a GPU
 covers up to 2 s, and a reason of throttling speaks for 1 s."""
 MOST_HZ = 50.0

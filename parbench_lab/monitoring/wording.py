@@ -73,8 +73,7 @@ def gpu_words(workers: Sequence[WorkerUsage], no_gpu: str = "") -> str:
     'GPU 87 %, 1 of 2 not measured: GPU is lost'
     """
     devices = _devices(workers)
-    measured = [u for u in devices if u.gpu_percent is not None]
-    measured = measured or [u for u in devices if u.gpu_memory_bytes is not None]
+    measured = [u for u in devices if any(_told(u))]
     if not measured:
         return f"GPU not measured: {gpu_not_measured(workers, no_gpu)}"
     name = "GPU" if len(measured) == 1 else count(len(measured), "GPU")
@@ -117,8 +116,11 @@ def _figures(devices: Sequence[WorkerUsage]) -> list[str]:
     heat = [u.gpu_temperature_c for u in devices if u.gpu_temperature_c is not None]
     clocks_hz = [u.gpu_clock_hz for u in devices if u.gpu_clock_hz is not None]
     throttled = dict.fromkeys(why for u in devices for why in u.gpu_throttle or ())
-    unknown = "" if busy else f"utilisation not measured ({_reasons(devices)})"
-    parts = [f"{sum(busy) / len(busy):.0f} %" if busy else unknown]
+    silent = [u for u in devices if u.gpu_percent is None]
+    parts = [f"{sum(busy) / len(busy):.0f} %"] if busy else []
+    if silent:
+        which = f"of {len(silent)} of {len(devices)} " if busy else ""
+        parts.append(f"utilisation {which}not measured ({_reasons(silent)})")
     parts += [] if used is None else [memory(used)]
     parts += [] if power is None else [f"{power:.0f} W"]
     parts += [f"{max(heat):.0f} °C"] if heat else []

@@ -135,6 +135,7 @@ def _curve_document(curve: ScalingCurve) -> dict[str, Any]:
         "mode": curve.mode,
         "unit": curve.unit,
         "cores": curve.cores,
+        "on_cluster": curve.on_cluster,
         "machine": curve.machine,
         "agreement": curve.agreement,
         "agrees": curve.agrees,

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from parbench_lab.analysis.curve import Level, ScalingCurve
 from parbench_lab.core.estimate import Estimate
-from parbench_lab.core.wording import percent
+from parbench_lab.core.wording import count, percent
 from parbench_lab.errors import UsageError
 
 _FORM = re.compile(
@@ -107,7 +107,7 @@ def judged(target: SpeedupTarget, curve: ScalingCurve) -> TargetFinding:
     """
     level = next((one for one in curve.levels if one.workers == target.cores), None)
     if curve.cores < target.cores:
-        there = f"{curve.cores} core" if curve.cores == 1 else f"{curve.cores} cores"
+        there = count(curve.cores, "worker" if curve.on_cluster else "core")
         return TargetFinding(
             target=target,
             verdict=TargetVerdict.NOT_MEASURABLE,

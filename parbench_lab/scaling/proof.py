@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -215,7 +215,7 @@ def _reckon(
             falling=True,
         ),
         limit=1.0 / share.point,
-        projections=_project(speedup, fraction, workers, serial.point / about["items"]),
+        projections=_project(speedup, fraction, about, serial.point / about["items"]),
         carried=_carried(speedup, fraction, workers, about["cores"]),
     )
 
@@ -236,16 +236,18 @@ def _through(
 
 
 def _project(
-    speedup: Estimate, fraction: Estimate, measured: int, item_s: float
+    speedup: Estimate, fraction: Estimate, about: Mapping[str, Any], item_s: float
 ) -> tuple[Projection, ...]:
+    """Return what each way foretells; of workers that share cores none foretells anything."""
+    measured, crowded = about["workers"], about["workers"] > about["cores"]
     found = []
     for cores in PROJECTED_CORES:
         workers = cores - 1
         amdahl = None
-        if 0.0 <= fraction.point <= 1.0:
+        if 0.0 <= fraction.point <= 1.0 and not crowded:
             amdahl = float(amdahl_speedup(serial_fraction=fraction.point, workers=workers))
         ways = {
-            "constant efficiency": speedup.point / measured * workers,
+            "constant efficiency": None if crowded else speedup.point / measured * workers,
             "Amdahl from Karp-Flatt": amdahl,
             "USL": None,
         }

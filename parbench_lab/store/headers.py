@@ -104,6 +104,11 @@ def header_of(row: sa.Row[Any]) -> RunHeader:
     return RunHeader(**fields, document=document, taken_in=taken_in)
 
 
+def is_taken_in(document: str) -> bool:
+    """Return whether the document of a run's row says that the run came from a file."""
+    return rows.document_of(document, what="a run").get(_TAKEN_IN) is True
+
+
 def summary_of(row: sa.Row[Any]) -> RunSummary:
     """Return the line of the list that a row of `RUN`, with its fingerprint, holds.
 

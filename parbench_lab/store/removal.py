@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from parbench_lab.core.runs import CALIBRATION, ROOFLINE, WATCH
 from parbench_lab.errors import UsageError
 from parbench_lab.store.database import Database
-from parbench_lab.store.headers import RUNNING
+from parbench_lab.store.headers import RUNNING, is_taken_in
 from parbench_lab.store.provenance import microseconds
 from parbench_lab.store.pruning import Kept, beyond, older, refuse_nonsense
 from parbench_lab.store.schema import CANDIDATE, EPOCH, MACHINE, OF_A_RUN, RUN, SUMMARY
@@ -37,12 +37,13 @@ def doomed(database: Database, *, keep: int | None, before: dt.datetime | None) 
     UsageError
         If the instant is naive.
     """
-    asked = sa.select(RUN.c.key, RUN.c.started_us, RUN.c.status, RUN.c.pinned)
+    asked = sa.select(RUN.c.key, RUN.c.started_us, RUN.c.status, RUN.c.pinned, RUN.c.document)
     runs = [
         Kept(
             run_key=row.key,
             started_us=row.started_us,
-            ended=row.status not in (RUNNING, "interrupted"),
+            # what came from a file is never gone on with
+            ended=row.status not in (RUNNING, "interrupted") or is_taken_in(row.document),
             pinned=bool(row.pinned),
         )
         for row in database.select(asked.order_by(RUN.c.started_us, RUN.c.key))

@@ -184,6 +184,18 @@ def test_a_race_interrupted_before_anybody_entered_still_has_its_candidates(tmp_
     assert result.winner == "good"
 
 
+def test_a_start_that_was_interrupted_before_the_run_was_kept_names_no_run(tmp_path):
+    def is_interrupted(*_args, **_options):
+        raise KeyboardInterrupt
+
+    with pb.ParallelBenchmarking([good, slower], Summing(), store=tmp_path / "runs.db") as bench:
+        bench._engine.start = is_interrupted
+        with pytest.raises(KeyboardInterrupt):
+            bench.start()
+
+        assert bench.run_id == ""
+
+
 def refuses_to_start(run_id, workload, candidates, *, opened):
     """End like a process that was killed just after the run's header was stored."""
     opened()

@@ -664,6 +664,13 @@ WORKLOAD = type("Rating", (), {
     assert report.metric == "rating"
 
 
+def test_a_metric_that_is_measured_in_no_round_is_told_instead_of_no_regression(repo):
+    repo.commit("harmless", other__py="N = 1\n")
+
+    with pytest.raises(UsageError, match="'gpu_energy_j' was not measured in any round"):
+        pb.bisect("bench.py", good="HEAD~1", metric="gpu_energy_j", rounds=1, blocks=1)
+
+
 def test_without_a_regression_no_commit_is_named(repo):
     repo.commit("harmless", other__py="N = 1\n")
 

@@ -143,6 +143,7 @@ def test_more_workers_than_cores_carry_no_line(cores, shared):
     assert line.startswith(f"3 workers share {shared}: ")
     assert "the machine's, not the program's" in line
     assert "up to" not in proof.carried
+    assert {(p.speedup, p.time_s) for p in proof.projections} == {(None, None)}
     assert usl.startswith("the USL")
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parbench_lab.core.runs import UsageRow
+from parbench_lab.core.runs import RunRecord, UsageRow
 from parbench_lab.errors import StoreError, UsageError
 from parbench_lab.store import open_store
 from parbench_lab.store.pruning import Kept, beyond, older
@@ -78,6 +78,13 @@ def test_a_run_that_is_written_or_may_be_resumed_goes_by_no_age(status):
 
         store.append("a", [event(1)])
         store.finish_run("a", "finished", {})
+        assert [run.id for run in store.prune(before=LATER)] == ["a"]
+
+
+def test_a_run_that_came_from_a_file_unfinished_goes_like_any_that_ended():
+    with contextlib.closing(open_store(":memory:")) as store:
+        store.take_in([RunRecord(header=header("a"), events=(event(0),), status="running")])
+
         assert [run.id for run in store.prune(before=LATER)] == ["a"]
 
 

@@ -28,9 +28,11 @@ MIN_SEGMENT = 4
 
 MIN_POINTS = 2 * MIN_SEGMENT
 N_ORDERS = 999
-"""Random orders of a series at first; those that no order came up to are asked of more."""
+"""Random orders of a series at first; a change that none came up to is tested with more, if
+it would be no hint else."""
 
 MAX_ORDERS = 1_000_000
+"""No change is tested with more."""
 FURTHER_P = 0.01
 """The sides of a change are asked again and again: further changes must be plainer."""
 
@@ -157,7 +159,8 @@ def _tested(
 
     A p value cannot be smaller than one in the number of orders, which is too coarse for a
     change that is alone among many series: it would never be a hint, however plain. Those are
-    asked again, of four times the orders, until one order comes up to them or they are told.
+    asked again, of four times the orders, until one order comes up to them, they are told, or
+    there would be more than `MAX_ORDERS`.
     Asking again only where no order came up to the change leaves the p values valid.
     """
     found = {key: strongest(values, rng=rng) for key, values in costs.items()}
