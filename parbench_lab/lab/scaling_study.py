@@ -18,7 +18,6 @@ from parbench_lab.analysis.trial import Trial
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunStore
 from parbench_lab.core.scalable import Scalable
-from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
@@ -182,6 +181,7 @@ class ScalingStudy(StudyView):
             record=self._record,
             done=done,
             on_trial=self._tell,
+            on_begin=self._keep_header,
             on_end=self._finish,
         )
 
@@ -243,7 +243,6 @@ class ScalingStudy(StudyView):
         UsageError
             If it was started or stopped before.
         """
-        self._begin()
         self._study.run()
         return self.curve if len(self.curves) == 1 else self.curves
 
@@ -255,7 +254,6 @@ class ScalingStudy(StudyView):
         UsageError
             If it was started or stopped before.
         """
-        self._begin()
         self._study.start()
         return self
 
@@ -380,14 +378,8 @@ class ScalingStudy(StudyView):
             self._study.met_cluster(workers_there(pool))
         return pool
 
-    def _begin(self) -> None:
-        # before anything is stored: a second run would be kept under the figures of the first
-        if self._study.phase != "new":
-            raise UsageError(
-                "this study was started or stopped before; make a new one, or resume it from the "
-                "store"
-            )
-        if self._began:
+    def _keep_header(self) -> None:
+        if self._began:  # one that is resumed
             return
         now = dt.datetime.now(dt.UTC)
         self._run_id = new_run_id(now, os.urandom(4))
@@ -411,9 +403,9 @@ class ScalingStudy(StudyView):
         self._began = True
 
     def _record(self, kind: str, payload: Mapping[str, Any]) -> None:
-        if not self._began:
-            return
         with self._recording:
+            if not self._began:  # looked up here: an event after the end would undo it
+                return
             event = EventRecord(seq=self._seq, at_s=0.0, kind=kind, payload=jsonable(payload))
             self._store.append(self._run_id, [event])
             self._seq += 1

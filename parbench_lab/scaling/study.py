@@ -51,6 +51,9 @@ class Study:
         Runs of an earlier session of this study, which are not made again.
     on_trial
         Called after each run, in the measuring thread.
+    on_begin
+        Called once, by whoever begins the study, before anything is measured; nobody else begins
+        or stops it meanwhile. What it raises leaves the study new.
     on_end
         Called once, in the measuring thread, when nothing is measured or changed any more; whoever
         waits is told of the end after it. What it raises counts as what the study could not do.
@@ -70,18 +73,24 @@ class Study:
         record: Record = lambda _kind, _payload: None,
         done: Mapping[Cell, Trial] | None = None,
         on_trial: Callable[[Cell, Trial], None] = lambda _cell, _trial: None,
+        on_begin: Callable[[], None] = lambda: None,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self.scalable = scalable
         self.cores = cores
         self._cluster_workers = cluster_workers
+        self._cluster_told: int | None = None
         self._machine = machine
         self._open_pool = open_pool
         self._pinned = pinned
         self._adapt = adapt
         self._record = record
         self._on_trial = on_trial
+        self._on_begin = on_begin
         self._on_end = on_end
+        # both are taken before `_changed`, and held while the store writes: looking never waits
+        self._beginning = threading.Lock()
+        self._planning = threading.Lock()
         self._changed = threading.Condition()
         self._plan = plan
         self._done: dict[Cell, Trial] = dict(done or {})
@@ -155,23 +164,26 @@ class Study:
         UsageError
             If they are out of range, or the study has ended.
         """
-        with self._changed:
-            if self._ending:
-                raise UsageError(
-                    "this study has ended; make a new one, or resume it from the store"
-                )
-            self._plan = self._plan.changed(workers=workers, repeats=repeats)
-            plan = self._plan
-            self._changed.notify_all()
-        self._record(journal.PLANNED, journal.planned(plan))
+        # in one step: the last plan that is kept must be the one that is in force
+        with self._planning:
+            with self._changed:
+                if self._ending:
+                    raise UsageError(
+                        "this study has ended; make a new one, or resume it from the store"
+                    )
+                self._plan = self._plan.changed(workers=workers, repeats=repeats)
+                plan = self._plan
+                self._changed.notify_all()
+            self._record(journal.PLANNED, journal.planned(plan))
 
     def met_cluster(self, n_workers: int) -> None:
-        """Take note of how many workers the given cluster has; the most that it had counts."""
+        """Take note of how many workers the given cluster has; the most that it had counts.
+
+        It is recorded with the run that its pool was opened for: a record that cannot be kept is
+        no failure of that pool.
+        """
         with self._changed:
-            if n_workers <= (self._cluster_workers or 0):
-                return
-            self._cluster_workers = n_workers
-        self._record(journal.CLUSTER, {"workers": n_workers})
+            self._cluster_workers = max(n_workers, self._cluster_workers or 0)
 
     def pause(self) -> None:
         """Begin no further run until `resume`; the one that is being made ends."""
@@ -186,7 +198,7 @@ class Study:
 
     def stop(self) -> None:
         """Begin no further run at all; returns at once."""
-        with self._changed:
+        with self._beginning, self._changed:
             self._stopping = True
             if not self._started:
                 self._ending = self._ended = True
@@ -225,10 +237,16 @@ class Study:
         self._thread.start()
 
     def _begin(self) -> None:
-        with self._changed:
-            if self._started or self._ended:
-                raise UsageError("this study was started before; make a new one")
-            self._started = True
+        with self._beginning:
+            # before anything is kept: a second run would be kept under the figures of the first
+            if self.phase != "new":
+                raise UsageError(
+                    "this study was started or stopped before; make a new one, or resume it from "
+                    "the store"
+                )
+            self._on_begin()
+            with self._changed:
+                self._started = True
 
     def _quietly(self) -> None:
         with contextlib.suppress(BaseException):  # kept in `_failure`, raised by `wait`
@@ -253,11 +271,12 @@ class Study:
                 self._changed.notify_all()
 
     def _measure_all(self, bench: Workbench) -> None:
-        self._record(journal.PLANNED, journal.planned(self.plan))
-        if self._cluster_workers is not None:
-            self._record(journal.CLUSTER, {"workers": self._cluster_workers})
+        with self._planning:
+            self._record(journal.PLANNED, journal.planned(self.plan))
+        self._tell_cluster()
         while (cell := self._next()) is not None:
             trial = bench.run(cell, self.plan)
+            self._tell_cluster()
             for change in journal.adapted(cell, trial):
                 self._record(journal.ADAPTED, change)
             self._record(journal.MEASURED, journal.measured(cell, trial))
@@ -267,16 +286,23 @@ class Study:
                 self._changed.notify_all()
             self._on_trial(cell, trial)
 
+    def _tell_cluster(self) -> None:
+        """Record how many workers the given cluster has, where that is news."""
+        if self._cluster_workers != self._cluster_told:
+            self._record(journal.CLUSTER, {"workers": self._cluster_workers})
+            self._cluster_told = self._cluster_workers
+
     def _freeze(self) -> None:
         """Take no change any more: what is kept of the end is of this plan."""
-        with self._changed:
+        with self._planning, self._changed:
             self._now, self._ending = None, True
 
     def _next(self) -> Cell | None:
         """Wait while it is paused; return the next run, None where there is none."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or not self._paused)
-            if self._stopping:
-                return None
-            self._now = next(self._plan.missing(self._done), None)
+            if not self._stopping:
+                self._now = next(self._plan.missing(self._done), None)
+            if self._now is None:  # what is planned while the workers end would not be measured
+                self._ending = True
             return self._now

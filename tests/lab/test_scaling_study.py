@@ -410,6 +410,67 @@ class ToldStore:
         self._kept.close()
 
 
+class HeldStore:
+    """A store that holds up everyone who begins a run until it is told to go on."""
+
+    def __init__(self, path):
+        self.begun, self.again, self.go_on = (threading.Event() for _ in range(3))
+        self._kept = open_store(path)
+
+    def __getattr__(self, name):
+        return getattr(self._kept, name)
+
+    def create_run(self, header):
+        (self.again if self.begun.is_set() else self.begun).set()
+        assert self.go_on.wait(60)
+        self._kept.create_run(header)
+
+
+def test_a_study_that_two_begin_at_once_is_begun_by_one_of_them(tmp_path):
+    refused = []
+
+    def begin():
+        try:
+            study.start()
+        except UsageError as error:
+            refused.append(str(error))
+
+    with contextlib.closing(HeldStore(tmp_path / "runs.db")) as store:
+        study = pb.ScalingStudy(squares, store=store, **OPTIONS)
+        both = [threading.Thread(target=begin) for _ in range(2)]
+        both[0].start()
+        assert store.begun.wait(60)
+        both[1].start()
+        another = store.again.wait(0.2)
+        store.go_on.set()
+        for one in both:
+            one.join(60)
+        assert study.wait(60)
+        study.close()
+
+    assert not another
+    assert [words.split(":")[0] for words in refused] == [
+        "this study was started or stopped before; make a new one, or resume it from the store"
+    ]
+    assert stored_runs(tmp_path / "runs.db") == [("finished", 2)]
+
+
+def test_a_study_that_is_closed_while_it_begins_is_stored_as_cut_off(tmp_path):
+    with contextlib.closing(HeldStore(tmp_path / "runs.db")) as store:
+        study = pb.ScalingStudy(squares, store=store, **OPTIONS)
+        study.pause()
+        both = [threading.Thread(target=target) for target in (study.start, study.close)]
+        both[0].start()
+        assert store.begun.wait(60)
+        both[1].start()
+        both[1].join(0.2)  # it must not come through
+        store.go_on.set()
+        for one in both:
+            one.join(60)
+
+    assert stored_runs(tmp_path / "runs.db") == [("interrupted", 0)]
+
+
 def test_a_study_in_the_background_is_stored_though_nobody_waits_for_it(tmp_path):
     with contextlib.closing(ToldStore(tmp_path / "runs.db")) as store:
         study = pb.ScalingStudy(squares, store=store, **OPTIONS)

@@ -33,14 +33,17 @@ def job(run=squares, **options):
 class Bench:
     """A study with everything it told."""
 
-    def __init__(self, plan, *, run=squares, tolerance=0.0, cut=None, **options):
+    def __init__(
+        self, plan, *, run=squares, tolerance=0.0, cut=None, opened=None, record=None, **options
+    ):
         self.opened, self.told, self.trials = [], [], []
         self.study = Study(
             job(run, tolerance=tolerance, cut=cut),
             plan,
-            open_pool=lambda backend, workers: CountingPool(self.opened, backend, workers),
+            open_pool=opened
+            or (lambda backend, workers: CountingPool(self.opened, backend, workers)),
             cores=2,
-            record=lambda kind, payload: self.told.append((kind, payload)),
+            record=record or (lambda kind, payload: self.told.append((kind, payload))),
             on_trial=lambda cell, trial: self.trials.append((cell, trial)),
             **options,
         )
@@ -281,6 +284,136 @@ def test_a_record_that_cannot_be_kept_ends_the_study_with_its_reason(refused):
     with pytest.raises(RaceError, match="the disk is full"):
         bench.study.wait(60)
     assert all(pool.closed for pool in bench.opened)
+
+
+def test_a_clusters_workers_that_cannot_be_kept_end_the_study_and_are_no_failure_of_a_level():
+    def opened(backend, workers):
+        bench.study.met_cluster(2)
+        return CountingPool(bench.opened, backend, workers)
+
+    def full(kind, payload):
+        if payload == {"workers": 2}:
+            raise StoreError("the disk is full")
+        bench.told.append((kind, payload))
+
+    plan = Plan(workers=(1,), sizes=(20,), repeats=1)
+    bench = Bench(plan, opened=opened, record=full, cluster_workers=0)
+    bench.study.start()
+
+    with pytest.raises(RaceError, match="the disk is full"):
+        bench.study.wait(60)
+    assert journal.MEASURED not in [kind for kind, _ in bench.told]
+    assert [pool.closed for pool in bench.opened] == [True]
+
+
+def test_the_most_workers_that_a_cluster_had_are_kept_once_each():
+    there = iter((2, 4, 3))
+
+    def opened(backend, workers):
+        bench.study.met_cluster(next(there))
+        return CountingPool([], backend, workers)
+
+    bench = Bench(
+        Plan(workers=(1, 2, 3), sizes=(20,), repeats=2, backends=("dask",)),
+        opened=opened,
+        cluster_workers=0,
+    )
+    bench.study.run()
+
+    kept_workers = [told["workers"] for kind, told in bench.told if kind == journal.CLUSTER]
+    assert kept_workers == [0, 2, 4]
+    assert bench.curve().cores == 4
+
+
+class Gate:
+    """Holds up whoever passes, once: says that he is there, and waits until it is opened."""
+
+    def __init__(self):
+        self.reached, self.opened = threading.Event(), threading.Event()
+
+    def passed(self):
+        if not self.reached.is_set():
+            self.reached.set()
+            assert self.opened.wait(60)
+
+
+def test_the_last_plan_that_is_kept_is_the_one_that_is_in_force():
+    gate = Gate()
+    plans = []
+
+    def slow(kind, payload):
+        if kind == journal.PLANNED:
+            gate.passed()
+            plans.append(payload["repeats"])
+
+    bench = Bench(Plan(workers=(1,), sizes=(20,), repeats=1), record=slow)
+    bench.study.start()
+    assert gate.reached.wait(60)
+    changing = threading.Thread(target=bench.study.change, kwargs={"repeats": 3})
+    changing.start()
+    changing.join(0.2)  # it must not come through
+    gate.opened.set()
+    changing.join(60)
+
+    assert bench.study.wait(60)
+    assert plans == [1, 3]
+
+
+def test_the_end_waits_for_a_change_that_is_being_kept():
+    gate, ended = Gate(), threading.Event()
+
+    def slow(kind, payload):
+        if kind == journal.PLANNED and payload["repeats"] == 2:
+            gate.passed()
+
+    bench = Bench(Plan(workers=(1,), sizes=(20,), repeats=3), record=slow, on_end=ended.set)
+    bench.study.pause()
+    bench.study.start()
+    changing = threading.Thread(target=bench.study.change, kwargs={"repeats": 2})
+    changing.start()
+    assert gate.reached.wait(60)
+    bench.study.stop()
+
+    too_early = ended.wait(0.2)
+    gate.opened.set()
+    changing.join(60)
+    assert ended.wait(60)
+    assert not too_early
+
+
+def test_what_is_planned_while_the_workers_end_is_refused():
+    refused = []
+
+    class Slow(CountingPool):
+        def close(self):
+            with pytest.raises(UsageError, match="has ended"):
+                bench.study.change(repeats=9)
+            refused.append(bench.study.progress)
+            super().close()
+
+    bench = Bench(
+        Plan(workers=(1,), sizes=(20,), repeats=1),
+        opened=lambda backend, workers: Slow([], backend, workers),
+    )
+    bench.study.run()
+
+    assert refused == [(1, 1)]
+
+
+def test_what_fails_while_a_study_begins_leaves_it_new():
+    def full():
+        if not refused:
+            refused.append(1)
+            raise OSError("the disk is full")
+
+    refused = []
+    bench = Bench(Plan(workers=(1,), sizes=(20,), repeats=1), on_begin=full)
+    with pytest.raises(OSError, match="the disk is full"):
+        bench.study.run()
+    assert bench.study.phase == "new"
+
+    bench.study.run()
+    assert bench.study.progress == (1, 1)
 
 
 def test_who_waits_for_a_study_is_told_after_what_is_done_at_its_end():
