@@ -136,7 +136,8 @@ class ScalabilityBenchmark:
     batch_sizes
         A row per batch size, ascending.
     backend, workers, cores
-        Where it ran: `cores` are the physical ones this process may use.
+        Where it ran: `cores` are the physical ones this process may use, or on a given cluster
+        its workers.
     repeats
         Paired repetitions behind each figure.
     """
