@@ -26,7 +26,7 @@ from parbench_lab.cli.stored import (
 )
 from parbench_lab.cli.usage import usage_lines
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunSummary
-from parbench_lab.core.wording import count, printable, resume_hint, span
+from parbench_lab.core.wording import count, printable, resume_hint, span, study_hint
 from parbench_lab.errors import ParbenchError, StoreError, UsageError
 from parbench_lab.monitoring.thinning import UsageSummary, summarize
 from parbench_lab.racing.settings import Settings
@@ -130,7 +130,8 @@ def _show_study(
         )
         print_study(curves, sys.stdout, batch_unit=unit)
         if status == INTERRUPTED and not header.taken_in:
-            click.echo(f"go on: parbench scale --resume {summary.id}")
+            on_cluster = any(curve.on_cluster for curve in curves.values())
+            click.echo(f"go on: {study_hint(summary.id, on_cluster=on_cluster)}")
     return {
         "id": summary.id,
         "kind": summary.kind,

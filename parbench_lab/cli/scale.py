@@ -21,7 +21,7 @@ from parbench_lab.cli.options import (
 )
 from parbench_lab.cli.output import checked_output, deliver, plan_line, tell_plan
 from parbench_lab.cli.studies import print_study, study_document
-from parbench_lab.core.wording import count, printable
+from parbench_lab.core.wording import count, printable, study_hint
 from parbench_lab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -194,10 +194,8 @@ def scale(
         }
         print_study(curves, screen, **options)
         if done < planned:
-            print(
-                f"{done} of {planned} runs; go on: parbench scale --resume {study.run_id}",
-                file=screen,
-            )
+            again = study_hint(study.run_id, on_cluster=study.on_cluster)
+            print(f"{done} of {planned} runs; go on: {again}", file=screen)
         document = {"run": study.run_id, **study_document(curves, **options)}
     deliver(document, as_json=as_json, output=output)
     # a curve without any time has agreed with nobody

@@ -159,6 +159,18 @@ def resume_hint(run_id: str) -> str:
     return f"parbench race --resume {run_id} goes on with it"
 
 
+def study_hint(run_id: str, *, on_cluster: bool) -> str:
+    """Return the command that goes on with a study; the address of its cluster is not kept.
+
+    Examples
+    --------
+    >>> study_hint("20260102-030405-abcdefg", on_cluster=True)
+    'parbench scale --resume 20260102-030405-abcdefg --cluster ADDRESS'
+    """
+    again = f"parbench scale --resume {run_id}"
+    return f"{again} --cluster ADDRESS" if on_cluster else again
+
+
 def count(n: int, noun: str) -> str:
     """Return a number of things.
 

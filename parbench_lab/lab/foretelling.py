@@ -66,7 +66,11 @@ class KeptStudy:
 
     def again(self, job: Any, given: Mapping[str, Any]) -> ScalingStudy:
         """Return the same study, kept in memory only; parameters as for `StoredStudy`."""
-        return ScalingStudy(**self.stored.arguments(job, given), store=":memory:")
+        return ScalingStudy(
+            **self.stored.arguments(job, given),
+            store=":memory:",
+            _cluster_workers=self.stored.cluster_workers,
+        )
 
 
 def kept_of(run_id: str, store: Any) -> KeptStudy:

@@ -36,7 +36,12 @@ from parbench_lab.lab.study_parts import (
     workers_of,
     workers_there,
 )
-from parbench_lab.lab.study_resume import header_document, refuse_other_machine, stored_study
+from parbench_lab.lab.study_resume import (
+    header_document,
+    refuse_other_machine,
+    refuse_without_cluster,
+    stored_study,
+)
 from parbench_lab.lab.study_view import StudyView
 from parbench_lab.racing.result import jsonable
 from parbench_lab.scaling.plan import Cell, Plan
@@ -213,13 +218,15 @@ class ScalingStudy(StudyView):
         StoreError
             If there is no such study, or it is damaged.
         UsageError
-            If the run is no study, has measured everything, or was begun on another machine.
+            If the run is no study, has measured everything, or was begun on another machine; if it
+            was on a given cluster, and `cluster` does not say where that is.
         """
         with contextlib.ExitStack() as refused:
             opened, owns = parts.store_of(store)
             if owns:
                 refused.callback(opened.close)
             stored = stored_study(opened, run_id)
+            refuse_without_cluster(stored, options.get("cluster"))
             study = cls(
                 **stored.arguments(scalable, options),
                 store=opened,

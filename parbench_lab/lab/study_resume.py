@@ -148,6 +148,21 @@ def stored_study(store: RunStore, run_id: str) -> StoredStudy:
     )
 
 
+def refuse_without_cluster(stored: StoredStudy, cluster: Any) -> None:
+    """Refuse to go on here with a study that was on a given cluster.
+
+    Raises
+    ------
+    UsageError
+        If it was, and `cluster` is None: its address is not kept.
+    """
+    if stored.cluster_workers is not None and cluster is None:
+        raise UsageError(
+            f"study {stored.id} was on a cluster, and figures of this machine are not of its "
+            "curve: give cluster= (--cluster ADDRESS) again, or begin a new study here"
+        )
+
+
 def refuse_other_machine(stored: StoredStudy, here: Machine) -> None:
     """Refuse to go on with a study on a machine whose figures are not those of its first one.
 

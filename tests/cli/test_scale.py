@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from distributed import LocalCluster
 
 import parbench_lab as pb
 from parbench_lab.analysis.curve import ScalingCurve
@@ -166,6 +167,27 @@ def test_a_dry_run_of_a_study_that_was_cut_off_counts_what_is_stored_and_leaves_
         assert found.exit_code == 0, found.output
         assert "runs       8 runs, 1 of them stored\n" in found.output
         assert list(store.events(study.run_id)) == before
+
+
+def test_a_study_of_a_cluster_that_was_cut_off_says_so_wherever_it_is_told_how_to_go_on(shell):
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+    ) as cluster, contextlib.closing(open_store("x.db")) as store, ScalingStudy(
+        "prime_count", workers=[1], sizes=[2000], repeats=4, store=store,
+        backend="dask", cluster=cluster,
+    ) as study:  # fmt: skip
+        study.on_trial = lambda _cell, _trial: study.stop()
+        study.run()
+
+    again = f"parbench scale --resume {study.run_id} --cluster ADDRESS"
+    shown = CliRunner().invoke(parbench, ["show", study.run_id, "--store", "x.db"])
+    planned = shell("scale", "--resume", study.run_id, "--store", "x.db", "--dry-run")
+    refused = shell("scale", "--resume", study.run_id, "--store", "x.db")
+
+    assert f"go on: {again}\n" in shown.output
+    assert "(strong scaling, on the cluster)" in planned.output
+    assert refused.exit_code == 2
+    assert "was on a cluster" in refused.stderr
 
 
 def test_how_long_a_study_takes_is_between_all_cores_gained_and_none():

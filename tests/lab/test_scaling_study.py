@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -555,7 +556,15 @@ def one_core(two_on_a_cluster):
 
 
 def clients_of(cluster):
-    return len(cluster.scheduler.clients)
+    return set(cluster.scheduler.clients)
+
+
+def forgotten(cluster, before, *, within_s=30.0):
+    """Return whether a cluster has no other clients; it hears a little later that one has gone."""
+    until_s = time.monotonic() + within_s
+    while clients_of(cluster) - before and time.monotonic() < until_s:
+        time.sleep(0.01)
+    return clients_of(cluster) == before
 
 
 @pytest.mark.usefixtures("one_core")
@@ -576,7 +585,7 @@ def test_on_a_given_cluster_its_workers_count_and_not_the_cores_here(
         ) as study:
             study.run()
             far, here = study.curves.values()
-        assert clients_of(cluster) == before
+        assert forgotten(cluster, before)
 
     assert study.cores == 1
     assert [level.oversubscribed for level in far.levels] == [False, False]
@@ -619,7 +628,17 @@ def test_by_default_the_levels_on_a_cluster_go_up_to_its_workers(two_on_a_cluste
     with pb.ScalingStudy(squares, **options, backend="dask", cluster=two_on_a_cluster) as study:
         assert study.plan.workers == (1, 2)
 
-    assert clients_of(two_on_a_cluster) == before
+    assert forgotten(two_on_a_cluster, before)
+
+
+def test_a_study_on_a_cluster_does_not_go_on_without_one(two_on_a_cluster, tmp_path):
+    cut_off(tmp_path / "runs.db", backend="dask", cluster=two_on_a_cluster)
+
+    options = {"make_case": numbers, "store": tmp_path / "runs.db"}
+    with pytest.raises(UsageError, match=r"was on a cluster.*give cluster= \(--cluster ADDRESS\)"):
+        ScalingStudy.resume_run("latest", squares, **options)
+    with contextlib.closing(open_store(tmp_path / "runs.db")) as store:
+        assert sum(event.kind == "StudyMeasured" for event in store.events("latest")) == 1
 
 
 def test_a_cluster_is_asked_when_its_first_level_begins_and_nothing_is_marked_until_then():
