@@ -159,7 +159,9 @@ class Controls:
             control.tooltip = knobs()[name]["help"]
             control.style.description_width = _DESCRIPTION_WIDTH
             control.layout.width = "auto"
-            control.observe(lambda change, name=name: self._moved(name, change["new"]), "value")
+            control.observe(
+                lambda change, name=name: self._moved(name, change["old"], change["new"]), "value"
+            )
         for name, box in self.boxes.items():
             # it shows the step beside the value in force; but of a fraction the percents
             self.controls[name].readout = name == "tolerance"
@@ -225,12 +227,15 @@ class Controls:
 
     # ------------------------------------------------------------ what a user does
 
-    def _moved(self, name: str, value: Any) -> None:
+    def _moved(self, name: str, was: Any, value: Any) -> None:
         with self._lock:
             if self._following:
                 return
-            wanted, in_force = _setting(name, value), self._value(name)
-            if wanted == in_force or _is_echo(self.controls[name], value, in_force):
+            control, in_force = self.controls[name], self._value(name)
+            wanted = _setting(name, value)
+            # every page rounds a value to the same step: from there to its other one is a move
+            told = _is_echo(control, value, in_force) and not _is_echo(control, was, in_force)
+            if wanted == in_force or told:
                 return  # a page that only says what it shows
             self._touched_s[name] = time.monotonic()
             self._send(name, wanted)
@@ -261,8 +266,6 @@ class Controls:
             return
         self.messages[name].value = ""
         self._show_exactly(name)
-        if name == "elimination_threshold":
-            self.odds.value = odds(self._in_force.elimination_threshold)
         self._on_change(name)
 
     def _value(self, name: str) -> Any:
@@ -284,20 +287,22 @@ class Controls:
                 value = control.max  # all there are
             if value is None or control.value == value or _same(name, control.value, value):
                 return
+            if _is_echo(control, control.value, value):
+                return  # a page would only answer with that step again, and so on for ever
             if hasattr(control, "base"):
                 control.max = max(control.max, _exponent(value))
                 control.min = min(control.min, _exponent(value))
             elif hasattr(control, "max"):
                 control.max = max(control.max, value)
             control.value = value
-            if name == "elimination_threshold":
-                self.odds.value = odds(value)
         finally:
             self._following = False
 
     def _show_exactly(self, name: str) -> None:
-        """Show the value in force in the box beside a slider."""
+        """Show the value in force in the box beside a slider, and in words where it has some."""
         value = self._value(name)
+        if name == "elimination_threshold":
+            self.odds.value = odds(value)
         if name not in self.boxes or value is None or self.boxes[name].value == value:
             return
         was, self._following = self._following, True
@@ -332,10 +337,15 @@ def _is_echo(control: Any, shown: Any, in_force: Any) -> bool:
     """Return whether a slider only says the step beside which the value in force stands."""
     if in_force is None or not isinstance(shown, float):
         return False
-    if not hasattr(control, "base"):
-        step = float(control.step)  # a readout may be typed into: only the very step is an echo
-        return bool(abs(shown - round(in_force / step) * step) < step / 1000)
-    return abs(_exponent(shown) - _exponent(in_force)) <= 0.51 * STEP
+    if hasattr(control, "base"):
+        shown, in_force = _exponent(shown), _exponent(in_force)
+    step, low, high = float(control.step), control.min, control.max
+    nearest = low + round((shown - low) / step) * step  # a page counts its steps from the low end
+    # a readout may be typed into: only the very step, or the end of the slider, is an echo
+    if min(abs(shown - nearest), abs(shown - high)) > step / 1000:
+        return False
+    # which way half a step is rounded is the page's affair, and that of its floating point
+    return bool(abs(shown - in_force) <= 0.51 * step)
 
 
 def _exponent(value: float) -> float:

@@ -184,6 +184,7 @@ def test_a_slider_moved_with_the_mouse_moves_the_line_and_the_race(page, lab):
     expect(log).to_contain_text(re.compile(r"changed tolerance to 0\.0[2-9]"))
     expect(handle).not_to_have_attribute("aria-valuetext", "2.0%")
     for name, value, words in (
+        ("tolerance", "0.0125", "1.5%"),  # the page rounds half a step up; the race does not
         ("tolerance", "0.7123", "71.2%"),
         ("threshold", "5e8", "5e+08 : 1"),
     ):
@@ -191,6 +192,10 @@ def test_a_slider_moved_with_the_mouse_moves_the_line_and_the_race(page, lab):
         field.fill(value)
         field.press("Enter")
         expect(page.get_by_role("slider", name=name)).to_have_attribute("aria-valuetext", words)
+        expect(field).to_have_value(value)
+    expect(log).to_contain_text("changed elimination_threshold to 500000000")
+    expect(log).to_contain_text("changed tolerance to 0.0125")
+    expect(log).not_to_contain_text("changed tolerance to 0.015")
 
 
 def test_a_challenger_of_the_next_cell_enters_and_a_reload_shows_it_all(page, lab):

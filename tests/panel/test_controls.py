@@ -256,7 +256,12 @@ def test_a_slider_goes_from_end_to_end_where_all_of_it_is_used(name):
 
 @pytest.mark.parametrize(
     ("name", "typed", "shown"),
-    [("elimination_threshold", 1234.5, 1258.925), ("tolerance", 0.0123, 0.01)],
+    [
+        ("elimination_threshold", 1234.5, 1258.925),
+        ("tolerance", 0.0123, 0.01),
+        pytest.param("tolerance", 0.0125, 0.015, id="a page rounds half a step up"),
+        pytest.param("tolerance", 0.0125, 0.01, id="or down, by its floating point"),
+    ],
 )
 def test_the_pages_own_step_beside_a_typed_value_changes_nothing(name, typed, shown):
     race = RememberingRace()
@@ -267,6 +272,88 @@ def test_the_pages_own_step_beside_a_typed_value_changes_nothing(name, typed, sh
 
     assert race.told == [("change", {name: typed})]
     assert found.boxes[name].value == typed
+
+
+@pytest.mark.parametrize(
+    ("name", "started", "shown"),
+    [
+        ("tolerance", 0.0025, 0.005),
+        ("tolerance", 0.0125, 0.015),
+        ("tolerance", 0.0225, 0.025),
+        ("target_gpu_utilization", 82.5, 83.0),
+        pytest.param("timeout_s", 0.00123, 10**-2.910094888560602, id="an end of its own"),
+    ],
+)
+def test_the_step_that_a_page_shows_at_the_start_changes_nothing(name, started, shown):
+    race = RememberingRace()
+    race.settings = race.settings.replace(**{name: started})
+    found = controls_of(race)
+
+    found.controls[name].value = shown
+
+    assert race.told == []
+
+
+@pytest.mark.parametrize(
+    ("name", "started", "steps"),
+    [
+        pytest.param("tolerance", 0.0123, (0.01, 0.015), id="the next step"),
+        pytest.param("tolerance", 0.0125, (0.015, 0.01), id="the other one as near"),
+        pytest.param("elimination_threshold", 1188.5, (10**3.1, 10**3.05), id="powers of ten"),
+    ],
+)
+def test_who_moves_on_from_the_step_that_a_page_shows_is_heard(name, started, steps):
+    race = RememberingRace()
+    race.settings = race.settings.replace(**{name: started})
+    found = controls_of(race)
+
+    for step in steps:
+        found.controls[name].value = step
+
+    assert race.told == [("change", {name: pytest.approx(steps[-1], rel=0.03)})]
+
+
+@pytest.mark.parametrize(
+    ("name", "in_force", "shown"),
+    [
+        ("batch_size", 1234, 10**3.1),
+        ("elimination_threshold", 1234.5, 10**3.1),
+        ("tolerance", 0.0123, 0.01),
+        ("tolerance", 0.0125, 0.015),
+        ("timeout_s", 12.34, 10**1.1),
+        ("target_gpu_utilization", 82.4, 82.0),
+    ],
+)
+def test_a_slider_stays_on_the_step_that_a_page_gave_it(name, in_force, shown):
+    race = RememberingRace()
+    race.settings = race.settings.replace(**{name: in_force})
+    found = controls_of(race)
+    found.controls[name].value = shown
+
+    found.follow(race.settings)
+
+    assert found.controls[name].value == shown
+    assert race.told == []
+
+
+def test_a_value_between_two_steps_is_followed_though_another_such_one_is_near():
+    found = controls_of(RememberingRace())
+    for exponent in (3.076, 3.052):  # a page shows 3.1, and then 3.05
+        found.follow(Settings(elimination_threshold=10**exponent))
+
+    assert found.controls["elimination_threshold"].value == 10**3.052
+
+
+def test_the_odds_follow_the_threshold_in_force_where_the_slider_need_not_move():
+    found = controls_of(RememberingRace())
+
+    found.follow(Settings(elimination_threshold=1040.0))
+    between = found.odds.value
+    found.controls["elimination_threshold"].value = 1000.0  # the page's own step
+    found.follow(Settings(elimination_threshold=1000.0))
+
+    assert "1,040 : 1" in between
+    assert "1,000 : 1" in found.odds.value
 
 
 def test_a_tolerance_typed_into_the_sliders_readout_is_taken():
