@@ -377,6 +377,7 @@ class RacePanel:
         place = display({"text/html": markup}, raw=True, display_id=True)
         if place is not None:  # outside a notebook there is none
             self.stills.add(place)
+            self.refresh()  # a settled race that nobody watches is not looked at again by itself
 
     def __repr__(self) -> str:
         run = self._control.run_id or "not started"

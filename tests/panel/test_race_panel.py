@@ -12,6 +12,7 @@ from ipywidgets.widgets import widget
 from parbench_lab.core.standing import VerdictKind
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.panel.race_panel import RacePanel
+from parbench_lab.panel.stills import Stills
 from parbench_lab.racing.history import LogLine
 from parbench_lab.store import open_store
 from parbench_lab.testing import ScriptedExecutor
@@ -491,6 +492,7 @@ class Place:
 
 def test_every_cell_that_shows_the_panel_gets_the_last_still_picture(race, panel):
     first, second = Place(), Place()
+    panel.stills = Stills(clock_s=lambda: 0.0)  # its plots are not due before it is closed
     panel.stills.add(first)
     panel.stills.add(second)
 
@@ -528,6 +530,18 @@ def test_of_a_race_that_has_ended_the_still_picture_has_its_plots_once(race, pan
     assert ["<iframe" in shown for shown in place.shown] == [False, True]
     assert [shown.count('class="parbench-still"') for shown in place.shown] == [1, 1]
     assert len(place.shown[1]) < 700_000  # with BokehJS
+
+
+def test_a_cell_that_shows_a_settled_race_gets_its_plots_though_nobody_watches(monkeypatch):
+    panel, place = RacePanel(RememberingRace(scoreboard(phase="ended"))), Place()
+    monkeypatch.setattr(
+        "IPython.display.display", lambda *_, display_id=False, **__: place if display_id else None
+    )
+
+    panel._ipython_display_()
+
+    assert place.has_plots.wait(WAIT_S)
+    panel.close()
 
 
 def test_a_board_that_nobody_sees_is_left_alone_until_the_phase_changes(race):
