@@ -146,6 +146,7 @@ class Controls:
         self._gpu_reason = ""
         self.tell_gpu(gpu_reason)
         self.odds = widgets.HTML(odds(settings.elimination_threshold), layout=_BESIDE)
+        self.odds.add_class("parbench-in-words")
         self._dress()
 
     def _known(self, settings: Settings, metric_names: Sequence[str]) -> tuple[str, ...]:
@@ -165,6 +166,7 @@ class Controls:
         for name, box in self.boxes.items():
             # it shows the step beside the value in force; but of a fraction the percents
             self.controls[name].readout = name == "tolerance"
+            self.controls[name].add_class("parbench-boxed")
             self.controls[name].layout.flex = "1 1 auto"
             box.tooltip = knobs()[name]["help"]
             box.add_class("parbench-exact")
