@@ -76,6 +76,9 @@ class Rig:
     alone
         Whether this process is there for measuring only: then what candidates print goes
         nowhere, and threads they leave behind are noticed.
+    ours
+        Whether nobody else keeps things in this process: else it is near its limit only where a
+        candidate keeps a clear share of it.
     meter
         Of memory; the best this system has by default.
     devices
@@ -107,6 +110,7 @@ class Rig:
         *,
         memory_limit_bytes: int | None = None,
         alone: bool = True,
+        ours: bool = True,
         meter: PeakMeter | None = None,
         devices: Devices | None = None,
         resources: Mapping[str, float] | None = None,
@@ -116,7 +120,7 @@ class Rig:
         energy = RunEnergy(functools.partial(own_energy_meters, resources or {}))
         self._instruments = Instruments(devices=devices, energy=energy)
         self._meter = meter or DevicePeak(peak_meter(), devices)
-        self._retention = Retention(memory_limit_bytes, self._meter.resident_bytes)
+        self._retention = Retention(memory_limit_bytes, self._meter.resident_bytes, ours=ours)
         self._shelf = CaseShelf()
         self._surroundings = Surroundings()
         self._threads = LeftThreads()

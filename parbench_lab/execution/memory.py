@@ -18,6 +18,9 @@ class Retention:
         What the process may hold; None: never near it.
     resident_bytes
         Returns what it holds now.
+    ours
+        Whether nobody else keeps things in it. Else it is near its limit only where a candidate
+        keeps a clear share: what others keep is no reason to end their process.
 
     Examples
     --------
@@ -31,9 +34,12 @@ class Retention:
     ('leaky', 'keeps about 100 B per call: after 8 calls it held 800 B of the 1.0 kB limit')
     """
 
-    def __init__(self, limit_bytes: int | None, resident_bytes: Callable[[], int]) -> None:
+    def __init__(
+        self, limit_bytes: int | None, resident_bytes: Callable[[], int], *, ours: bool = True
+    ) -> None:
         self._limit_bytes = limit_bytes
         self._resident_bytes = resident_bytes
+        self._ours = ours
         self._kept_bytes: dict[str, int] = {}
         self._calls: dict[str, int] = {}
         self.now_bytes = resident_bytes()
@@ -59,6 +65,8 @@ class Retention:
     def near_limit(self) -> bool:
         """Return whether the process holds so much that the next allocation may fail."""
         if self._limit_bytes is None or self.now_bytes < NEAR_LIMIT * self._limit_bytes:
+            return False
+        if not self._ours and not self.top():
             return False
         gc.collect()
         self.look()

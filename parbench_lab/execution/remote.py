@@ -66,6 +66,7 @@ def describe(session: str, token_path: str, dask_worker: Any = None) -> dict[str
     dask_worker
         The worker itself: Dask gives it to a function that has a parameter of this name.
     """
+    manager = getattr(dask_worker, "memory_manager", None)
     offered = getattr(getattr(dask_worker, "state", None), "total_resources", {})
     return {
         "pid": os.getpid(),
@@ -73,6 +74,7 @@ def describe(session: str, token_path: str, dask_worker: Any = None) -> dict[str
         "python": tuple(sys.version_info[:2]),
         "sees_token": _reads(token_path) == session,
         "started": process_start(os.getpid()),
+        "memory_limit_bytes": int(getattr(manager, "memory_limit", None) or 0),
         "paused": getattr(getattr(dask_worker, "status", None), "name", "") == "paused",
         "gpu": first_gpu(os.environ.get(VISIBLE), offered=GPU in offered),
     }
@@ -231,6 +233,7 @@ def _session(order: Order) -> _Session:
             rig=Rig(
                 memory_limit_bytes=order.memory_limit_bytes if order.may_retire else None,
                 alone=order.alone,
+                ours=order.ours,
                 resources=_offered(),
             ),
             recorder=FlightRecorder(path),

@@ -37,6 +37,8 @@ class Order:
         Whether it is there for measuring only, and not the executor's own process.
     memory_limit_bytes
         What the process may hold; None for no watch.
+    ours
+        Whether the process is the executor's; others may keep things in one that was given.
     """
 
     session: str
@@ -49,6 +51,7 @@ class Order:
     may_retire: bool = False
     alone: bool = True
     memory_limit_bytes: int | None = None
+    ours: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,7 @@ def dump_order(order: Order) -> bytes:
             order.may_retire,
             order.alone,
             order.memory_limit_bytes,
+            order.ours,
         ),
         protocol=5,
     )
@@ -82,7 +86,8 @@ def load_order(data: bytes) -> Order:
     """Return the order that `dump_order` made bytes of."""
     # it comes from the executor itself, through Dask, which unpickles whatever it is sent
     parts = pickle.loads(data)  # noqa: S301 - see above
-    session, task, workload, candidates, payloads, flight, area, may_retire, alone, limit = parts
+    session, task, workload, candidates, payloads, flight, area, *about = parts
+    may_retire, alone, memory_limit_bytes, ours = about
     return Order(
         session=session,
         task=task_of(task),
@@ -93,7 +98,8 @@ def load_order(data: bytes) -> Order:
         area=area,
         may_retire=may_retire,
         alone=alone,
-        memory_limit_bytes=limit,
+        memory_limit_bytes=memory_limit_bytes,
+        ours=ours,
     )
 
 

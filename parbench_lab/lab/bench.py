@@ -224,7 +224,10 @@ class ParallelBenchmarking(RaceVerbs):
         if fresh:
             self._run_id = new_run_id(dt.datetime.now(dt.UTC), os.urandom(4))
 
+        kept = not fresh
+
         def keep() -> None:  # a race that never begins leaves no run behind
+            nonlocal kept
             if fresh:
                 self._store.create_run(
                     parts.race_header(
@@ -237,11 +240,12 @@ class ParallelBenchmarking(RaceVerbs):
                         mode=self._mode,
                     )
                 )
+            kept = True
 
         try:
             self._engine.start(self._run_id, self._workload, self._candidates, opened=keep)
         except BaseException:  # Ctrl-C, too: it names no run that does not exist
-            if fresh:
+            if not kept:
                 self._run_id = ""
             raise
         self._started = True

@@ -60,7 +60,8 @@ class StoredStudy:
         Raises
         ------
         UsageError
-            If he says again what is in the plan.
+            If he says again what is in the plan, or gives a cluster to levels of Dask that were
+            measured on this machine.
         """
         said = {name: value for name, value in given.items() if value is not None}
         plan, kept = self.plan, self.document
@@ -76,6 +77,12 @@ class StoredStudy:
         }
         if changed := [name for name in as_it_began if name in said]:
             raise UsageError(f"a study goes on as it began: leave {', '.join(changed)} out")
+        here = any(cell.series.backend == "dask" for cell in self.done)
+        if "cluster" in said and self.cluster_workers is None and here:
+            raise UsageError(
+                f"study {self.id} was on workers of this machine, and a cluster's figures are not "
+                "of its curve: leave cluster= (--cluster) out, or begin a new study there"
+            )
         return {
             "scalable": kept.get("job", self.name) if job is None else job,
             **as_it_began,

@@ -269,7 +269,7 @@ class RaceEngine:
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until everything is closed; return whether it is."""
-        if self._thread is None:
+        if self._thread is None or self._thread.ident is None:  # or it could not be started
             return True
         self._thread.join(timeout_s)
         return not self._thread.is_alive()

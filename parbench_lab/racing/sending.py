@@ -22,7 +22,7 @@ JOINING_S = 2.0
 def fill(race: Race) -> None:
     """Give every worker that may execute its next task, and one more to wait."""
     active = race.active_workers()
-    if race.workers and not race.missing_noted:
+    if (race.workers or race.measured_on) and not race.missing_noted:
         _note_missing(race, active)
     if race.phase == "paused" or not active or _hold_for_quiet(race, active):
         return
@@ -62,6 +62,8 @@ def _note_missing(race: Race, active: list[str]) -> None:
     race.missing_noted = True
     needs = {r for e in race.roster if e.fit for r in e.resources}
     sentence = f"no worker offers what the candidates need ({', '.join(sorted(needs))})"
+    if not race.workers:
+        sentence = "no worker is left: the race goes on when one joins"
     race.facts.append(events.Noted(sentence=sentence))
 
 

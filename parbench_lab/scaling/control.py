@@ -14,7 +14,7 @@ from parbench_lab.scaling.study import Phase
 class StudyControl(Protocol):
     """A study as seen from a panel.
 
-    Promises: every verb may be called from any thread and returns at once; every answer is of
+    Promises: every verb may be called from any thread and waits for no run; every answer is of
     this moment; what is refused is a `ParbenchError` and leaves the study as it was.
     """
 

@@ -197,7 +197,7 @@ class Study:
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Begin no further run at all; returns at once."""
+        """Begin no further run at all; waits only for a start that is under way."""
         with self._beginning, self._changed:
             self._stopping = True
             if not self._started:

@@ -23,9 +23,12 @@ from tests.lab import commands, misdeeds
 from tests.lab.courses import (
     BUDGET_S,
     assert_fair,
+    assert_out,
     course,
     judged,
+    out,
     outcome_of_race,
+    outcome_once,
 )
 
 
@@ -98,6 +101,25 @@ def test_who_misbehaves_on_the_workers_of_others_is_out_and_the_workers_come_bac
     assert_fair(result)
     assert result.scoreboard.of(bad.__name__).outcome == outcome
     assert still_works(two_workers)
+
+
+def test_who_leaks_on_the_workers_of_others_is_named_before_dask_pauses_them(tmp_path):
+    with contextlib.ExitStack() as stack:
+        scheduler = stack.enter_context(commands.scheduler(tmp_path))
+        stack.enter_context(
+            commands.worker(scheduler.address, tmp_path, "--memory-limit", "600MB", name="only")
+        )
+
+        result = outcome_once(
+            out("leaks"),
+            misdeeds.unhurried,
+            misdeeds.very_unhurried,
+            misdeeds.leaks,
+            cluster=scheduler.address,
+        )
+
+    assert_fair(result, winner="unhurried", honest=("unhurried", "very_unhurried"))
+    assert_out(result, "leaks", Outcome.OUT_OF_MEMORY, "keeps about 10", "MB per call")
 
 
 def test_a_worker_that_joins_is_used_and_one_that_leaves_hurts_nobody(tmp_path):

@@ -184,8 +184,11 @@ def test_a_race_interrupted_before_anybody_entered_still_has_its_candidates(tmp_
     assert result.winner == "good"
 
 
-def test_a_start_that_was_interrupted_before_the_run_was_kept_names_no_run(tmp_path):
-    def is_interrupted(*_args, **_options):
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_start_that_was_interrupted_names_its_run_only_where_that_was_kept(tmp_path, kept):
+    def is_interrupted(*_args, opened):
+        if kept:
+            opened()
         raise KeyboardInterrupt
 
     with pb.ParallelBenchmarking([good, slower], Summing(), store=tmp_path / "runs.db") as bench:
@@ -193,7 +196,7 @@ def test_a_start_that_was_interrupted_before_the_run_was_kept_names_no_run(tmp_p
         with pytest.raises(KeyboardInterrupt):
             bench.start()
 
-        assert bench.run_id == ""
+        assert bool(bench.run_id) is kept
 
 
 def refuses_to_start(run_id, workload, candidates, *, opened):

@@ -641,6 +641,14 @@ def test_a_study_on_a_cluster_does_not_go_on_without_one(two_on_a_cluster, tmp_p
         assert sum(event.kind == "StudyMeasured" for event in store.events("latest")) == 1
 
 
+def test_a_study_on_workers_of_this_machine_does_not_go_on_on_a_cluster(tmp_path):
+    cut_off(tmp_path / "runs.db", backend="dask")
+
+    options = {"make_case": numbers, "store": tmp_path / "runs.db"}
+    with pytest.raises(UsageError, match=r"was on workers of this machine.*leave cluster="):
+        ScalingStudy.resume_run("latest", squares, cluster="tcp://127.0.0.1:1", **options)
+
+
 def test_a_cluster_is_asked_when_its_first_level_begins_and_nothing_is_marked_until_then():
     options = {**OPTIONS, "workers": [1, 64], "backend": "dask", "cluster": "tcp://127.0.0.1:1"}
 

@@ -222,3 +222,20 @@ def test_back_at_a_size_whose_leader_was_found_wrong_those_it_had_beaten_line_up
 
     assert snapshot(world.state).leader == "best"
     assert journal.replay(world.journal, world.make()).mismatches == ()
+
+
+def test_that_no_worker_is_left_is_said_once_and_one_that_comes_races_on():
+    world = race()
+    world.run(until=world.judged(40))
+    left_at_s = world.now_s
+    for name in list(world.state.workers):
+        world.leave(name)
+    while world.state.next_tick_s() is not None and world.now_s < left_at_s + 30:
+        world.step()
+
+    said = "no worker is left: the race goes on when one joins"
+    assert [fact.sentence for fact in world.of(events.Noted)].count(said) == 1
+    assert world.now_s == left_at_s + 2.0
+    world.join("late")
+    world.run(until=world.judged(60))
+    assert journal.replay(world.journal, world.make()).mismatches == ()
