@@ -211,7 +211,13 @@ class _Suspect:
     accounts: Accounts = field(default_factory=lambda: Accounts((2,)))
     effects: list[float] = field(default_factory=list)
     failed: str = ""
-    unmeasured: bool = False
+    seen: bool = False
+    measured: bool = False
+
+    @property
+    def unmeasured(self) -> bool:
+        """Whether blocks came and went without the metric; none at all say nothing of it."""
+        return self.seen and not (self.measured or self.failed)
 
     def take(self, duels: Sequence[Duel]) -> None:
         """Bet on one round."""
@@ -228,7 +234,8 @@ class _Suspect:
             for d in duels
             if d.block >= 0 and name in d.new.values and name in d.baseline.values
         ]
-        self.unmeasured = not told
+        self.seen |= any(d.block >= 0 for d in duels)
+        self.measured |= bool(told)
         if not told:
             return
         new, base = (
@@ -315,7 +322,7 @@ class _Races:
             )
             self._margin = self._metric.margin(MARGINS[snap_up(self.rule.tolerance)])
             suspects, rounds = self._raced(pair, meeting.shared)
-        if all(suspect.unmeasured and not suspect.failed for suspect in suspects.values()):
+        if all(suspect.unmeasured for suspect in suspects.values()):
             raise UsageError(f"metric {self.rule.metric!r} was not measured in any round")
         worst = max(suspects, key=lambda name: _badness(suspects[name], self.rule.evidence))
         suspect = suspects[worst]

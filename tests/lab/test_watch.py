@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import math
 import os
@@ -669,6 +670,21 @@ def test_a_metric_that_is_measured_in_no_round_is_told_instead_of_no_regression(
 
     with pytest.raises(UsageError, match="'gpu_energy_j' was not measured in any round"):
         pb.bisect("bench.py", good="HEAD~1", metric="gpu_energy_j", rounds=1, blocks=1)
+
+
+@pytest.mark.parametrize(
+    "answers_before", [pytest.param(1, id="first round"), pytest.param(3, id="second round")]
+)
+def test_a_bisection_that_is_stopped_before_a_rounds_first_block_reports(repo, answers_before):
+    repo.commit("harmless", other__py="N = 1\n")
+    asked = itertools.count(1)
+
+    report = pb.bisect(
+        "bench.py", good="HEAD~1", blocks=1, stop=lambda: next(asked) > answers_before
+    )
+
+    assert not report.found
+    assert [trial.trial.value for trial in report.trials] == ["undecided"]
 
 
 def test_without_a_regression_no_commit_is_named(repo):
