@@ -95,9 +95,10 @@ def patiently(
             return operation()
         except sa.exc.SQLAlchemyError as error:
             cause = (error.orig if isinstance(error, sa.exc.DBAPIError) else None) or error
-            late = time.monotonic() >= deadline_s
-            if late or not backend.is_passing(cause, tried=tried):
-                raise StoreError(backend.explain(cause)) from error
+            passing = backend.is_passing(cause, tried=tried)
+            if not passing or time.monotonic() >= deadline_s:
+                # what passes is explained wholly: the database's own words would only alarm
+                raise StoreError(backend.explain(cause)) from (None if passing else error)
         except OSError as error:
             raise StoreError(
                 f"store {backend.place} cannot be made ({error.strerror}): {ELSEWHERE}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import traceback
 
 import pytest
 import sqlalchemy as sa
@@ -12,10 +13,11 @@ import sqlalchemy as sa
 from parbench_lab.errors import StoreError
 from parbench_lab.store import open_store
 from parbench_lab.store.database import Database
+from parbench_lab.store.engine import patiently
 from parbench_lab.store.location import Place
 from parbench_lab.store.rows import measurement_rows
 from parbench_lab.store.schema import MEASUREMENT
-from parbench_lab.store.sqlite import explain
+from parbench_lab.store.sqlite import SqliteBackend, explain
 from tests.store.records import event, header
 
 PAGE_BYTES = 4096
@@ -216,6 +218,24 @@ def test_a_lock_that_outlives_all_patience_is_told_without_the_words_of_sqlite(t
         "store runs.db is busy, another process writes without a pause: try again later, or give "
         "another place with --store or PARBENCH_STORE"
     )
+
+
+def test_the_traceback_of_a_lock_that_stays_is_without_the_words_of_sqlite(tmp_path):
+    path = tmp_path / "runs.db"
+    one_run(path)
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 0})
+
+    def write():
+        with engine.begin() as connection:
+            connection.execute(sa.text("DELETE FROM measurement"))
+
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="is busy") as refusal:
+            patiently(write, backend=SqliteBackend(Place(path=path)), patience_s=0)
+    engine.dispose()
+
+    assert "locked" not in "".join(traceback.format_exception(refusal.value))
 
 
 def test_a_closed_store_says_so(tmp_path):
