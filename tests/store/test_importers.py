@@ -190,17 +190,38 @@ def test_two_environments_of_one_commit_are_two_series_of_asv(other):
     assert other.items() <= second.items()
 
 
-def test_an_environment_of_asv_alone_describes_no_machine():
-    (record, _) = records("asv", {**FILES["asv"], "params": {}})
+@pytest.mark.parametrize("said", [{}, {"params": {}}], ids=["described", "not described"])
+def test_two_environments_on_a_machine_that_the_user_names_are_two_series_of_asv(said):
+    document = {**FILES["asv"], **said}
+    other = {**document, "env_name": "conda-py3.12"}
+    machines = [
+        one.header.document["machine"]
+        for file in (document, other, {**document, "commit_hash": "beef"})
+        for one in records("asv", file, machine="laptop")
+    ]
 
-    assert list(record.header.document["machine"]) == ["fingerprint"]
+    by_print = {machine["fingerprint"]: machine.get("env_name") for machine in machines}
+    assert sorted(by_print.values()) == ["conda-py3.12", "virtualenv-py3.12"]
+    assert {machine["called"] for machine in machines} == {"laptop"}
+
+
+def test_an_environment_of_asv_alone_describes_no_machine():
+    here = {**FILES["asv"], "params": {}}
+    prints = {
+        one.header.document["machine"]["fingerprint"]
+        for file in (here, {**here, "commit_hash": "beef"})
+        for one in records("asv", file)
+    }
+
+    assert len(prints) == 4  # a run each: two suites in each of two files
 
 
 def test_a_machine_that_the_user_names_is_one_whatever_the_file_says_of_it():
+    without_environment = {name: of for name, of in FILES["asv"].items() if name != "env_name"}
     prints = {
         one.header.document["machine"]["fingerprint"]
-        for tool in FILES
-        for one in records(tool, machine="laptop")
+        for tool, file in {**FILES, "asv": without_environment}.items()
+        for one in records(tool, file, machine="laptop")
     }
 
     assert len(prints) == 1

@@ -49,6 +49,7 @@ def parse(document: Node, about: About) -> Sequence[ForeignRun]:
     if version is None or version.value != VERSION:
         raise document.wrong(f"version {VERSION} of asv's results is read; try `asv update`")
     columns = {one.text(): i for i, one in enumerate(document.get("result_columns").each())}
+    params = document.find("params")
     by_suite: dict[str, list[ForeignBenchmark]] = {}
     for full_name, node in document.get("results").members():
         suite, _, name = full_name.rpartition(".")
@@ -59,26 +60,18 @@ def parse(document: Node, about: About) -> Sequence[ForeignRun]:
             workload=suite,
             benchmarks=tuple(benchmarks),
             started=_date(document),
-            machine=_machine(document),
+            machine=told(params, _MACHINE) if params else {},
+            environment=_environment(document),
             commit=document.get("commit_hash").text(),
         )
         for suite, benchmarks in by_suite.items()
     ]
 
 
-def _machine(document: Node) -> dict[str, Any]:
-    """Return what the file tells of its machine, and of the environment on it.
-
-    One commit is measured in each environment: its packages and variables tell series apart. An
-    environment alone describes no machine, for every machine may have one like it.
-    """
-    params = document.find("params")
-    machine = told(params, _MACHINE) if params else {}
-    if not machine:
-        return {}
+def _environment(document: Node) -> dict[str, Any]:
+    """Return what the file tells of its environment: one commit is measured in each."""
     sets = {name: document.find(name) for name in _SETS}
     return {
-        **machine,
         **told(document, ("env_name",)),
         **{name: node.object() for name, node in sets.items() if node and node.value},
     }

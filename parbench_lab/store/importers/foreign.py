@@ -80,6 +80,9 @@ class ForeignRun:
         None where the file does not say.
     machine
         What the file tells of it; neither its name in the network nor its load.
+    environment
+        What the file tells of the packages and variables it was measured with. It tells series of
+        one machine apart, whoever names the machine, and describes none.
     commit, dirty
         Git; ``""`` where the file does not say.
     """
@@ -88,6 +91,7 @@ class ForeignRun:
     benchmarks: tuple[ForeignBenchmark, ...]
     started: dt.datetime | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
     commit: str = ""
     dirty: bool = False
 
@@ -173,9 +177,10 @@ def _row(candidate: str, block: int, sample: Sample) -> MeasurementRow:
 
 
 def _machine(run: ForeignRun, run_id: str, about: About) -> dict[str, Any]:
-    described = dict(run.machine) | ({"called": about.machine} if about.machine else {})
-    known = {"called": about.machine} if about.machine else described or {"run": run_id}
-    return {"fingerprint": f"{FOREIGN}{_digest(known)}", **described}
+    called = {"called": about.machine} if about.machine else {}
+    known = {**(called or run.machine or {"run": run_id}), **run.environment}
+    fingerprint = f"{FOREIGN}{_digest(known)}"
+    return {"fingerprint": fingerprint, **run.machine, **called, **run.environment}
 
 
 def _digest(value: Any) -> str:
