@@ -42,7 +42,8 @@ def matrix(ctx: click.Context, /, *, as_json: bool, output: Path | None, **_para
     """Show which workloads have figures on which machines in which modes, in percent of 90.
 
     Wanted is every workload that can be raced, in its own mode and in every mode in which it was
-    raced anywhere, on this machine and on every machine of the store.
+    raced anywhere, on this machine and on every machine of the store. Figures of a machine that
+    was not detected (but came from a file) are shown, and nothing more is wanted of it.
     """
     path = checked_output(output)
     doors = ctx.ensure_object(Doors)

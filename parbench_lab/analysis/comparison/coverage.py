@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from parbench_lab.analysis.comparison.machines import beside
-from parbench_lab.core.machine import Machine
+from parbench_lab.core.machine import FOREIGN, Machine
 from parbench_lab.core.series import Coverage, Mode, covered
 
 TARGET = 0.9
@@ -24,7 +24,8 @@ class Cell:
     runs
         With figures; 0 where it is missing.
     wanted
-        Whether it counts: what cannot be raced here (figures brought from elsewhere) does not.
+        Whether it counts: what cannot be raced here (figures brought from elsewhere) does not,
+        nor what is of a machine that was not detected.
     """
 
     workload: str
@@ -95,7 +96,8 @@ def matrix(
     """Return the matrix of what is there and what is missing.
 
     Wanted is every workload that can be raced, in its own mode and in every mode in which it was
-    raced anywhere, on every machine that has figures and on this one.
+    raced anywhere, on every machine that has figures and on this one. Nothing is wanted of a
+    machine that was not detected (`FOREIGN`): no race would have its fingerprint.
 
     Parameters
     ----------
@@ -122,7 +124,8 @@ def matrix(
         if machine:
             runs[cell.workload, cell.mode, machine] += cell.runs
     raced = {(workload, mode) for workload, mode, _ in runs if workload in modes}
-    machines = {machine for workload, _, machine in runs if workload in modes} | {here}
+    seen = {machine for workload, _, machine in runs if workload in modes}
+    machines = {machine for machine in seen if not machine.startswith(FOREIGN)} | {here}
     wanted = {
         (workload, mode, machine)
         for workload, mode in {*modes.items(), *raced}

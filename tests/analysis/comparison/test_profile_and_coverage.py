@@ -6,6 +6,7 @@ import pytest
 
 from parbench_lab.analysis.comparison.coverage import matrix
 from parbench_lab.analysis.comparison.profile import profile_rows
+from parbench_lab.core.machine import FOREIGN
 from parbench_lab.core.series import Coverage, Mode
 from parbench_lab.errors import UsageError
 from tests.analysis.comparison.figures import DAY, HERE, point
@@ -98,6 +99,20 @@ def test_figures_from_elsewhere_are_shown_and_not_wanted():
     assert (foreign.workload, foreign.runs) == ("their_benchmark", 2)
     assert found.share == 0.0
     assert found.machines == ("here", "their machine")
+
+
+def test_a_machine_that_nobody_detected_is_shown_and_nothing_is_wanted_of_it():
+    unknown = [f"{FOREIGN}{number}" for number in range(3)]
+
+    found = matrix(
+        [cell("sorting", "here"), *(cell("sorting", machine) for machine in unknown)],
+        {"sorting": Mode.BATCH, "prime_count": Mode.BATCH},
+        here="here",
+    )
+
+    assert found.machines == ("here", *unknown)
+    assert {c.machine: c.runs for c in found.cells if not c.wanted} == dict.fromkeys(unknown, 2)
+    assert (found.share, found.missing) == (0.5, found.missing_here)
 
 
 def test_the_libraries_of_single_workloads_part_no_machines():
