@@ -24,6 +24,9 @@ WATCH = "watch"
 CALIBRATION = "calibration"
 """Name of the workload that tells machines apart by their speed."""
 
+TAKEN_IN = "taken_in_from_a_file"
+"""Kept in the document of a stored run beside what its header holds; of no header's document."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunHeader:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from parbench_lab.core.machine import FINGERPRINT_DIGITS, FOREIGN, Machine
-from parbench_lab.core.runs import RunHeader, RunSummary
+from parbench_lab.core.runs import TAKEN_IN, RunHeader, RunSummary
 from parbench_lab.errors import StoreError
 from parbench_lab.store import rows
 from parbench_lab.store.database import Database
@@ -21,8 +21,6 @@ from parbench_lab.store.summaries import candidate_rows, described_candidates
 
 RUNNING = "running"
 LONGEST_FINGERPRINT = 64
-_TAKEN_IN = "taken_in_from_a_file"
-"""In the document of a run's row, beside what its header holds."""
 
 
 def run_row(header: RunHeader) -> dict[str, Any]:
@@ -41,9 +39,9 @@ def run_row(header: RunHeader) -> dict[str, Any]:
         raise StoreError(f"{what}: {error}") from error
     if not rows.is_plain(header.kind) or not rows.is_plain(header.name):
         raise StoreError(f"{what}: kind and name must be valid Unicode without NUL")
-    document = {name: of for name, of in header.document.items() if name != _TAKEN_IN}
+    document = {name: of for name, of in header.document.items() if name != TAKEN_IN}
     if header.taken_in:
-        document[_TAKEN_IN] = True
+        document[TAKEN_IN] = True
     if is_machine(document.get("machine")):
         del document["machine"]
     return {
@@ -99,14 +97,14 @@ def header_of(row: sa.Row[Any]) -> RunHeader:
         machine = rows.document_of(row.machine, what=f"the machine of run {row.id}")
         if is_machine(machine):
             document["machine"] = machine
-    taken_in = document.pop(_TAKEN_IN, False) is True
+    taken_in = document.pop(TAKEN_IN, False) is True
     fields = {name: getattr(row, name) for name in ("id", "kind", "name", "started_utc")}
     return RunHeader(**fields, document=document, taken_in=taken_in)
 
 
 def is_taken_in(document: str) -> bool:
     """Return whether the document of a run's row says that the run came from a file."""
-    return rows.document_of(document, what="a run").get(_TAKEN_IN) is True
+    return rows.document_of(document, what="a run").get(TAKEN_IN) is True
 
 
 def summary_of(row: sa.Row[Any]) -> RunSummary:

@@ -17,7 +17,7 @@ from parbench_lab.analysis.comparison.profile import profile_rows
 from parbench_lab.cli.stored import show_document
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.machine import Cache, Machine
-from parbench_lab.core.runs import CurveRow, EventRecord, FitRow, RunRecord, UsageRow
+from parbench_lab.core.runs import TAKEN_IN, CurveRow, EventRecord, FitRow, RunRecord, UsageRow
 from parbench_lab.errors import StoreError, UsageError
 from parbench_lab.lab.change_hints import change_hints
 from parbench_lab.lab.comparing import run_figures
@@ -311,6 +311,8 @@ def test_the_fingerprint_of_another_tools_machine_is_taken_as_it_is():
         ("candidates", 5, r"document\.candidates: 5 is not of type 'array'"),
         ("candidates", [{"name": 5}], r"candidates\[0\]\.name: 5 is not of type 'string'"),
         ("candidates", [{"name": "x", "resources": 5}], r"candidates\[0\]\.resources: 5 is not"),
+        (TAKEN_IN, True, r"runs\[0\]\.header\.document\.taken_in_from_a_file is what a store"),
+        (TAKEN_IN, False, r"taken_in_from_a_file .*: leave it out"),
     ],
 )
 def test_what_readers_take_from_a_header_is_checked_with_the_place(name, value, words):

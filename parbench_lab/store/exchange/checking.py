@@ -15,6 +15,7 @@ from typing import Any
 
 from parbench_lab.core.machine import FOREIGN, Machine
 from parbench_lab.core.metric import Metric
+from parbench_lab.core.runs import TAKEN_IN
 from parbench_lab.core.wording import printable
 from parbench_lab.errors import StoreError
 from parbench_lab.store.exchange.writing import MEASUREMENT_KEYS, VERSION
@@ -78,6 +79,8 @@ def refuse_malformed(document: Mapping[str, Any], *, source: str) -> None:
     _refuse_by_schema(document, source)
     for number, run in enumerate(document["runs"]):
         where = f"{source}: $.runs[{number}].header.document"
+        if TAKEN_IN in run["header"]["document"]:
+            raise StoreError(f"{where}.{TAKEN_IN} is what a store keeps of a run: leave it out")
         _refuse_false_fingerprint(run, f"{where}.machine")
         _refuse_odd_metrics(run, f"{where}.metrics")
 
