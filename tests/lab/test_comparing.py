@@ -220,6 +220,18 @@ def test_the_calibration_of_a_machine_counts_whatever_libraries_a_workload_names
     assert pb.compare("first", "second", store=store).speed is not None
 
 
+def test_the_calibration_of_another_boot_of_a_machine_with_other_libraries_counts(store):
+    stored(store, "first", {"quick": 1e-3}, replace(HERE, libraries={"torch": "2.0"}))
+    stored(store, "second", {"quick": 1e-3}, THERE, day=2)
+    for day, machine in ((3, HERE), (4, THERE)):
+        rebooted = replace(
+            machine, memory_bytes=machine.memory_bytes + 4096, libraries={"numpy": "2.4.6"}
+        )
+        stored(store, f"c-{day}", KERNELS, rebooted, name="calibration", mode="micro", day=day)
+
+    assert pb.compare("first", "second", store=store).speed is not None
+
+
 def test_what_earlier_runs_of_one_commit_differ_by_is_in_the_intervals(store):
     git = {"git": {"commit": "abc", "dirty": False}}
     for day, factor in enumerate([1.0, 1.05, 0.95, 1.08, 0.93, 1.02, 0.97], 1):
