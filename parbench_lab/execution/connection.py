@@ -41,6 +41,8 @@ class Newcomer:
     sees_token: bool
     started: int
     gpu: str = ""
+    threads: int = 1
+    """So many tasks it runs at a time; of ours one."""
     memory_limit_bytes: int = 0
     """At a share of it Dask pauses the worker; 0 for none."""
 

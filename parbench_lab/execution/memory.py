@@ -6,6 +6,8 @@ import gc
 from collections.abc import Callable
 
 NEAR_LIMIT = 0.8
+NEAR_DASKS_LIMIT = 0.72
+"""Of the limit of a worker that is not ours: at 0.8 of it Dask pauses the worker."""
 CLEAR_SHARE = 0.25
 
 
@@ -64,13 +66,16 @@ class Retention:
 
     def near_limit(self) -> bool:
         """Return whether the process holds so much that the next allocation may fail."""
-        if self._limit_bytes is None or self.now_bytes < NEAR_LIMIT * self._limit_bytes:
+        if self._limit_bytes is None:
+            return False
+        near_bytes = (NEAR_LIMIT if self._ours else NEAR_DASKS_LIMIT) * self._limit_bytes
+        if self.now_bytes < near_bytes:
             return False
         if not self._ours and not self.top():
             return False
         gc.collect()
         self.look()
-        return self.now_bytes >= NEAR_LIMIT * self._limit_bytes
+        return self.now_bytes >= near_bytes
 
     def top(self) -> str:
         """Return who keeps a clear share of the limit, the most of all; "" for nobody."""

@@ -67,13 +67,15 @@ def describe(session: str, token_path: str, dask_worker: Any = None) -> dict[str
         The worker itself: Dask gives it to a function that has a parameter of this name.
     """
     manager = getattr(dask_worker, "memory_manager", None)
-    offered = getattr(getattr(dask_worker, "state", None), "total_resources", {})
+    state = getattr(dask_worker, "state", None)
+    offered = getattr(state, "total_resources", {})
     return {
         "pid": os.getpid(),
         "host": platform.node(),
         "python": tuple(sys.version_info[:2]),
         "sees_token": _reads(token_path) == session,
         "started": process_start(os.getpid()),
+        "threads": int(getattr(state, "nthreads", 1)),
         "memory_limit_bytes": int(getattr(manager, "memory_limit", None) or 0),
         "paused": getattr(getattr(dask_worker, "status", None), "name", "") == "paused",
         "gpu": first_gpu(os.environ.get(VISIBLE), offered=GPU in offered),

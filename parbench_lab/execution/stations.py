@@ -27,9 +27,6 @@ STARVED_LIMIT_S = 10.0
 STARVED_CPU_S = 0.05
 """Who has had less CPU time since, though he is ready, has been kept from the cores."""
 SECOND_LOOK_S = 0.02
-BEFORE_DASK = 0.9
-"""Of a worker's limit: whoever leaks is named before Dask pauses a worker that is not ours, which
-it does at the same share of the whole."""
 PAUSE_LIMIT_S = 2.0
 """Dask pauses a worker at a peak of its memory, too, and looks ten times a second whether it has
 passed."""
@@ -98,8 +95,9 @@ class Station:
         self.known |= payloads.keys()
         self.sent += 1
         alone = self.newcomer.pid != os.getpid()
-        if memory_limit_bytes is None and alone and self.newcomer.memory_limit_bytes:
-            memory_limit_bytes = int(BEFORE_DASK * self.newcomer.memory_limit_bytes)
+        if memory_limit_bytes is None and alone and self.newcomer.threads == 1:
+            # with more threads others' tasks run beside ours, and what they take is not ours
+            memory_limit_bytes = self.newcomer.memory_limit_bytes or None
         return Order(
             session=session,
             task=task,

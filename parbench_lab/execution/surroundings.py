@@ -9,7 +9,6 @@ import random
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,8 +27,8 @@ class _Belonging:
     """One piece of global state: how it is read (a value to compare) and put back.
 
     Costly ones are not looked at after every short call; they must be such that no one can fail
-    by finding them changed. Not told: what Dask's own threads or imported libraries change in
-    this process too, so that nobody can be named. Random: a generator's state.
+    by finding them changed. Not told: what Dask's own threads change in this process too, so that
+    nobody can be named. Random: a generator's state.
     """
 
     name: str
@@ -47,10 +46,10 @@ class Surroundings:
     was changed, in words; `catch_up` puts back what nobody can be named for.
 
     Promised: no call finds the environment, the working folder, `sys.path`, numpy's error
-    handling, the filters of warnings, decimal's context, the recursion limit or the garbage
-    collector as another left them. Only the global random generators may stand where an earlier
-    short call of the same task left them, so who draws from them gets other numbers than alone,
-    as chance may have it; a call that is caught up before finds them too as they were.
+    handling, decimal's context, the recursion limit or the garbage collector as another left
+    them. Only the global random generators may stand where an earlier short call of the same task
+    left them, so who draws from them gets other numbers than alone, as chance may have it; a call
+    that is caught up before finds them too as they were.
     """
 
     def __init__(self) -> None:
@@ -208,11 +207,6 @@ def _restore_errstate(before: dict[str, Any]) -> None:
     np.seterr(**before)
 
 
-def _restore_warnings(before: tuple[Any, ...]) -> None:
-    warnings.resetwarnings()  # which also tells the interpreter that they changed
-    warnings.filters.extend(before)  # type: ignore[attr-defined] # a list, whatever its stub says
-
-
 def _decimal_context() -> tuple[Any, ...]:
     context = decimal.getcontext()
     return context.prec, context.rounding
@@ -239,9 +233,6 @@ _BELONGINGS = (
         "numpy.random's global state", _numpy_state, _restore_numpy, costly=True, random=True
     ),
     _Belonging("numpy's error handling", np.geterr, _restore_errstate),
-    _Belonging(
-        "the filters of warnings", lambda: tuple(warnings.filters), _restore_warnings, told=False
-    ),
     _Belonging("decimal's context", _decimal_context, _restore_decimal),
     _Belonging("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
     _Belonging("the garbage collector", lambda: (gc.isenabled(), gc.get_threshold()), _restore_gc),

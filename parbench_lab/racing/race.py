@@ -141,7 +141,7 @@ class Race:
         self.next_alone_s: float | None = None
         self.next_watch_s = 0.0
         self.missing_since_s: float | None = None
-        self.missing_noted = False
+        self.missing_noted = self.had_workers = False
         self.wake_s: float | None = None
         self.facts: list[events.Fact] = []
         self.commands: list[events.Command] = []

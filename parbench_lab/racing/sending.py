@@ -22,8 +22,10 @@ JOINING_S = 2.0
 def fill(race: Race) -> None:
     """Give every worker that may execute its next task, and one more to wait."""
     active = race.active_workers()
-    if (race.workers or race.measured_on) and not race.missing_noted:
-        _note_missing(race, active)
+    if active:
+        race.missing_since_s, race.missing_noted = None, False
+    elif race.had_workers and not race.missing_noted:
+        _note_missing(race)
     if race.phase == "paused" or not active or _hold_for_quiet(race, active):
         return
     if race.phase == "watching":
@@ -49,9 +51,9 @@ def _has_room(race: Race, name: str, depth: int) -> bool:
     return len(tasks) < MOST_TASKS and sum(task > race.recalled for task in tasks) < depth
 
 
-def _note_missing(race: Race, active: list[str]) -> None:
+def _note_missing(race: Race) -> None:
     """Say that nobody can run what is in the race, once those who join had time to come."""
-    if active:
+    if race.phase == "paused" and not race.workers:  # it does not go on when one joins
         race.missing_since_s = None
         return
     if race.missing_since_s is None:

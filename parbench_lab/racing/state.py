@@ -84,6 +84,7 @@ class RaceState(Race):
         match event:
             case WorkerJoined():
                 self.workers[event.worker.name] = Worker(info=event.worker)
+                self.had_workers = True
                 regulation.joined(self, event.worker)
             case GpuSampled():
                 regulation.sampled(self, event)

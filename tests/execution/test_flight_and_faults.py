@@ -1,6 +1,8 @@
 """What is read from a recorder, what an end means, and when a worker is stopped."""
 
+import dataclasses
 import itertools
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -35,6 +37,7 @@ from parbench_lab.execution.flight import (
 )
 from parbench_lab.execution.program import TaskReport
 from parbench_lab.execution.remote import ready_cpu_s
+from parbench_lab.execution.shipping import Payload
 from parbench_lab.execution.stations import SECOND_LOOK_S, STARVED_CPU_S, STARVED_LIMIT_S, Station
 from parbench_lab.execution.wire import (
     Order,
@@ -260,6 +263,27 @@ def a_station(*, local=True):
     return Station(
         info=WorkerInfo(name="w", process="w", local=local), newcomer=newcomer, flight=""
     )
+
+
+@pytest.mark.parametrize(
+    ("about", "watched"),
+    [
+        pytest.param({"memory_limit_bytes": 10**9}, 10**9, id="alone on its worker"),
+        pytest.param({"memory_limit_bytes": 10**9, "threads": 2}, None, id="beside others"),
+        pytest.param({"memory_limit_bytes": 10**9, "pid": os.getpid()}, None, id="in our process"),
+        pytest.param({}, None, id="no limit"),
+    ],
+)
+def test_the_memory_of_a_given_worker_is_watched_where_nobody_elses_task_can_take_it(
+    about, watched
+):
+    station = a_station()
+    station.newcomer = dataclasses.replace(station.newcomer, **about)
+    payload = Payload(digest="d", data=b"")
+
+    order = station.order("session", HELD, payload, {"a": payload}, None)
+
+    assert (order.memory_limit_bytes, order.ours) == (watched, False)
 
 
 def test_a_task_with_a_shorter_limit_brings_the_next_look_forward():

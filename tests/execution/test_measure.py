@@ -5,7 +5,6 @@ import os
 import random
 import sys
 import threading
-import warnings
 
 import numpy as np
 import pytest
@@ -334,7 +333,6 @@ def test_global_state_is_put_back(monkeypatch, tmp_path):
 
 def sets_everything(case):
     np.seterr(all="raise")
-    warnings.simplefilter("error")
     np.random.seed(0)  # noqa: NPY002, TID251 - what candidates do
     return case.sum()
 

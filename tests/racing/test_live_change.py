@@ -224,18 +224,26 @@ def test_back_at_a_size_whose_leader_was_found_wrong_those_it_had_beaten_line_up
     assert journal.replay(world.journal, world.make()).mismatches == ()
 
 
-def test_that_no_worker_is_left_is_said_once_and_one_that_comes_races_on():
-    world = race()
-    world.run(until=world.judged(40))
+def all_leave(world):
+    """Let all workers leave, and nothing but time pass; return how long until nothing comes."""
     left_at_s = world.now_s
     for name in list(world.state.workers):
         world.leave(name)
     while world.state.next_tick_s() is not None and world.now_s < left_at_s + 30:
         world.step()
+    return world.now_s - left_at_s
 
-    said = "no worker is left: the race goes on when one joins"
-    assert [fact.sentence for fact in world.of(events.Noted)].count(said) == 1
-    assert world.now_s == left_at_s + 2.0
-    world.join("late")
-    world.run(until=world.judged(60))
+
+def test_that_no_worker_is_left_is_said_once_each_time_and_one_that_comes_races_on():
+    said, world = "no worker is left: the race goes on when one joins", race()
+    for times in (1, 2):
+        judged = world.state.ledger.judged
+        world.run(until=world.judged(judged + 20))
+        assert all_leave(world) == pytest.approx(2.0)
+        assert [fact.sentence for fact in world.of(events.Noted)].count(said) == times
+        world.join(f"late {times}")
+
+    world.tell(events.Paused())
+    all_leave(world)
+    assert [fact.sentence for fact in world.of(events.Noted)].count(said) == 2
     assert journal.replay(world.journal, world.make()).mismatches == ()
