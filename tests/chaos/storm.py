@@ -47,6 +47,8 @@ KINDS = (
 )  # fmt: skip
 HONEST = ("good", "slower", "slowest")
 MAX_FAILURES = 3
+CALM_TOLERANCE = 0.1
+"""On starved cores 49 of 100 duels of equals are lost by more than 2 %, 42 by more than 10 %."""
 MANY_DUELS = 500
 """After so many a race that could be decided would be."""
 WRONG = (is_wrong, changes_input)
@@ -114,7 +116,9 @@ def one_race(seed: int) -> str:
         with Guests(bench._executor._house.scheduler.scheduler_address) as guests:
             done = make_weather(bench, deeds, guests)
             bench.resume()
-            calm = bench.change(max_concurrent=3, tolerance=0.02, elimination_threshold=1000.0)
+            calm = bench.change(
+                max_concurrent=3, tolerance=CALM_TOLERANCE, elimination_threshold=1000.0
+            )
             decided = board_of_the_decision(bench, calm) or board_at_the_tolerance(bench, calm)
             assert decided is not None, f"seed {seed}: hangs ({bench.scoreboard})"
         result = bench.stop()
