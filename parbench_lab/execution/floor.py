@@ -226,13 +226,11 @@ class Floor:
     def on_usage(self, address: str, message: Any) -> None:
         """A worker told how busy it is."""
         with self.changed:
-            for station in self.stations.values():
-                if station.newcomer.address == address:
-                    name = station.info.name
-                    usages = load_usages(message, session=self._session, worker=name)
-                    if usages:
-                        self._take_usages(station.info, usages)
-                    return
+            for station in self._at(address):
+                name = station.info.name
+                usages = load_usages(message, session=self._session, worker=name)
+                if usages:
+                    self._take_usages(station.info, usages)
 
     def _take_usages(self, worker: WorkerInfo, usages: Sequence[WorkerUsage]) -> None:
         now = now_s()
@@ -259,8 +257,8 @@ class Floor:
         """A worker left; the end of our own processes is noticed by their supervisor."""
         with self.changed:
             self.let_go.discard(address)
-            for station in list(self.stations.values()):
-                if station.newcomer.address == address and station.process is None:
+            for station in self._at(address):
+                if station.process is None:
                     self.end(station, station.cause or faults.explain_exit(None))
 
     def on_exit(self, process: WorkerProcess, returncode: int) -> None:
@@ -273,17 +271,15 @@ class Floor:
     def on_paused(self, address: str) -> None:
         """Dask begins nothing on a worker: what it runs comes back, what waits there would not."""
         with self.changed:
-            for station in self.stations.values():
-                if station.newcomer.address == address:
-                    station.paused_since_s = now_s()
-                    self._look_now(station)
+            for station in self._at(address):
+                station.paused_since_s = now_s()
+                self._look_now(station)
 
     def on_resumed(self, address: str) -> bool:
         """Dask begins tasks on a worker again; one that was let go meanwhile joins anew."""
         with self.changed:
-            for station in self.stations.values():
-                if station.newcomer.address == address:
-                    station.paused_since_s = None
+            for station in self._at(address):
+                station.paused_since_s = None
             was_let_go = address in self.let_go
             self.let_go.discard(address)
             return was_let_go
@@ -295,6 +291,10 @@ class Floor:
     def is_local(self, newcomer: Newcomer) -> bool:
         """Return whether a worker's process can be seen and killed from here."""
         return shares_machine(newcomer)
+
+    def _at(self, address: str) -> list[Station]:
+        """Return who works at an address: one, or nobody."""
+        return [s for s in self.stations.values() if s.newcomer.address == address]
 
     def _station(self, newcomer: Newcomer) -> Station | None:
         """Return the station for a newcomer, None where it ended meanwhile."""
@@ -388,12 +388,13 @@ class Floor:
             if station.cause is not None:
                 return
             until_s = station.paused_until_s(marker)
-            if until_s is not None and now_s() >= until_s:
-                self.let_go.add(station.newcomer.address)
-                self.end(station, PAUSED)
             if until_s is not None:
                 station.look_at_s = until_s
-            if until_s is not None or not station.tasks:
+                if now_s() >= until_s:
+                    self.let_go.add(station.newcomer.address)
+                    self.end(station, PAUSED)
+                return
+            if not station.tasks:
                 return
             found = station.watch(marker, now_s(), clock_s)
             station.look_at_s = found.look_at_s

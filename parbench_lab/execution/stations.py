@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,8 @@ class Station:
     paused_since_s: float | None = None
     overdue: Marker | None = None
     overdue_since_s: float = 0.0
-    ready_cpu_s: float | None = None
+    overdue_cpu_s: float | None = None
+    ready_cpu_s: Callable[[int], float | None] = remote.ready_cpu_s
     far_log: FlightLog = field(default_factory=FlightLog)
     held_since_s: float = 0.0
     look_at_s: float = float("inf")
@@ -150,7 +151,7 @@ class Station:
         self.overdue = marker if found.cause is not None else None
         if found.cause is not None:
             if not confirmed:  # may be torn: act at the second look
-                self.overdue_since_s, self.ready_cpu_s = now_s, self._ready_cpu_s()
+                self.overdue_since_s, self.overdue_cpu_s = now_s, self._cpu_s()
                 return Watch(look_at_s=now_s + SECOND_LOOK_S)
             if self._is_starved() and now_s < self.overdue_since_s + STARVED_LIMIT_S:
                 return Watch(look_at_s=now_s + SECOND_LOOK_S)
@@ -160,11 +161,11 @@ class Station:
 
     def _is_starved(self) -> bool:
         """Return whether it could have run since it was overdue, and was given hardly any core."""
-        before, now = self.ready_cpu_s, self._ready_cpu_s()
+        before, now = self.overdue_cpu_s, self._cpu_s()
         return before is not None and now is not None and now - before < STARVED_CPU_S
 
-    def _ready_cpu_s(self) -> float | None:
-        return remote.ready_cpu_s(self.newcomer.pid) if self.info.local else None
+    def _cpu_s(self) -> float | None:
+        return self.ready_cpu_s(self.newcomer.pid) if self.info.local else None
 
     def paused_until_s(self, marker: Marker) -> float | None:
         """Return how long to bear that Dask begins nothing here; None where it is not so.

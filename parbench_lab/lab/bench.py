@@ -220,15 +220,13 @@ class ParallelBenchmarking(RaceVerbs):
         if self._closed:
             raise UsageError("this race is closed; make a new ParallelBenchmarking")
         self._store.check_writable()
-        fresh = not self._run_id
-        if fresh:
+        kept = bool(self._run_id)
+        if not kept:
             self._run_id = new_run_id(dt.datetime.now(dt.UTC), os.urandom(4))
-
-        kept = not fresh
 
         def keep() -> None:  # a race that never begins leaves no run behind
             nonlocal kept
-            if fresh:
+            if not kept:
                 self._store.create_run(
                     parts.race_header(
                         self._run_id,

@@ -125,9 +125,10 @@ def _serial_cases(
         for workers in plan.workers:
             cases = plan.repeats * plan.size_at(series, workers) / smallest
             in_turn += cases
-            elsewhere = on_cluster and series.backend == "dask"
-            at_once = workers if elsewhere else min(workers, cores)
+            at_once = min(workers, cores)
             if series.backend == "serial":
                 at_once = 1
+            elif series.backend == "dask" and on_cluster:
+                at_once = workers
             shared += cases / at_once
     return in_turn, shared

@@ -255,13 +255,13 @@ def test_a_shorter_limit_that_waits_behind_a_long_one_is_looked_for_in_time():
     assert found.look_at_s == pytest.approx(100.2)
 
 
-def a_station(*, local=True):
+def a_station(*, local=True, **seen):
     newcomer = Newcomer(
         address="w", name="w", resources={}, nanny=False, pid=0, host="h", python=(3, 11),
         sees_token=False, started=0,
     )  # fmt: skip
     return Station(
-        info=WorkerInfo(name="w", process="w", local=local), newcomer=newcomer, flight=""
+        info=WorkerInfo(name="w", process="w", local=local), newcomer=newcomer, flight="", **seen
     )
 
 
@@ -295,11 +295,10 @@ def test_a_task_with_a_shorter_limit_brings_the_next_look_forward():
     assert station.look_at_s == pytest.approx(11.2)
 
 
-def stopped_at_s(monkeypatch, cpu_s, *, local=True):
+def stopped_at_s(cpu_s, *, local=True):
     """Return when a worker is stopped that is over a limit of 2 s from second 102 on."""
     told = iter(cpu_s)
-    monkeypatch.setattr("parbench_lab.execution.remote.ready_cpu_s", lambda _pid: next(told))
-    station, now_s = a_station(local=local), 102.1
+    station, now_s = a_station(local=local, ready_cpu_s=lambda _pid: next(told)), 102.1
     station.take(HELD, 100.0)
     while now_s < 102.1 + 2 * STARVED_LIMIT_S:
         found = station.watch(doing(Activity.RUNNING, 100.0), now_s, now_s)
@@ -322,21 +321,20 @@ def stopped_at_s(monkeypatch, cpu_s, *, local=True):
         pytest.param([5, 5, 5, None], 4, id="has no core for a while, then waits"),
     ],
 )
-def test_who_is_kept_from_the_cores_is_not_out_of_time_yet(monkeypatch, cpu_s, looks):
-    found_s = stopped_at_s(monkeypatch, cpu_s)
+def test_who_is_kept_from_the_cores_is_not_out_of_time_yet(cpu_s, looks):
+    found_s = stopped_at_s(cpu_s)
 
     assert found_s == pytest.approx(102.1 + (looks - 1) * SECOND_LOOK_S)
 
 
-def test_who_never_gets_a_core_is_borne_so_long_and_no_longer(monkeypatch):
-    found_s = stopped_at_s(monkeypatch, itertools.repeat(5))
+def test_who_never_gets_a_core_is_borne_so_long_and_no_longer():
+    found_s = stopped_at_s(itertools.repeat(5))
 
     assert found_s == pytest.approx(102.1 + STARVED_LIMIT_S, abs=2 * SECOND_LOOK_S)
 
 
-def test_a_look_in_time_is_not_the_first_of_the_two_that_find_somebody_late(monkeypatch):
-    monkeypatch.setattr("parbench_lab.execution.remote.ready_cpu_s", lambda _pid: None)
-    station, marker = a_station(), doing(Activity.RUNNING, 100.0)
+def test_a_look_in_time_is_not_the_first_of_the_two_that_find_somebody_late():
+    station, marker = a_station(ready_cpu_s=lambda _pid: None), doing(Activity.RUNNING, 100.0)
     station.take(HELD, 100.0)
 
     causes = [station.watch(marker, now_s, now_s).cause for now_s in (101.0, 102.1, 102.12)]
@@ -344,8 +342,8 @@ def test_a_look_in_time_is_not_the_first_of_the_two_that_find_somebody_late(monk
     assert [cause is not None for cause in causes] == [False, False, True]
 
 
-def test_of_a_worker_on_another_machine_nobody_asks_this_one(monkeypatch):
-    assert stopped_at_s(monkeypatch, [], local=False) == pytest.approx(102.1 + SECOND_LOOK_S)
+def test_of_a_worker_on_another_machine_nobody_asks_this_one():
+    assert stopped_at_s([], local=False) == pytest.approx(102.1 + SECOND_LOOK_S)
 
 
 ENDLESS = "[0 for _ in iter(int, 1)]"

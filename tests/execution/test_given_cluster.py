@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import dask
 import psutil
@@ -159,20 +160,32 @@ class Heard:
         """Not in this test."""
 
 
+@contextmanager
+def a_connection(tmp_path):
+    """Connect to a cluster of one worker that we were given."""
+    token = tmp_path / "token"
+    token.write_text("session")
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0",
+            memory_limit=0,
+        ) as cluster,
+        contextlib.closing(
+            Connection(
+                cluster.scheduler_address, security=None, session="session",
+                token_path=str(token), ours=False,
+            )
+        ) as connection,
+    ):  # fmt: skip
+        yield connection
+
+
 @pytest.mark.parametrize("returns", [False, True])
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_worker_that_leaves_while_it_describes_itself_has_never_joined(
     tmp_path, answers, returns
 ):
-    token = tmp_path / "token"
-    token.write_text("session")
-    with LocalCluster(
-        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
-    ) as cluster:
-        connection = Connection(
-            cluster.scheduler_address, security=None, session="session",
-            token_path=str(token), ours=False,
-        )  # fmt: skip
+    with a_connection(tmp_path) as connection:
         heard, ask = Heard(), connection.ask
 
         async def leave_meanwhile(address, *args):
@@ -188,7 +201,6 @@ def test_a_worker_that_leaves_while_it_describes_itself_has_never_joined(
         connection.ask = leave_meanwhile
         connection.listen(heard)
         connection.await_stock(60)
-        connection.close()
 
     assert heard.gone.is_set()
     assert (heard.joined, heard.refused) == ([], [])
@@ -396,16 +408,7 @@ def test_a_worker_that_dask_pauses_for_a_moment_stays(scheduler, nannied):
 def test_a_worker_that_is_paused_while_it_describes_itself_joins_when_it_is_resumed(
     tmp_path, resumed
 ):
-    token = tmp_path / "token"
-    token.write_text("session")
-    with LocalCluster(
-        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0",
-        memory_limit=0,
-    ) as cluster:  # fmt: skip
-        connection = Connection(
-            cluster.scheduler_address, security=None, session="session",
-            token_path=str(token), ours=False,
-        )  # fmt: skip
+    with a_connection(tmp_path) as connection:
         heard, ask = Heard(), connection.ask
 
         async def pause_meanwhile(address, *args):
@@ -425,7 +428,6 @@ def test_a_worker_that_is_paused_while_it_describes_itself_joins_when_it_is_resu
             assert heard.joined == []
             connection._client.run(resume)
         connection.run(heard.came.wait()).result(60)
-        connection.close()
 
     assert len(heard.joined) == 1
 

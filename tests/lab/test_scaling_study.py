@@ -4,12 +4,12 @@ import contextlib
 import dataclasses
 import os
 import threading
-import time
 
 import numpy as np
 import pytest
 import threadpoolctl
 from distributed import Client, LocalCluster
+from distributed.diagnostics.plugin import SchedulerPlugin
 
 import parbench_lab as pb
 from parbench_lab.analysis.reading import read_curve
@@ -555,16 +555,22 @@ def one_core(two_on_a_cluster):
     os.sched_setaffinity(0, ours)
 
 
-def clients_of(cluster):
-    return set(cluster.scheduler.clients)
+class Guests(SchedulerPlugin):
+    """Who is connected to a cluster's scheduler, which hears a little later that one has gone."""
 
+    def __init__(self, cluster):
+        self.scheduler = cluster.scheduler
+        self.left = threading.Condition()
+        self.before = set(self.scheduler.clients)
+        self.scheduler.add_plugin(self)
 
-def forgotten(cluster, before, *, within_s=30.0):
-    """Return whether a cluster has no other clients; it hears a little later that one has gone."""
-    until_s = time.monotonic() + within_s
-    while clients_of(cluster) - before and time.monotonic() < until_s:
-        time.sleep(0.01)
-    return clients_of(cluster) == before
+    def remove_client(self, scheduler, client):
+        with self.left:
+            self.left.notify_all()
+
+    def have_left(self):
+        with self.left:
+            return self.left.wait_for(lambda: set(self.scheduler.clients) == self.before, 30)
 
 
 @pytest.mark.usefixtures("one_core")
@@ -575,7 +581,7 @@ def test_on_a_given_cluster_its_workers_count_and_not_the_cores_here(
     cluster = two_on_a_cluster
     with Client(cluster, set_as_default=False) as client:
         given = {"address": cluster.scheduler_address, "client": client, "cluster": cluster}
-        before = clients_of(cluster)
+        guests = Guests(cluster)
         with pb.ScalingStudy(
             squares,
             **OPTIONS,
@@ -585,7 +591,7 @@ def test_on_a_given_cluster_its_workers_count_and_not_the_cores_here(
         ) as study:
             study.run()
             far, here = study.curves.values()
-        assert forgotten(cluster, before)
+        assert guests.have_left()
 
     assert study.cores == 1
     assert [level.oversubscribed for level in far.levels] == [False, False]
@@ -623,12 +629,12 @@ def test_a_study_on_a_cluster_that_goes_on_says_the_same(two_on_a_cluster, tmp_p
 @pytest.mark.usefixtures("one_core")
 def test_by_default_the_levels_on_a_cluster_go_up_to_its_workers(two_on_a_cluster):
     options = {**OPTIONS, "workers": None, "store": ":memory:"}
-    before = clients_of(two_on_a_cluster)
+    guests = Guests(two_on_a_cluster)
 
     with pb.ScalingStudy(squares, **options, backend="dask", cluster=two_on_a_cluster) as study:
         assert study.plan.workers == (1, 2)
 
-    assert forgotten(two_on_a_cluster, before)
+    assert guests.have_left()
 
 
 def test_a_study_on_a_cluster_does_not_go_on_without_one(two_on_a_cluster, tmp_path):

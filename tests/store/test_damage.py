@@ -202,17 +202,23 @@ def test_a_database_that_may_not_grow_is_explained_as_a_full_disk(tmp_path):
     )
 
 
-def test_a_lock_that_outlives_all_patience_is_told_without_the_words_of_sqlite(tmp_path):
+@contextlib.contextmanager
+def a_busy_store(tmp_path):
+    """Make a store to which another process writes without a pause; give its place."""
     path = tmp_path / "runs.db"
     one_run(path)
-
-    with (
-        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as holder,
-        contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as writer,
-    ):
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
-        with pytest.raises(sqlite3.OperationalError) as locked:
-            writer.execute("BEGIN IMMEDIATE")
+        yield path
+
+
+def test_a_lock_that_outlives_all_patience_is_told_without_the_words_of_sqlite(tmp_path):
+    with (
+        a_busy_store(tmp_path) as path,
+        contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as writer,
+        pytest.raises(sqlite3.OperationalError) as locked,
+    ):
+        writer.execute("BEGIN IMMEDIATE")
 
     assert explain(locked.value, "runs.db") == (
         "store runs.db is busy, another process writes without a pause: try again later, or give "
@@ -221,19 +227,16 @@ def test_a_lock_that_outlives_all_patience_is_told_without_the_words_of_sqlite(t
 
 
 def test_the_traceback_of_a_lock_that_stays_is_without_the_words_of_sqlite(tmp_path):
-    path = tmp_path / "runs.db"
-    one_run(path)
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 0})
+    with a_busy_store(tmp_path) as path:
+        engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 0})
 
-    def write():
-        with engine.begin() as connection:
-            connection.execute(sa.text("DELETE FROM measurement"))
+        def write():
+            with engine.begin() as connection:
+                connection.execute(sa.text("DELETE FROM measurement"))
 
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as holder:
-        holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="is busy") as refusal:
             patiently(write, backend=SqliteBackend(Place(path=path)), patience_s=0)
-    engine.dispose()
+        engine.dispose()
 
     assert "locked" not in "".join(traceback.format_exception(refusal.value))
 
