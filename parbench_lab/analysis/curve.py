@@ -326,18 +326,13 @@ class ScalingCurve:
         for trial in self.trials:
             if trial.time_s is not None:
                 workers.append(trial.workers)
-                # a weak curve's time per base-sized share of the work
-                work = trial.size / self._smallest_size() if self.mode == "weak" else 1.0
-                times.append(trial.time_s / work)
+                times.append(trial.time_s)
                 crowded.append(self.is_beyond(trial.workers))
         options.setdefault("confidence", self.confidence)
-        options.setdefault("mode", "strong")  # the growing work is divided out already
+        options.setdefault("mode", self.mode)
         options.setdefault("oversubscribed", crowded)
         options.setdefault("include_oversubscribed", oversubscribed == "include")
         return laws.fit(workers, time_s=times, law=cast("Law", law), **options)
-
-    def _smallest_size(self) -> int:
-        return min(trial.size for trial in self.trials)
 
     def table(self) -> list[dict[str, Any]]:
         """Return one row per level: numbers with ``_low`` and ``_high`` beside each estimate."""

@@ -53,7 +53,8 @@ def law_document(
     fit = _fitted(curve, wanted, include_oversubscribed=include_oversubscribed)
     if isinstance(fit, str):
         return {"law": wanted, "refused": fit}
-    size = min(trial.size for trial in curve.trials)
+    one = min(curve.trials, key=lambda trial: trial.workers)
+    size = one.size // one.workers if curve.mode == "weak" else one.size
     score, unscored = _score(fit)
     return {
         "law": fit.law,

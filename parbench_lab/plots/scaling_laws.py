@@ -59,7 +59,7 @@ def _law_bands(
     # measured speedups are over the base level, taken as if it had scaled
     over = base / float(fit.predict([base], shown="speedup")[0])
     bands: dict[Quantity, tuple[Floats, Floats, Floats]] = {
-        "time_s": _ends(fit.band(n, shown="time_s"), _work(fit, curve, n)),
+        "time_s": _ends(fit.band(n, shown="time_s"), 1.0),
         "speedup": _ends(speedup, over),
         "efficiency": _ends(speedup, over / n),
     }
@@ -69,14 +69,6 @@ def _law_bands(
         nothing = np.full_like(n, math.nan)
         bands["serial_fraction"] = nothing, nothing, nothing
     return bands
-
-
-def _work(fit: Fit, curve: ScalingCurve, n: Floats) -> Floats | float:
-    """Return what a fitted time is multiplied by: a weak curve's is that of one share of work."""
-    if curve.mode == "weak" and fit.data.mode == "strong":
-        grown: Floats = n / float(curve.levels[0].workers)
-        return grown
-    return 1.0
 
 
 def _ends(band: Band, factor: Floats | float) -> tuple[Floats, Floats, Floats]:

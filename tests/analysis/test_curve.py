@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
+from parbench_lab.analysis import laws
 from parbench_lab.analysis.agreement import digest, largest_difference
 from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.analysis.reading import read_curve
@@ -319,6 +320,19 @@ def test_a_weak_curve_gives_back_the_serial_fraction_it_was_made_of(fraction):
 
     assert fit.alpha.point == pytest.approx(fraction, abs=1e-6)
     assert fit.predict([16], shown="speedup")[0] == pytest.approx(16 - fraction * 15, rel=1e-4)
+
+
+@pytest.mark.parametrize("law", ["gustafson", "usl", "amdahl"])
+def test_a_weak_curves_law_predicts_seconds_of_whole_runs(law):
+    workers, time_s = [1, 2, 4, 8, 16], [0.578, 0.659, 0.705, 0.768, 0.856]
+    by_hand = laws.fit(workers, time_s=time_s, law=law, mode="weak")
+
+    fit = ScalingCurve.from_times(workers, time_s, mode="weak", size=10).fit(law=law)
+
+    assert fit.fitted == pytest.approx(by_hand.fitted)
+    assert fit.predict([32]) == pytest.approx(by_hand.predict([32]))
+    assert fit.score() == by_hand.score()
+    assert fit.score().naive_error == pytest.approx(0.856 / 0.768 - 1, abs=0.03)
 
 
 @pytest.mark.statistics

@@ -244,6 +244,17 @@ def test_the_json_has_the_laws_coefficients_with_their_intervals_limit_peak_and_
     assert json.loads(json.dumps(fit, allow_nan=False)) == fit
 
 
+def test_the_unit_of_gamma_is_the_case_of_all_or_of_each_worker():
+    workers, times = [2, 4, 8, 16], [1.0, 1.001, 1.0, 1.001]
+    units = {
+        mode: curve_document(ScalingCurve.from_times(workers, times, mode=mode, size=500))["fit"]
+        for mode in ("strong", "weak")
+    }
+
+    assert {unit["gamma_unit"] for unit in units.values()} == {"cases of 500 items per second"}
+    assert units["weak"]["gamma"]["point"] == pytest.approx(1, rel=0.01)
+
+
 def test_what_a_fit_cannot_say_has_its_reason():
     amdahl = curve_document(exact_curve([1, 2, 4, 8], beta=0.0), law="amdahl")["fit"]
     linear = curve_document(exact_curve([1, 2, 4, 8], alpha=0.0, beta=0.0))["fit"]
