@@ -11,7 +11,12 @@ from parbench_lab.core.wording import count, span
 from parbench_lab.lab import parts
 from parbench_lab.lab.backends import serial_time_s
 from parbench_lab.lab.scaling_study import ScalingStudy
-from parbench_lab.lab.study_resume import StoredStudy, stored_study
+from parbench_lab.lab.study_resume import (
+    StoredStudy,
+    refuse_other_cores,
+    refuse_other_job,
+    stored_study,
+)
 from parbench_lab.scaling.plan import Plan
 
 
@@ -65,12 +70,21 @@ class KeptStudy:
         return len(self.stored.done)
 
     def again(self, job: Any, given: Mapping[str, Any]) -> ScalingStudy:
-        """Return the same study, kept in memory only; parameters as for `StoredStudy`."""
-        return ScalingStudy(
+        """Return the same study, kept in memory only; parameters as for `StoredStudy`.
+
+        Raises
+        ------
+        UsageError
+            If it is of another job, or was begun with another number of cores.
+        """
+        study = ScalingStudy(
             **self.stored.arguments(job, given),
             store=":memory:",
             _cluster_workers=self.stored.cluster_workers,
         )
+        refuse_other_job(self.stored, study.scalable)
+        refuse_other_cores(self.stored, study.cores)
+        return study
 
 
 def kept_of(run_id: str, store: Any) -> KeptStudy:

@@ -38,6 +38,8 @@ from parbench_lab.lab.study_parts import (
 )
 from parbench_lab.lab.study_resume import (
     header_document,
+    refuse_other_cores,
+    refuse_other_job,
     refuse_other_machine,
     refuse_without_cluster,
     stored_study,
@@ -218,8 +220,9 @@ class ScalingStudy(StudyView):
         StoreError
             If there is no such study, or it is damaged.
         UsageError
-            If the run is no study, has measured everything, or was begun on another machine; if it
-            was on a given cluster, and `cluster` does not say where that is.
+            If the run is no study, has measured everything, is of another job, or was begun on
+            another machine or with another number of its cores; if it was on a given cluster, and
+            `cluster` does not say where that is.
         """
         with contextlib.ExitStack() as refused:
             opened, owns = parts.store_of(store)
@@ -233,6 +236,8 @@ class ScalingStudy(StudyView):
                 _resumed=(stored.id, stored.n_events, stored.done),
                 _cluster_workers=stored.cluster_workers,
             )
+            refuse_other_job(stored, study.scalable)
+            refuse_other_cores(stored, study.cores)
             refuse_other_machine(stored, study._machine)
             refused.pop_all()
         study._owns_store = owns

@@ -12,6 +12,7 @@ from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import RunStore
 from parbench_lab.core.runs import refuse_taken_in
 from parbench_lab.core.scalable import Scalable
+from parbench_lab.core.wording import count
 from parbench_lab.errors import UsageError
 from parbench_lab.lab.provenance import provenance
 from parbench_lab.racing.result import jsonable
@@ -65,6 +66,8 @@ class StoredStudy:
         """
         said = {name: value for name, value in given.items() if value is not None}
         plan, kept = self.plan, self.document
+        named = kept.get("job", self.name)
+        as_named = job is None or (isinstance(job, str) and job == named)
         as_it_began = {
             "workers": "adaptive" if plan.adaptive else plan.workers,
             "mode": plan.mode,
@@ -73,7 +76,7 @@ class StoredStudy:
             "batch_sizes": plan.batch_sizes or None,
             "repeats": plan.repeats,
             "seed": plan.seed,
-            "options": kept.get("options") if job is None else None,
+            "options": kept.get("options") if as_named else None,
         }
         if changed := [name for name in as_it_began if name in said]:
             raise UsageError(f"a study goes on as it began: leave {', '.join(changed)} out")
@@ -84,7 +87,7 @@ class StoredStudy:
                 "of its curve: leave cluster= (--cluster) out, or begin a new study there"
             )
         return {
-            "scalable": kept.get("job", self.name) if job is None else job,
+            "scalable": named if job is None else job,
             **as_it_began,
             **{name: kept.get(name) for name in ("make_case", "tolerance")},
             **said,
@@ -167,6 +170,40 @@ def refuse_without_cluster(stored: StoredStudy, cluster: Any) -> None:
         raise UsageError(
             f"study {stored.id} was on a cluster, and figures of this machine are not of its "
             "curve: give cluster= (--cluster ADDRESS) again, or begin a new study here"
+        )
+
+
+def refuse_other_job(stored: StoredStudy, scalable: Scalable) -> None:
+    """Refuse to go on with a study by measuring another job.
+
+    Raises
+    ------
+    UsageError
+        If the names differ; ``"module:function"`` is the job that was given as a function.
+    """
+    names = {stored.name, scalable.name}
+    if len(names) > 1 and not names & {name.rpartition(":")[2] for name in names if ":" in name}:
+        raise UsageError(
+            f"study {stored.id} is of {stored.name}, and figures of {scalable.name} are not of "
+            "its curve: give its own job, or begin a new study"
+        )
+
+
+def refuse_other_cores(stored: StoredStudy, cores: int) -> None:
+    """Refuse to go on where this process has more or fewer cores than the study began with.
+
+    Raises
+    ------
+    UsageError
+        If levels of this machine ran with another number: they would share cores in one part of
+        the curve and not in the other.
+    """
+    began = stored.document.get("cores")
+    here = stored.cluster_workers is None or set(stored.plan.backends) != {"dask"}
+    if here and began is not None and began != cores:
+        raise UsageError(
+            f"study {stored.id} was begun with {count(began, 'core')} of this machine, and here "
+            f"are {cores}: go on with as many (taskset, a container's quota), or begin a new study"
         )
 
 

@@ -15,7 +15,7 @@ import parbench_lab as pb
 from parbench_lab.analysis.reading import read_curve
 from parbench_lab.core.machine import Machine
 from parbench_lab.errors import RaceError, StoreError, UnknownNameError, UsageError
-from parbench_lab.lab.foretelling import foretell
+from parbench_lab.lab.foretelling import foretell, kept_of
 from parbench_lab.lab.scaling_study import ScalingStudy
 from parbench_lab.lab.study_parts import default_workers
 from parbench_lab.plots.scaling import scaling_data
@@ -256,6 +256,51 @@ def moved(path, **differences):
         }
         store.create_run(dataclasses.replace(header, id="elsewhere", document=document))
         store.append("elsewhere", events)
+
+
+def go_on(path, job, how, **given):
+    """Go on with the latest study, or only ask what that would be."""
+    if how == "resume":
+        return ScalingStudy.resume_run("latest", job, store=path, **given)
+    return kept_of("latest", path).again(job, given)
+
+
+@pytest.mark.parametrize("how", ["resume", "foretell"])
+def test_a_study_does_not_go_on_by_measuring_another_job(tmp_path, how):
+    cut_off(tmp_path / "runs.db")
+
+    with pytest.raises(UsageError, match="is of squares, and figures of prime_count are not"):
+        go_on(tmp_path / "runs.db", "prime_count", how)
+
+
+def test_a_study_of_a_function_goes_on_with_its_import_string(tmp_path):
+    cut_off(tmp_path / "runs.db")
+
+    with go_on(tmp_path / "runs.db", f"{__name__}:squares", "resume", make_case=numbers) as study:
+        assert study.run().agrees
+
+
+@pytest.mark.parametrize("named", [None, "portfolio_backtest"])
+def test_a_study_goes_on_with_the_options_of_its_job_whether_it_is_named_or_not(tmp_path, named):
+    options = {"test_windows": 2, "timeframe": "1d", "window_days": 100}
+    path = tmp_path / "runs.db"
+    cut_off(path, "portfolio_backtest", sizes=[4], options=options, make_case=None)
+
+    with go_on(path, named, "resume") as study:
+        curve = study.run()
+
+    assert curve.agreement == f"all {len(curve.trials)} results are identical bit by bit"
+    assert study._options == options
+
+
+@pytest.mark.usefixtures("one_core")
+@pytest.mark.parametrize("how", ["resume", "foretell"])
+def test_a_study_does_not_go_on_with_other_cores_than_it_began_with(tmp_path, how):
+    cut_off(tmp_path / "runs.db")
+    os.sched_setaffinity(0, range(os.cpu_count()))
+
+    with pytest.raises(UsageError, match="begun with 1 core of this machine, and here are"):
+        go_on(tmp_path / "runs.db", squares, how, make_case=numbers)
 
 
 def test_a_study_of_another_machine_does_not_go_on_here(tmp_path):
