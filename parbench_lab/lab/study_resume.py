@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from parbench_lab.analysis.comparison.machines import machine_differences
 from parbench_lab.analysis.trial import Trial
@@ -12,7 +16,7 @@ from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import RunStore
 from parbench_lab.core.runs import refuse_taken_in
 from parbench_lab.core.scalable import Scalable
-from parbench_lab.core.wording import count
+from parbench_lab.core.wording import count, listed
 from parbench_lab.errors import UsageError
 from parbench_lab.lab.provenance import provenance
 from parbench_lab.racing.result import jsonable
@@ -62,12 +66,18 @@ class StoredStudy:
         ------
         UsageError
             If he says again what is in the plan, or gives a cluster to levels of Dask that were
-            measured on this machine.
+            measured on this machine; if the job was asked for by name with options that could not
+            be kept, and is not given itself.
         """
         said = {name: value for name, value in given.items() if value is not None}
         plan, kept = self.plan, self.document
         named = kept.get("job", self.name)
         as_named = job is None or (isinstance(job, str) and job == named)
+        if as_named and (lost := kept.get("options_not_kept")):
+            raise UsageError(
+                f"study {self.id}: its options {listed(lost)} could not be kept: give the job "
+                "again, a Scalable made with them"
+            )
         as_it_began = {
             "workers": "adaptive" if plan.adaptive else plan.workers,
             "mode": plan.mode,
@@ -111,8 +121,10 @@ def header_document(
     scalable, plan, machine, cores
         Of the study.
     job, make_case, options
-        What it was asked for with; a `make_case` that is no import string cannot be kept.
+        What it was asked for with; a `make_case` that is no import string cannot be kept, nor
+        can options that are no JSON: these are named in ``options_not_kept``.
     """
+    texts = {name: _option_text(value) for name, value in options.items()}
     return {
         "job": job,
         "make_case": make_case if isinstance(make_case, str) else None,
@@ -120,12 +132,32 @@ def header_document(
         "unit": scalable.unit,
         "batch_unit": scalable.batch_unit,
         "tolerance": scalable.tolerance,
-        "options": jsonable(options),
+        "options": {name: json.loads(text) for name, text in texts.items() if text},
+        "options_not_kept": [name for name, text in texts.items() if not text],
         "cores": cores,
         "seed": plan.seed,
         "fingerprint": machine.fingerprint,
         **provenance(machine),
     }
+
+
+def _option_text(value: Any) -> str:
+    """Return an option as JSON from which the same job is made, "" where there is none."""
+    try:
+        return json.dumps(value, default=_plain, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return ""
+
+
+def _plain(value: Any) -> Any:
+    """Return a path as text and a number of NumPy as Python's.
+
+    Raises
+    ------
+    TypeError
+        If it is neither. No dataclass becomes a mapping: the job would not know it again.
+    """
+    return value.item() if isinstance(value, np.generic) else os.fspath(value)
 
 
 def stored_study(store: RunStore, run_id: str) -> StoredStudy:

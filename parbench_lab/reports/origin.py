@@ -111,6 +111,7 @@ def run_settings(header: RunHeader, events: Iterable[EventRecord] = ()) -> dict[
             "batch sizes": plan.get("batch_sizes"),
             "repeats": plan.get("repeats"),
             "options": told.get("options"),
+            "options not kept": told.get("options_not_kept"),
         }
         # nothing and none of them say nothing
         return {**{name: value for name, value in found.items() if value}, **seed}

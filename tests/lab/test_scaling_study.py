@@ -6,6 +6,7 @@ import os
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 import threadpoolctl
 from distributed import Client, LocalCluster
@@ -19,7 +20,10 @@ from parbench_lab.lab.foretelling import foretell, kept_of
 from parbench_lab.lab.scaling_study import ScalingStudy
 from parbench_lab.lab.study_parts import default_workers
 from parbench_lab.plots.scaling import scaling_data
+from parbench_lab.reports.origin import run_settings
 from parbench_lab.store import open_store
+from parbench_lab.workloads.portfolio.prices import as_market
+from parbench_lab.workloads.scalables import scalable_by_name
 
 
 def squares(case, *, map):
@@ -345,6 +349,70 @@ def test_a_study_goes_on_with_the_make_case_that_was_given_as_text(tmp_path, mon
         curve = again.run()
 
     assert len(curve.trials) == 4
+    assert curve.agreement == "all 4 results are identical bit by bit"
+
+
+BACKTEST = {"configurations": 4, "test_windows": 1}
+
+
+def price_file(folder):
+    closes = np.exp(np.random.default_rng(0).normal(0, 0.01, (400, 2)).cumsum(axis=0))
+    path = folder / "mine.csv"
+    np.savetxt(path, closes, delimiter=",", header="a,b", comments="", fmt="%.6f")
+    return path
+
+
+def test_a_study_goes_on_with_paths_and_numbers_of_numpy_among_its_options(tmp_path):
+    options = {
+        **BACKTEST,
+        "configurations": np.int64(4),
+        "window_days": np.float32(300.0),
+        "timeframe": "1d",
+        "prices": None,
+    }
+    given = {**BACKTEST, "prices": price_file(tmp_path)}
+    for number, asked in enumerate((options, given)):
+        store = tmp_path / f"{number}.db"
+        cut_off(store, "portfolio_backtest", options=asked, make_case=None)
+
+        with contextlib.closing(open_store(store)) as kept:
+            document = kept.header("latest").document
+        with ScalingStudy.resume_run("latest", store=store) as again:
+            curve = again.run()
+
+        expected = {name: str(v) if name == "prices" and v else v for name, v in asked.items()}
+        assert (document["options"], document["options_not_kept"]) == (expected, [])
+        assert curve.agreement == "all 4 results are identical bit by bit"
+
+
+@pytest.mark.parametrize(
+    "as_given",
+    [
+        pytest.param(lambda path: np.loadtxt(path, delimiter=",", skiprows=1), id="array"),
+        pytest.param(pd.read_csv, id="frame"),
+        pytest.param(lambda path: as_market(path, timeframe="1h", days_per_year=365), id="market"),
+    ],
+)
+def test_a_study_with_options_that_cannot_be_kept_goes_on_with_the_job_given_again(
+    tmp_path, as_given
+):
+    store, options = tmp_path / "runs.db", {**BACKTEST, "prices": as_given(price_file(tmp_path))}
+    cut_off(store, "portfolio_backtest", options=options, make_case=None)
+
+    with contextlib.closing(open_store(store)) as kept:
+        header = kept.header("latest")
+    with pytest.raises(UsageError) as refused:
+        ScalingStudy.resume_run("latest", store=store)
+    job = scalable_by_name("portfolio_backtest", **options)
+    with ScalingStudy.resume_run("latest", job, store=store) as again:
+        curve = again.run()
+
+    assert header.document["options"] == BACKTEST
+    assert run_settings(header)["options not kept"] == ["prices"]
+    assert str(refused.value) == (
+        f"study {header.id}: its options prices could not be kept: give the job again, a "
+        "Scalable made with them"
+    )
     assert curve.agreement == "all 4 results are identical bit by bit"
 
 
