@@ -238,16 +238,21 @@ def _through(
 def _project(
     speedup: Estimate, fraction: Estimate, about: Mapping[str, Any], item_s: float
 ) -> tuple[Projection, ...]:
-    """Return what each way foretells; of workers that share cores none foretells anything."""
-    measured, crowded = about["workers"], about["workers"] > about["cores"]
+    """Return what each way foretells.
+
+    Of workers that share cores none foretells anything, nor does any of workers that certainly
+    lose: a constant efficiency, multiplied by enough of them, would turn the loss into a gain.
+    """
+    measured = about["workers"]
+    silent = measured > about["cores"] or speedup.high < 1.0
     found = []
     for cores in PROJECTED_CORES:
         workers = cores - 1
         amdahl = None
-        if 0.0 <= fraction.point <= 1.0 and not crowded:
+        if 0.0 <= fraction.point <= 1.0 and not silent:
             amdahl = float(amdahl_speedup(serial_fraction=fraction.point, workers=workers))
         ways = {
-            "constant efficiency": None if crowded else speedup.point / measured * workers,
+            "constant efficiency": None if silent else speedup.point / measured * workers,
             "Amdahl from Karp-Flatt": amdahl,
             "USL": None,
         }
@@ -272,7 +277,12 @@ def _carried(speedup: Estimate, fraction: Estimate, workers: int, cores: int) ->
         f"measured are 1 and {workers} workers: two levels fix one number and test no law, so "
         f"nothing beyond {2 * workers} workers is more than a guess"
     )
+    ceiling = "constant efficiency is a ceiling, not a forecast: it denies every serial part"
     if speedup.high < 1.0:
+        ceiling = (
+            "constant efficiency has no answer either: enough workers times a small efficiency "
+            "would make a gain of what was a loss"
+        )
         line = "parallel is slower than serial here: no way of reckoning makes it faster"
     elif fraction.low <= 0.0 or fraction.high >= 1.0:
         line = (
@@ -281,6 +291,5 @@ def _carried(speedup: Estimate, fraction: Estimate, workers: int, cores: int) ->
         )
     else:
         line = f"Amdahl's line is carried up to {2 * workers} workers"
-    ceiling = "constant efficiency is a ceiling, not a forecast: it denies every serial part"
     told = (measured, line, ceiling, usl)
     return "; ".join(told)
