@@ -5,6 +5,7 @@ Every sentence follows from an interval; where intervals do not tell, the senten
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from parbench_lab.analysis.curve import Level, ScalingCurve
@@ -155,7 +156,8 @@ def _kept(levels: Sequence[Level]) -> str:
 
 def _loss(levels: Sequence[Level]) -> str:
     """Return whether weak scaling loses speed, and from where on."""
-    losing = [level for level in levels if level.efficiency and level.efficiency.high < 1.0]
+    # one loss before a level that may have none is of that level, not "from there on"
+    losing = list(itertools.takewhile(_is_losing, reversed(levels)))
     last = levels[-1]
     if len(levels) < 2 or last.efficiency is None:
         return ""
@@ -169,7 +171,7 @@ def _loss(levels: Sequence[Level]) -> str:
             f"up to {last.workers} workers no loss is certain: the interval of their efficiency, "
             f"{_range(last.efficiency)} %, holds 100 %"
         )
-    first = losing[0].workers
+    first = losing[-1].workers
     worst = min(levels, key=lambda level: level.efficiency.point if level.efficiency else 1.0)
     growing = worst is last and len(losing) > 1
     return (
@@ -177,6 +179,10 @@ def _loss(levels: Sequence[Level]) -> str:
         f"{', and it grows with them' if growing else ''}: what workers cost each other, or cores "
         "that are slower together (clock, memory bandwidth)"
     )
+
+
+def _is_losing(level: Level) -> bool:
+    return level.efficiency is not None and level.efficiency.high < 1.0
 
 
 def _is_useful(efficiency: Estimate) -> bool:
@@ -339,16 +345,29 @@ def _next(levels: Sequence[Level], curve: ScalingCurve) -> str:
             f"beyond {count(last.workers, 'worker')} levels were tried that have no interval; "
             "they are worth measuring before any others"
         )
-    return _all_measured(curve)
+    within = curve.on_cluster or last.workers == curve.cores
+    return _all_measured(curve) if within else _all_share(curve)
 
 
 def _all_measured(curve: ScalingCurve) -> str:
     if curve.on_cluster:
         all_of_it = count(curve.cores, "worker")
         return f"all of the cluster, {all_of_it}, is measured; more needs a larger one"
+    cores = "the only core" if curve.cores == 1 else f"all {curve.cores} cores"
+    verb = "is" if curve.cores == 1 else "are"
+    return f"{cores} of this machine {verb} measured; more needs another machine or a cluster"
+
+
+def _all_share(curve: ScalingCurve) -> str:
+    """Return what to do where no level that can be read has a core for each worker."""
+    if any(level.workers <= curve.cores for level in curve.levels):
+        return (
+            "no level with a core for each worker has an interval; they are worth measuring "
+            "before any others"
+        )
     return (
-        f"all {curve.cores} cores of this machine are measured; more needs another machine or a "
-        "cluster"
+        "no level has a core for each worker: worth measuring next: "
+        f"{count(curve.cores, 'worker')}"
     )
 
 

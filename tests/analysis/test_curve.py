@@ -124,6 +124,11 @@ def on_cluster(times, workers):
         (curve({1: 1.0, 2: 0.52, 4: 0.5}, cores=2), "4 workers share 2 cores"),
         (curve({1: 1.0, 2: 0.52}, cores=8), "worth measuring next: 4 workers"),
         (curve({1: 1.0, 2: 0.52}, cores=2), "all 2 cores of this machine are measured"),
+        (curve({1: 1.0}, cores=1), "the only core of this machine is measured; more needs"),
+        (
+            curve({2: 1.0, 4: 0.6}, cores=1),
+            "no level has a core for each worker: worth measuring next: 1 worker",
+        ),
         (on_cluster({1: 1.0, 2: 0.52}, 8), "worth measuring next: 4 workers"),
         (on_cluster({1: 1.0, 2: 0.52}, 3), "worth measuring next: 3 workers, all of the cluster"),
         (on_cluster({1: 1.0, 2: 0.52}, 2), "all of the cluster, 2 workers, is measured; more"),
@@ -360,6 +365,21 @@ def test_weak_scaling_is_read_as_what_each_worker_keeps():
     assert not any("take longer" in sentence for sentence in losing)
 
 
+def test_a_loss_is_certain_from_the_level_on_from_which_all_lose():
+    # the interval of four workers, held up now and then, holds 100 %
+    times = {1: [1.0] * 5, 2: [1.1] * 5, 4: [0.8, 1.3, 0.9, 1.2, 1.0], 8: [1.3] * 5, 16: [1.5] * 5}
+    made = ScalingCurve.from_times(
+        [n for n in times for _ in range(5)],
+        [second for own in times.values() for second in own],
+        mode="weak",
+        cores=64,
+    )
+
+    two, four = made.levels[1].efficiency, made.levels[2].efficiency
+    assert two.high < 1.0 < four.high
+    assert "a loss is certain from 8 workers on, and it grows" in read_curve(made)[1]
+
+
 def test_intervals_too_wide_to_tell_are_no_plateau():
     sentences = read_curve(curve({1: 1.0, 2: 0.7}, noise=0.3, repeats=3))
 
@@ -377,6 +397,14 @@ def failing(made, workers, *, runs):
         for trial in made.trials
     ]
     return dataclasses.replace(made, trials=tuple(trials))
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_levels_within_the_cores_that_failed_are_not_said_to_be_measured(cores):
+    told = read_curve(failing(curve({1: 1.0, 3: 1.0, 6: 0.6}, cores=cores), 1, runs=5))
+
+    (found,) = [text for text in told if "worth measuring" in text]
+    assert found.startswith("no level with a core for each worker has an interval; ")
 
 
 @pytest.mark.parametrize(
