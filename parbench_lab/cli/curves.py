@@ -67,13 +67,19 @@ def print_curve(
         console.print(f"- {told}.", markup=False, soft_wrap=whole_lines)
 
 
+def size_words(curve: ScalingCurve) -> str:
+    """Return how large a curve's cases are: all of them, or for each worker in weak scaling."""
+    if not curve.levels:
+        return f"0 {curve.unit}"
+    first = curve.levels[0]
+    if curve.mode == "weak":
+        return f"{first.size // first.workers:,} {curve.unit} per worker"
+    return f"{first.size:,} {curve.unit}"
+
+
 def _title(curve: ScalingCurve, about: str) -> str:
-    size = curve.levels[0].size if curve.levels else 0
     what = "adaptive workers" if curve.adaptive else f"{curve.mode} scaling"
-    items = f"{size:,} {curve.unit}"
-    if curve.mode == "weak" and curve.levels:
-        items = f"{size // curve.levels[0].workers:,} {curve.unit} per worker"
-    facts = [what, curve.backend, items, *([about] if about else [])]
+    facts = [what, curve.backend, size_words(curve), *([about] if about else [])]
     return f"{curve.name}: {', '.join(facts)}"
 
 
@@ -169,6 +175,12 @@ def _end(value: float, *, short: bool) -> str:
     return f"{value:.0f}" if short and 10 <= abs(value) < 1000 else f"{value:,.3g}"
 
 
+def _is_identical(curve: ScalingCurve) -> bool:
+    """Return whether all results are the same bit by bit; runs without one show nothing."""
+    answered = [trial for trial in curve.trials if trial.digest]
+    return bool(answered) and curve.agrees and all(t.difference == 0.0 for t in answered)
+
+
 def curve_document(
     curve: ScalingCurve, *, law: str | None = None, include_oversubscribed: bool = False
 ) -> dict[str, Any]:
@@ -190,7 +202,7 @@ def curve_document(
         "machine": curve.machine,
         "levels": jsonable(curve.table()),
         "agreement": curve.agreement,
-        "identical": curve.agrees and all(t.difference == 0.0 for t in curve.trials),
+        "identical": _is_identical(curve),
         "words": [
             *read_curve(curve),
             *law_words(curve, law, include_oversubscribed=include_oversubscribed),

@@ -154,8 +154,10 @@ def scale(
     found too.
 
     The JSON has every level, the words, and "fit": alpha, beta, gamma, limit, peak and hold-out
-    score of the law, with intervals or with the reason why there is none. A dry run runs the
-    job's smallest case once, serially, to say how long the study takes.
+    score of the law, with intervals or with the reason why there is none; "backend_reason" says
+    why --backend auto took the one it took, "batch_reason" which batch sizes are one and the same
+    and measured once (null where there is nothing to say). A dry run runs the job's smallest case
+    once, serially, to say how long the study takes.
     """
     from parbench_lab.workloads.scalables import (  # noqa: PLC0415 - loads numpy
         option_names,
@@ -196,7 +198,12 @@ def scale(
         if done < planned:
             again = study_hint(study.run_id, on_cluster=study.on_cluster)
             print(f"{done} of {planned} runs; go on: {again}", file=screen)
-        document = {"run": study.run_id, **study_document(curves, **options)}
+        document = {
+            "run": study.run_id,
+            "backend_reason": study.backend_reason or None,
+            "batch_reason": study.batch_reason or None,
+            **study_document(curves, **options),
+        }
     deliver(document, as_json=as_json, output=output)
     # a curve without any time has agreed with nobody
     good = all(curve.agrees and curve.base is not None for curve in curves.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from parbench_lab.cli.curves import curve_document, fits, new_table, print_curve
+from parbench_lab.cli.curves import curve_document, fits, new_table, print_curve, size_words
 from parbench_lab.core.wording import listed, printable
 
 if TYPE_CHECKING:
@@ -101,9 +101,8 @@ def _print_batches(
 
     levels = compare_batches(sized)
     any_curve = next(iter(sized.values()))
-    size = any_curve.levels[0].size if any_curve.levels else 0
     told = (
-        f"{any_curve.name}: batch sizes, {any_curve.backend}, {size:,} {any_curve.unit}; a column "
+        f"{any_curve.name}: batch sizes, {any_curve.backend}, {size_words(any_curve)}; a column "
         f"for each number of {unit} in a batch"
     )
     console = Console(file=screen, highlight=False)

@@ -56,8 +56,9 @@ class StudyState:
         The laws that were fitted to each, or why none was.
     data
         What the plots show.
-    reason
-        Why the backend was chosen; "" where it was given.
+    reasons
+        Why the backend was chosen, and which batch sizes are measured as one; none where all is
+        as it was asked for.
     failure
         Why it could not go on; "" where it could.
     """
@@ -73,7 +74,7 @@ class StudyState:
     fits: Mapping[Series, Sequence[Fit]] = field(default_factory=dict)
     refusals: Mapping[Series, str] = field(default_factory=dict)
     data: ScalingData = field(default_factory=ScalingData)
-    reason: str = ""
+    reasons: Sequence[str] = ()
     failure: str = ""
 
 
@@ -107,7 +108,7 @@ def look_at(
         fits=fits,
         refusals={series: why for series, (_, why) in found.items()},
         data=scaling_data(curves, fits=fits, workers=plan.workers),
-        reason=control.backend_reason,
+        reasons=[why for why in (control.backend_reason, control.batch_reason) if why],
         failure=failure,
     )
 
@@ -147,7 +148,7 @@ def body_html(state: StudyState) -> str:
     """Return whether results agree, the table of levels, and what the curves say."""
     labels = series_labels(state.curves)
     parts = [_line(state.failure, "parbench-refused")] if state.failure else []
-    parts += [_line(state.reason, "soft")] if state.reason else []
+    parts += [_line(reason, "soft") for reason in state.reasons]
     parts.append(_table(state, labels))
     several = len(labels) > 1
     for series, curve in state.curves.items():

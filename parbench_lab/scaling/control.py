@@ -31,6 +31,10 @@ class StudyControl(Protocol):
         """Why an automatic choice took this backend; "" where it was given."""
 
     @property
+    def batch_reason(self) -> str:
+        """Which batch sizes are one and the same, so that one is measured; "" where none are."""
+
+    @property
     def run_id(self) -> str:
         """Under which the store keeps it; "" before it starts."""
 

@@ -120,6 +120,42 @@ def test_batch_sizes_are_compared_and_the_best_ones_curve_follows(shell):
     assert all(curve["words"] for curve in kept["curves"])
 
 
+def test_the_json_says_why_a_backend_was_chosen_and_which_batch_sizes_are_one(shell):
+    job = ("portfolio_backtest", "--sizes", "4", "--timeframe", "1d", "--test-windows", "1")
+    small = ("--workers", "1", "--repeats", "1", "--json")
+    chosen = shell("scale", *job, *small, "--batch-sizes", "2,4,9")
+    given = shell("scale", *job, *small, "--backend", "serial")
+
+    told, silent = (json.loads(found.stdout) for found in (chosen, given))
+    assert told["backend_reason"].startswith(f"{told['curves'][0]['backend']}: 4 configurations")
+    assert told["batch_reason"] == (
+        "batches of 4 and 9 configurations are the same, all 4 at once: they are measured once, "
+        "as batches of 4"
+    )
+    assert told["batch_reason"] in chosen.stderr
+    assert (silent["backend_reason"], silent["batch_reason"]) == (None, None)
+
+
+def test_weak_scaling_gives_each_worker_the_same_and_fits_gustafsons_law(shell):
+    cores = ("--workers", "1,2", "--sizes", "2000", "--repeats", "2", "--backend", "threads")
+    found = shell("scale", "prime_count", "--mode", "weak", *cores, "--json",
+                  env={"COLUMNS": "120"})  # fmt: skip
+    batched = shell("scale", "portfolio_backtest", "--mode", "weak", "--sizes", "4",
+                    "--timeframe", "1d", "--test-windows", "1", "--batch-sizes", "1,2",
+                    "--workers", "2", "--repeats", "1", "--backend", "threads")  # fmt: skip
+
+    (curve,) = json.loads(found.stdout)["curves"]
+    assert curve["mode"] == "weak"
+    assert [level["size"] for level in curve["levels"]] == [2000, 4000]
+    assert curve["fit"]["law"] == "gustafson"
+    assert "prime_count: weak scaling, threads, 2,000 numbers per worker" in found.stderr
+    heads = [line.split() for line in found.stderr.splitlines()]
+    assert ["scaled"] in heads
+    assert ["workers", "time", "speedup", "efficiency", "numbers/s", "memory"] in heads
+    told = "portfolio_backtest: batch sizes, threads, 4 configurations per worker; a column"
+    assert told in batched.stdout
+
+
 def test_a_dry_run_says_runs_and_time_from_one_serial_run_and_keeps_nothing(shell):
     found = shell("scale", "prime_count", "--workers", "1,2,4", "--sizes", "4000", "--repeats",
                   "3", "--dry-run", "--json", "--output", "plan.json")  # fmt: skip
@@ -282,6 +318,13 @@ def test_the_json_tells_whether_it_counts_cores_or_a_clusters_workers():
 def failing_curve(error):
     trials = (Trial(repetition=0, workers=1, size=100, outcome="failed", message=error),)
     return ScalingCurve(name="job", backend="threads", cores=1, trials=trials)
+
+
+def test_no_results_are_not_identical_ones():
+    document = curve_document(failing_curve("out of luck"))
+
+    assert document["agreement"] == "no run gave a result"
+    assert document["identical"] is False
 
 
 @pytest.mark.parametrize("failing", [(5, 10), (10,)], ids=["all", "one"])

@@ -26,7 +26,7 @@ class RememberingStudy:
     """A `StudyControl` that does nothing but remember what it was told, in `told`."""
 
     cores = 4
-    backend_reason = ""
+    backend_reason = batch_reason = ""
 
     def __init__(self, *, phase="measuring", levels=(1, 2, 4), name="job", **plan):
         self.scalable = Scalable(name=name, run=doubled, make_case=numbers)

@@ -238,12 +238,24 @@ def test_why_it_could_not_go_on_is_told():
 
 def test_names_and_failures_stay_text():
     study = RememberingStudy(name=EVIL)
-    study.backend_reason = EVIL
+    study.backend_reason = study.batch_reason = EVIL
     state = look_at(study, failure=EVIL)
 
     for page in (still_html(state), body_html(state)):
         assert "<img" not in page
         assert "&lt;img" in page
+
+
+def test_the_reasons_for_backend_and_batch_sizes_are_told_a_line_each():
+    study = RememberingStudy()
+    study.backend_reason = "threads: the fastest of them"
+    study.batch_reason = "batches of 100 and 500 items are the same"
+
+    page = body_html(look_at(study))
+
+    assert f'<div class="soft">{study.backend_reason}</div>' in page
+    assert f'<div class="soft">{study.batch_reason}</div>' in page
+    assert 'class="soft"></div>' not in body_html(look_at(RememberingStudy()))
 
 
 def test_planned_levels_have_a_row_and_crowded_ones_a_mark():
