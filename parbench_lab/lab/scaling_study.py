@@ -88,6 +88,8 @@ class ScalingStudy(StudyView):
         As in `Scalable`, over what the job says itself.
     options
         What a built-in job lets be chosen (``{"window_days": 365}`` of portfolio_backtest).
+        The store keeps what JSON can hold, paths and NumPy's numbers among it; a study with others
+        (prices as an array) goes on only with the job given again, a `Scalable` made with them.
     cluster
         For ``"dask"`` (and ``"auto"``, which then tries it) alone: None for workers on this
         machine; an address, a client or a cluster. Its workers count instead of this machine's
