@@ -100,6 +100,18 @@ def test_a_file_that_does_not_tell_its_machine_is_said_to_be_alone(shell, tmp_pa
         assert store.summary("hyperfine").name == "startup"
 
 
+def test_a_name_given_after_an_import_without_one_is_taken_and_again_it_is_known(shell, tmp_path):
+    (tmp_path / "x.json").write_text(json.dumps(FILES["hyperfine"]))
+    lines = [
+        shell("import", "x.json", *words).stdout
+        for words in ((), ("--name", "startup"), ("--name", "startup"), (), ("--name", "x"))
+    ]
+
+    assert [" 1 run of hyperfine" in line for line in lines] == [True, True, False, False, False]
+    with contextlib.closing(open_store()) as store:
+        assert [run.name for run in store.runs(kind="imported")] == ["x", "startup"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

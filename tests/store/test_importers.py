@@ -73,6 +73,48 @@ def test_hyperfine_becomes_a_run_with_a_candidate_for_each_command():
     assert run.events[0].measurements[1].message == "exit code 1"
 
 
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        pytest.param(
+            [{"rev": "a"}, {"rev": "b"}], ["./prog (rev=a)", "./prog (rev=b)"], id="one parameter"
+        ),
+        pytest.param(
+            [{"rev": "a", "n": "1"}, {"rev": "a", "n": "2"}],
+            ["./prog (rev=a, n=1)", "./prog (rev=a, n=2)"],
+            id="two parameters",
+        ),
+        pytest.param([{}, None], ["./prog", "./prog #2"], id="no parameters"),
+        pytest.param(
+            [{"rev": "a"}, {"rev": "a"}, {}],
+            ["./prog (rev=a)", "./prog (rev=a) #2", "./prog"],
+            id="the same parameters",
+        ),
+        pytest.param([{"rev": "a"}], ["./prog"], id="once"),
+    ],
+)
+def test_one_command_under_several_parameters_is_as_many_candidates_of_hyperfine(given, names):
+    results = [
+        {"command": "./prog", "times": [1.0 + number], "parameters": parameters}
+        for number, parameters in enumerate(given)
+    ]
+
+    (run,) = records("hyperfine", {"results": results})
+
+    assert samples(run) == {
+        name: [{"wall_time_s": 1.0 + number}] for number, name in enumerate(names)
+    }
+    assert [one["name"] for one in run.header.document["candidates"]] == names
+
+
+def test_a_numbered_name_of_hyperfine_takes_no_name_that_another_command_has():
+    commands = ("./prog", "./prog", "./prog #2")
+
+    (run,) = records("hyperfine", {"results": [{"command": c, "mean": 1.0} for c in commands]})
+
+    assert list(samples(run)) == ["./prog", "./prog #3", "./prog #2"]
+
+
 def test_google_benchmark_becomes_a_run_of_its_program():
     (run,) = records("google-benchmark")
 
@@ -157,6 +199,16 @@ def test_the_same_file_gives_the_same_ids_and_another_gives_others(tool):
 
     assert {one.header.id for one in records(tool, started=STARTED.replace(day=6))} == ids
     assert ids.isdisjoint(one.header.id for one in records(tool, document))
+
+
+@pytest.mark.parametrize("tool", FILES)
+def test_a_name_that_the_user_gives_makes_another_run_only_of_what_it_names(tool):
+    first = records(tool, name="x")
+    again = records(tool, name="startup", named=True)
+
+    for before, after in zip(first, again, strict=True):
+        same_name = before.header.name == after.header.name
+        assert (before.header.id == after.header.id) == same_name
 
 
 def test_machines_that_nobody_described_are_never_taken_for_one():

@@ -80,6 +80,8 @@ def read_file(
         )
     about = About(
         name=path.stem if name is None else name,
+        # the file's own name, given or not, is one
+        named=name not in (None, path.stem),
         started=dt.datetime.fromtimestamp(written_s, dt.UTC),
         mode=mode,
         machine=machine,

@@ -32,6 +32,8 @@ class About:
     ----------
     name
         Of the workload, where the tool does not name what it measured.
+    named
+        Whether the user chose the name: what has it is then another run than under the file's own.
     started
         When it was measured, where the tool does not say; aware.
     mode
@@ -42,6 +44,7 @@ class About:
 
     name: str
     started: dt.datetime
+    named: bool = False
     mode: Mode = Mode.MICRO
     machine: str = ""
 
@@ -112,9 +115,16 @@ def as_records(
     about
         What the file does not say.
     """
-    content = _digest([document, about.mode.value, about.machine])
+    said = [document, about.mode.value, about.machine]
+    content, renamed = _digest(said), _digest([*said, about.name])
+
+    def run_id(number: int, run: ForeignRun) -> str:
+        # what the file names itself stays one run, whichever name was given for the rest
+        by_name = about.named and run.workload == about.name
+        return f"{tool}-{renamed if by_name else content}-{number}"
+
     return tuple(
-        _record(run, run_id=f"{tool}-{content}-{number}", tool=tool, about=about)
+        _record(run, run_id=run_id(number, run), tool=tool, about=about)
         for number, run in enumerate(runs)
         if run.benchmarks
     )
