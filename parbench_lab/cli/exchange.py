@@ -110,7 +110,8 @@ def import_runs(
     Known are pytest-benchmark, Google Benchmark, hyperfine, pyperf and asv; which one wrote a
     file, its content tells. A file is taken in as a whole or not at all; of several files, one
     that cannot be is told and the others are taken in. It is data only: nothing in it is run. A
-    run that is here already is passed over where it is the same, and refused where it is not.
+    run that is here already is passed over where it is the same, and refused where it is not; but
+    one that had not ended when it was exported goes on to what the file has of it.
     """
     path = checked_output(output)
     with contextlib.closing(ctx.ensure_object(Doors).open_store(store_of(ctx))) as store:
@@ -184,7 +185,7 @@ def _sentence(file: Path, found: Found, taken: TakenIn) -> str:
     said = f"{file}: {count(len(taken.added), 'run')} of {found.tool} taken in"
     said += f" ({count(n, 'measurement')} in the file)"
     if taken.known:
-        said += f"; {count(len(taken.known), 'run')} passed over, the same is here already"
+        said += f"; {count(len(taken.known), 'run')} passed over, all of it is here already"
     if found.tool != OWN and any(_is_alone(one.header.document) for one in found.records):
         said += (
             "; it does not tell the machine, so it is in a series of its own: name the machine "

@@ -267,7 +267,8 @@ class RunStore(Protocol):
     def take_in(self, records: Sequence[RunRecord]) -> TakenIn:
         """Add whole runs, all of them or none.
 
-        A run that is there already is passed over where it is the same, and refused where not.
+        A run that is there already is passed over where all that is given is there, and refused
+        where not; but one that was taken in before it had ended gives way to what it has become.
         The header of one that was added is `RunHeader.taken_in` from then on.
         """
 

@@ -240,7 +240,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenIn:
-    """Ids of the runs that a store took in, and of those that it had already."""
+    """Ids of the runs that a store took in, and of those of which it had all already."""
 
     added: tuple[str, ...] = ()
     known: tuple[str, ...] = field(default=())

@@ -243,43 +243,38 @@ class SqlRunStore(RunReader):
     def take_in(self, records: Sequence[RunRecord]) -> TakenIn:
         """Add whole runs in one transaction, all of them or none.
 
-        A run that is there already is passed over where it is the same.
+        A run that is there already is passed over where all that is given is there. One that came
+        from a file before it had ended gives way to what it has become since; its pin stays.
 
         Raises
         ------
         StoreError
             If a run of the same id is another one, or something could not be read back as it is.
         """
-        known: list[RunRecord] = []
+        known: list[str] = []
         new: list[RunRecord] = []
+        outgrown: dict[str, int] = {}
         for record in records:
-            (known if self._has_same(record) else new).append(record)
+            run_id = record.header.id
+            here = self._here(run_id)
+            if here is not None and (here == record or _is_beginning(record, of=here)):
+                known.append(run_id)
+                continue
+            if here is not None:
+                _refuse_another(here, record)
+                outgrown[run_id] = self._key_of(run_id)
+            new.append(record)
         if new:
             made = [taking.prepared(record) for record in new]
-            self._database.write(lambda c: taking.insert(self._database, c, made))
+            self._database.write(lambda c: taking.insert(self._database, c, made, outgrown))
+            self._keys.clear()
             self._catch_up(RunFilter())
-        return TakenIn(
-            added=tuple(record.header.id for record in new),
-            known=tuple(record.header.id for record in known),
-        )
+        return TakenIn(added=tuple(record.header.id for record in new), known=tuple(known))
 
-    def _has_same(self, record: RunRecord) -> bool:
-        """Return whether a run is there already as it is, False where it is not there.
-
-        Raises
-        ------
-        StoreError
-            If another run has its id.
-        """
-        run_id = record.header.id
-        if not self._database.select(sa.select(RUN.c.key).where(RUN.c.id == run_id)):
-            return False
-        if self.record(run_id) != record:
-            raise StoreError(
-                f"run {run_id} is here already and is not the same: nothing was taken in; remove "
-                "one of the two"
-            )
-        return True
+    def _here(self, run_id: str) -> RunRecord | None:
+        """Return the run of a whole id, None where there is none."""
+        found = self._database.select(sa.select(RUN.c.key).where(RUN.c.id == run_id))
+        return self.record(run_id) if found else None
 
     def _key_of(self, run_id: str) -> int:
         """Return the key of a run by its whole id: nobody writes into a run by abbreviation."""
@@ -289,6 +284,25 @@ class SqlRunStore(RunReader):
                 raise StoreError(f"no run {run_id!r} in {self._database.place}: create it first")
             self._keys[run_id] = found[0].key
         return self._keys[run_id]
+
+
+def _is_beginning(earlier: RunRecord, *, of: RunRecord) -> bool:
+    """Return whether a run had not ended in one record, and goes on from there in another."""
+    return (
+        earlier.status in (RUNNING, INTERRUPTED)
+        and earlier.header == of.header
+        and earlier.events == of.events[: len(earlier.events)]
+        and earlier.usage == of.usage[: len(earlier.usage)]
+    )
+
+
+def _refuse_another(here: RunRecord, record: RunRecord) -> None:
+    # a run of this store's own is written by whoever measures it, and by nobody else
+    if not here.header.taken_in or not _is_beginning(here, of=record):
+        raise StoreError(
+            f"run {record.header.id} is here already and is not the same: nothing was taken in; "
+            "remove one of the two"
+        )
 
 
 def _refuse_pruned(run_id: str, found: object) -> None:

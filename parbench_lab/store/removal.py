@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from parbench_lab.store.provenance import microseconds
 from parbench_lab.store.pruning import Kept, beyond, older, refuse_nonsense
 from parbench_lab.store.schema import CANDIDATE, EPOCH, MACHINE, OF_A_RUN, RUN, SUMMARY
 
-__all__ = ["doomed", "refuse_nonsense", "remove"]
+__all__ = ["delete_run", "doomed", "refuse_nonsense", "remove"]
 
 _Series = tuple[Any, ...]
 
@@ -59,13 +60,14 @@ def doomed(database: Database, *, keep: int | None, before: dt.datetime | None) 
 def remove(database: Database, keys: Sequence[int]) -> None:
     """Remove runs, each with its rows in one transaction; machines stay."""
     for key in keys:
+        database.write(functools.partial(delete_run, key=key))
 
-        def delete(connection: sa.Connection, key: int = key) -> None:
-            for table in OF_A_RUN:
-                connection.execute(sa.delete(table).where(table.c.run_key == key))
-            connection.execute(sa.delete(RUN).where(RUN.c.key == key))
 
-        database.write(delete)
+def delete_run(connection: sa.Connection, key: int) -> None:
+    """Delete a run with its rows, within an operation of `Database.write`."""
+    for table in OF_A_RUN:
+        connection.execute(sa.delete(table).where(table.c.run_key == key))
+    connection.execute(sa.delete(RUN).where(RUN.c.key == key))
 
 
 def _series(database: Database) -> dict[int, set[_Series]]:

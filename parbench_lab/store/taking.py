@@ -13,7 +13,8 @@ from parbench_lab.errors import StoreError
 from parbench_lab.store import figures, rows
 from parbench_lab.store.database import Database
 from parbench_lab.store.headers import RUNNING, insert_run, run_row
-from parbench_lab.store.schema import CURVE, EVENT, FIT, MEASUREMENT, USAGE
+from parbench_lab.store.removal import delete_run
+from parbench_lab.store.schema import CURVE, EVENT, FIT, MEASUREMENT, RUN, USAGE
 
 _NO_KEY = 0
 
@@ -60,8 +61,22 @@ def prepared(record: RunRecord) -> Prepared:
     )
 
 
-def insert(database: Database, connection: sa.Connection, made: Sequence[Prepared]) -> None:
+def insert(
+    database: Database,
+    connection: sa.Connection,
+    made: Sequence[Prepared],
+    outgrown: Mapping[str, int],
+) -> None:
     """Insert runs, within an operation of `Database.write`.
+
+    Parameters
+    ----------
+    database, connection
+        To write to.
+    made
+        The runs.
+    outgrown
+        Id to key, of the runs that give way to one of them; their pins stay.
 
     Raises
     ------
@@ -69,6 +84,12 @@ def insert(database: Database, connection: sa.Connection, made: Sequence[Prepare
         If an id is taken, also by another of them.
     """
     for one in made:
-        run_key = insert_run(database, connection, one.record.header, one.row)
+        header, row = one.record.header, one.row
+        if header.id in outgrown:
+            key = outgrown[header.id]
+            pinned = connection.execute(sa.select(RUN.c.pinned).where(RUN.c.key == key)).scalar()
+            row = {**row, "pinned": bool(pinned)}
+            delete_run(connection, key)
+        run_key = insert_run(database, connection, header, row)
         for table, given in one.tables.items():
             database.insert(connection, table, [(run_key, *row[1:]) for row in given])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -61,7 +62,7 @@ def test_a_second_import_of_the_same_file_adds_nothing_and_says_so(shell):
     said = shell("import", "a.json").stdout
 
     assert (document[0]["added"], document[0]["known"]) == ([], ["run-1", "run-2", "run-3"])
-    assert "3 runs passed over, the same is here already" in said
+    assert "3 runs passed over, all of it is here already" in said
 
 
 def test_a_run_that_is_here_and_differs_is_refused_with_code_1(shell, tmp_path):
@@ -72,6 +73,27 @@ def test_a_run_that_is_here_and_differs_is_refused_with_code_1(shell, tmp_path):
     said = shell("import", "a.json", code=1).stderr
 
     assert said.startswith("parbench: run run-1 is here already and is not the same")
+
+
+def test_a_run_that_was_exported_before_its_end_is_taken_in_again_as_it_became(shell):
+    with contextlib.closing(open_store()) as store:
+        store.create_run(header("slow"))
+        store.append("slow", [event(0, n_measurements=5)])
+        shell("export", "--output", "early.json")
+        store.append("slow", [event(1, n_measurements=5)])
+        store.finish_run("slow", "decided", {"winner": "candidate_0"})
+    shell("export", "--output", "late.json")
+    other = ("--store", "other.db")
+
+    shell("import", "early.json", *other)
+    said = shell("import", "late.json", *other).stdout
+    back = shell("import", "early.json", *other).stdout
+    shell("export", "--output", "again.json", *other)
+
+    assert "1 run of parbench taken in" in said
+    assert "3 runs passed over" in said
+    assert "4 runs passed over" in back
+    assert Path("again.json").read_bytes() == Path("late.json").read_bytes()
 
 
 @pytest.mark.parametrize("tool", FILES)

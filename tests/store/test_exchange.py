@@ -154,6 +154,63 @@ def test_a_run_that_is_here_already_is_passed_over_and_another_of_its_name_is_re
             store.take_in([dataclasses.replace(record, status="stopped")])
 
 
+def grown(n_events, status="running", **fields):
+    """Return a record of run a with so many of its events."""
+    result = None if status == "running" else {}
+    events = [event(seq, n_measurements=2) for seq in range(n_events)]
+    fields = {"header": header("a"), "status": status, "result": result, "events": events} | fields
+    return RunRecord(**fields)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(grown(1), grown(3, "finished"), id="running and ended"),
+        pytest.param(grown(1), grown(2), id="running still"),
+        pytest.param(grown(2, "interrupted"), grown(3, "finished"), id="gone on with"),
+        pytest.param(grown(2), grown(2, "stopped"), id="ended without a further event"),
+    ],
+)
+def test_a_run_from_a_file_gives_way_to_what_it_became_and_its_pin_stays(before, after):
+    with store_with(before) as store:
+        store.pin("a")
+
+        taken = store.take_in([after])
+
+        assert (taken.added, taken.known) == (("a",), ())
+        assert store.record("a") == after
+        assert store.summary("a").pinned
+        assert len(store.series()) == 2
+        assert store.take_in([before]).known == ("a",)
+        assert store.record("a") == after
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(grown(3, "finished", header=header("a", seed=2)), id="another beginning"),
+        pytest.param(grown(1, "finished"), id="less"),
+        pytest.param(
+            grown(3, "finished", events=[event(seq, n_measurements=1) for seq in range(3)]),
+            id="other events",
+        ),
+    ],
+)
+def test_a_run_that_had_not_ended_gives_way_to_no_other(other):
+    with store_with(grown(2)) as store, pytest.raises(StoreError, match="is not the same"):
+        store.take_in([other])
+
+
+def test_a_run_that_is_measured_here_gives_way_to_no_file():
+    with contextlib.closing(open_store(":memory:")) as store:
+        store.create_run(header("a"))
+        store.append("a", [event(0, n_measurements=2)])
+
+        with pytest.raises(StoreError, match="is not the same"):
+            store.take_in([grown(2, "finished")])
+        store.append("a", [event(1)])
+
+
 def changed(path, value):
     made = document()
     holder = made
