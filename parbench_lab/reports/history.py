@@ -46,6 +46,11 @@ class HistoryRow:
         """The last point."""
         return self.points[-1]
 
+    @property
+    def n_runs(self) -> int:
+        """How many runs the points are of: one that came back to its size has several."""
+        return len({point.run_id for point in self.points})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedHistory:
@@ -145,7 +150,8 @@ def read_history(
     Raises
     ------
     UnknownNameError
-        If nothing is recorded under the name; what is there is listed.
+        If nothing is recorded under the name, or nothing of the metric on the machine; what is
+        there is listed. A store without figures has an empty history.
     StoreError
         If the store cannot be read.
     """
@@ -161,7 +167,7 @@ def read_history(
             and candidate in (None, mark.key.candidate)
             and mark.key.machine.startswith(machine)
         ]
-        if name and not points and not alarms:
+        if not points and not alarms and (name or opened.matrix()):
             raise _nothing(opened, name, metric, machine)
         marks = [*map(_hint_mark, hints), *alarms]
         documents = machine_documents(opened, points)
@@ -197,14 +203,27 @@ def _asked(
 
 
 def _nothing(store: RunStore, name: str, metric: str, machine: str) -> UnknownNameError:
+    where = f" on a machine {machine}..." if machine else ""
+    if not name:
+        return UnknownNameError(
+            f"no {metric}{where} in the store; {_figures_there(store, metric)}"
+        )
     cells = store.matrix()
     workload = name.partition("/")[0]
     own = sorted({cell.candidate for cell in cells if cell.workload == workload})
     there = own or sorted({cell.workload for cell in cells})
     of = f"candidates of {workload}" if own else "workloads with figures"
     told = printable(", ".join(there)) or "none; parbench race makes some"
-    where = f" on a machine {machine}..." if machine else ""
     return UnknownNameError(f"no {metric} of {name!r}{where} in the store; {of}: {told}")
+
+
+def _figures_there(store: RunStore, metric: str) -> str:
+    """Return on which machines there are figures of a metric, or which metrics there are."""
+    machines = {point.key.machine for point in store.series(metric=metric, last=1)}
+    if machines:
+        return f"machines with figures: {', '.join(sorted(map(short_machine, machines)))}"
+    metrics = {point.key.metric for point in store.series(metric=None, last=1)}
+    return f"metrics with figures: {printable(', '.join(sorted(metrics)))}"
 
 
 def _rows(points: Sequence[SeriesPoint], marks: Sequence[Mark]) -> tuple[HistoryRow, ...]:
@@ -301,7 +320,7 @@ def _told(row: HistoryRow, width: int, sparks: str) -> list[str]:
         f"{key.size:,}",
         key.mode.value,
         short_machine(key.machine) or "-",
-        str(len(row.points)),
+        str(row.n_runs),
         sparkline([p.median.point for p in row.points], width=width, sparks=sparks),
         f"{point} [{low}, {high}]",
         commit_words(newest),

@@ -70,7 +70,7 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """How many of the newest are asked for, after how many; see `RunStore.runs`."""
+    """How many of the newest runs are asked for, after how many; see `RunStore.runs`."""
 
     last: int | None = None
     skip: int = 0
@@ -147,8 +147,14 @@ def read_series(
     by_key: dict[SeriesKey, list[tuple[_Place, SeriesPoint]]] = defaultdict(list)
     for placed in sorted(found, key=lambda one: one[0]):
         by_key[placed[1].key].append(placed)
-    chosen = [placed for placed_ones in by_key.values() for placed in page.of(placed_ones)]
+    chosen = [one for placed_ones in by_key.values() for one in _newest(placed_ones, page)]
     return [point for _, point in sorted(chosen, key=lambda one: one[0])]
+
+
+def _newest(placed: Sequence[tuple[_Place, T]], page: Page) -> Iterator[tuple[_Place, T]]:
+    """Yield what is of a page's runs: a race that came back to a size has several points."""
+    kept = set(page.of(list(dict.fromkeys(run_key for (_, run_key, _), _ in placed))))
+    return (one for one in placed if one[0][1] in kept)
 
 
 def read_matrix(
@@ -198,13 +204,13 @@ def _points(conditions: Sequence[sa.ColumnElement[bool]], page: Page) -> sa.Sele
     asked = sa.select(*columns).select_from(_POINTS).where(*conditions)
     if page.last is None:
         return asked
-    # of each series no more than the page may need comes out of the database
-    age = sa.func.row_number().over(
+    # of each series no more runs than the page may need come out of the database
+    age = sa.func.dense_rank().over(
         partition_by=(
             RUN.c.name, RUN.c.mode, MACHINE.c.fingerprint, CANDIDATE.c.name, EPOCH.c.size,
             SUMMARY.c.metric,
         ),
-        order_by=(RUN.c.started_us.desc(), RUN.c.key.desc(), SUMMARY.c.epoch.desc()),
+        order_by=(RUN.c.started_us.desc(), RUN.c.key.desc()),
     )  # fmt: skip
     aged = asked.add_columns(age.label("age")).subquery()
     return sa.select(aged).where(aged.c.age <= page.last + page.skip)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
 from parbench_lab.cli import parbench
-from tests.reports.recorded import EVIL, record_runs
+from parbench_lab.core.runs import EventRecord
+from parbench_lab.store import open_store
+from tests.reports.recorded import EVIL, header, record_runs, row
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,50 @@ def test_an_unknown_name_is_one_line_and_exit_code_2(history):
     assert done.stderr.splitlines() == [
         "parbench: no wall_time_s of 'sortin' in the store; workloads with figures: sorting"
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param(
+            ("--metric", "typo"), "no typo in the store; metrics with figures: wall_time_s",
+            id="metric",
+        ),
+        pytest.param(
+            ("--machine", "dead"),
+            "no wall_time_s on a machine dead... in the store; machines with figures: aaaa",
+            id="machine",
+        ),
+    ],
+)  # fmt: skip
+def test_what_nothing_is_of_is_refused_without_a_name_too(history, words, told):
+    done = history(*words)
+
+    assert done.exit_code == 2
+    assert done.stderr.splitlines() == [f"parbench: {told}"]
+
+
+def test_a_run_that_came_back_to_its_size_is_one_run(tmp_path):
+    place = tmp_path / "runs.db"
+    with contextlib.closing(open_store(place)) as store:
+        for day in range(3):
+            run_id = f"run-{day}"
+            store.create_run(header(run_id, day, "aaaa", ["loop"]))
+            rows = [replace(row("loop", 0, epoch, 1e-3), epoch=epoch) for epoch in range(2)]
+            ended = EventRecord(seq=0, at_s=1.0, kind="TaskEnded", payload={}, measurements=rows)
+            store.append(run_id, [ended])
+
+    def runs(*words):
+        done = CliRunner().invoke(parbench, ["history", *words, "--json", "--store", str(place)])
+        (series,) = json.loads(done.stdout)["series"]
+        return [point["run"] for point in series["points"]]
+
+    said = CliRunner().invoke(parbench, ["history", "--store", str(place)]).stdout
+    (line,) = [line for line in said.splitlines() if " loop " in line]
+
+    assert runs() == ["run-0", "run-0", "run-1", "run-1", "run-2", "run-2"]
+    assert runs("--last", "2") == ["run-1", "run-1", "run-2", "run-2"]
+    assert line.split()[5] == "3"
 
 
 def test_names_that_would_steer_a_terminal_are_written_out(tmp_path):
