@@ -174,7 +174,7 @@ def watch(
     with interrupts(_HINT) as stopped:
         night = _night(doors, target, asked, told, stopped)
         if every is None:
-            return _exit_code(night())
+            return _told_of(night(), told)
         return _nightly(night, every, nights, stopped, told)
 
 
@@ -210,7 +210,7 @@ def _planned(doors: Doors, target: str, every: str | None, asked: Mapping[str, A
 def _night(
     doors: Doors, target: str, asked: Mapping[str, Any], told: Told, stopped: Interrupts
 ) -> Callable[[], WatchReport]:
-    """Return what runs one night and tells of it."""
+    """Return what runs one night."""
     given = {name: asked[name] for name in _OF_MEASURING}
     given["algorithms"] = list(asked["algorithms"]) or None
     given["quarantine"] = asked["quarantine"] or ()
@@ -218,7 +218,7 @@ def _night(
 
     def run() -> WatchReport:
         click.echo(f"watching {printable(target)} (Ctrl-C ends it) ...", file=told.screen)
-        report = doors.watch(
+        return doors.watch(
             target,
             **given,
             **settings,
@@ -226,8 +226,6 @@ def _night(
             stop=lambda: stopped.asked,
             progress=_progress(told.screen),
         )
-        _tell(report, told)
-        return report
 
     return run
 
@@ -241,7 +239,8 @@ def _nightly(
 ) -> int:
     """Run on a schedule, and return the worst night's code.
 
-    A night that cannot be measured is told, and the next one comes.
+    A night that cannot be measured, or whose files cannot be written, is told, and the next one
+    comes.
     """
     from parbench_lab.lab.watching.schedule import on_schedule, parse_every  # noqa: PLC0415 - loads the lab
 
@@ -249,13 +248,15 @@ def _nightly(
     codes: list[int] = []
 
     def run() -> int:
-        first = not codes
+        first, missed = not codes, "this night was not measured"
         try:
-            codes.append(_exit_code(night()))
+            report = night()
+            missed = f"this night is in the store as {report.run_id}, and not told in every file"
+            codes.append(_told_of(report, told))
         except ParbenchError as error:
             if first:
                 raise
-            click.echo(f"this night was not measured: {printable(str(error))}", err=True)
+            click.echo(f"{missed}: {printable(str(error))}", err=True)
             codes.append(1)
         return codes[-1]
 
@@ -278,7 +279,9 @@ def _nightly(
     return max(codes)
 
 
-def _exit_code(report: WatchReport) -> int:
+def _told_of(report: WatchReport, told: Told) -> int:
+    """Tell of a night, and return its exit code."""
+    _tell(report, told)
     return 0 if report.passed else 1
 
 

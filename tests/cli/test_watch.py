@@ -286,6 +286,25 @@ def test_a_night_that_was_not_measured_leaves_the_files_of_the_one_before(shell,
     ]
 
 
+def test_a_night_whose_file_cannot_be_written_is_said_to_be_in_the_store(shell, tmp_path):
+    def watched(target, **options):
+        nights.append(target)
+        if len(nights) == 2:
+            # in the way of the file, from after it was checked
+            (tmp_path / "w.xml").unlink()
+            (tmp_path / "w.xml").mkdir()
+        return report_of("equal")
+
+    nights = []
+    words = ("--every", "1s", "--nights", "2", "--junit", "w.xml")
+
+    done = shell("watch", "job", *words, watch=watched)
+
+    assert done.exit_code == 1
+    assert "this night is in the store as 20260101-000000-aaaaaaa" in done.output
+    assert "not measured" not in done.output
+
+
 def test_one_night_without_a_schedule_has_its_files_under_their_names_only(shell, tmp_path):
     shell("watch", "job", "--junit", "w.xml", watch=ScriptedWatch(report_of("equal")))
 
