@@ -16,7 +16,7 @@ from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.core.recorded_names import recorded_name
 from parbench_lab.core.series import GROUPINGS, Mode
 from parbench_lab.core.wording import amount, duration, memory, percent, printable
-from parbench_lab.errors import UnknownNameError
+from parbench_lab.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from parbench_lab.analysis.comparison.profile import ProfileRow
@@ -41,7 +41,9 @@ _WORDS = ("candidate", "mode", "machine", "commit")
 @click.argument("name", metavar="WORKLOAD[/CANDIDATE]")
 @click.option("--candidate", metavar="NAME", help="Only of this candidate.")
 @click.option("--size", type=int, help="Only at this batch size.")
-@click.option("--machine", metavar="FINGERPRINT", help="Only on this machine.")
+@click.option(
+    "--machine", metavar="HEX", help="Only on this machine: its fingerprint, or the beginning."
+)
 @click.option(
     "--mode", type=click.Choice([mode.value for mode in Mode]), help="Only in this mode."
 )
@@ -80,6 +82,7 @@ def profile(
     with contextlib.closing(ctx.ensure_object(Doors).open_store(store_of(ctx))) as store:
         workload, behind = recorded_name(store, name)
         asked["candidate"] = asked["candidate"] or behind
+        asked["machine"] = _whole(asked["machine"], store, workload)
         rows = profile_rows(store.series(workload=workload, **asked), grouping or ORDER)
         if not rows:
             _refuse_nothing(store, name, workload)
@@ -127,6 +130,19 @@ def _interval(p50: Estimate) -> str:
     """Return the interval, with its confidence where few runs cannot give 95 %."""
     few = "" if p50.confidence >= 0.95 else f" ({percent(p50.confidence)})"
     return f"{duration(p50.low)} - {duration(p50.high)}{few}"
+
+
+def _whole(machine: str | None, store: RunStore, workload: str) -> str | None:
+    """Return the fingerprint that is meant; one that nothing is of stays as it is."""
+    if not machine:
+        return machine
+    there = {cell.machine for cell in store.matrix() if cell.workload == workload}
+    found = sorted(name for name in there if name.startswith(machine))
+    if machine in found or not found:
+        return machine
+    if len(found) > 1:
+        raise UsageError(f"--machine {machine}: may be {' or '.join(found)}; give more of it")
+    return found[0]
 
 
 def _refuse_nothing(store: RunStore, name: str, workload: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -289,6 +290,45 @@ def test_a_profile_of_nothing_is_refused_with_what_there_is(shell, two_runs, wor
     assert said in result.stderr
 
 
+def test_a_profile_is_of_the_machine_whose_fingerprint_begins_so(shell, store):
+    stored(store, "first-run", {"quick": 1e-3})
+    stored(store, "second-run", {"quick": 2e-3}, THERE, day=2)
+
+    words = ("--machine", THERE.fingerprint[:6], "--json")
+    (row,) = json.loads(shell("profile", "sorting", *words).stdout)
+
+    assert row["machine"] == THERE.fingerprint
+
+
+def test_a_beginning_of_several_fingerprints_is_refused_with_them(shell, store):
+    for day, name in enumerate(("aab1", "aac2", "aa"), start=1):
+        stored(store, f"run-{day}", {"quick": 1e-3}, {"fingerprint": name}, day=day)
+
+    many = shell("profile", "sorting", "--machine", "a")
+    (whole,) = json.loads(shell("profile", "sorting", "--machine", "aa", "--json").stdout)
+
+    assert many.exit_code == 2
+    assert "--machine a: may be aa or aab1 or aac2; give more of it" in many.stderr
+    assert whole["machine"] == "aa"
+
+
+def test_a_profile_by_commit_has_a_row_of_each_candidate_for_each(shell, store):
+    for day, commit in enumerate(("aaa111", "bbb222"), start=1):
+        git = {"commit": commit, "dirty": False}
+        stored(store, f"run-{day}", {"quick": 1e-3, "merge": 2e-3}, day=day, git=git)
+
+    rows = json.loads(shell("profile", "sorting", "--by", "commit", "--json").stdout)
+    said = shell("profile", "sorting", "--by", "commit").stdout
+
+    assert [(row["commit"], row["candidate"], row["runs"]) for row in rows] == [
+        ("aaa111", "merge", 1),
+        ("aaa111", "quick", 1),
+        ("bbb222", "merge", 1),
+        ("bbb222", "quick", 1),
+    ]
+    assert said.count("aaa111") == said.count("bbb222") == 2
+
+
 # ---------------------------------------------------------------- matrix and fill
 
 
@@ -304,6 +344,22 @@ def test_the_matrix_shows_percent_and_what_is_missing(shell, two_runs, reach):
     assert "covered: 50 % (target 90 %, not reached)" in result.stdout
     assert "parbench fill" in result.stdout
     assert [cell["workload"] for cell in document["missing"]] == ["nothing"]
+
+
+@pytest.mark.parametrize(
+    ("n_raced", "said"),
+    [
+        pytest.param(179, "covered: 89 % (target 90 %, not reached)", id="just below"),
+        pytest.param(180, "covered: 90 % (target 90 %, reached)", id="on the target"),
+    ],
+)
+def test_what_misses_the_target_is_not_shown_as_it(shell, visitors, store, n_raced, said):
+    names = [f"job_{number:03d}" for number in range(200)]
+    visitors.modes = dict.fromkeys(names, Mode.BATCH)
+    for name in names[:n_raced]:
+        stored(store, name, {"quick": 1e-3}, name=name)
+
+    assert said in shell("matrix").stdout
 
 
 def test_another_machine_of_the_matrix_is_named_with_its_difference(shell, store, reach):
@@ -354,6 +410,35 @@ def test_a_race_that_measures_nothing_is_an_error_of_its_own(shell, visitors, st
 
     assert result.exit_code == 1
     assert result.stdout.count("give more --seconds") == 2
+
+
+class InterruptedBench(ScriptedBench):
+    """A race during which the user types Ctrl-C; what it measured until then is stored."""
+
+    def wait(self, what="finished", timeout_s=None):
+        signal.raise_signal(signal.SIGINT)
+        return False
+
+    def stop(self, reason="stopped by the user"):
+        stored(self.store, self.run_id, {"quick": 1e-3}, name="nothing")
+        return super().stop(reason)
+
+
+def test_ctrl_c_ends_a_filling_after_the_race_that_runs_and_keeps_what_was_measured(
+    shell, visitors, store, reach
+):
+    visitors.bench = InterruptedBench()
+    visitors.bench.store = store
+
+    result = shell("fill", "--json")
+
+    document = json.loads(result.stdout)
+    assert [cell["workload"] for cell in document["plan"]] == ["nothing", "sorting"]
+    (raced,) = document["results"]
+    assert (raced["workload"], raced["run"], raced["error"]) == ("nothing", "20260102-abcd", "")
+    assert len(visitors.new) == 1
+    assert [cell["workload"] for cell in document["matrix"]["missing"]] == ["sorting"]
+    assert [run.name for run in store.runs()] == ["nothing"]
 
 
 @pytest.mark.parametrize(
