@@ -294,7 +294,10 @@ class _Course:
             new=self._pair.new.label,
             baseline=self._pair.baseline.label,
             tolerance=self._settings.tolerance,
-            series=self._night.reports(lambda name: quarantined(self._quarantine, name, today)),
+            series=self._night.reports(
+                lambda name: quarantined(self._quarantine, name, today),
+                running=status == "running",
+            ),
             status=status,
             nights=self._nights,
             seconds=self._seconds(),

@@ -92,6 +92,90 @@ def test_a_crash_is_a_lost_duel_and_the_third_one_a_failure():
     assert after_three.verdict is WatchVerdict.FAILED
 
 
+def failing(side, rounds=1, *, candidate="a"):
+    """Return rounds in which one side fails its first run, so that nobody is measured on."""
+    broken = ran(outcome=Outcome.CRASHED, message="ValueError: no")
+    both = {"new": ran(), "baseline": ran(), **dict.fromkeys(side, broken)}
+    return [[duel(**both, block=-1, candidate=candidate)] for _ in range(rounds)]
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_a_new_build_that_never_ran_has_failed_at_the_end_of_a_short_night(rounds):
+    watched = night()
+
+    for duels in failing(["new"], rounds):
+        watched.take(duels)
+
+    (still,) = watched.reports(lambda _name: "", running=True)
+    (ended,) = watched.reports(lambda _name: "")
+    assert still.verdict is WatchVerdict.UNDECIDED
+    assert ended.verdict is WatchVerdict.FAILED
+    assert ended.blocking
+    assert ended.reason == "crashed: ValueError: no"
+
+
+@pytest.mark.parametrize(
+    ("sides", "words"),
+    [
+        (["baseline"], "1 failure of the baseline, the last one crashed: ValueError: no"),
+        (["new", "baseline"], "1 failure of the new build, the last one crashed"),
+    ],
+)
+def test_where_the_baseline_never_ran_nothing_is_shown_of_the_new_build(sides, words):
+    watched = night()
+
+    for duels in failing(sides):
+        watched.take(duels)
+
+    (found,) = reports(watched).values()
+    assert found.verdict is WatchVerdict.UNDECIDED
+    assert words in found.sentence
+
+
+def test_an_undecided_series_tells_its_failures_and_how_much_is_missing():
+    watched = night()
+
+    for duels in [*failing(["new"], 2), round_of(1.1), round_of(1.1)]:
+        watched.take(duels)
+
+    (found,) = reports(watched).values()
+    assert found.verdict is WatchVerdict.UNDECIDED
+    assert found.reason == "2 failures of the new build, the last one crashed: ValueError: no"
+    assert found.reason in found.sentence
+    assert "more blocks like these would show a regression" in found.sentence
+
+
+def alarmed_beside_an_open_one():
+    """Return a night whose time has its alarm while its memory is still open."""
+    watched = night(metrics=(WALL_TIME_S, PEAK_RSS_BYTES))
+    while not reports(watched)["job/a/wall_time_s"].bad:
+        watched.take(round_of(1.2))
+    return watched
+
+
+def test_a_baseline_that_breaks_down_after_an_alarm_does_not_take_it_back():
+    watched = alarmed_beside_an_open_one()
+
+    for duels in failing(["baseline"], 3):
+        watched.take(duels)
+
+    found = reports(watched)
+    assert found["job/a/wall_time_s"].verdict is WatchVerdict.REGRESSION
+    assert found["job/a/wall_time_s"].blocking
+    assert found["job/a/peak_rss_bytes"].verdict is WatchVerdict.UNDECIDED
+    assert "the baseline itself is at fault" in found["job/a/peak_rss_bytes"].sentence
+
+
+def test_rounds_after_an_alarm_that_others_need_do_not_take_it_back():
+    watched = alarmed_beside_an_open_one()
+
+    scores = [watched.take(round_of(1.0)) for _ in range(20)]
+
+    assert reports(watched)["job/a/wall_time_s"].verdict is WatchVerdict.REGRESSION
+    assert watched.memories()["job/a/wall_time_s"].regression == Detector()
+    assert not any(scores)
+
+
 def test_a_baseline_that_is_wrong_itself_is_no_failure_of_the_new_build():
     watched = night()
 
@@ -565,6 +649,20 @@ def test_a_wrong_result_of_the_new_build_fails_after_one_round(repo):
     assert report.of("spin").verdict is WatchVerdict.FAILED
     assert not report.passed
     assert report.of("spin").blocks == 0
+
+
+def test_a_new_build_that_raises_every_time_fails_a_night_of_one_round(repo):
+    right, raising = (
+        "        pass\n    return case + 1",
+        "        pass\n    raise OSError('not today')",
+    )
+    repo.write(bench__py=BENCH.replace(right, raising))
+
+    report = pb.watch("bench.py", blocks=10, store=":memory:")
+
+    assert not report.passed
+    assert report.of("spin").verdict is WatchVerdict.FAILED
+    assert "not today" in report.sentence
 
 
 def test_a_function_may_be_the_baseline_and_a_workload_an_object(repo):

@@ -89,7 +89,10 @@ class SeriesReport:
         measured = f"{wording.ratio(self.ratio)} times the baseline's cost"
         evidence = f"evidence {self.evidence:,.3g} of {self.needed:,.3g}"
         if self.verdict is WatchVerdict.UNDECIDED:
-            return f"undecided, {measured}, {evidence}: {self.reason or self._missing}"
+            # what went wrong explains why nobody can say; where somebody can, both are told
+            missing = self._missing if self.outlook or not self.reason else ""
+            told = "; ".join(text for text in (self.reason, missing) if text)
+            return f"undecided, {measured}, {evidence}: {told}"
         if self.verdict is WatchVerdict.EQUAL:
             return f"equal within the tolerance, {measured}"
         return f"{self.verdict}, {measured}, {evidence}"

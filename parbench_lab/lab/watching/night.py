@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from parbench_lab.analysis.regression.outlook import Outlook
 from parbench_lab.analysis.regression.report import SeriesReport
 from parbench_lab.analysis.regression.series import Memory, WatchedSeries, WatchVerdict
+from parbench_lab.core import wording
 from parbench_lab.core.measurement import Measurement, Outcome
 from parbench_lab.core.metric import Metric
 from parbench_lab.execution.builds.pairing import Duel, Pair, Plan
@@ -23,13 +24,17 @@ Scores = Mapping[str, tuple[float, float]]
 class _Entrant:
     """A candidate's series by metric, and what went wrong with it.
 
-    `failed` is the new build's fault, `aside` the baseline's.
+    `failed` is the new build's fault, `aside` the baseline's; `fault` and `baseline_fault` are
+    the last failures that were not yet too many, `alone` the last one beside a baseline that ran.
     """
 
     series: dict[str, WatchedSeries]
     blocks: int = 0
     failures: int = 0
     baseline_failures: int = 0
+    fault: str = ""
+    baseline_fault: str = ""
+    alone: str = ""
     failed: str = ""
     aside: str = ""
 
@@ -37,6 +42,19 @@ class _Entrant:
     def done(self) -> bool:
         """Whether more rounds tonight are of no use."""
         return bool(self.failed or self.aside) or all(s.alarmed for s in self.series.values())
+
+    @property
+    def faults(self) -> str:
+        """What went wrong now and then, "" for nothing."""
+        sides = [
+            (self.failures, "the new build", self.fault),
+            (self.baseline_failures, "the baseline", self.baseline_fault),
+        ]
+        return "; ".join(
+            f"{wording.count(number, 'failure')} of {whose}, the last one {words}"
+            for number, whose, words in sides
+            if number
+        )
 
 
 class Night:
@@ -127,7 +145,8 @@ class Night:
             entrant.blocks += len(judged)
             for metric, series in entrant.series.items():
                 pairs = _values(judged, metric)
-                if pairs:
+                # evidence may fall again: rounds that others still need take back no alarm
+                if pairs and not series.alarmed:
                     new, baseline = zip(*pairs, strict=True)
                     scores[self._name(name, metric)] = series.observe(new, baseline)
         return scores
@@ -140,27 +159,35 @@ class Night:
             for metric, series in entrant.series.items()
         }
 
-    def reports(self, why_not: Callable[[str], str]) -> tuple[SeriesReport, ...]:
+    def reports(
+        self, why_not: Callable[[str], str], *, running: bool = False
+    ) -> tuple[SeriesReport, ...]:
         """Return the verdicts by now.
 
         Parameters
         ----------
         why_not
             Returns why a series (by its name) must not block, "" where it may.
+        running
+            Whether more rounds may come: what did nothing but fail may run yet.
         """
         return tuple(
-            self._report(name, metric, entrant, why_not)
+            self._report(name, metric, entrant, why_not, running=running)
             for name, entrant in self._entrants.items()
             for metric in entrant.series
         )
 
     def _report(
-        self, name: str, metric: str, entrant: _Entrant, why_not: Callable[[str], str]
+        self,
+        name: str,
+        metric: str,
+        entrant: _Entrant,
+        why_not: Callable[[str], str],
+        *,
+        running: bool,
     ) -> SeriesReport:
         series = entrant.series[metric]
-        verdict = WatchVerdict.FAILED if entrant.failed else series.verdict
-        if entrant.aside:
-            verdict = WatchVerdict.UNDECIDED
+        verdict, reason = _judged(entrant, series, running=running)
         memory = series.memory
         return SeriesReport(
             workload=self._workload,
@@ -172,12 +199,29 @@ class Night:
             needed=self._run_length,
             blocks=entrant.blocks,
             quarantined=why_not(self._name(name, metric)),
-            reason=entrant.failed or entrant.aside,
+            reason=reason,
             outlook=_outlook(series, entrant) if verdict is WatchVerdict.UNDECIDED else None,
         )
 
     def _name(self, candidate: str, metric: str) -> str:
         return f"{self._workload}/{candidate}/{metric}"
+
+
+def _judged(
+    entrant: _Entrant, series: WatchedSeries, *, running: bool
+) -> tuple[WatchVerdict, str]:
+    """Return a series' verdict, and what went wrong."""
+    if entrant.failed:
+        return WatchVerdict.FAILED, entrant.failed
+    if series.alarmed:  # what was found before the baseline broke down stays found
+        return series.verdict, entrant.aside
+    if entrant.aside:
+        return WatchVerdict.UNDECIDED, entrant.aside
+    if entrant.alone and not entrant.blocks and not running:
+        # too few failures for a long night are all that a short one has seen
+        return WatchVerdict.FAILED, entrant.alone
+    undecided = series.verdict is WatchVerdict.UNDECIDED
+    return series.verdict, entrant.faults if undecided else ""
 
 
 def _outlook(series: WatchedSeries, entrant: _Entrant) -> Outlook | None:
@@ -191,8 +235,12 @@ def _charge(entrant: _Entrant, duel: Duel) -> None:
     new, baseline = duel.new, duel.baseline
     if new.outcome is not Outcome.OK:
         entrant.failures += 1
+        entrant.fault = _words(new)
     if baseline.outcome is not Outcome.OK:
         entrant.baseline_failures += 1
+        entrant.baseline_fault = _words(baseline)
+    elif new.outcome is not Outcome.OK:
+        entrant.alone = _words(new)
     if baseline.outcome is Outcome.WRONG or entrant.baseline_failures >= MAX_FAILURES:
         entrant.aside = entrant.aside or f"the baseline itself is at fault: {_words(baseline)}"
     elif new.outcome is Outcome.WRONG or entrant.failures >= MAX_FAILURES:
