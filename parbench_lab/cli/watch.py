@@ -152,7 +152,8 @@ def watch(
 ) -> int:
     """Watch for regressions: this build beside a pinned one, in fresh processes again and again.
 
-    Nights with the same baseline add up in the store. A verdict is a regression, an improvement,
+    Nights with the same baseline add up in the store, where it is a commit or PACKAGE==VERSION. A
+    verdict is a regression, an improvement,
     equal or undecided; a wrong result fails at once.
     """
     asked["store"] = store_of(ctx)

@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,10 @@ from parbench_lab.workloads.registry import listed_algorithms, resolve
 
 REGISTRY = "parbench_lab.workloads.registry"
 BLOCKS = 300
+_LOOSE = (
+    "the baseline may change under its name, so this night stands alone: nights add up where it "
+    "is a commit or PACKAGE==VERSION"
+)
 _COMMIT = re.compile(r"^[0-9a-f]{40}$")
 
 Algorithm = str | Callable[..., Any] | Candidate
@@ -134,7 +138,8 @@ def watch(
 
     Both run in child processes that are replaced every 10 blocks, in random order within each
     block, and every replacement is one bet (`analysis.regression.detector`). What is learnt is
-    kept in the store: nights with the same baseline add up.
+    kept in the store: nights with the same baseline add up, where it is a commit or one version
+    of a package. Any other may change under its name, and every night stands alone.
 
     Parameters
     ----------
@@ -216,7 +221,8 @@ class _Course:
         self._store = store
         meeting = pair.meet()
         self._hello = meeting.new
-        self._notes = (*meeting.notes, *([base.note] if base.note else []))
+        loose = "" if base.build.revision else _LOOSE
+        self._notes = (*meeting.notes, *(note for note in (base.note, loose) if note))
         self._metrics = _metrics(self._hello, settings.metrics)
         self._machine = detect_machine(self._hello.libraries)
         self._plan = Plan(
@@ -341,6 +347,8 @@ def _alone_on_this_host(store: RunStore) -> AbstractContextManager[None]:
 
 def _alone_with(store: RunStore, key: WatchKey) -> AbstractContextManager[None]:
     """Keep watches of the same series off, from machines that count as this one."""
+    if not key.baseline:  # there is no account that two of them could share
+        return nullcontext()
     return claim(
         store,
         key.claim,

@@ -7,7 +7,7 @@ import math
 import os
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import psutil
@@ -22,6 +22,7 @@ from parbench_lab.core.metric import PEAK_RSS_BYTES, WALL_TIME_S
 from parbench_lab.core.ports import EventRecord, RunHeader
 from parbench_lab.core.series import SeriesKey, SeriesPoint
 from parbench_lab.errors import StoreError, UnknownNameError, UsageError
+from parbench_lab.execution.builds import environments
 from parbench_lab.lab.record import load_record
 from parbench_lab.lab.watch import WatchSettings, watch
 from parbench_lab.lab.watching import baselines
@@ -30,6 +31,7 @@ from parbench_lab.lab.watching.lock import lock_file, only_one
 from parbench_lab.lab.watching.night import Night
 from parbench_lab.lab.watching.schedule import next_start_s, on_schedule, parse_every
 from parbench_lab.store import open_store
+from tests.execution.builds import wheels
 from tests.execution.builds.repos import BENCH, spinning
 from tests.lab.duels import duel, ran, round_of
 
@@ -555,6 +557,76 @@ def test_an_environments_folder_stands_for_its_python(tmp_path):
         interpreter = found.build.interpreter
 
     assert interpreter == str(folder / "bin" / "python")
+
+
+@pytest.mark.parametrize(
+    "baseline",
+    [
+        pytest.param("work:job", id="a function of the working tree"),
+        pytest.param(sys.executable, id="a python"),
+        pytest.param("mine>=1.2", id="no one version"),
+    ],
+)
+def test_a_baseline_that_may_change_under_its_name_has_no_revision(
+    baseline, tmp_path, monkeypatch
+):
+    wheels.write_wheel(tmp_path, "1.2", "VERSION = 1.2\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+
+    with baselines.pinned(baseline, here=tmp_path) as found:
+        pass
+
+    assert found.build.revision == ""
+    assert found.build.label == baseline
+
+
+@pytest.mark.parametrize(
+    ("requirement", "one"),
+    [
+        ("mine==1.2", True),
+        ("mine[extra] == 1.2", True),
+        ("mine===1.2", True),
+        ("mine==1.*", False),
+        ("mine~=1.2", False),
+        ("mine!=1.2", False),
+        ("mine>=1.2", False),
+        ("mine>=1.2,==1.3", False),
+    ],
+)
+def test_one_version_of_a_package_is_a_revision(requirement, one):
+    assert environments.is_one_version(requirement) is one
+
+
+def test_a_night_against_what_may_change_says_that_it_stands_alone(repo):
+    loose = pb.watch("bench.py", baseline="bench:spin", blocks=10, store=":memory:")
+    fixed = pb.watch("bench.py", baseline="HEAD", blocks=10, store=":memory:")
+
+    assert any("this night stands alone" in note for note in loose.notes)
+    assert not any("this night stands alone" in note for note in fixed.notes)
+
+
+class SharedStore:
+    """A store in which another machine like this one holds every watch's series."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def claimed(self, name):
+        return nullcontext(not name.startswith("watch of "))
+
+
+def test_only_watches_that_share_an_account_keep_each_other_off(repo, store):
+    shared = SharedStore(store)
+
+    alone = pb.watch("bench.py", baseline="bench:spin", blocks=10, store=shared)
+
+    assert alone.status == "finished"
+    with pytest.raises(UsageError, match="the evidence of both is one account"):
+        pb.watch("bench.py", baseline="HEAD", blocks=10, store=shared)
 
 
 def test_a_quarantine_list_that_is_not_there_is_told(tmp_path):

@@ -18,8 +18,8 @@ class Build:
     label
         As a person calls it: ``"v1.2 (1a2b3c4)"``.
     revision
-        What it is for ever: a commit, ``"package==1.2"``, an import string; ``""`` for a working
-        tree, which may change.
+        What it is for ever: a commit or ``"package==1.2"``; ``""`` for what may change under its
+        name, like a working tree, its functions, an environment or ``"package>=1.2"``.
     interpreter
         Path of its Python.
     folder

@@ -21,6 +21,7 @@ from parbench_lab.execution.builds.build import Build
 
 PIP_TIMEOUT_S = 1800.0
 REQUIREMENT = re.compile(r"^[A-Za-z0-9][\w.-]*(\[[\w,-]+\])?\s*(==|~=|!=|<=|>=|<|>)\s*\S")
+_ONE_VERSION = re.compile(r"^[^=~!<>,;]+={2,3}\s*[^\s*,;]+$")
 _PTH = "zz_parbench_parent.pth"
 
 
@@ -33,6 +34,17 @@ def is_requirement(text: str) -> bool:
     (True, False)
     """
     return REQUIREMENT.match(text) is not None
+
+
+def is_one_version(requirement: str) -> bool:
+    """Return whether a requirement means the same version for ever.
+
+    Examples
+    --------
+    >>> is_one_version("mypackage==1.2"), is_one_version("mypackage~=1.2")
+    (True, False)
+    """
+    return _ONE_VERSION.match(requirement.strip()) is not None
 
 
 def is_interpreter(text: str) -> bool:

@@ -81,20 +81,18 @@ def pinned(
         yield _of_callable(baseline, here)
         return
     if baseline is not None and _IMPORT_STRING.match(baseline):
-        build = dataclasses.replace(
-            trees.working_tree(here), label=baseline, revision=baseline, stand_in=baseline
-        )
-        yield Pinned(build=build)
+        build = dataclasses.replace(trees.working_tree(here), label=baseline, stand_in=baseline)
+        yield Pinned(build=build)  # without a revision: the function is the working tree's
         return
     with contextlib.ExitStack() as stack:
         if baseline is not None and environments.is_requirement(baseline):
             yield _installed(baseline, here, stack)
         elif baseline is not None and (interpreter := _interpreter(baseline)):
-            yield Pinned(
-                build=environments.environment_build(
-                    interpreter, label=interpreter, revision=interpreter, folder=here
-                )
+            # without a revision: what is installed there may be another version tomorrow
+            build = environments.environment_build(
+                interpreter, label=interpreter, revision="", folder=here
             )
+            yield Pinned(build=build)
         else:
             yield _of_commit(baseline, here, python=python, how=how, stack=stack)
 
@@ -149,7 +147,8 @@ def _of_callable(function: Callable[..., Any], here: Path) -> Pinned:
 def _installed(requirement: str, here: Path, stack: contextlib.ExitStack) -> Pinned:
     interpreter = environments.new_environment(stack.enter_context(trees.owned_folder()) / "venv")
     environments.install_version(interpreter, requirement)
-    build = Build(label=requirement, revision=requirement, interpreter=interpreter, folder=here)
+    revision = requirement if environments.is_one_version(requirement) else ""
+    build = Build(label=requirement, revision=revision, interpreter=interpreter, folder=here)
     return Pinned(build=build, note=_REUSED)
 
 
