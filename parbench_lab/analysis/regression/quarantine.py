@@ -22,7 +22,7 @@ class Quarantine:
     Parameters
     ----------
     series
-        A pattern with ``*`` and ``?`` over ``workload/candidate`` or
+        A pattern with ``*`` and ``?`` (nothing else is special) over ``workload/candidate`` or
         ``workload/candidate/metric``.
     reason
         Why it must not block; shown with every verdict.
@@ -37,8 +37,10 @@ class Quarantine:
     def holds(self, series: str, today: dt.date) -> bool:
         """Return whether a series (``workload/candidate/metric``) must not block today."""
         without_metric = series.rpartition("/")[0]
+        # fnmatch has [sets] too, and a candidate's own name may have brackets
+        pattern = self.series.replace("[", "[[]")
         named = any(
-            fnmatch.fnmatchcase(name, self.series) for name in (series, without_metric) if name
+            fnmatch.fnmatchcase(name, pattern) for name in (series, without_metric) if name
         )
         return named and today <= self.until
 

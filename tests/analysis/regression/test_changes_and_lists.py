@@ -8,7 +8,7 @@ import pytest
 from parbench_lab.analysis.regression.bisection import Bisection, Trial
 from parbench_lab.analysis.regression.changes import breaks, hints, strongest
 from parbench_lab.analysis.regression.many import adjusted
-from parbench_lab.analysis.regression.quarantine import parse_quarantine
+from parbench_lab.analysis.regression.quarantine import Quarantine, parse_quarantine
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.metric import WALL_TIME_S, Metric
 from parbench_lab.core.series import SeriesKey, SeriesPoint
@@ -257,3 +257,11 @@ def test_a_pattern_names_a_candidate_with_or_without_the_metric():
     assert entry.holds("job/a/wall_time_s", dt.date(2026, 6, 1))
     assert not entry.holds("other/a/wall_time_s", dt.date(2026, 6, 1))
     assert not entry.holds("job/a/wall_time_s", dt.date(2026, 6, 2))
+
+
+@pytest.mark.parametrize("pattern", ["job/sort[fast]", "job/sort[*", "job/*[fast]/wall_time_s"])
+def test_a_candidate_with_brackets_is_named_by_its_own_name(pattern):
+    entry = Quarantine(series=pattern, reason="r", until=dt.date(2026, 6, 1))
+
+    assert entry.holds("job/sort[fast]/wall_time_s", dt.date(2026, 6, 1))
+    assert not entry.holds("job/sortf/wall_time_s", dt.date(2026, 6, 1))
