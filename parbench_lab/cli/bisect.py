@@ -16,6 +16,7 @@ from parbench_lab.cli.output import checked_output, deliver, plan_line, tell_pla
 from parbench_lab.core.wording import count, printable
 
 _HINT = "stopping after this block (again: abort)"
+_NUMBERS = ("evidence", "rounds", "blocks", "batch_size", "tolerance", "timeout_s", "seed")
 
 
 @click.command(
@@ -89,8 +90,10 @@ def bisect(
 def _planned(target: str, asked: dict[str, Any]) -> list[str]:
     """Return what would be raced, and how much of it at most."""
     from parbench_lab.execution.builds import git  # noqa: PLC0415 - loads numpy
+    from parbench_lab.lab.bisect import refuse_numbers  # noqa: PLC0415 - loads the lab
     from parbench_lab.lab.watching.baselines import repository_of  # noqa: PLC0415 - loads the lab
 
+    refuse_numbers(**{name: asked[name] for name in _NUMBERS})
     root = repository_of(Path.cwd())
     good, bad = (git.commit_of(root, asked[name]) for name in ("good", "bad"))
     commits = git.commits_between(root, good, bad)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,19 +20,23 @@ from parbench_lab.analysis.regression.detector import score
 from parbench_lab.analysis.regression.intervals import CONFIDENCE, around_median
 from parbench_lab.core import wording
 from parbench_lab.core.estimate import Estimate
-from parbench_lab.core.measurement import Outcome
+from parbench_lab.core.given import checked_count, checked_number
+from parbench_lab.core.measurement import Measurement, Outcome
 from parbench_lab.core.metric import MEASURED_METRICS, Metric
 from parbench_lab.errors import ParbenchError, UnknownNameError, UsageError
 from parbench_lab.execution.builds import git
 from parbench_lab.execution.builds.build import Build, Order
 from parbench_lab.execution.builds.pairing import Duel, Pair, Plan
 from parbench_lab.execution.builds.trees import owned_folder
+from parbench_lab.lab.watch import WatchSettings
 from parbench_lab.lab.watching.baselines import ref_build, repository_of
 from parbench_lab.workloads.registry import listed_algorithms
 
 REGISTRY = "parbench_lab.workloads.registry"
 EVIDENCE = 100.0
 MAX_ROUNDS = 40
+MAX_FAILURES = 3
+"""Failures of the good commit before a candidate none of whose rounds counted is given up."""
 
 Progress = Callable[["CommitTrial"], None]
 
@@ -138,9 +143,11 @@ def bisect(
     tolerance
         A smaller difference between good and bad is not looked for.
     evidence
-        Odds at which a commit counts as good or bad.
+        Odds at which a commit counts as good or bad; above 1.
     rounds, blocks
         Of one commit: pairs of processes at most, and blocks in each.
+    batch_size, timeout_s, seed
+        As for `WatchSettings`.
     stop
         Asked before every block whether to end.
     progress
@@ -149,10 +156,18 @@ def bisect(
     Raises
     ------
     UsageError
-        If a ref is unknown, or `good` is no ancestor of `bad`, or a number is out of range.
+        If a ref is unknown, or `good` is no ancestor of `bad`, or a number is out of range; or
+        `good` itself fails in every run.
     """
-    if not (evidence > 1 and rounds > 0 and blocks > 0):
-        raise UsageError("evidence must be above 1, rounds and blocks positive")
+    refuse_numbers(
+        evidence=evidence,
+        rounds=rounds,
+        blocks=blocks,
+        batch_size=batch_size,
+        tolerance=tolerance,
+        timeout_s=timeout_s,
+        seed=seed,
+    )
     listed_algorithms(algorithms)  # refuses a single text, which would be taken for its letters
     start_ns = time.perf_counter_ns()
     here = Path.cwd()
@@ -192,6 +207,21 @@ def bisect(
     )
 
 
+def refuse_numbers(*, evidence: float, rounds: int, **shared: Any) -> None:
+    """Refuse numbers that `bisect` cannot mean; `shared` are those of `WatchSettings`.
+
+    Raises
+    ------
+    UsageError
+        If one of them is none, or out of range.
+    """
+    checked_number(evidence, "evidence")
+    if not evidence > 1:
+        raise UsageError(f"evidence must be above 1 but got {evidence}")
+    checked_count(rounds, "rounds")
+    WatchSettings(**shared)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
     """What counts as worse, and when it is decided."""
@@ -211,8 +241,20 @@ class _Suspect:
     accounts: Accounts = field(default_factory=lambda: Accounts((2,)))
     effects: list[float] = field(default_factory=list)
     failed: str = ""
+    good_failures: int = 0
+    good_failed: str = ""
     seen: bool = False
     measured: bool = False
+
+    @property
+    def spoilt(self) -> bool:
+        """Whether no round counted because the good commit itself failed."""
+        return self.good_failures > 0 and not (self.seen or self.failed)
+
+    @property
+    def given_up(self) -> bool:
+        """Whether more rounds would end like the first ones."""
+        return self.spoilt and self.good_failures >= MAX_FAILURES
 
     @property
     def unmeasured(self) -> bool:
@@ -222,10 +264,13 @@ class _Suspect:
     def take(self, duels: Sequence[Duel]) -> None:
         """Bet on one round."""
         fatal = [d for d in duels if d.new.outcome is not Outcome.OK]
-        if any(d.baseline.outcome is not Outcome.OK for d in duels):
+        spoiling = [d for d in duels if d.baseline.outcome is not Outcome.OK]
+        if spoiling:
+            self.good_failures += 1
+            self.good_failed = _words(spoiling[0].baseline)
             return
         if fatal:
-            self.failed = f"{fatal[0].new.outcome.value}: {fatal[0].new.message}"
+            self.failed = _words(fatal[0].new)
             return
         name = self.metric.name
         # of a metric of the check only the first block of a round tells: the others say nothing
@@ -324,7 +369,11 @@ class _Races:
             suspects, rounds = self._raced(pair, meeting.shared)
         if all(suspect.unmeasured for suspect in suspects.values()):
             raise UsageError(f"metric {self.rule.metric!r} was not measured in any round")
-        worst = max(suspects, key=lambda name: _badness(suspects[name], self.rule.evidence))
+        sound = [name for name, suspect in suspects.items() if not suspect.spoilt]
+        if not sound:
+            failed = next(iter(suspects.values())).good_failed
+            raise UsageError(f"{self.base.label} itself fails, give another good one: {failed}")
+        worst = max(sound, key=lambda name: _badness(suspects[name], self.rule.evidence))
         suspect = suspects[worst]
         trial = suspect.verdict(self.rule.evidence)
         if trial is Trial.BAD:
@@ -363,7 +412,7 @@ class _Races:
             open_ones = [
                 name
                 for name, suspect in suspects.items()
-                if suspect.verdict(self.rule.evidence) is Trial.UNDECIDED
+                if suspect.verdict(self.rule.evidence) is Trial.UNDECIDED and not suspect.given_up
             ]
             if not open_ones or self.stop() or (self._fails and number):
                 return suspects, number
@@ -383,7 +432,9 @@ class _Races:
             trial=trial,
             ratio=suspect.ratio,
             rounds=rounds,
-            reason=suspect.failed,
+            reason=f"the good one failed: {suspect.good_failed}"
+            if suspect.spoilt
+            else suspect.failed,
         )
 
 
@@ -391,3 +442,7 @@ def _badness(suspect: _Suspect, evidence: float) -> tuple[bool, bool, float]:
     """Return what sorts candidates: shown to be bad, then failing, then how much worse."""
     worse = float(np.median(suspect.effects)) if suspect.effects else 0.0
     return suspect.verdict(evidence) is Trial.BAD, bool(suspect.failed), worse
+
+
+def _words(measurement: Measurement) -> str:
+    return f"{measurement.outcome.value}: {measurement.message}"

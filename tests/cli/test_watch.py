@@ -415,6 +415,13 @@ def test_a_dry_bisection_says_how_many_commits_are_raced_at_most(shell, tmp_path
     assert "takes      at most 200 blocks, and 80 starts of a process" in done.output
 
 
+def test_a_dry_bisection_refuses_what_the_bisection_would(shell):
+    done = shell("bisect", "HEAD~1", "HEAD", "bench.py", "--seed", "-1", "--dry-run")
+
+    assert done.exit_code == 2
+    assert "seed must be a whole number from 0 up but got -1" in done.output
+
+
 def refuses_to_run(*_args, **_options):
     raise AssertionError("a dry run runs nothing")
 

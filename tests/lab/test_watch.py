@@ -538,6 +538,25 @@ def test_a_bisection_refuses_a_text_in_the_place_of_a_list():
         pb.bisect("sorting", good="HEAD", algorithms="list_sort")
 
 
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ({"seed": -1}, "seed must be a whole number from 0 up but got -1"),
+        ({"timeout_s": 0}, "timeout_s must be positive but got 0"),
+        ({"timeout_s": math.nan}, "timeout_s must be positive but got nan"),
+        ({"batch_size": 0}, "batch_size must be a whole number from 1 up but got 0"),
+        ({"rounds": 1.5}, "rounds must be a whole number from 1 up but got 1.5"),
+        ({"blocks": 0}, "blocks must be a whole number from 1 up but got 0"),
+        ({"evidence": 1}, "evidence must be above 1 but got 1"),
+        ({"evidence": "x"}, "evidence must be a number but got 'x'"),
+        ({"tolerance": -1}, "tolerance must be within"),
+    ],
+)
+def test_a_bisection_refuses_numbers_out_of_range(numbers, words):
+    with pytest.raises(UsageError, match=words):
+        pb.bisect("sorting", good="HEAD", **numbers)
+
+
 def test_blocks_are_rounded_up_to_whole_rounds():
     assert WatchSettings(blocks=21).rounds == 3
 
@@ -840,6 +859,30 @@ def test_a_metric_that_is_measured_in_no_round_is_told_instead_of_no_regression(
 
     with pytest.raises(UsageError, match="'gpu_energy_j' was not measured in any round"):
         pb.bisect("bench.py", good="HEAD~1", metric="gpu_energy_j", rounds=1, blocks=1)
+
+
+RAISING = BENCH.replace(
+    "        pass\n    return", "        raise OSError('not then')\n    return"
+)
+
+
+def test_a_good_commit_that_fails_itself_is_told_instead_of_no_regression(repo):
+    repo.commit("break it", bench__py=RAISING)
+    repo.commit("mend it", bench__py=BENCH)
+
+    with pytest.raises(UsageError, match=r"HEAD~1 .* itself fails, give another .*: not then"):
+        pb.bisect("bench.py", good="HEAD~1", blocks=1, seed=1)
+
+
+def test_a_candidate_that_fails_in_the_good_commit_leaves_the_others_to_be_raced(repo):
+    other = "\n@pb.candidate\ndef other(case):\n    return case + 1\n"
+    repo.commit("break one", bench__py=RAISING + other)
+    repo.commit("mend it", bench__py=BENCH + other)
+
+    report = pb.bisect("bench.py", good="HEAD~1", blocks=1, rounds=4, seed=1)
+
+    assert not report.found
+    assert report.trials[0].ratio is not None
 
 
 @pytest.mark.parametrize(
