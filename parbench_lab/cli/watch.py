@@ -19,6 +19,7 @@ from parbench_lab.cli.options import (
     common_options,
     dry_run_option,
     examples,
+    refuse_flags,
     store_of,
     store_option,
 )
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
 _HINT = "stopping after this block (again: abort)"
 _OF_MEASURING = ("algorithms", "baseline", "build", "python", "quarantine")
 _SETTINGS = ("blocks", "seconds", "batch_size", "tolerance", "metrics", "timeout_s", "seed")
+_OF_HISTORY = ("q",)
+_IDLE_IN_HISTORY = (
+    *("baseline", "build", "python", "quarantine", "every", "nights", "dry_run"),
+    *("blocks", "seconds", "batch_size", "timeout_s", "seed"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +169,8 @@ def watch(
         files=CiFiles.checked(asked),
         nightly=every is not None,
     )
-    _refuse_unused(history=history, every=every, nights=nights, dry_run=dry_run)
+    _refuse_unused(ctx, history=history, every=every, nights=nights)
+    every_s = None if every is None else _period_s(every)
     doors = ctx.ensure_object(Doors)
     if history:
         return _tell_hints(doors, target, q, asked, told)
@@ -174,29 +181,40 @@ def watch(
         return 0
     with interrupts(_HINT) as stopped:
         night = _night(doors, target, asked, told, stopped)
-        if every is None:
+        if every_s is None:
             return _told_of(night(), told)
-        return _nightly(night, every, nights, stopped, told)
+        return _nightly(night, every_s, nights, stopped, told)
 
 
-def _refuse_unused(*, history: bool, every: str | None, nights: int | None, dry_run: bool) -> None:
-    if history and every is not None:
-        raise UsageError("--history measures nothing, so it takes no --every: run it once")
-    if history and dry_run:
-        raise UsageError("--history measures nothing, so it takes no --dry-run: run it")
+def _refuse_unused(
+    ctx: click.Context, *, history: bool, every: str | None, nights: int | None
+) -> None:
+    """Refuse what would be taken without a word and do nothing."""
+    if history:
+        refuse_flags(ctx, _IDLE_IN_HISTORY, why="--history measures nothing")
+    else:
+        refuse_flags(ctx, _OF_HISTORY, why="the hints of --history take it")
     if nights is not None and every is None:
         raise UsageError("--nights says how often --every runs: give --every too, like 1d")
 
 
+def _period_s(every: str) -> float:
+    from parbench_lab.lab.watching.schedule import parse_every  # noqa: PLC0415 - loads the lab
+
+    return parse_every(every)
+
+
 def _planned(doors: Doors, target: str, every: str | None, asked: Mapping[str, Any]) -> list[str]:
     """Return what a night would measure, and how much of it at most."""
-    from parbench_lab.lab.watch import BLOCKS  # noqa: PLC0415 - loads the lab
+    from parbench_lab.lab.watch import WatchSettings  # noqa: PLC0415 - loads the lab
+    from parbench_lab.lab.watching.baselines import refuse_idle  # noqa: PLC0415 - loads the lab
 
+    settings = WatchSettings(**_settings(asked))
+    refuse_idle(asked["baseline"], python=asked["python"], how=asked["build"])
     workload, candidates = doors.targets(target)
     names = list(asked["algorithms"]) or [candidate.name for candidate in candidates]
-    blocks = asked["blocks"] or BLOCKS
-    limit = asked["seconds"]
-    size = asked["batch_size"] or getattr(workload, "default_batch_size", 1000)
+    blocks, limit = settings.blocks, settings.seconds
+    size = settings.batch_size or getattr(workload, "default_batch_size", 1000)
     how_long = "not known before it runs" if limit is None else f"at most {limit:g} s and a block"
     return [
         plan_line("target", target),
@@ -208,6 +226,11 @@ def _planned(doors: Doors, target: str, every: str | None, asked: Mapping[str, A
     ]
 
 
+def _settings(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that were given; the others have their defaults in one place."""
+    return {name: asked[name] for name in _SETTINGS if asked[name] not in (None, ())}
+
+
 def _night(
     doors: Doors, target: str, asked: Mapping[str, Any], told: Told, stopped: Interrupts
 ) -> Callable[[], WatchReport]:
@@ -215,7 +238,7 @@ def _night(
     given = {name: asked[name] for name in _OF_MEASURING}
     given["algorithms"] = list(asked["algorithms"]) or None
     given["quarantine"] = asked["quarantine"] or ()
-    settings = {name: asked[name] for name in _SETTINGS if asked[name] not in (None, ())}
+    settings = _settings(asked)
 
     def run() -> WatchReport:
         click.echo(f"watching {printable(target)} (Ctrl-C ends it) ...", file=told.screen)
@@ -233,7 +256,7 @@ def _night(
 
 def _nightly(
     night: Callable[[], WatchReport],
-    every: str,
+    every_s: float,
     nights: int | None,
     stopped: Interrupts,
     told: Told,
@@ -243,9 +266,8 @@ def _nightly(
     A night that cannot be measured, or whose files cannot be written, is told, and the next one
     comes.
     """
-    from parbench_lab.lab.watching.schedule import on_schedule, parse_every  # noqa: PLC0415 - loads the lab
+    from parbench_lab.lab.watching.schedule import on_schedule  # noqa: PLC0415 - loads the lab
 
-    every_s = parse_every(every)
     codes: list[int] = []
 
     def run() -> int:

@@ -153,9 +153,11 @@ def watch(
         default branch; on that branch itself the last commit, where there are changes.
     build
         How a git ref is run: ``"venv"`` installs it into an environment of its own,
-        ``"source"`` runs its tree as it is, ``"auto"`` installs what can be installed.
+        ``"source"`` runs its tree as it is, ``"auto"`` installs what can be installed. Anything
+        but ``"auto"`` is refused beside another baseline.
     python
-        The interpreter for a git ref's tree.
+        The interpreter for a git ref's tree, which is not installed then; refused beside another
+        baseline.
     quarantine
         Entries, or a TOML file of them: series that do not block.
     store

@@ -123,7 +123,7 @@ def test_dry_run_says_what_a_night_would_measure_and_measures_nothing(shell):
     assert "at most 300 of " in done.output
     assert "takes      at most 90 s" in done.output
     assert refused.exit_code == 2
-    assert "takes no --dry-run" in refused.output
+    assert "--dry-run: --history measures nothing" in refused.output
     assert never.asked == []
 
 
@@ -186,7 +186,21 @@ def test_the_store_is_the_one_that_the_project_names(shell, tmp_path, words):
         pytest.param([], "say what to watch", id="nothing to watch"),
         pytest.param(["job", "--every", "daily"], "like 1d", id="no period"),
         pytest.param(["job", "--nights", "3"], "give --every", id="nights without a period"),
-        pytest.param(["--history", "--every", "1d"], "no --every", id="hints every night"),
+        pytest.param(
+            ["--history", "--every", "1d"],
+            "--every: --history measures nothing",
+            id="hints nightly",
+        ),
+        pytest.param(["job", "--q", "0.05"], "--q: the hints of --history", id="q without hints"),
+        pytest.param(
+            ["job", "--every", "daily", "--dry-run"], "like 1d", id="no period, nothing measured"
+        ),
+        pytest.param(["job", "--blocks", "0", "--dry-run"], "blocks must be", id="no block"),
+        pytest.param(
+            ["job", "--baseline", "job==1.2", "--python", "python3", "--dry-run"],
+            "python 'python3' would do nothing",
+            id="a python beside a version",
+        ),
         pytest.param(["job", "--junit", "no/such/w.xml"], "--junit", id="no folder"),
         pytest.param(["job", "--build", "other"], "--build", id="no such build"),
         pytest.param(["job", "--history", "-a", "x", "-a", "y"], "one -a", id="two of one"),
@@ -201,6 +215,21 @@ def test_wrong_use_ends_with_2_in_one_line(shell, words, told):
     assert told in done.output
     assert len(done.output.strip().splitlines()) == 1
     assert not scripted.asked
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--baseline", "v1"), ("--build", "auto"), ("--python", "python3"),
+        ("--quarantine", "noisy.toml"), ("--blocks", "10"), ("--seconds", "9"),
+        ("--batch-size", "9"), ("--timeout-s", "9"), ("--seed", "1"),
+    ],
+)  # fmt: skip
+def test_hints_refuse_what_only_a_measurement_takes(shell, flag, value):
+    done = shell("watch", "--history", flag, value)
+
+    assert done.exit_code == 2
+    assert f"{flag}: --history measures nothing; leave it out" in done.output
 
 
 def test_help_shows_examples(shell):

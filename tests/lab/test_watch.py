@@ -569,6 +569,33 @@ def test_outside_a_repository_something_must_be_named(tmp_path):
         pass
 
 
+@pytest.mark.parametrize(
+    ("baseline", "given"),
+    [
+        pytest.param("mine==1.2", {"python": "python3"}, id="a python for a version"),
+        pytest.param("mine==1.2", {"how": "source"}, id="the source of a version"),
+        pytest.param(sys.executable, {"how": "venv"}, id="an environment for a python"),
+        pytest.param(sys.prefix, {"python": "python3"}, id="a python for an environment"),
+        pytest.param("work:job", {"python": "python3"}, id="a python for a function's name"),
+        pytest.param(sorted, {"how": "venv"}, id="an environment for a function"),
+        pytest.param("HEAD", {"python": "python3", "how": "venv"}, id="two environments"),
+        pytest.param(None, {"python": "python3", "how": "venv"}, id="two of the default's"),
+    ],
+)
+def test_ways_to_run_a_git_ref_are_refused_where_they_would_do_nothing(baseline, given, tmp_path):
+    with (
+        pytest.raises(UsageError, match="would do nothing"),
+        baselines.pinned(baseline, here=tmp_path, **given),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("given", [{}, {"how": "source"}, {"python": sys.executable}], ids=str)
+def test_a_git_ref_takes_each_way_to_run_it(given, repo):
+    with baselines.pinned("HEAD", here=repo.folder, **given) as found:
+        assert found.build.revision == repo.git("rev-parse", "HEAD")
+
+
 def test_an_environments_folder_stands_for_its_python(tmp_path):
     folder = Path(sys.prefix)
 

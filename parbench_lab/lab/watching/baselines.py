@@ -50,6 +50,46 @@ def refuse_no_baseline(baseline: object) -> None:
         )
 
 
+def refuse_idle(baseline: Baseline, *, python: str | None, how: str) -> None:
+    """Refuse ways to run a git ref that this baseline has no use for.
+
+    Parameters
+    ----------
+    baseline, python, how
+        As for `pinned`.
+
+    Raises
+    ------
+    UsageError
+        If `how` is unknown, one is given beside a baseline that is no git ref, or a virtual
+        environment of its own beside the interpreter.
+    """
+    if how not in HOW:
+        raise UsageError(f"build must be one of {', '.join(HOW)} but got {how!r}")
+    given = [f"python {python!r}"] if python is not None else []
+    given += [f"build {how!r}"] if how != "auto" else []
+    if given and not _is_ref(baseline):
+        raise UsageError(
+            f"{' and '.join(given)} would do nothing: it says how a git ref runs, and the "
+            f"baseline is {baseline!r}; leave it out"
+        )
+    if python is not None and how == "venv":
+        raise UsageError(
+            f"build 'venv' would do nothing beside python {python!r}, which is an environment of "
+            "its own: leave one out"
+        )
+
+
+def _is_ref(baseline: Baseline) -> bool:
+    if not isinstance(baseline, str):
+        return baseline is None
+    return not (
+        _IMPORT_STRING.match(baseline)
+        or environments.is_requirement(baseline)
+        or _interpreter(baseline)
+    )
+
+
 @contextlib.contextmanager
 def pinned(
     baseline: Baseline, *, here: Path, python: str | None = None, how: str = "auto"
@@ -73,10 +113,9 @@ def pinned(
     Raises
     ------
     UsageError
-        If it cannot be found or made; the text says what could be given.
+        If it cannot be found or made, the text says what could be given; or as of `refuse_idle`.
     """
-    if how not in HOW:
-        raise UsageError(f"build must be one of {', '.join(HOW)} but got {how!r}")
+    refuse_idle(baseline, python=python, how=how)
     if callable(baseline):
         yield _of_callable(baseline, here)
         return
