@@ -159,8 +159,7 @@ def watch(
     """Watch for regressions: this build beside a pinned one, in fresh processes again and again.
 
     Nights with the same baseline add up in the store, where it is a commit or PACKAGE==VERSION. A
-    verdict is a regression, an improvement,
-    equal or undecided; a wrong result fails at once.
+    verdict is a regression, an improvement, equal or undecided; a wrong result fails at once.
     """
     asked["store"] = store_of(ctx)
     told = Told(
