@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 
 from parbench_lab.analysis.comparison.pairing import compare_figures
@@ -17,7 +18,7 @@ from parbench_lab.core.series import Mode
 from parbench_lab.store import open_store
 from tests.analysis.comparison.figures import HERE, ROOFS, THERE, run, sample
 from tests.cli.doubles import ScriptedBench, board, measured
-from tests.lab.test_comparing import KERNELS, stored, stored_in_stages
+from tests.lab.test_comparing import KERNELS, keep, row, stored, stored_in_stages
 
 HURTFUL = "<b>|`x`\x1b[31m"
 
@@ -83,6 +84,27 @@ def test_the_document_has_everything_the_table_has_not_room_for(shell, two_runs)
 )
 def test_the_exit_code_tells_only_what_was_asked(shell, two_runs, words, code):
     assert shell("compare", "first", "second", *words).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("purpose", "warm_up"), [("scout", False), ("race", True)], ids=["first run", "warm-up"]
+)
+def test_who_is_wrong_before_anything_is_judged_newly_fails(shell, store, purpose, warm_up):
+    stored(store, "first-run", {"quick": 1e-3, "merge": 2e-3})
+    rng = np.random.default_rng(2)
+    quick = [row(rng, "quick", 1e-3, block=block, size=1000) for block in range(100)]
+    tried = row(rng, "merge", 2e-3, block=900, size=1000)
+    tried = replace(tried, outcome="wrong", warm_up=warm_up, values={})
+    sent = [{"number": 900, "purpose": purpose}]
+    keep(store, "second-run", (*quick, tried), HERE, day=2, sent=sent)
+
+    checked = shell("compare", "first", "second", "--check", "--markdown", "c.md")
+
+    assert checked.exit_code == 1
+    told = Path("c.md").read_text()
+    assert "| `merge at 1000` | newly fails |" in told
+    assert "faults: 1 wrong" in told
+    assert shell("compare", "second", "first", "--check").exit_code == 0
 
 
 def test_the_tables_for_continuous_integration_hold_no_markup_of_names(shell, store):

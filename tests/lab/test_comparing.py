@@ -68,14 +68,27 @@ def row(rng, candidate, median_s, *, block, size, slot=0, epoch=0):
     )  # fmt: skip
 
 
-def keep(store, run_id, rows, machine, *, day, name="sorting", mode="batch", **about):
+def keep(
+    store,
+    run_id,
+    rows,
+    machine,
+    *,
+    day,
+    name="sorting",
+    mode="batch",
+    kind="race",
+    sent=(),
+    **about,
+):
     started = dt.datetime(2026, 3, day, tzinfo=dt.UTC).isoformat()
     document = {"machine": jsonable(machine), "mode": mode, **about}
     store.create_run(
-        RunHeader(id=run_id, kind="race", name=name, started_utc=started, document=document)
+        RunHeader(id=run_id, kind=kind, name=name, started_utc=started, document=document)
     )
-    event = EventRecord(seq=0, at_s=1.0, kind="TaskEnded", payload={}, measurements=rows)
-    store.append(run_id, [event])
+    task = EventRecord(seq=0, at_s=0.0, kind="TaskSent", payload={"blocks": list(sent)})
+    event = EventRecord(seq=1, at_s=1.0, kind="TaskEnded", payload={}, measurements=rows)
+    store.append(run_id, [task, event])
     store.finish_run(run_id, "decided", {})
     return run_id
 

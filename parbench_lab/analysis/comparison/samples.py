@@ -49,24 +49,31 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
     As for the store's own figures: no warm-up, no blocks that ran for another purpose than the
     race, none whose plan is not known; none of a batch size below 1, which older stores took in.
     Epochs of one batch size that follow each other are one stretch; one that began after another
-    size is a further one.
+    size is a further one. Who failed before anything of it was judged has a sample of its faults
+    alone.
     """
     collected: dict[tuple[Place, int], _Collected] = {}
+    early: dict[Place, _Collected] = {}
     passed_over: set[int] = set()
     for event in events:
         if event.kind == "TaskSent":
             passed_over |= _other_blocks(event.payload.get("blocks"))
         for row in event.measurements:
-            judged = row.block not in passed_over and not row.warm_up and row.epoch >= 0
-            if judged and row.size >= 1:
-                part = (row.candidate, row.size), row.epoch
-                collected.setdefault(part, _Collected()).add(row)
+            if row.epoch < 0 or row.size < 1:
+                continue
+            place = row.candidate, row.size
+            if row.block not in passed_over and not row.warm_up:
+                collected.setdefault((place, row.epoch), _Collected()).add(row)
+            elif row.outcome in FAULTS:
+                early.setdefault(place, _Collected()).add(row)
     stretches = stretches_of((epoch, size) for (_, size), epoch in collected)
     gathered: dict[Place, dict[int, _Collected]] = {}
     for (place, epoch), one in sorted(collected.items(), key=lambda item: item[0][1]):
         parts = gathered.setdefault(place, {})
         parts.setdefault(stretches[epoch, place[1]], _Collected()).extend(one)
-    return {place: _sample(list(parts.values())) for place, parts in gathered.items()}
+    judged = {place: _sample(list(parts.values())) for place, parts in gathered.items()}
+    # a wrong first run puts a candidate out: without its faults it would seem not to have raced
+    return {place: faulty.sample() for place, faulty in early.items()} | judged
 
 
 def stretches_of(seen: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
