@@ -14,12 +14,12 @@ from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.options import common_options, examples, store_of, store_option
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.tables_for_ci import CheckRow, CheckTable, passed_or_undecided
-from parbench_lab.core.wording import NOTHING, printable
-from parbench_lab.core.wording import ratio as ratio_words
+from parbench_lab.core.wording import NOTHING, change, printable
 
 if TYPE_CHECKING:
     from parbench_lab.analysis.comparison.samples import Place
     from parbench_lab.analysis.comparison.values import Comparison, Pair, SideFigure
+    from parbench_lab.analysis.comparison.verdicts import Judgement
 
 SHOWN_OPPORTUNITIES = 8
 
@@ -111,7 +111,7 @@ def comparison_table(found: Comparison) -> CheckTable:
         title=f"comparison of {found.workload}",
         sentence=found.sentence,
         rows=tuple(rows),
-        compared=f"times {found.baseline.id}{less}",
+        compared=f"{found.baseline.id}{less}",
         notes=(*found.notes, *ideas[:SHOWN_OPPORTUNITIES]),
     )
 
@@ -125,6 +125,7 @@ def _row(pair: Pair, found: Comparison, *, worse: bool) -> CheckRow:
         outcome="failed" if worse else passed_or_undecided(verdict.value),
         ratio=None if told is None else told.ratio,
         message=_message(pair, found),
+        scale=found.metric.scale,
     )
 
 
@@ -167,7 +168,8 @@ def _titles(found: Comparison) -> list[str]:
     epochs = ["epochs"] if found.by_epoch else []
     relative = [] if found.speed is None else ["relative"]
     return [
-        "candidate", "size", *epochs, "baseline", "new", "ratio", *relative, "verdict", "q",
+        "candidate", "size", *epochs, "baseline", "new", found.metric.change, *relative,
+        "verdict", "q",
         "limited by",
     ]  # fmt: skip
 
@@ -177,9 +179,10 @@ def _cells(pair: Pair, found: Comparison) -> list[str]:
     cells = [pair.candidate, str(pair.size)]
     cells += [pair.epochs or NOTHING] if found.by_epoch else []
     cells += [_median(side, found) for side in (pair.baseline, pair.new)]
-    cells.append(ratio_words(plain.ratio) if plain else NOTHING)
+    scale = found.metric.scale
+    cells.append(change(plain.ratio, scale) if plain else NOTHING)
     if found.speed is not None:
-        cells.append(ratio_words(beyond.ratio) if beyond else NOTHING)
+        cells.append(change(beyond.ratio, scale) if beyond else NOTHING)
     cells += [found.verdict_of(pair).of(found.metric), f"{told.q:.2g}" if told else NOTHING]
     shown = pair.bottleneck is not None and pair.bottleneck.share is not None
     return [*cells, pair.bottleneck.limit.value if shown and pair.bottleneck else NOTHING]
@@ -244,15 +247,19 @@ def _message(pair: Pair, found: Comparison) -> str:
         words += _why_not(pair, found)
     else:
         less = "" if found.same_machine else " less the calibration"
-        words += f"ratio {ratio_words(told.ratio)}{less}, q {told.q:.2g}"
+        words += f"{_named(told, found)}{less}, q {told.q:.2g}"
     return f"{words}; faults: {faults}" if faults else words
+
+
+def _named(told: Judgement, found: Comparison) -> str:
+    return f"{found.metric.change} {change(told.ratio, found.metric.scale)}"
 
 
 def _why_not(pair: Pair, found: Comparison) -> str:
     """Say why nothing counts for a pair."""
     if pair.judgement is None:
         return f"too few measurements to compare ({pair.baseline.n} and {pair.new.n})"
-    plain = f"the ratio {ratio_words(pair.judgement.ratio)} is of two machines"
+    plain = f"the {_named(pair.judgement, found)} is of two machines"
     if found.speed is not None:
         return f"{plain}, and the calibration tells of times only"
     return f"{plain} as much as of the code, and there is no calibration of both"

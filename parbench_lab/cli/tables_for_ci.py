@@ -15,6 +15,7 @@ from parbench_lab.cli.cells import fitted
 from parbench_lab.core import wording
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.measurement import Outcome
+from parbench_lab.core.metric import Scale
 from parbench_lab.core.standing import VerdictKind
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class CheckRow:
         Times worse than what it is compared with; None where not measured.
     message
         Why, in a sentence.
+    scale
+        Of the metric: on ``"interval"`` `ratio` is a difference.
     """
 
     name: str
@@ -54,6 +57,7 @@ class CheckRow:
     outcome: Outcome4 = "passed"
     ratio: Estimate | None = None
     message: str = ""
+    scale: Scale = "ratio"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,7 @@ class CheckTable:
     sentence
         What came of it.
     compared
-        What the ratios are to, for the heading of their column.
+        What the costs are set against, for the heading of their column.
     seconds
         How long it took.
     notes
@@ -77,9 +81,17 @@ class CheckTable:
     title: str
     sentence: str
     rows: tuple[CheckRow, ...]
-    compared: str = "times the baseline's cost"
+    compared: str = "the baseline's cost"
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+
+    @property
+    def heading(self) -> str:
+        """What the column of ratios holds; differences stand in it with their signs."""
+        scales = {row.scale for row in self.rows}
+        if "interval" not in scales:
+            return f"times {self.compared}"
+        return f"{'times, or ' if 'ratio' in scales else ''}difference from {self.compared}"
 
 
 # ---------------------------------------------------------------- from results
@@ -94,6 +106,7 @@ def watch_table(report: WatchReport) -> CheckTable:
             outcome=_outcome_of(one),
             ratio=one.ratio,
             message=one.sentence,
+            scale=one.scale,
         )
         for one in report.series
     )
@@ -138,7 +151,7 @@ def race_table(result: Result) -> CheckTable:
         title=f"race of {result.workload}",
         sentence=result.sentence,
         rows=rows,
-        compared="times the leader's cost",
+        compared="the leader's cost",
         seconds=result.scoreboard.elapsed_s,
     )
 
@@ -220,11 +233,11 @@ def markdown(table: CheckTable) -> str:
         "",
         _plain(table.sentence),
         "",
-        f"|  | name | verdict | {_plain(table.compared)} |",
+        f"|  | name | verdict | {_plain(table.heading)} |",
         "|---|---|---|---:|",
     ]
     for row in table.rows:
-        ratio = _plain(wording.ratio(row.ratio))
+        ratio = _plain(wording.change(row.ratio, row.scale))
         mark = _MARKS[row.outcome]
         lines.append(f"| {mark} | {code(row.name)} | {_plain(row.verdict)} | {ratio} |")
     lines.append("")
@@ -248,6 +261,8 @@ def _outcome_of_all(table: CheckTable) -> Outcome4:
 def interval_picture(table: CheckTable) -> list[str]:
     """Return the rows' intervals, drawn on one logarithmic axis; empty without positive ratios.
 
+    Differences are in units of their own and have no place on it.
+
     Examples
     --------
     >>> ratio = Estimate(point=1.1, low=1.05, high=1.15, confidence=0.95, n=9)
@@ -257,12 +272,13 @@ def interval_picture(table: CheckTable) -> list[str]:
                                  0.9 to 1.15 times the baseline's cost; | is 1
     loop                                          |       ├───────●──────┤
     """
-    drawn = [row for row in table.rows if row.ratio is not None and row.ratio.low > 0]
+    ratios = [row for row in table.rows if row.scale == "ratio"]
+    drawn = [row for row in ratios if row.ratio is not None and row.ratio.low > 0]
     if not drawn:
         return []
     low = min([0.9, *(row.ratio.low for row in drawn if row.ratio)])
     high = max([1.1, *(row.ratio.high for row in drawn if row.ratio)])
-    head = f"{low:.3g} to {high:.3g} {wording.printable(table.compared)}; | is 1"
+    head = f"{low:.3g} to {high:.3g} times {wording.printable(table.compared)}; | is 1"
     lines = [fitted("", _NAME_CELLS) + " " + head]
     for row in drawn:
         bar = _bar(row.ratio, low, high) if row.ratio else ""

@@ -388,6 +388,7 @@ def _hints_table(workload: str | None, report: HintReport, sentences: Sequence[s
             outcome="undecided",
             ratio=hint.ratio,
             message=sentence,
+            scale=hint.scale,
         )
         for hint, sentence in zip(report.hints, sentences, strict=True)
     ]
@@ -398,7 +399,7 @@ def _hints_table(workload: str | None, report: HintReport, sentences: Sequence[s
         title=f"stored figures of {workload or 'all workloads'}",
         sentence=report.sentence,
         rows=tuple(rows) or (nothing,),
-        compared="times the cost before",
+        compared="the cost before",
     )
 
 

@@ -90,6 +90,16 @@ class Metric:
         """
         return math.log1p(fraction) if self.scale == "ratio" else fraction
 
+    @property
+    def neutral(self) -> float:
+        """What `ratio` makes of equal costs: 1, or 0 on an interval scale."""
+        return self.ratio(0.0)
+
+    @property
+    def change(self) -> str:
+        """What `ratio` returns, in a word: ``"ratio"``, or ``"difference"``."""
+        return "ratio" if self.scale == "ratio" else "difference"
+
     def ratio(self, cost_difference: float) -> float:
         """Turn a difference of costs back into "times worse" (an interval scale keeps it)."""
         if self.scale == "interval":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.metric import Scale
 
 NOTHING = "-"
 _EXPONENTS_FROM = 1e6
@@ -137,6 +138,48 @@ def ratio(estimate: Estimate | None) -> str:
     return f"{_three_digits(estimate.point)} ({low}-{high})"
 
 
+def difference(estimate: Estimate | None) -> str:
+    """Return a difference with its interval, each with its sign.
+
+    Examples
+    --------
+    >>> difference(Estimate(point=0.012, low=-0.004, high=0.028, confidence=0.95, n=40))
+    '+0.0120 (-0.00400 to +0.0280)'
+    >>> difference(Estimate(point=0.0, low=0.0, high=0.0, confidence=0.95, n=40))
+    '0'
+    """
+    if estimate is None:
+        return NOTHING
+    if estimate.low == estimate.point == estimate.high:
+        return _signed(estimate.point)
+    return f"{_signed(estimate.point)} ({_signed(estimate.low)} to {_signed(estimate.high)})"
+
+
+def change(estimate: Estimate | None, scale: Scale) -> str:
+    """Return how two costs compare as a metric's scale has it: a ratio, or a difference.
+
+    Examples
+    --------
+    >>> change(Estimate(point=1.5, low=1.5, high=1.5, confidence=0.95, n=40), "ratio")
+    '1.5'
+    >>> change(Estimate(point=1.5, low=1.5, high=1.5, confidence=0.95, n=40), "interval")
+    '+1.50'
+    """
+    return ratio(estimate) if scale == "ratio" else difference(estimate)
+
+
+def beside(estimate: Estimate | None, scale: Scale, other: str) -> str:
+    """Return how a cost compares with another one, of which `other` says whose it is.
+
+    Examples
+    --------
+    >>> times = Estimate(point=1.5, low=1.5, high=1.5, confidence=0.95, n=40)
+    >>> beside(times, "ratio", "the leader's cost"), beside(times, "interval", "the leader's cost")
+    ("1.5 times the leader's cost", "+1.50 from the leader's cost")
+    """
+    return f"{change(estimate, scale)} {_BESIDE[scale]} {other}"
+
+
 def percent(fraction: float | None) -> str:
     """Return a fraction as whole percents.
 
@@ -191,6 +234,13 @@ def listed(words: Sequence[str]) -> str:
     ('1', '1, 2 and 3')
     """
     return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
+
+
+_BESIDE: dict[Scale, str] = {"ratio": "times", "interval": "from"}
+
+
+def _signed(number: float) -> str:
+    return f"{'+' if number > 0 else ''}{_three_digits(number)}"
 
 
 def _three_digits(number: float) -> str:

@@ -22,7 +22,7 @@ from parbench_lab.core import wording
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.given import checked_count, checked_number
 from parbench_lab.core.measurement import Measurement, Outcome
-from parbench_lab.core.metric import MEASURED_METRICS, Metric
+from parbench_lab.core.metric import MEASURED_METRICS, Metric, Scale
 from parbench_lab.errors import ParbenchError, UnknownNameError, UsageError
 from parbench_lab.execution.builds import git
 from parbench_lab.execution.builds.build import Build, Order
@@ -51,6 +51,8 @@ class CommitTrial:
         Times the good commit's cost, of the candidate that is about; None where not measured.
     reason
         Why it is so, where it is not the ratio.
+    scale
+        Of the metric: on ``"interval"`` `ratio` is a difference.
     """
 
     commit: str
@@ -59,11 +61,12 @@ class CommitTrial:
     ratio: Estimate | None = None
     rounds: int = 0
     reason: str = ""
+    scale: Scale = "ratio"
 
     @property
     def sentence(self) -> str:
         """The commit and what was found."""
-        about = self.reason or f"{wording.ratio(self.ratio)} times the good one's cost"
+        about = self.reason or wording.beside(self.ratio, self.scale, "the good one's cost")
         return f"{self.commit[: git.SHORT]} {self.trial}: {about} ({self.subject})"
 
 
@@ -435,6 +438,7 @@ class _Races:
             reason=f"the good one failed: {suspect.good_failed}"
             if suspect.spoilt
             else suspect.failed,
+            scale=suspect.metric.scale,
         )
 
 

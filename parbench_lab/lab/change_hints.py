@@ -14,7 +14,7 @@ from parbench_lab.core.metric import MEASURED_METRICS, Metric, described_metrics
 from parbench_lab.core.ports import RunStore
 from parbench_lab.core.recorded_names import recorded_name
 from parbench_lab.core.series import SeriesKey, SeriesPoint
-from parbench_lab.core.wording import count, printable, ratio
+from parbench_lab.core.wording import beside, count, printable
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.lab import parts
 
@@ -139,7 +139,8 @@ def hint_sentence(hint: ChangeHint) -> str:
     where = hint.after.commit[:10] or hint.after.run_id
     return (
         f"{hint.key}, {hint.key.metric}: {way} from {where} ({hint.after.started:%Y-%m-%d}) on, "
-        f"{ratio(hint.ratio)} times the cost before, p {hint.p_value:.3g}, q {hint.q_value:.3g}"
+        f"{beside(hint.ratio, hint.scale, 'the cost before')}, "
+        f"p {hint.p_value:.3g}, q {hint.q_value:.3g}"
     )
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from parbench_lab.analysis.comparison.values import Comparison, Pair, SideFigure
-from parbench_lab.core.wording import NOTHING, printable
-from parbench_lab.core.wording import ratio as ratio_words
+from parbench_lab.core.wording import NOTHING, change, printable
 from parbench_lab.errors import StoreError
 from parbench_lab.plots.history import figure_words
 from parbench_lab.racing.result import jsonable
@@ -122,20 +121,22 @@ def _heads(found: Comparison) -> list[str]:
     epochs = ["epochs"] if found.by_epoch else []
     relative = [] if found.speed is None else ["relative"]
     return [
-        "candidate", "size", *epochs, "baseline", "new", "ratio", *relative, "verdict", "q",
+        "candidate", "size", *epochs, "baseline", "new", found.metric.change, *relative,
+        "verdict", "q",
     ]  # fmt: skip
 
 
 def _row(pair: Pair, found: Comparison) -> list[str]:
     told, beyond = found.told(pair), pair.relative
-    relative = [] if found.speed is None else [ratio_words(beyond.ratio) if beyond else NOTHING]
+    scale = found.metric.scale
+    relative = [] if found.speed is None else [change(beyond.ratio, scale) if beyond else NOTHING]
     return [
         pair.candidate,
         f"{pair.size:,}",
         *([pair.epochs or NOTHING] if found.by_epoch else []),
         _median(pair.baseline, found),
         _median(pair.new, found),
-        ratio_words(pair.judgement.ratio) if pair.judgement else NOTHING,
+        change(pair.judgement.ratio, scale) if pair.judgement else NOTHING,
         *relative,
         found.verdict_of(pair).of(found.metric),
         f"{told.q:.2g}" if told else NOTHING,

@@ -13,7 +13,7 @@ from parbench_lab.core.ports import RunStore
 from parbench_lab.core.recorded_names import recorded_name
 from parbench_lab.core.runs import WATCH
 from parbench_lab.core.series import SeriesKey, SeriesPoint
-from parbench_lab.core.wording import count, printable, ratio
+from parbench_lab.core.wording import beside, count, printable
 from parbench_lab.errors import UnknownNameError
 from parbench_lab.plots.history import Mark, commit_words, figure_words
 from parbench_lab.racing.result import jsonable
@@ -245,8 +245,9 @@ def _rows(points: Sequence[SeriesPoint], marks: Sequence[Mark]) -> tuple[History
 def _hint_mark(hint: ChangeHint) -> Mark:
     way = "worse" if hint.worse else "better"
     told = (
-        f"{hint.key.candidate}: {way} from {_from(hint.after)} on, {ratio(hint.ratio)} times the "
-        f"cost before, q {hint.q_value:.2g} (a hint: days are not paired)"
+        f"{hint.key.candidate}: {way} from {_from(hint.after)} on, "
+        f"{beside(hint.ratio, hint.scale, 'the cost before')}, q {hint.q_value:.2g} "
+        "(a hint: days are not paired)"
     )
     return Mark(
         key=hint.key,

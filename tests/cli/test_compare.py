@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import sys
+from array import array
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -13,8 +15,11 @@ import numpy as np
 import pytest
 
 from parbench_lab.analysis.comparison.pairing import compare_figures
-from parbench_lab.cli.compare import comparison_table
+from parbench_lab.analysis.comparison.samples import Sample
+from parbench_lab.cli.compare import comparison_table, print_comparison
+from parbench_lab.core.metric import Metric
 from parbench_lab.core.series import Mode
+from parbench_lab.reports.compared import comparison_text
 from parbench_lab.store import open_store
 from tests.analysis.comparison.figures import HERE, ROOFS, THERE, run, sample
 from tests.cli.doubles import ScriptedBench, board, measured
@@ -105,6 +110,22 @@ def test_who_is_wrong_before_anything_is_judged_newly_fails(shell, store, purpos
     assert "| `merge at 1000` | newly fails |" in told
     assert "faults: 1 wrong" in told
     assert shell("compare", "second", "first", "--check").exit_code == 0
+
+
+def test_differences_are_told_as_differences(capsys):
+    sides = [
+        run(name, {"quick": Sample(values={"score": array("d", scores)})})
+        for name, scores in (("a", [0.5, 0.51] * 50), ("b", [0.7, 0.71] * 50))
+    ]
+    metric = Metric(name="score", unit="1", scale="interval")
+
+    found = compare_figures(*sides, metric=metric)
+
+    print_comparison(found, sys.stdout)
+    told = [capsys.readouterr().out, comparison_text(found)]
+    assert all("difference" in text and "+0.2" in text for text in told)
+    assert comparison_table(found).heading == "difference from a"
+    assert "difference +0.2" in comparison_table(found).rows[0].message
 
 
 def test_the_tables_for_continuous_integration_hold_no_markup_of_names(shell, store):

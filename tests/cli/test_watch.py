@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -24,10 +25,11 @@ from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.series import SeriesKey, SeriesPoint
 from parbench_lab.errors import RaceError, UsageError
 from parbench_lab.lab.bisect import BisectReport, CommitTrial
-from parbench_lab.lab.change_hints import HintReport
+from parbench_lab.lab.change_hints import HintReport, hint_sentence
 from tests.execution.builds.repos import BENCH, IDENTITY, spinning
 
 RATIO = Estimate(point=1.1, low=1.05, high=1.15, confidence=0.95, n=20)
+DIFFERENCE = Estimate(point=0.012, low=-0.001, high=0.025, confidence=0.95, n=20)
 NASTY = '<img src=x>|`@me` "q" & \x1b[31m [l](https://x) \nnext'
 
 
@@ -379,6 +381,12 @@ def test_hints_of_a_name_that_nothing_is_stored_of_are_refused(shell):
     assert "nothing is stored of 'sortin'" in done.stderr
 
 
+def test_a_hint_of_a_difference_tells_no_times():
+    found = replace(hint(), ratio=DIFFERENCE, scale="interval")
+
+    assert "on, +0.0120 (-0.00100 to +0.0250) from the cost before, p" in hint_sentence(found)
+
+
 def test_an_empty_store_has_no_hints(shell):
     done = shell("watch", "--history")
 
@@ -410,6 +418,14 @@ def test_hints_are_in_the_files_as_undecided_and_never_fail(shell, tmp_path, fou
 
 
 # ---------------------------------------------------------------- bisect
+
+
+def test_a_bisection_of_differences_tells_no_times():
+    trial = CommitTrial(
+        commit="b" * 40, subject="s", trial=Trial.BAD, ratio=DIFFERENCE, scale="interval"
+    )
+
+    assert "bad: +0.0120 (-0.00100 to +0.0250) from the good one's cost" in trial.sentence
 
 
 def bisected(commit):
@@ -588,3 +604,27 @@ def test_a_wrong_result_in_a_users_project_ends_with_1(tmp_path, monkeypatch):
 
     assert done.exit_code == 1
     assert "failed: wrong: " in done.output
+
+
+@pytest.mark.parametrize(
+    ("scales", "heading", "drawn"),
+    [
+        (("ratio",), "times x", 1),
+        (("ratio", "interval"), "times, or difference from x", 1),
+        (("interval",), "difference from x", 0),
+    ],
+    ids=["ratios", "both", "differences"],
+)
+def test_differences_stand_beside_ratios_with_their_signs_and_off_their_axis(
+    scales, heading, drawn
+):
+    positive = replace(DIFFERENCE, low=0.001)
+    rows = tuple(
+        CheckRow(name=scale, verdict="equal", ratio=positive, scale=scale) for scale in scales
+    )
+
+    told = markdown(CheckTable(title="t", sentence="s", rows=rows, compared="x"))
+
+    assert f"| {heading} |" in told
+    assert ("+0.0120" in told) is ("interval" in scales)
+    assert told.count("●") == drawn

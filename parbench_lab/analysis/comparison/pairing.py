@@ -116,7 +116,7 @@ def compare_figures(
             *_unlike_settings(baseline, new),
             *_without_cost(baseline, common, metric),
             *_without_cost(new, common, metric),
-            *_notes(pairs, differing, speed, run_to_run, tolerance),
+            *_notes(pairs, differing, speed, run_to_run, tolerance=tolerance, metric=metric),
         ),
     )
 
@@ -347,7 +347,9 @@ def _notes(
     differing: Sequence[str],
     speed: SpeedRatio | None,
     run_to_run: RunToRun,
+    *,
     tolerance: float,
+    metric: Metric,
 ) -> tuple[str, ...]:
     notes = []
     if differing:
@@ -355,30 +357,41 @@ def _notes(
     if any(pair.epochs for pair in pairs):
         notes.append(BY_EPOCH)
     if run_to_run.runs:
+        moved = error_words(run_to_run.error, metric)
         notes.append(
-            f"medians of unchanged code moved by {percent_of(run_to_run.error)} (standard "
-            f"deviation) over {run_to_run.runs} earlier runs: the intervals hold that"
+            f"medians of unchanged code moved by {moved} (standard deviation) over "
+            f"{run_to_run.runs} earlier runs: the intervals hold that"
         )
     else:
         notes.append(
             "the two runs were minutes or days apart: what a process or the machine's state adds "
             "to all of a run is not in the intervals (parbench watch runs both side by side)"
         )
-    one_way = _one_way(pairs)
+    one_way = _one_way(pairs, metric)
     if one_way and not differing and tolerance > 0:
         notes.append(one_way)
     return tuple(notes)
 
 
-def percent_of(error: float) -> str:
-    """Return a standard deviation of logarithms as a percentage with one digit.
+def error_words(error: float, metric: Metric) -> str:
+    """Return a standard deviation of costs as a person reads it.
+
+    A percentage with one digit, as of logarithms; on an interval scale in the metric's unit.
 
     Examples
     --------
-    >>> percent_of(0.0123)
+    >>> error_words(0.0123, WALL_TIME_S)
     '1.2 %'
+    >>> error_words(0.0123, Metric(name="score", unit="1", scale="interval"))
+    '0.0123'
     """
+    if metric.scale == "interval":
+        return f"{error:.3g}{_unit(metric)}"
     return f"{100 * error:.1f} %"
+
+
+def _unit(metric: Metric) -> str:
+    return "" if metric.unit == "1" else f" {metric.unit}"
 
 
 def _on_two_machines(speed: SpeedRatio | None) -> str:
@@ -396,21 +409,23 @@ def _on_two_machines(speed: SpeedRatio | None) -> str:
     )
 
 
-def _one_way(pairs: Sequence[Pair]) -> str:
+def _one_way(pairs: Sequence[Pair], metric: Metric) -> str:
     """Return what to think where everybody went the same way, half of them for certain."""
     told = [pair for pair in pairs if pair.judgement is not None]
-    points = [pair.judgement.ratio.point for pair in told if pair.judgement is not None]
+    moved = [
+        pair.judgement.ratio.point - metric.neutral for pair in told if pair.judgement is not None
+    ]
     certain = [pair for pair in told if pair.verdict in (Verdict.SLOWER, Verdict.FASTER)]
     names = {pair.candidate for pair in told}
-    one_side = all(point > 1 for point in points) or all(point < 1 for point in points)
+    one_side = all(by > 0 for by in moved) or all(by < 0 for by in moved)
     if len(names) < SHIFT_FROM or not one_side or 2 * len(certain) < len(told):
         return ""
-    return (
-        f"all {len(names)} candidates went the same way (by {percent(min(_changes(points)))} to "
-        f"{percent(max(_changes(points)))}): that looks like the machine rather than the code; "
-        "see parbench doctor and measure again, or let parbench watch run both builds"
+    least, most = (
+        percent(by) if metric.scale == "ratio" else f"{by:.3g}{_unit(metric)}"
+        for by in (min(map(abs, moved)), max(map(abs, moved)))
     )
-
-
-def _changes(points: Sequence[float]) -> list[float]:
-    return [abs(point - 1) for point in points]
+    return (
+        f"all {len(names)} candidates went the same way (by {least} to {most}): that looks like "
+        "the machine rather than the code; see parbench doctor and measure again, or let "
+        "parbench watch run both builds"
+    )

@@ -20,7 +20,7 @@ from parbench_lab.analysis.accounts import Floats
 from parbench_lab.analysis.regression.intervals import CONFIDENCE, shift
 from parbench_lab.analysis.regression.many import adjusted
 from parbench_lab.core.estimate import Estimate
-from parbench_lab.core.metric import Metric
+from parbench_lab.core.metric import Metric, Scale
 from parbench_lab.core.series import SeriesKey, SeriesPoint
 
 MIN_SEGMENT = 4
@@ -65,6 +65,10 @@ class ChangeHint:
         Of this change alone.
     q_value
         Of the series, among all series that were looked at.
+    worse
+        Whether the cost is higher after than before.
+    scale
+        Of the metric: what `ratio` is.
     """
 
     key: SeriesKey
@@ -74,6 +78,7 @@ class ChangeHint:
     p_value: float
     q_value: float
     worse: bool
+    scale: Scale = "ratio"
 
 
 def hints(
@@ -258,7 +263,8 @@ def _hint(
         ratio=ratio,
         p_value=here.p_value,
         q_value=q_value,
-        worse=ratio.point > metric.ratio(0.0),
+        worse=ratio.point > metric.neutral,
+        scale=metric.scale,
     )
 
 

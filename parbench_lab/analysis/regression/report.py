@@ -10,6 +10,7 @@ from parbench_lab.analysis.regression.outlook import Finding, Outlook
 from parbench_lab.analysis.regression.series import WatchVerdict
 from parbench_lab.core import wording
 from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.metric import Scale
 
 SLACK = 1.2
 """A night that is advised has so many times the blocks that are missing: noise varies."""
@@ -47,6 +48,8 @@ class SeriesReport:
     outlook
         Of an undecided series: what about how many more blocks would show; None where nobody
         can say, and for a decided one.
+    scale
+        Of the metric: what `ratio` is.
     """
 
     workload: str
@@ -60,6 +63,7 @@ class SeriesReport:
     quarantined: str = ""
     reason: str = ""
     outlook: Outlook | None = None
+    scale: Scale = "ratio"
 
     @property
     def name(self) -> str:
@@ -86,7 +90,7 @@ class SeriesReport:
     def _finding(self) -> str:
         if self.verdict is WatchVerdict.FAILED:
             return f"failed: {self.reason}"
-        measured = f"{wording.ratio(self.ratio)} times the baseline's cost"
+        measured = wording.beside(self.ratio, self.scale, "the baseline's cost")
         evidence = f"evidence {self.evidence:,.3g} of {self.needed:,.3g}"
         if self.verdict is WatchVerdict.UNDECIDED:
             # what went wrong explains why nobody can say; where somebody can, both are told

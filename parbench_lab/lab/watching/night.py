@@ -200,6 +200,7 @@ class Night:
             blocks=entrant.blocks,
             quarantined=why_not(self._name(name, metric)),
             reason=reason,
+            scale=series.metric.scale,
             outlook=_outlook(series, entrant) if verdict is WatchVerdict.UNDECIDED else None,
         )
 

@@ -1,6 +1,7 @@
 """Two runs against each other: like with like, across machines only beside the calibration."""
 
 import dataclasses
+from array import array
 from dataclasses import replace
 
 import pytest
@@ -12,12 +13,12 @@ from parbench_lab.analysis.comparison.machines import (
     tracked_kernel,
 )
 from parbench_lab.analysis.comparison.pairing import compare_figures
-from parbench_lab.analysis.comparison.samples import samples_of
+from parbench_lab.analysis.comparison.samples import Sample, samples_of
 from parbench_lab.analysis.comparison.verdicts import Verdict
-from parbench_lab.core.metric import PEAK_RSS_BYTES, WALL_TIME_S
+from parbench_lab.core.metric import PEAK_RSS_BYTES, WALL_TIME_S, Metric
 from parbench_lab.core.runs import EventRecord
 from parbench_lab.errors import UsageError
-from tests.analysis.comparison.figures import HERE, THERE, calibration, point, run, sample
+from tests.analysis.comparison.figures import HERE, THERE, calibration, point, run, sample, times_s
 from tests.store.records import measurement
 
 BEFORE = {"quick": 1e-3, "merge": 2e-3, "heap": 3e-3}
@@ -211,6 +212,48 @@ def test_everybody_going_the_same_way_looks_like_the_machine():
     found = compare_figures(run("a", BEFORE), run("b", slower))
 
     assert any("looks like the machine" in note for note in found.notes)
+
+
+SCORE = Metric(name="score", unit="1", scale="interval")
+
+
+def scored(name, scores):
+    noisy = {
+        candidate: Sample(
+            values={"score": array("d", [score + noise for noise in times_s(0.01, seed=s)])}
+        )
+        for s, (candidate, score) in enumerate(scores.items())
+    }
+    return run(name, noisy)
+
+
+@pytest.mark.parametrize(
+    ("after", "noted"),
+    [
+        ({"a": 0.2, "b": -0.9, "c": 0.7}, False),
+        ({"a": 0.0, "b": -0.9, "c": 0.8}, True),
+    ],
+    ids=["two lower, one higher", "all lower"],
+)
+def test_differences_go_the_same_way_where_all_are_on_one_side_of_0(after, noted):
+    before = {"a": 0.5, "b": -0.1, "c": 0.9 if noted else 0.4}
+
+    found = compare_figures(scored("a", before), scored("b", after), metric=SCORE)
+
+    told = [note for note in found.notes if "looks like the machine" in note]
+    assert bool(told) is noted
+    assert not any("%" in note for note in told)
+
+
+def test_how_far_a_difference_moves_by_itself_is_said_in_its_unit():
+    notes = compare_figures(
+        scored("a", {"q": 0.5}),
+        scored("b", {"q": 0.5}),
+        metric=replace(SCORE, unit="K"),
+        run_to_run=RunToRun(error=0.012, runs=6),
+    ).notes
+
+    assert any("moved by 0.012 K (standard deviation)" in note for note in notes)
 
 
 def test_what_runs_of_one_commit_differ_by_widens_the_intervals():

@@ -90,6 +90,18 @@ def test_a_metric_where_higher_is_better_gives_the_mirrored_hint():
     assert hint.ratio.point == pytest.approx(10 / 12)
 
 
+def test_a_hint_knows_that_its_size_is_a_difference():
+    score = Metric(name="score", unit="1", scale="interval")
+    of = key(metric="score")
+    stepped = points(noisy([0.1] * 15 + [0.2] * 10, seed=1), of)
+
+    (hint,) = hints({of: stepped}, {"score": score}, rng=np.random.default_rng(1))
+
+    assert hint.worse
+    assert hint.scale == "interval"
+    assert hint.ratio.point == pytest.approx(0.1, rel=0.1)
+
+
 def test_two_steps_are_two_hints_in_order():
     costs = np.log(noisy([1.0] * 12 + [1.3] * 12 + [0.9] * 12))
 

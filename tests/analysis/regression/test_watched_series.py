@@ -276,6 +276,16 @@ def test_a_regression_blocks_unless_it_is_in_quarantine():
     assert "no regression that is not in quarantine (1 regression)" in quarantined.sentence
 
 
+def test_on_an_interval_scale_a_verdict_tells_a_difference():
+    series = after(watched(SCORE), 0.5, 0.5)
+    told = one(series.verdict, ratio=series.ratio, scale=SCORE.scale)
+
+    assert told.verdict is WatchVerdict.EQUAL
+    assert (
+        told.sentence == "a (wall_time_s): equal within the tolerance, 0 from the baseline's cost"
+    )
+
+
 @pytest.mark.parametrize("verdict", ["improvement", "equal", "undecided"])
 def test_nothing_else_blocks(verdict):
     report = report_of(one(WatchVerdict(verdict)))
