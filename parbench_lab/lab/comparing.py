@@ -152,13 +152,23 @@ def _described(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _other_times(
     store: RunStore, workload: str, summary: RunSummary
 ) -> dict[tuple[str, int], float]:
-    """Return the newest times by candidate and size of runs that are alike, this one's too."""
+    """Return the newest times by candidate and size of runs of the same code, this one's too.
+
+    A commit names the code only where the tree had no changes.
+    """
     points = store.series(
         workload=workload, machine=summary.machine, mode=summary.mode, last=EARLIER_RUNS
     )
     # a store from before sizes were checked may hold one of 0, of which nothing can be told
-    alike_ones = [p for p in points if p.commit == summary.commit and p.key.size >= 1]
+    alike_ones = [p for p in points if _is_of(p, summary) and p.key.size >= 1]
     return {(one.key.candidate, one.key.size): one.median.point for one in alike_ones}
+
+
+def _is_of(point: SeriesPoint, summary: RunSummary) -> bool:
+    if point.run_id == summary.id:
+        return True
+    changed = point.dirty or summary.dirty
+    return bool(point.commit) and not changed and point.commit == summary.commit
 
 
 def machine_speed(

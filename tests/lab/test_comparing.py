@@ -10,6 +10,7 @@ import pytest
 import parbench_lab as pb
 from parbench_lab.core.runs import ROOFLINE, EventRecord, MeasurementRow, RunHeader
 from parbench_lab.errors import StoreError, UnknownNameError, UsageError
+from parbench_lab.lab.comparing import run_figures
 from parbench_lab.lab.reach import machines_of, own_modes
 from parbench_lab.lab.roofs import keep_roofline, latest_roofline, measure_roofs
 from parbench_lab.racing.result import jsonable
@@ -105,6 +106,26 @@ def test_two_stored_runs_are_compared_by_the_beginnings_of_their_ids(store):
         "merge": "slower",
     }
     assert (found.baseline.id, found.new.id) == ("first-run", "second-run")
+
+
+@pytest.mark.parametrize(
+    ("git", "other", "known"),
+    [
+        ({"commit": "a", "dirty": False}, {"commit": "a", "dirty": False}, {100, 1000}),
+        ({"commit": "a", "dirty": False}, {"commit": "b", "dirty": False}, {1000}),
+        ({"commit": "a", "dirty": False}, {"commit": "a", "dirty": True}, {1000}),
+        ({"commit": "a", "dirty": True}, {"commit": "a", "dirty": True}, {1000}),
+        ({}, {}, {1000}),
+    ],
+    ids=["one commit", "another commit", "with changes", "both with changes", "unknown code"],
+)
+def test_times_at_other_sizes_are_of_the_same_code(store, git, other, known):
+    stored(store, "earlier", {"quick": 1e-4}, size=100, git=other)
+    stored(store, "later", {"quick": 1e-3}, day=2, git=git)
+
+    found = run_figures(store, "later")
+
+    assert {size for _, size in found.other_times_s} == known
 
 
 def test_a_race_is_compared_with_an_earlier_one_of_its_store(tmp_path):
@@ -258,9 +279,10 @@ def test_what_earlier_runs_of_one_commit_differ_by_is_in_the_intervals(store):
 
 
 def test_times_at_other_sizes_are_read_from_other_runs(store):
+    code = {"git": {"commit": "abc", "dirty": False}}
     for day, size in enumerate((10, 100, 1000), 1):
-        stored(store, f"size-{size}", {"quick": 1e-3 + size * 1e-7}, day=day, size=size)
-    stored(store, "new", {"quick": 1.1e-3}, day=5)
+        stored(store, f"size-{size}", {"quick": 1e-3 + size * 1e-7}, day=day, size=size, **code)
+    stored(store, "new", {"quick": 1.1e-3}, day=5, **code)
 
     (pair,) = pb.compare("size-1000", "new", store=store).pairs
 

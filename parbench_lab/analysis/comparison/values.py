@@ -41,7 +41,8 @@ class RunFigures:
     roofline
         The newest of its machine, None where there is none.
     other_times_s
-        Median times of a call that runs of the same commit, machine and mode had at other sizes.
+        Median times of a call that runs of the same clean commit, machine and mode had at other
+        sizes, and those of this run.
     on_gpu
         Names of the candidates that asked for a GPU.
     case_settings
