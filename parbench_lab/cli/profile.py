@@ -116,7 +116,7 @@ def _cells(row: ProfileRow) -> list[str]:
         str(row.size),
         row.mode.value,
         row.machine,
-        row.commit[:12],
+        f"{row.commit[:12]}{' + changes' if row.commit and row.dirty else ''}",
         str(row.runs),
         duration(row.p50.point),
         _interval(row.p50),

@@ -106,8 +106,8 @@ class SeriesGroup:
     ----------
     key
         Of all its points.
-    commit
-        Of all its points where they were grouped by commit, else ``""``.
+    commit, dirty
+        Of all its points where they were grouped by commit, else ``""`` and false.
     points
         Oldest first.
     median
@@ -117,6 +117,7 @@ class SeriesGroup:
 
     key: SeriesKey
     commit: str
+    dirty: bool = False
     points: tuple[SeriesPoint, ...]
     median: Estimate
 
@@ -135,7 +136,8 @@ def grouped(
         As a store's `series` gives them.
     by
         The order of the groups; series are parted from each other in any case (unlike machines,
-        modes, sizes and metrics never share a group), ``"commit"`` parts them further.
+        modes, sizes and metrics never share a group), ``"commit"`` parts them further, and a
+        tree with changes from the commit that it is of.
     confidence
         Of the intervals; fewer than 6 runs give less, see `median_estimate`.
 
@@ -149,18 +151,19 @@ def grouped(
     unknown = [name for name in by if name not in GROUPINGS]
     if unknown:
         raise UsageError(f"cannot group by {unknown[0]!r}; known are {', '.join(GROUPINGS)}")
-    found: dict[tuple[SeriesKey, str], list[SeriesPoint]] = {}
+    found: dict[tuple[SeriesKey, str, bool], list[SeriesPoint]] = {}
     for point in points:
-        commit = point.commit if "commit" in by else ""
-        found.setdefault((point.key, commit), []).append(point)
+        tree = (point.commit, point.dirty) if "commit" in by else ("", False)
+        found.setdefault((point.key, *tree), []).append(point)
     groups = [
         SeriesGroup(
             key=key,
             commit=commit,
+            dirty=dirty,
             points=tuple(members),
             median=median_estimate([p.median.point for p in members], confidence=confidence),
         )
-        for (key, commit), members in found.items()
+        for (key, commit, dirty), members in found.items()
     ]
     # stable: within equal names the first seen, which is the oldest, stays first
     return sorted(groups, key=lambda group: [_place(group, name) for name in by])

@@ -309,6 +309,18 @@ def test_a_profile_shows_quantiles_throughput_and_runs(shell, two_runs):
     assert row["p99"] is not None
 
 
+def test_a_profile_by_commit_names_the_changes_of_a_tree(shell, store):
+    for day, dirty in ((1, False), (2, True)):
+        git = {"commit": "c0ffee", "dirty": dirty}
+        stored(store, f"run-{day}", {"quick": 1e-3}, day=day, git=git)
+
+    clean, changed = shell("profile", "sorting", "--by", "commit").stdout.splitlines()[1:]
+
+    assert " c0ffee + changes " in changed
+    assert " c0ffee " in clean
+    assert "changes" not in clean
+
+
 @pytest.mark.parametrize("name", ["mymodule.py", "mymodule:Doubling", "mymodule.py/quick"])
 def test_a_profile_of_a_file_is_of_the_workload_in_it(shell, store, name):
     stored(store, "first-run", {"quick": 1e-3}, name="mymodule:Doubling")

@@ -18,6 +18,8 @@ class ProfileRow:
 
     Parameters
     ----------
+    dirty
+        Whether the tree of that commit had changes; false where not parted by commit.
     p50
         Median seconds of a call; the interval is over runs, of a single run within it.
     p95, p99
@@ -36,6 +38,7 @@ class ProfileRow:
     mode: Mode
     machine: str
     commit: str
+    dirty: bool = False
     p50: Estimate
     p95: float | None
     p99: float | None
@@ -56,8 +59,8 @@ def profile_rows(
     points
         Of wall times; those of other metrics are passed over.
     by
-        What comes first in the order; ``"commit"`` parts the series further. Machines, modes and
-        sizes are parted from each other in any case.
+        What comes first in the order; ``"commit"`` parts the series further, trees with changes
+        from those without. Machines, modes and sizes are parted from each other in any case.
 
     Raises
     ------
@@ -69,9 +72,13 @@ def profile_rows(
     return tuple(
         sorted(
             rows,
-            key=lambda row: (*(str(getattr(row, name)) for name in by), row.candidate, row.size),
+            key=lambda row: (*(_place(row, name) for name in by), row.candidate, row.size),
         )
     )
+
+
+def _place(row: ProfileRow, name: Grouping) -> tuple[str, bool]:
+    return str(getattr(row, name)), name == "commit" and row.dirty
 
 
 def _row(group: SeriesGroup) -> ProfileRow:
@@ -84,6 +91,7 @@ def _row(group: SeriesGroup) -> ProfileRow:
         mode=group.key.mode,
         machine=group.key.machine,
         commit=group.commit,
+        dirty=group.dirty,
         p50=p50,
         p95=_median(point.p95 for point in group.points),
         p99=_median(point.p99 for point in group.points),

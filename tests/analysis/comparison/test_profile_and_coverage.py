@@ -72,6 +72,22 @@ def test_commits_part_the_rows_where_that_is_asked():
         profile_rows(points, ("hour",))
 
 
+def test_a_tree_with_changes_is_not_the_commit_it_is_of():
+    points = [
+        point("quick", 1e-3, day=day, commit="c0", dirty=dirty)
+        for day, dirty in enumerate([True, False, True])
+    ]
+
+    parted = profile_rows(points, ("commit",))
+    together = profile_rows(points)
+
+    assert [(row.commit, row.dirty, row.runs) for row in parted] == [
+        ("c0", False, 1),
+        ("c0", True, 2),
+    ]
+    assert [(row.commit, row.dirty, row.runs) for row in together] == [("", False, 3)]
+
+
 def test_the_matrix_counts_what_can_be_raced_on_every_machine_that_was_seen():
     found = matrix(
         [cell("sorting", "here"), cell("sorting", "there"), cell("training", "there")],
