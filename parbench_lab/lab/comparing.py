@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,13 +18,15 @@ from parbench_lab.core.machine import Machine
 from parbench_lab.core.metric import Metric, described_metrics
 from parbench_lab.core.ports import RunStore
 from parbench_lab.core.reading import as_object
-from parbench_lab.core.runs import RunSummary
+from parbench_lab.core.runs import ROOFLINE, WATCH, RunSummary
 from parbench_lab.core.series import Mode, SeriesPoint
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.lab import parts
 from parbench_lab.lab.roofs import alike, described_machine, latest_roofline
 from parbench_lab.racing.result import RaceResult
 
+LATEST = "latest"
+RUNS_PER_PAGE = 50
 EARLIER_RUNS = 20
 """Of each series, for how far unchanged code moves from run to run."""
 
@@ -47,7 +50,8 @@ def compare(
     Parameters
     ----------
     baseline, new
-        Ids (an unambiguous beginning is enough), ``"latest"``, or results of races.
+        Ids (an unambiguous beginning is enough), ``"latest"``, or results of races. The nights
+        of a watch are no such runs: ``"latest"`` passes over them.
     tolerance
         Slower or faster by up to this fraction is equal; 0: nothing is.
     metric
@@ -61,7 +65,8 @@ def compare(
         If there is no such run.
     UsageError
         If the runs are of different workloads or modes, or have no measurements; if one of them
-        is given as something else, the tolerance is no fraction, or the metric no name.
+        is a night of a watch or is given as something else, the tolerance is no fraction, or the
+        metric no name.
     UnknownNameError
         If there is no such metric.
 
@@ -77,7 +82,7 @@ def compare(
         raise UsageError(f"metric must be the name of one but got {metric!r}")
     opened, owns = parts.store_of(store)
     try:
-        sides = [run_figures(opened, run_id) for run_id in ids]
+        sides = [run_figures(opened, _meant(opened, run_id)) for run_id in ids]
         if sides[0].id == sides[1].id:
             raise UsageError(f"run {sides[0].id} cannot be compared with itself: give two runs")
         chosen = _metric(opened, sides[0].id, metric)
@@ -100,9 +105,16 @@ def run_figures(store: RunStore, run_id: str) -> RunFigures:
     ------
     StoreError
         If there is no such run, or it is damaged.
+    UsageError
+        If it is a night of a watch: its seconds are of one thread alone, of two builds in turn.
     """
     header = store.header(run_id)
     summary = store.summary(header.id)
+    if summary.kind == WATCH:
+        raise UsageError(
+            f"run {summary.id} is a night of a watch, which has verdicts of its own and no "
+            f"figures to compare: parbench show {summary.id}, or choose two races (parbench runs)"
+        )
     machine = described_machine(header)
     return RunFigures(
         id=header.id,
@@ -188,6 +200,20 @@ def _calibration(store: RunStore, machine: Machine) -> list[SeriesPoint]:
             workload=CALIBRATION, machine=fingerprint, mode=Mode.MICRO.value, last=EARLIER_RUNS
         )
     ]
+
+
+def _meant(store: RunStore, run_id: str) -> str:
+    """Return the id that is given, or that of the newest run that may be compared."""
+    if run_id != LATEST:
+        return run_id
+    for skip in itertools.count(0, RUNS_PER_PAGE):
+        page = store.runs(last=RUNS_PER_PAGE, skip=skip)
+        found = [one.id for one in page if one.kind not in (WATCH, ROOFLINE)]
+        if found:
+            return found[-1]
+        if not page:
+            break
+    return run_id  # the store or `run_figures` says what is the matter
 
 
 def _run_id(run: str | RaceResult) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import parbench_lab as pb
-from parbench_lab.core.runs import ROOFLINE, EventRecord, MeasurementRow, RunHeader
+from parbench_lab.core.runs import ROOFLINE, WATCH, EventRecord, MeasurementRow, RunHeader
 from parbench_lab.errors import StoreError, UnknownNameError, UsageError
 from parbench_lab.lab.comparing import run_figures
 from parbench_lab.lab.reach import machines_of, own_modes
@@ -161,6 +161,23 @@ def test_a_pair_that_is_none_is_refused(store, words, error, message):
 
     with pytest.raises(error, match=message):
         pb.compare(*words, store=store)
+
+
+def test_a_night_of_a_watch_is_not_compared_and_the_latest_run_is_the_one_before_it(store):
+    stored(store, "first-run", {"quick": 1e-3})
+    stored(store, "second-run", {"quick": 1e-3}, day=2)
+    stored(store, "night", {"quick": 5e-3}, day=3, kind=WATCH)
+
+    assert pb.compare("first", "latest", store=store).new.id == "second-run"
+    with pytest.raises(UsageError, match="run night is a night of a watch"):
+        pb.compare("first", "night", store=store)
+
+
+def test_where_there_are_only_nights_the_latest_run_is_refused_as_one(store):
+    stored(store, "night", {"quick": 1e-3}, kind=WATCH)
+
+    with pytest.raises(UsageError, match="run night is a night of a watch"):
+        pb.compare("latest", "night", store=store)
 
 
 @pytest.mark.parametrize("tolerance", [None, "x", True])

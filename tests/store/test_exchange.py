@@ -575,10 +575,9 @@ def taken_in(data):
 def shown(run_id):
     """Ask of a run what its readers ask; whatever cannot be told is refused with words."""
     told, summary = FUZZED.header(run_id), FUZZED.summary(run_id)
-    figures = run_figures(FUZZED, run_id)
-    if figures.samples:
-        with contextlib.suppress(UsageError):
-            compare_figures(figures, figures)
+    with contextlib.suppress(UsageError):
+        figures = run_figures(FUZZED, run_id)
+        compare_figures(figures, figures)
     latest_roofline(FUZZED, MACHINE)
     show_document(told, summary, FUZZED.events(run_id), summarize(FUZZED.usage(run_id)))
     about_text(about_document(told))
