@@ -92,14 +92,16 @@ def test_the_exit_code_tells_only_what_was_asked(shell, two_runs, words, code):
 
 
 @pytest.mark.parametrize(
-    ("purpose", "warm_up"), [("scout", False), ("race", True)], ids=["first run", "warm-up"]
+    ("purpose", "warm_up", "outcome"),
+    [("scout", False, "wrong"), ("scout", False, "failed"), ("race", True, "failed")],
+    ids=["wrong first run", "failed first run", "failed warm-up"],
 )
-def test_who_is_wrong_before_anything_is_judged_newly_fails(shell, store, purpose, warm_up):
+def test_who_fails_before_anything_is_judged_newly_fails(shell, store, purpose, warm_up, outcome):
     stored(store, "first-run", {"quick": 1e-3, "merge": 2e-3})
     rng = np.random.default_rng(2)
     quick = [row(rng, "quick", 1e-3, block=block, size=1000) for block in range(100)]
     tried = row(rng, "merge", 2e-3, block=900, size=1000)
-    tried = replace(tried, outcome="wrong", warm_up=warm_up, values={})
+    tried = replace(tried, outcome=outcome, warm_up=warm_up, values={})
     sent = [{"number": 900, "purpose": purpose}]
     keep(store, "second-run", (*quick, tried), HERE, day=2, sent=sent)
 
@@ -108,7 +110,7 @@ def test_who_is_wrong_before_anything_is_judged_newly_fails(shell, store, purpos
     assert checked.exit_code == 1
     told = Path("c.md").read_text()
     assert "| `merge at 1000` | newly fails |" in told
-    assert "faults: 1 wrong" in told
+    assert f"faults: 1 {outcome}" in told
     assert shell("compare", "second", "first", "--check").exit_code == 0
 
 

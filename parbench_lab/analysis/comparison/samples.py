@@ -49,8 +49,8 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
     As for the store's own figures: no warm-up, no blocks that ran for another purpose than the
     race, none whose plan is not known; none of a batch size below 1, which older stores took in.
     Epochs of one batch size that follow each other are one stretch; one that began after another
-    size is a further one. Who failed before anything of it was judged has a sample of its faults
-    alone.
+    size is a further one. Wrong results count wherever they came, and who failed before anything
+    of it was judged has a sample of its faults alone.
     """
     collected: dict[tuple[Place, int], _Collected] = {}
     early: dict[Place, _Collected] = {}
@@ -62,7 +62,9 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
             if row.epoch < 0 or row.size < 1:
                 continue
             place = row.candidate, row.size
-            if row.block not in passed_over and not row.warm_up:
+            judged = row.block not in passed_over and not row.warm_up
+            # a wrong result is final, whenever it comes; a first run out of time is tried again
+            if judged or row.outcome == "wrong":
                 collected.setdefault((place, row.epoch), _Collected()).add(row)
             elif row.outcome in FAULTS:
                 early.setdefault(place, _Collected()).add(row)
@@ -71,9 +73,9 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
     for (place, epoch), one in sorted(collected.items(), key=lambda item: item[0][1]):
         parts = gathered.setdefault(place, {})
         parts.setdefault(stretches[epoch, place[1]], _Collected()).extend(one)
-    judged = {place: _sample(list(parts.values())) for place, parts in gathered.items()}
-    # a wrong first run puts a candidate out: without its faults it would seem not to have raced
-    return {place: faulty.sample() for place, faulty in early.items()} | judged
+    found = {place: _sample(list(parts.values())) for place, parts in gathered.items()}
+    # who failed in its first runs is out: without its faults it would seem not to have raced
+    return {place: faulty.sample() for place, faulty in early.items()} | found
 
 
 def stretches_of(seen: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:

@@ -346,6 +346,22 @@ def test_samples_leave_out_warm_ups_faults_and_blocks_of_another_purpose():
     assert (main.epochs, main.faults) == ((0, 2), {"timed_out": 1})
 
 
+@pytest.mark.parametrize(
+    ("outcome", "faults"), [("wrong", {"wrong": 1}), ("timed_out", {})], ids=str
+)
+def test_of_first_runs_beside_judged_ones_only_a_wrong_result_counts(outcome, faults):
+    sent = EventRecord(
+        seq=0, at_s=0.0, kind="TaskSent", payload={"blocks": [{"number": 2, "purpose": "scout"}]}
+    )
+    rows = (measurement(1, 0), dataclasses.replace(measurement(2, 0), outcome=outcome))
+    ended = EventRecord(seq=1, at_s=1.0, kind="TaskEnded", payload={}, measurements=rows)
+
+    found = samples_of([sent, ended])["candidate_0", 1000]
+
+    assert found.faults == faults
+    assert len(found.values["wall_time_s"]) == 1
+
+
 def test_a_return_to_a_batch_size_is_a_stretch_of_its_own():
     def row(block, epoch, size, candidate="quick"):
         return dataclasses.replace(
