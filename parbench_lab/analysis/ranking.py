@@ -26,8 +26,7 @@ def margin_words(metric: Metric, index: int) -> str:
     '2 %'
     """
     if metric.scale == "interval":
-        unit = "" if metric.unit == "1" else f" {metric.unit}"
-        return f"{MARGINS[index]:g}{unit}"
+        return f"{MARGINS[index]:g}{metric.unit_suffix}"
     return f"{100 * MARGINS[index]:g} %"
 
 

@@ -111,7 +111,7 @@ def comparison_table(found: Comparison) -> CheckTable:
         title=f"comparison of {found.workload}",
         sentence=found.sentence,
         rows=tuple(rows),
-        compared=f"{found.baseline.id}{less}",
+        compared=f"the cost of {found.baseline.id}{less}",
         notes=(*found.notes, *ideas[:SHOWN_OPPORTUNITIES]),
     )
 

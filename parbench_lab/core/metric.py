@@ -97,8 +97,13 @@ class Metric:
 
     @property
     def change(self) -> str:
-        """What `ratio` returns, in a word: ``"ratio"``, or ``"difference"``."""
-        return "ratio" if self.scale == "ratio" else "difference"
+        """What `ratio` returns: a ``"ratio"``, or a ``"cost difference"`` (plus is worse)."""
+        return "ratio" if self.scale == "ratio" else "cost difference"
+
+    @property
+    def unit_suffix(self) -> str:
+        """What stands behind a number of its unit: ``" s"``, nothing behind a pure number."""
+        return "" if self.unit == "1" else f" {self.unit}"
 
     def ratio(self, cost_difference: float) -> float:
         """Turn a difference of costs back into "times worse" (an interval scale keeps it)."""

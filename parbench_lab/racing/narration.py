@@ -150,13 +150,9 @@ def _is_worse(standing: Standing, tolerance: float) -> bool:
 def _tolerance(objective: Metric, settings: Settings) -> str:
     """Return what counts as equal, and the odds at which it does."""
     ratios = f"{100 * settings.tolerance:g} %"
-    differences = f"{settings.tolerance:g}{_unit(objective)}"
+    differences = f"{settings.tolerance:g}{objective.unit_suffix}"
     margin = differences if objective.scale == "interval" else ratios
     return f"the tolerance of {margin} (evidence at least {odds(settings.elimination_threshold)})"
-
-
-def _unit(objective: Metric) -> str:
-    return "" if objective.unit == "1" else f" {objective.unit}"
 
 
 def _next(joined: str, beaten: list[Standing], objective: Metric) -> str:
@@ -166,7 +162,7 @@ def _next(joined: str, beaten: list[Standing], objective: Metric) -> str:
         return ""
     runner_up, ratio = min(ratios.items(), key=lambda known: known[1].point)
     if objective.scale == "interval":
-        return f"{joined}{runner_up} is {ratio.point:.3g}{_unit(objective)} behind"
+        return f"{joined}{runner_up} is {ratio.point:.3g}{objective.unit_suffix} behind"
     timed = objective.name == "wall_time_s"
     what = "takes {} times as long" if timed else f"has {{}} times the {objective.name}"
     return (

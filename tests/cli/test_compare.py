@@ -125,9 +125,10 @@ def test_differences_are_told_as_differences(capsys):
 
     print_comparison(found, sys.stdout)
     told = [capsys.readouterr().out, comparison_text(found)]
-    assert all("difference" in text and "+0.2" in text for text in told)
-    assert comparison_table(found).heading == "difference from a"
-    assert "difference +0.2" in comparison_table(found).rows[0].message
+    assert all("cost difference" in text and "+0.2" in text for text in told)
+    assert all("tolerance 0.02)" in text for text in told)
+    assert comparison_table(found).heading == "difference from the cost of a"
+    assert "cost difference +0.2" in comparison_table(found).rows[0].message
 
 
 def test_the_tables_for_continuous_integration_hold_no_markup_of_names(shell, store):

@@ -386,12 +386,8 @@ def error_words(error: float, metric: Metric) -> str:
     '0.0123'
     """
     if metric.scale == "interval":
-        return f"{error:.3g}{_unit(metric)}"
+        return f"{error:.3g}{metric.unit_suffix}"
     return f"{100 * error:.1f} %"
-
-
-def _unit(metric: Metric) -> str:
-    return "" if metric.unit == "1" else f" {metric.unit}"
 
 
 def _on_two_machines(speed: SpeedRatio | None) -> str:
@@ -421,7 +417,7 @@ def _one_way(pairs: Sequence[Pair], metric: Metric) -> str:
     if len(names) < SHIFT_FROM or not one_side or 2 * len(certain) < len(told):
         return ""
     least, most = (
-        percent(by) if metric.scale == "ratio" else f"{by:.3g}{_unit(metric)}"
+        percent(by) if metric.scale == "ratio" else f"{by:.3g}{metric.unit_suffix}"
         for by in (min(map(abs, moved)), max(map(abs, moved)))
     )
     return (

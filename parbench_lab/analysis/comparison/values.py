@@ -299,7 +299,7 @@ class Comparison:
 
 def _tolerance(comparison: Comparison) -> str:
     if comparison.metric.scale == "interval":
-        return f"{comparison.tolerance:g} {comparison.metric.unit}"
+        return f"{comparison.tolerance:g}{comparison.metric.unit_suffix}"
     return percent(comparison.tolerance)
 
 
