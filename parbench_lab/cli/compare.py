@@ -101,6 +101,7 @@ def comparison_table(found: Comparison) -> CheckTable:
             verdict=words,
             outcome="undecided",
             message=f"{name} at {size}: {words}, not compared",
+            scale=found.metric.scale,
         )
         for words, places in _one_sided(found)
         for name, size in places
@@ -240,7 +241,9 @@ def _gain(gain: float, *, at_most: bool) -> str:
 
 
 def _message(pair: Pair, found: Comparison) -> str:
-    faults = ", ".join(f"{n} {outcome}" for outcome, n in pair.new.faults.items())
+    faults = ", ".join(
+        f"{n} {outcome.replace('_', ' ')}" for outcome, n in pair.new.faults.items()
+    )
     told = found.told(pair)
     words = f"{pair.label}: {found.verdict_of(pair).of(found.metric)}, "
     if told is None:

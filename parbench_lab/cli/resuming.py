@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from parbench_lab.core.ports import INTERRUPTED, RunHeader, RunSummary
-from parbench_lab.core.runs import refuse_taken_in
+from parbench_lab.core.runs import STUDY, refuse_taken_in
 from parbench_lab.core.wording import printable
 from parbench_lab.errors import UsageError
 
@@ -78,7 +78,7 @@ def refuse_other_kinds_and_ended(summary: RunSummary) -> None:
     UsageError
         With what it is.
     """
-    if summary.kind == "study":
+    if summary.kind == STUDY:
         raise UsageError(
             f"run {summary.id} is a scaling study: parbench scale --resume {summary.id}"
         )

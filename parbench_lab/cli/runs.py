@@ -26,6 +26,7 @@ from parbench_lab.cli.stored import (
 )
 from parbench_lab.cli.usage import usage_lines
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunSummary
+from parbench_lab.core.runs import STUDY
 from parbench_lab.core.wording import count, printable, resume_hint, span, study_hint
 from parbench_lab.errors import ParbenchError, StoreError, UsageError
 from parbench_lab.monitoring.thinning import UsageSummary, summarize
@@ -77,7 +78,7 @@ def show(
     path, picture = checked_output(output), checked_output(svg, flag="--svg")
     with contextlib.closing(ctx.ensure_object(Doors).open_store(store_of(ctx))) as store:
         header, summary = store.header(run), store.summary(run)
-        if header.kind == "study":
+        if header.kind == STUDY:
             document = _show_study(summary, header, store.events(header.id), as_json=as_json)
             deliver(document, as_json=as_json, output=path)
             return

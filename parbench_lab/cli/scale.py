@@ -79,9 +79,7 @@ class WorkerCounts(Counts):
         "parbench scale mymodule:job --mode weak --repeats 9 --json --output curve.json",
     ),
 )
-@click.argument(
-    "job", required=False, default=FIRST_JOB, metavar="[JOB|ml_operations|MODULE:FUNCTION]"
-)
+@click.argument("job", required=False, metavar="[JOB|ml_operations|MODULE:FUNCTION]")
 @click.option(
     "--workers",
     type=WorkerCounts(),
@@ -141,7 +139,7 @@ class WorkerCounts(Counts):
 @common_options
 @click.pass_context
 def scale(
-    ctx: click.Context, /, job: str, *, listing: bool, dry_run: bool, as_json: bool,
+    ctx: click.Context, /, job: str | None, *, listing: bool, dry_run: bool, as_json: bool,
     output: Path | None, **asked: Any,
 ) -> int:  # fmt: skip
     """Measure a job over worker counts: time, speedup, efficiency, and a law with its intervals.
@@ -170,6 +168,7 @@ def scale(
         return 0
     checked_output(output)
     screen = sys.stderr if as_json else sys.stdout
+    named, job = job, job or FIRST_JOB
     if job == ML_OPERATIONS:
         run = _ml_operations if not dry_run else _plan_operations
         return run(ctx, asked, as_json=as_json, output=output, screen=screen)
@@ -180,10 +179,10 @@ def scale(
         refuse_flags(ctx, foreign, why=f"of no use with {job}")
     asked["store"] = store_of(ctx)
     if dry_run:
-        tell_plan(_planned(job, asked), as_json=as_json, output=output)
+        tell_plan(_planned(named, asked), as_json=as_json, output=output)
         return 0
     law, include = asked["law"], asked["include_oversubscribed"]
-    with _study(job, asked) as study:
+    with _study(named, asked) as study:
         for reason in filter(None, (study.backend_reason, study.batch_reason)):
             print(reason, file=screen)
         _measure(study, screen)
@@ -210,15 +209,15 @@ def scale(
     return 0 if good else 1
 
 
-def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:
+def _study(job: str | None, asked: dict[str, Any]) -> ScalingStudy:
+    """Return the study of a job, None where none was named."""
     from parbench_lab.lab.scaling_study import ScalingStudy  # noqa: PLC0415 - loads numpy, SQL
     from parbench_lab.lab.study_parts import default_workers  # noqa: PLC0415 - loads numpy
 
     if asked["resume"]:
-        given = None if job == FIRST_JOB else job
         return ScalingStudy.resume_run(
             asked["resume"],
-            given,
+            job,
             store=asked["store"],
             cluster=asked["cluster"],
             make_case=asked["make_case"],
@@ -231,7 +230,7 @@ def _study(job: str, asked: dict[str, Any]) -> ScalingStudy:
     if "auto" in backends and len(backends) > 1:
         raise UsageError("--backend auto chooses one: leave the others out")
     return ScalingStudy(
-        job,
+        job or FIRST_JOB,
         options=chosen,
         make_case=asked["make_case"],
         workers=workers,
@@ -342,7 +341,7 @@ def _config_of_operations(asked: dict[str, Any], backend: str) -> ParallelConfig
     )
 
 
-def _planned(job: str, asked: dict[str, Any]) -> list[str]:
+def _planned(job: str | None, asked: dict[str, Any]) -> list[str]:
     """Return what a study would measure and about how long; no worker is started for it."""
     from parbench_lab.lab.foretelling import foretell, kept_of  # noqa: PLC0415 - loads numpy, SQL
 
@@ -357,7 +356,7 @@ def _planned(job: str, asked: dict[str, Any]) -> list[str]:
         study = _study(job, asked)
     else:
         given = {"cluster": asked["cluster"], "make_case": asked["make_case"]}
-        study = kept.again(None if job == FIRST_JOB else job, given)
+        study = kept.again(job, given)
     with study:
         told = foretell(study, done=0 if kept is None else kept.done)
         plan = study.plan

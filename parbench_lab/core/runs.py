@@ -16,6 +16,7 @@ INTERRUPTED = "interrupted"
 """Status of a run that stopped before its end (its cluster was lost) and may go on."""
 
 ROOFLINE = "roofline"
+STUDY = "study"
 """Kind of a run that holds what a machine attains: nobody means it by "latest"."""
 
 WATCH = "watch"

@@ -370,12 +370,12 @@ class _Races:
             )
             self._margin = self._metric.margin(MARGINS[snap_up(self.rule.tolerance)])
             suspects, rounds = self._raced(pair, meeting.shared)
-        if all(suspect.unmeasured for suspect in suspects.values()):
-            raise UsageError(f"metric {self.rule.metric!r} was not measured in any round")
         sound = [name for name, suspect in suspects.items() if not suspect.spoilt]
         if not sound:
             failed = next(iter(suspects.values())).good_failed
             raise UsageError(f"{self.base.label} itself fails, give another good one: {failed}")
+        if all(suspects[name].unmeasured for name in sound):
+            raise UsageError(f"metric {self.rule.metric!r} was not measured in any round")
         worst = max(sound, key=lambda name: _badness(suspects[name], self.rule.evidence))
         suspect = suspects[worst]
         trial = suspect.verdict(self.rule.evidence)

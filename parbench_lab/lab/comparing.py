@@ -18,7 +18,7 @@ from parbench_lab.core.machine import Machine
 from parbench_lab.core.metric import Metric, described_metrics
 from parbench_lab.core.ports import RunStore
 from parbench_lab.core.reading import as_object
-from parbench_lab.core.runs import ROOFLINE, WATCH, RunSummary
+from parbench_lab.core.runs import ROOFLINE, STUDY, WATCH, RunSummary
 from parbench_lab.core.series import Mode, SeriesPoint
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.lab import parts
@@ -26,7 +26,7 @@ from parbench_lab.lab.roofs import alike, described_machine, latest_roofline
 from parbench_lab.racing.result import RaceResult
 
 LATEST = "latest"
-RUNS_PER_PAGE = 50
+_NOT_COMPARED = (ROOFLINE, STUDY, WATCH)
 EARLIER_RUNS = 20
 """Of each series, for how far unchanged code moves from run to run."""
 
@@ -206,14 +206,13 @@ def _meant(store: RunStore, run_id: str) -> str:
     """Return the id that is given, or that of the newest run that may be compared."""
     if run_id != LATEST:
         return run_id
-    for skip in itertools.count(0, RUNS_PER_PAGE):
-        page = store.runs(last=RUNS_PER_PAGE, skip=skip)
-        found = [one.id for one in page if one.kind not in (WATCH, ROOFLINE)]
-        if found:
-            return found[-1]
+    for skip in itertools.count():
+        page = store.runs(last=1, skip=skip)
         if not page:
-            break
-    return run_id  # the store or `run_figures` says what is the matter
+            return run_id  # the store or `run_figures` says what is the matter
+        if page[0].kind not in _NOT_COMPARED:
+            return page[0].id
+    raise AssertionError("a store has an end")
 
 
 def _run_id(run: str | RaceResult) -> str:

@@ -42,7 +42,7 @@ def load_record(
     UsageError
         If name, metric or machine is no text, or `last` no whole number from 0 up.
     UnknownNameError
-        If nothing is recorded under the name.
+        If nothing is recorded under the name, or nothing of the metric or the machine.
     StoreError
         If the store cannot be read.
 

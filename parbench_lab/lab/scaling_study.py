@@ -17,6 +17,7 @@ from parbench_lab.analysis.curve import Mode
 from parbench_lab.analysis.trial import Trial
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunStore
+from parbench_lab.core.runs import STUDY
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.hardware.detect import detect_machine
@@ -239,8 +240,8 @@ class ScalingStudy(StudyView):
                 _cluster_workers=stored.cluster_workers,
             )
             refuse_other_job(stored, study.scalable)
-            refuse_other_cores(stored, study.cores)
             refuse_other_machine(stored, study._machine)
+            refuse_other_cores(stored, study.cores)
             refused.pop_all()
         study._owns_store = owns
         return study
@@ -400,7 +401,7 @@ class ScalingStudy(StudyView):
         self._store.create_run(
             RunHeader(
                 id=self._run_id,
-                kind="study",
+                kind=STUDY,
                 name=self.scalable.name,
                 started_utc=now.isoformat(),
                 document=header_document(

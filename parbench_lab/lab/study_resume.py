@@ -14,7 +14,7 @@ from parbench_lab.analysis.comparison.machines import machine_differences
 from parbench_lab.analysis.trial import Trial
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import RunStore
-from parbench_lab.core.runs import refuse_taken_in
+from parbench_lab.core.runs import STUDY, refuse_taken_in
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.core.wording import count, listed
 from parbench_lab.errors import UsageError
@@ -171,7 +171,7 @@ def stored_study(store: RunStore, run_id: str) -> StoredStudy:
         If the run is no study, came from a file, or has measured everything.
     """
     header = store.header(run_id)
-    if header.kind != "study":
+    if header.kind != STUDY:
         raise UsageError(f"run {header.id} is no scaling study but a {header.kind}")
     refuse_taken_in(header)
     events = list(store.events(header.id))
@@ -234,7 +234,7 @@ def refuse_other_cores(stored: StoredStudy, cores: int) -> None:
     here = stored.cluster_workers is None or set(stored.plan.backends) != {"dask"}
     if here and began is not None and began != cores:
         raise UsageError(
-            f"study {stored.id} was begun with {count(began, 'core')} of this machine, and here "
+            f"study {stored.id} was begun with {count(began, 'core')} of its machine, and here "
             f"are {cores}: go on with as many (taskset, a container's quota), or begin a new study"
         )
 

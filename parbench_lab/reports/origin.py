@@ -12,6 +12,7 @@ from parbench_lab.core.given import is_whole
 from parbench_lab.core.machine import LARGEST, Machine
 from parbench_lab.core.ports import EventRecord, RunHeader
 from parbench_lab.core.reading import as_object
+from parbench_lab.core.runs import STUDY
 from parbench_lab.core.wording import memory, printable
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.racing.result import jsonable
@@ -99,7 +100,7 @@ def run_settings(header: RunHeader, events: Iterable[EventRecord] = ()) -> dict[
     """
     told = header.document
     seed = {} if told.get("seed") is None else {"seed": told["seed"]}
-    if header.kind == "study":
+    if header.kind == STUDY:
         plan = _plan(told, events)
         sizes, backends = (_listed(plan.get(name)) for name in ("sizes", "backends"))
         found = {

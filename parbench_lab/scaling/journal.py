@@ -11,6 +11,7 @@ from parbench_lab.analysis.trial import TimeShares, Trial, Use
 from parbench_lab.core.given import is_number, is_whole
 from parbench_lab.core.machine import LARGEST
 from parbench_lab.core.ports import EventRecord, RunHeader
+from parbench_lab.core.runs import STUDY
 from parbench_lab.errors import StoreError, UsageError
 from parbench_lab.scaling.plan import Cell, Plan, Series
 
@@ -143,7 +144,7 @@ def read_curves(header: RunHeader, events: Iterable[EventRecord]) -> Mapping[Ser
     StoreError
         If the run is no study, or it is damaged.
     """
-    if header.kind != "study":
+    if header.kind != STUDY:
         raise StoreError(f"run {header.id} is no scaling study but a {header.kind}")
     events = list(events)
     plan, done = read_back(events)

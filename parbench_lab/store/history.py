@@ -253,17 +253,22 @@ class SqlRunStore(RunReader):
         """
         known: list[str] = []
         new: list[RunRecord] = []
-        outgrown: dict[str, int] = {}
+        outgrown: dict[str, RunRecord] = {}
         for record in records:
             run_id = record.header.id
             here = self._here(run_id)
-            if here is not None and (here == record or _is_beginning(record, of=here)):
+            if here is None:
+                new.append(record)
+            elif _goes_on(here, record):
+                outgrown[run_id] = here
+                new.append(record)
+            elif here == record or _is_beginning(record, of=here):
                 known.append(run_id)
-                continue
-            if here is not None:
-                _refuse_another(here, record)
-                outgrown[run_id] = self._key_of(run_id)
-            new.append(record)
+            else:
+                raise StoreError(
+                    f"run {run_id} is here already and is not the same: nothing was taken in; "
+                    "remove one of the two"
+                )
         if new:
             made = [taking.prepared(record) for record in new]
             self._database.write(lambda c: taking.insert(self._database, c, made, outgrown))
@@ -296,13 +301,21 @@ def _is_beginning(earlier: RunRecord, *, of: RunRecord) -> bool:
     )
 
 
-def _refuse_another(here: RunRecord, record: RunRecord) -> None:
+def _goes_on(here: RunRecord, record: RunRecord) -> bool:
+    """Return whether a record has more of a run that came from a file."""
     # a run of this store's own is written by whoever measures it, and by nobody else
-    if not here.header.taken_in or not _is_beginning(here, of=record):
-        raise StoreError(
-            f"run {record.header.id} is here already and is not the same: nothing was taken in; "
-            "remove one of the two"
-        )
+    return (
+        here.header.taken_in
+        and _is_beginning(here, of=record)
+        and _progress(record) > _progress(here)
+    )
+
+
+def _progress(record: RunRecord) -> tuple[int, int, int]:
+    """Return how far a run had come; one that ends may do so without a further event."""
+    endings = (RUNNING, INTERRUPTED)
+    ended = endings.index(record.status) if record.status in endings else len(endings)
+    return len(record.events), len(record.usage), ended
 
 
 def _refuse_pruned(run_id: str, found: object) -> None:

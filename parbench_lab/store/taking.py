@@ -65,7 +65,7 @@ def insert(
     database: Database,
     connection: sa.Connection,
     made: Sequence[Prepared],
-    outgrown: Mapping[str, int],
+    outgrown: Mapping[str, RunRecord],
 ) -> None:
     """Insert runs, within an operation of `Database.write`.
 
@@ -76,20 +76,33 @@ def insert(
     made
         The runs.
     outgrown
-        Id to key, of the runs that give way to one of them; their pins stay.
+        By id, the runs that give way to one of them, as they were read; their pins stay.
 
     Raises
     ------
     StoreError
-        If an id is taken, also by another of them.
+        If an id is taken, also by another of them, or a run that gives way has changed since.
     """
     for one in made:
         header, row = one.record.header, one.row
         if header.id in outgrown:
-            key = outgrown[header.id]
-            pinned = connection.execute(sa.select(RUN.c.pinned).where(RUN.c.key == key)).scalar()
-            row = {**row, "pinned": bool(pinned)}
-            delete_run(connection, key)
+            row = {**row, "pinned": _give_way(connection, outgrown[header.id])}
         run_key = insert_run(database, connection, header, row)
         for table, given in one.tables.items():
             database.insert(connection, table, [(run_key, *row[1:]) for row in given])
+
+
+def _give_way(connection: sa.Connection, here: RunRecord) -> bool:
+    """Delete a run that was read before; return whether it was pinned."""
+    # its key may be another run's by now: keys of runs that were removed are given again
+    asked = sa.select(RUN.c.key, RUN.c.status, RUN.c.pinned).where(RUN.c.id == here.header.id)
+    found = connection.execute(asked.with_for_update()).one_or_none()
+    if found is not None:
+        kept = sa.select(sa.func.count()).where(EVENT.c.run_key == found.key)
+        if (found.status, connection.execute(kept).scalar()) == (here.status, len(here.events)):
+            delete_run(connection, found.key)
+            return bool(found.pinned)
+    raise StoreError(
+        f"run {here.header.id} has changed while the file was read: nothing was taken in; import "
+        "it again"
+    )

@@ -91,27 +91,42 @@ def test_the_exit_code_tells_only_what_was_asked(shell, two_runs, words, code):
     assert shell("compare", "first", "second", *words).exit_code == code
 
 
-@pytest.mark.parametrize(
-    ("purpose", "warm_up", "outcome"),
-    [("scout", False, "wrong"), ("scout", False, "failed"), ("race", True, "failed")],
-    ids=["wrong first run", "failed first run", "failed warm-up"],
-)
-def test_who_fails_before_anything_is_judged_newly_fails(shell, store, purpose, warm_up, outcome):
+def tried_once(store, *, purpose, warm_up, outcome, out):
+    """Store a run in which nothing but one such run was made of a candidate."""
     stored(store, "first-run", {"quick": 1e-3, "merge": 2e-3})
     rng = np.random.default_rng(2)
     quick = [row(rng, "quick", 1e-3, block=block, size=1000) for block in range(100)]
     tried = row(rng, "merge", 2e-3, block=900, size=1000)
     tried = replace(tried, outcome=outcome, warm_up=warm_up, values={})
     sent = [{"number": 900, "purpose": purpose}]
-    keep(store, "second-run", (*quick, tried), HERE, day=2, sent=sent)
+    keep(store, "second-run", (*quick, tried), HERE, day=2, sent=sent, out=out)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "warm_up", "outcome"),
+    [("scout", False, "wrong"), ("scout", False, "timed_out"), ("race", True, "failed")],
+    ids=["wrong first run", "first run out of time", "failed warm-up"],
+)
+def test_who_fails_before_anything_is_judged_newly_fails(shell, store, purpose, warm_up, outcome):
+    tried_once(store, purpose=purpose, warm_up=warm_up, outcome=outcome, out=["merge"])
 
     checked = shell("compare", "first", "second", "--check", "--markdown", "c.md")
 
     assert checked.exit_code == 1
     told = Path("c.md").read_text()
     assert "| `merge at 1000` | newly fails |" in told
-    assert f"faults: 1 {outcome}" in told
+    assert f"faults: 1 {outcome.replace('_', ' ')}" in told
     assert shell("compare", "second", "first", "--check").exit_code == 0
+
+
+@pytest.mark.parametrize("outcome", ["timed_out", "out_of_memory", "failed"])
+def test_a_first_run_that_would_have_been_tried_again_is_no_fault(shell, store, outcome):
+    tried_once(store, purpose="scout", warm_up=False, outcome=outcome, out=())
+
+    checked = shell("compare", "first", "second", "--check")
+
+    assert checked.exit_code == 0
+    assert "newly fails" not in checked.stdout
 
 
 def test_differences_are_told_as_differences(capsys):

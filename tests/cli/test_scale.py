@@ -190,6 +190,23 @@ def test_a_dry_run_on_a_cluster_does_not_know_its_workers_and_tells_no_cores(she
     assert "workers    1, 2 (strong scaling, on the cluster)" in found.stdout
 
 
+@pytest.mark.parametrize("words", [(), ("--dry-run",)], ids=["resumed", "planned"])
+def test_the_default_job_is_another_one_where_it_is_named(shell, words):
+    options = {"configurations": "quick", "window_days": 100, "timeframe": "1d"}
+    with contextlib.closing(open_store("x.db")) as store, ScalingStudy(
+        "portfolio_backtest", workers=[1], sizes=[4], repeats=2, store=store, options=options
+    ) as study:  # fmt: skip
+        study.on_trial = lambda _cell, _trial: study.stop()
+        study.run()
+    again = ("--resume", study.run_id, "--store", "x.db", *words)
+
+    refused = shell("scale", "prime_count", *again)
+
+    assert refused.exit_code == 2
+    assert "is of portfolio_backtest, and figures of prime_count are not" in refused.stderr
+    assert shell("scale", *again).exit_code == 0
+
+
 def test_a_dry_run_of_a_study_that_was_cut_off_counts_what_is_stored_and_leaves_it(shell):
     with contextlib.closing(open_store("x.db")) as store, ScalingStudy(
         "prime_count", workers=[1, 2], sizes=[2000], repeats=4, store=store

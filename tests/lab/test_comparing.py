@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import parbench_lab as pb
-from parbench_lab.core.runs import ROOFLINE, WATCH, EventRecord, MeasurementRow, RunHeader
+from parbench_lab.core.runs import ROOFLINE, STUDY, WATCH, EventRecord, MeasurementRow, RunHeader
 from parbench_lab.errors import StoreError, UnknownNameError, UsageError
 from parbench_lab.lab.comparing import run_figures
 from parbench_lab.lab.reach import machines_of, own_modes
@@ -80,6 +80,7 @@ def keep(
     mode="batch",
     kind="race",
     sent=(),
+    out=(),
     **about,
 ):
     started = dt.datetime(2026, 3, day, tzinfo=dt.UTC).isoformat()
@@ -89,7 +90,11 @@ def keep(
     )
     task = EventRecord(seq=0, at_s=0.0, kind="TaskSent", payload={"blocks": list(sent)})
     event = EventRecord(seq=1, at_s=1.0, kind="TaskEnded", payload={}, measurements=rows)
-    store.append(run_id, [task, event])
+    eliminated = [
+        EventRecord(seq=seq, at_s=1.0, kind="Eliminated", payload={"candidate": candidate})
+        for seq, candidate in enumerate(out, start=2)
+    ]
+    store.append(run_id, [task, event, *eliminated])
     store.finish_run(run_id, "decided", {})
     return run_id
 
@@ -167,6 +172,7 @@ def test_a_night_of_a_watch_is_not_compared_and_the_latest_run_is_the_one_before
     stored(store, "first-run", {"quick": 1e-3})
     stored(store, "second-run", {"quick": 1e-3}, day=2)
     stored(store, "night", {"quick": 5e-3}, day=3, kind=WATCH)
+    stored(store, "study", {}, day=4, kind=STUDY)
 
     assert pb.compare("first", "latest", store=store).new.id == "second-run"
     with pytest.raises(UsageError, match="run night is a night of a watch"):

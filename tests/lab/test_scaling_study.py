@@ -246,7 +246,7 @@ def cut_off(store, job=squares, **options):
         assert study.wait(60)
 
 
-def moved(path, **differences):
+def moved(path, *, cores=None, **differences):
     """Begin a study here, as if this had been a machine with these differences."""
     cut_off(path)
     with contextlib.closing(open_store(path)) as store:
@@ -257,16 +257,17 @@ def moved(path, **differences):
             **header.document,
             "machine": there.as_json(),
             "fingerprint": there.fingerprint,
+            "cores": cores or header.document["cores"],
         }
         store.create_run(dataclasses.replace(header, id="elsewhere", document=document))
         store.append("elsewhere", events)
 
 
-def go_on(path, job, how, **given):
-    """Go on with the latest study, or only ask what that would be."""
+def go_on(path, job, how, *, run_id="latest", **given):
+    """Go on with a study, or only ask what that would be."""
     if how == "resume":
-        return ScalingStudy.resume_run("latest", job, store=path, **given)
-    return kept_of("latest", path).again(job, given)
+        return ScalingStudy.resume_run(run_id, job, store=path, **given)
+    return kept_of(run_id, path).again(job, given)
 
 
 @pytest.mark.parametrize("how", ["resume", "foretell"])
@@ -297,14 +298,19 @@ def test_a_study_goes_on_with_the_options_of_its_job_whether_it_is_named_or_not(
     assert study._options == options
 
 
-@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("how", ["resume", "foretell"])
 def test_a_study_does_not_go_on_with_other_cores_than_it_began_with(tmp_path, how):
-    cut_off(tmp_path / "runs.db")
-    os.sched_setaffinity(0, range(os.cpu_count()))
+    moved(tmp_path / "runs.db", cores=64)
 
-    with pytest.raises(UsageError, match="begun with 1 core of this machine, and here are"):
-        go_on(tmp_path / "runs.db", squares, how, make_case=numbers)
+    with pytest.raises(UsageError, match=r"was begun with 64 cores of its machine, and here are"):
+        go_on(tmp_path / "runs.db", squares, how, run_id="elsewhere", make_case=numbers)
+
+
+def test_of_another_machine_with_other_cores_the_machine_is_told(tmp_path):
+    moved(tmp_path / "runs.db", cores=64, cpu_model="Abacus 3")
+
+    with pytest.raises(UsageError, match="was begun on another machine"):
+        go_on(tmp_path / "runs.db", squares, "resume", run_id="elsewhere", make_case=numbers)
 
 
 def test_a_study_of_another_machine_does_not_go_on_here(tmp_path):

@@ -54,16 +54,19 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
     """
     collected: dict[tuple[Place, int], _Collected] = {}
     early: dict[Place, _Collected] = {}
+    out: set[str] = set()
     passed_over: set[int] = set()
     for event in events:
         if event.kind == "TaskSent":
             passed_over |= _other_blocks(event.payload.get("blocks"))
+        elif event.kind == "Eliminated":
+            out.add(str(event.payload.get("candidate")))
         for row in event.measurements:
             if row.epoch < 0 or row.size < 1:
                 continue
             place = row.candidate, row.size
             judged = row.block not in passed_over and not row.warm_up
-            # a wrong result is final, whenever it comes; a first run out of time is tried again
+            # a wrong result is final, whenever it comes; other first failures are forgiven
             if judged or row.outcome == "wrong":
                 collected.setdefault((place, row.epoch), _Collected()).add(row)
             elif row.outcome in FAULTS:
@@ -74,8 +77,9 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
         parts = gathered.setdefault(place, {})
         parts.setdefault(stretches[epoch, place[1]], _Collected()).extend(one)
     found = {place: _sample(list(parts.values())) for place, parts in gathered.items()}
-    # who failed in its first runs is out: without its faults it would seem not to have raced
-    return {place: faulty.sample() for place, faulty in early.items()} | found
+    # who is out by its first runs would seem not to have raced; who is not would have had others
+    faulty = {place: one.sample() for place, one in early.items() if place[0] in out}
+    return faulty | found
 
 
 def stretches_of(seen: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
