@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from playwright.sync_api import Frame, Page, Response, expect
+from playwright.sync_api import TimeoutError as OutOfTime
+
+HOVERS = 6
 
 
 def open_notebook(page: Page, server, name: str) -> None:
@@ -68,13 +72,21 @@ POINT = """(name) => {
 
 
 def hover(page: Page, figure: str, frame: Frame | None = None) -> str:
-    """Move the mouse onto a point of a figure, of the page or in a frame; return what it says."""
+    """Move the mouse onto a point of a figure, of the page or in a frame; return what it says.
+
+    A figure that gets its last points, or moves as the page is laid out, takes its words away
+    again; then the mouse is moved again, as a reader does.
+    """
     where = frame or page.main_frame
-    x, y = where.wait_for_function(POINT, arg=figure).json_value()
-    outer = frame.frame_element().bounding_box() if frame else None
-    left, top = (outer["x"], outer["y"]) if outer else (0.0, 0.0)
-    page.mouse.move(left + x - 20, top + y - 20)
-    page.mouse.move(left + x, top + y, steps=4)
     told = where.locator(".bk-tooltip-row-value")
-    expect(told.first).to_be_visible()
-    return " ".join(told.all_inner_texts())
+    for _ in range(HOVERS):
+        x, y = where.wait_for_function(POINT, arg=figure).json_value()
+        outer = frame.frame_element().bounding_box() if frame else None
+        left, top = (outer["x"], outer["y"]) if outer else (0.0, 0.0)
+        page.mouse.move(left + x - 20, top + y - 20)
+        page.mouse.move(left + x, top + y, steps=4)
+        with contextlib.suppress(OutOfTime):
+            told.first.wait_for(timeout=5000)
+        if texts := told.all_inner_texts():
+            return " ".join(texts)
+    raise AssertionError(f"{figure} says nothing under the mouse")
