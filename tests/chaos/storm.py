@@ -49,6 +49,8 @@ HONEST = ("good", "slower", "slowest")
 MAX_FAILURES = 3
 CALM_TOLERANCE = 0.1
 """On starved cores 49 of 100 duels of equals are lost by more than 2 %, 42 by more than 10 %."""
+THRESHOLDS = (1000.0, 1e4, 1e6)
+"""At 20 : 1 one race in twenty may lose its best to an equal; the right winner is asked for."""
 MANY_DUELS = 500
 """After so many a race that could be decided would be."""
 WRONG = (is_wrong, changes_input)
@@ -209,7 +211,7 @@ def do(bench: pb.ParallelBenchmarking, deed: Deed, guests: Guests) -> None:
         case "tolerance":
             bench.change(tolerance=deed.pick([0.0, 0.01, 0.05, 0.2]))
         case "threshold":
-            bench.change(elimination_threshold=deed.pick([20.0, 1000.0, 1e6]))
+            bench.change(elimination_threshold=deed.pick(THRESHOLDS))
         case "concurrent":
             bench.change(max_concurrent=deed.pick([1, 2, 3]))
         case "pause":
