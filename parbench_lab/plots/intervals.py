@@ -68,9 +68,10 @@ def intervals_figure(comparison: Comparison, *, data: Series | None = None) -> f
 
     shown = intervals_data(comparison) if data is None else data
     metric, ratios = comparison.metric, comparison.metric.scale == "ratio"
+    unit = f",{metric.unit_suffix}" if metric.unit_suffix and not ratios else ""
     made = theme.new_figure(
         f"{comparison.new.id} against {comparison.baseline.id}",
-        f"{metric.name}, {'new over baseline' if ratios else f'new less baseline, {metric.unit}'}",
+        f"{metric.name}: cost of new {'over' if ratios else 'less'} baseline{unit}",
         "",
         x_axis_type="log" if ratios else "linear",
         y_range=FactorRange(factors=shown["pair"][::-1]),

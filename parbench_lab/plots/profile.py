@@ -98,9 +98,9 @@ def profile_figure(data: ProfileData) -> figure:
     from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
 
     made = theme.new_figure(
-        data.title,
+        f"{data.title}{': p50, p95 (hollow), p99 (bar)' if data.series else ''}",
         "batch size in items",
-        "seconds of a call: p50, p95 (hollow), p99 (bar)",
+        "seconds of a call",
         x_axis_type="log",
         y_axis_type="log",
         height=360,

@@ -143,7 +143,7 @@ def test_a_metric_on_an_interval_scale_is_drawn_as_differences():
 
     figure = plots.intervals_figure(compare_figures(*sides, metric=score, tolerance=0.1))
 
-    assert figure.xaxis[0].axis_label == "score, new less baseline, points"
+    assert figure.xaxis[0].axis_label == "score: cost of new less baseline, points"
 
 
 # ---------------------------------------------------------------- profile
