@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -206,13 +205,12 @@ def _meant(store: RunStore, run_id: str) -> str:
     """Return the id that is given, or that of the newest run that may be compared."""
     if run_id != LATEST:
         return run_id
-    for skip in itertools.count():
-        page = store.runs(last=1, skip=skip)
-        if not page:
-            return run_id  # the store or `run_figures` says what is the matter
+    skip = 0
+    while page := store.runs(last=1, skip=skip):
         if page[0].kind not in _NOT_COMPARED:
             return page[0].id
-    raise AssertionError("a store has an end")
+        skip += 1
+    return run_id  # the store or `run_figures` says what is the matter
 
 
 def _run_id(run: str | RaceResult) -> str:
