@@ -7,7 +7,7 @@ tenth of a rich table's, and the cores belong to the race.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from parbench_lab.cli.cells import cells, fitted
@@ -57,11 +57,12 @@ class _Column:
 
 _RANK = _Column(field="rank", title="#", right=True)
 _NAME = _Column(field="candidate", title="candidate", most_cells=24)
+_RATIO = _Column(field="ratio", title="ratio (interval)")
 _ALWAYS = (
     _RANK,
     _NAME,
     _Column(field="verdict", title="verdict"),
-    _Column(field="ratio", title="ratio (interval)"),
+    _RATIO,
     _Column(field="throughput", title="items/s", right=True),
     _Column(field="evidence", title="evidence", right=True),
     _Column(field="blocks", title="blocks", right=True),
@@ -156,7 +157,8 @@ def segments(lines: Sequence[Line]) -> Segments:
 
 def _layout(rows: Sequence[LeaderboardRow], width_cells: int) -> _Layout:
     """Return the columns that fit, with their widths; names get what the numbers leave."""
-    wanted = [(column, _cells(column, rows)) for column in _ALWAYS]
+    always = [_headed(column, rows) if column is _RATIO else column for column in _ALWAYS]
+    wanted = [(column, _cells(column, rows)) for column in always]
     used = sum(room + 1 for _, room in wanted)
     for column in _IF_ROOM:
         needed = _cells(column, rows) + 1
@@ -169,6 +171,12 @@ def _layout(rows: Sequence[LeaderboardRow], width_cells: int) -> _Layout:
     if longest and left >= min(longest, _REASON_CELLS_AT_LEAST):
         return [*wanted, (_REASON, left)]
     return [(c, _name_cells(rows, room, left)) if c is _NAME else (c, room) for c, room in wanted]
+
+
+def _headed(column: _Column, rows: Sequence[LeaderboardRow]) -> _Column:
+    """Return the column of ratios under its name: on an interval scale they are differences."""
+    compared = rows[0].compared if rows else "ratio"
+    return replace(column, title=f"{compared} (interval)")
 
 
 def _name_cells(rows: Sequence[LeaderboardRow], room: int, left: int) -> int:

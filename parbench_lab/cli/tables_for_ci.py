@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -144,6 +145,7 @@ def race_table(result: Result) -> CheckTable:
             else passed_or_undecided(one.verdict.value),
             ratio=one.ratio,
             message=one.reason,
+            scale=result.scoreboard.scale,
         )
         for one in result.scoreboard.standings
     )
@@ -259,9 +261,10 @@ def _outcome_of_all(table: CheckTable) -> Outcome4:
 
 
 def interval_picture(table: CheckTable) -> list[str]:
-    """Return the rows' intervals, drawn on one logarithmic axis; empty without positive ratios.
+    """Return the rows' intervals on one axis, logarithmic for ratios, linear for differences.
 
-    Differences are in units of their own and have no place on it.
+    Differences have no place beside ratios: they are drawn where there is no row of ratios.
+    Without anything to draw there are no lines.
 
     Examples
     --------
@@ -272,34 +275,56 @@ def interval_picture(table: CheckTable) -> list[str]:
                                  0.9 to 1.15 times the baseline's cost; | is 1
     loop                                          |       ├───────●──────┤
     """
-    ratios = [row for row in table.rows if row.scale == "ratio"]
-    drawn = [row for row in ratios if row.ratio is not None and row.ratio.low > 0]
-    if not drawn:
+    scale: Scale = "ratio" if any(row.scale == "ratio" for row in table.rows) else "interval"
+    drawn = {row.name: row.ratio for row in table.rows if row.ratio and row.scale == scale}
+    if scale == "ratio":
+        drawn = {name: ratio for name, ratio in drawn.items() if ratio.low > 0}
+    ends = [end for change in drawn.values() for end in (change.low, change.high)]
+    if not any(map(math.isfinite, ends)):
         return []
-    low = min([0.9, *(row.ratio.low for row in drawn if row.ratio)])
-    high = max([1.1, *(row.ratio.high for row in drawn if row.ratio)])
-    head = f"{low:.3g} to {high:.3g} times {wording.printable(table.compared)}; | is 1"
+    axis = _Axis.around([end for end in ends if math.isfinite(end)], scale)
+    about = f"{wording.BESIDE[scale]} {wording.printable(table.compared)}"
+    head = f"{axis.low:.3g} to {axis.high:.3g} {about}; | is {axis.neutral:g}"
     lines = [fitted("", _NAME_CELLS) + " " + head]
-    for row in drawn:
-        bar = _bar(row.ratio, low, high) if row.ratio else ""
-        lines.append(f"{fitted(wording.printable(row.name), _NAME_CELLS)} {bar}")
+    for name, change in drawn.items():
+        lines.append(f"{fitted(wording.printable(name), _NAME_CELLS)} {axis.bar(change)}")
     return lines
 
 
-def _bar(ratio: Estimate, low: float, high: float) -> str:
-    """Return an interval as characters between the ends of the axis."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Axis:
+    """From `low` to `high` (both finite), with a mark at `neutral`, where costs are equal."""
 
-    def place(value: float) -> int:
-        share = math.log(value / low) / math.log(high / low)
-        return round((PICTURE_CELLS - 1) * min(1.0, max(0.0, share)))
+    low: float
+    high: float
+    neutral: float
+    logarithmic: bool
 
-    marks = [" "] * PICTURE_CELLS
-    marks[place(1.0)] = "|"
-    begin, point, end = (place(value) for value in (ratio.low, ratio.point, ratio.high))
-    marks[begin : end + 1] = "─" * (end + 1 - begin)
-    marks[begin], marks[end] = "├", "┤"
-    marks[point] = "●"
-    return "".join(marks)
+    @classmethod
+    def around(cls, ends: Sequence[float], scale: Scale) -> _Axis:
+        """Return one that holds these ends and the neutral value."""
+        if scale == "ratio":
+            return cls(low=min(0.9, *ends), high=max(1.1, *ends), neutral=1.0, logarithmic=True)
+        low, high = min(0.0, *ends), max(0.0, *ends)
+        return cls(low=low, high=high if high > low else 1.0, neutral=0.0, logarithmic=False)
+
+    def bar(self, change: Estimate) -> str:
+        """Return an interval as characters between the ends."""
+        marks = [" "] * PICTURE_CELLS
+        marks[self._place(self.neutral)] = "|"
+        begin, point, end = map(self._place, (change.low, change.point, change.high))
+        marks[begin : end + 1] = "─" * (end + 1 - begin)
+        marks[begin], marks[end] = "├", "┤"
+        marks[point] = "●"
+        return "".join(marks)
+
+    def _place(self, value: float) -> int:
+        inside = min(self.high, max(self.low, value))
+        if self.logarithmic:
+            share = math.log(inside / self.low) / math.log(self.high / self.low)
+        else:
+            share = (inside - self.low) / (self.high - self.low)
+        return round((PICTURE_CELLS - 1) * share)
 
 
 def code(text: str) -> str:

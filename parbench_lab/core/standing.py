@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.measurement import Outcome
+from parbench_lab.core.metric import Scale
 
 
 class VerdictKind(StrEnum):
@@ -141,7 +142,8 @@ class Scoreboard:
     count the whole race, `standings` speak of the present epoch. `workers` are there now,
     `measured_on` are all that ever measured. `time_left_s` is an estimate, None where there is
     nothing to extrapolate. `duty_cycle` is time inside candidates over
-    workers times wall time. `gpus` are those whose utilisation is regulated.
+    workers times wall time. `gpus` are those whose utilisation is regulated. `scale` is the first
+    objective's: on ``"interval"`` the standings' `ratio` is a difference.
     """
 
     epoch: int
@@ -158,6 +160,7 @@ class Scoreboard:
     trust: Trust = field(default_factory=Trust)
     measured_on: tuple[str, ...] = ()
     gpus: tuple[GpuLoad, ...] = ()
+    scale: Scale = "ratio"
 
     @property
     def leader(self) -> str | None:

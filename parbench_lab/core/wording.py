@@ -177,7 +177,7 @@ def beside(estimate: Estimate | None, scale: Scale, other: str) -> str:
     >>> beside(times, "ratio", "the leader's cost"), beside(times, "interval", "the leader's cost")
     ("1.5 times the leader's cost", "+1.50 from the leader's cost")
     """
-    return f"{change(estimate, scale)} {_BESIDE[scale]} {other}"
+    return f"{change(estimate, scale)} {BESIDE[scale]} {other}"
 
 
 def percent(fraction: float | None) -> str:
@@ -236,7 +236,10 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
-_BESIDE: dict[Scale, str] = {"ratio": "times", "interval": "from"}
+BESIDE: dict[Scale, str] = {"ratio": "times", "interval": "from"}
+"""What stands between a `change` and whose cost it is beside."""
+COMPARED: dict[Scale, str] = {"ratio": "ratio", "interval": "difference"}
+"""What heads a column of `change`."""
 
 
 def _signed(number: float) -> str:

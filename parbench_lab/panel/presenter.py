@@ -18,7 +18,7 @@ from parbench_lab.core.candidate import Candidate
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.metric import WALL_TIME_S, Metric
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
-from parbench_lab.core.wording import amount, count, odds, percent, span
+from parbench_lab.core.wording import COMPARED, amount, count, odds, percent, span
 from parbench_lab.plots.theme import colour_of, dash_of
 from parbench_lab.racing.history import LogLine
 from parbench_lab.racing.leaderboard import LeaderboardRow, leaderboard_rows, progress
@@ -90,7 +90,9 @@ def board_state(
         },
         "facts": _facts(scoreboard, started=started),
         "dashboard": safe_link(dashboard_link),
-        "ratio_head": "ratio" if objective.scale == "ratio" else objective.unit,
+        "ratio_head": "ratio"
+        if objective.scale == "ratio"
+        else f"{COMPARED[objective.scale]}{objective.unit_suffix}",
         "ratio_title": "ratio to the leader"
         if objective.scale == "ratio"
         else "behind the leader",

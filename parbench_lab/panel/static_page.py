@@ -18,8 +18,8 @@ from parbench_lab.racing.history import RaceHistory
 
 _WORDS = "padding:2px 10px 2px 0;text-align:left;border-bottom:1px solid #8884"
 _CELL = f"{_WORDS};white-space:nowrap"
-_HEADS = ("", "candidate", "ratio", "items/s", "peak memory", "evidence", "blocks", "verdict")
 _KEYS = ("rank", "candidate", "ratio", "throughput", "memory", "evidence", "blocks", "verdict")
+_TITLES = {"rank": "", "throughput": "items/s", "memory": "peak memory"}
 FRAME_PX = 1450
 PLOTS_PX = 900
 # through Bokeh's own template: BokehJS has a "<body>" among its words, so a search would find that
@@ -53,7 +53,10 @@ def still_html(state: Mapping[str, Any], *, below: str = "") -> str:
     below
         Markup that stands below the table.
     """
-    heads = "".join(f'<th style="{_CELL}">{html.escape(head)}</th>' for head in _HEADS)
+    titles = {**_TITLES, "ratio": state["ratio_head"]}
+    heads = "".join(
+        f'<th style="{_CELL}">{html.escape(titles.get(key, key))}</th>' for key in _KEYS
+    )
     rows = "".join(_row(row) for row in state["rows"])
     notes = "<br>".join(html.escape(line) for line in state["trust"])
     title = f"{html.escape(state['title'])}: {html.escape(state['phase_words'])}"

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from parbench_lab.core.metric import DEVICE_METRICS, MEASURED_METRICS, SOURCES
+from parbench_lab.core.metric import DEVICE_METRICS, MEASURED_METRICS, SOURCES, Scale
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
 from parbench_lab.core.wording import (
+    COMPARED,
     amount,
+    change,
     duration,
     memory,
     odds,
     printable,
-    ratio,
     span,
 )
 from parbench_lab.racing.settings import Settings
@@ -34,14 +35,16 @@ _BAR_CELLS = 16
 class LeaderboardRow:
     """One line of the leaderboard, every field already in words.
 
-    `metrics` are the medians of the workload's own metrics; `reason` says why a candidate is out,
-    or what to know about one that still races. A row of tone ``fold`` stands for many.
+    `compared` is what `ratio` holds, for the heading of its column. `metrics` are the medians of
+    the workload's own metrics; `reason` says why a candidate is out, or what to know about one
+    that still races. A row of tone ``fold`` stands for many.
     """
 
     rank: str
     candidate: str
     verdict: str = ""
     ratio: str = ""
+    compared: str = "ratio"
     throughput: str = ""
     time: str = ""
     evidence: str = ""
@@ -86,9 +89,9 @@ def leaderboard_rows(
     """
     standings = scoreboard.standings
     if max_rows is None or len(standings) <= max_rows:
-        return tuple(_row(standing, settings) for standing in standings)
+        return tuple(_row(standing, scoreboard.scale, settings) for standing in standings)
     shown = max(1, max_rows - 1)
-    rows = [_row(standing, settings) for standing in standings[:shown]]
+    rows = [_row(standing, scoreboard.scale, settings) for standing in standings[:shown]]
     return (*rows, _fold(standings[shown:]))
 
 
@@ -158,12 +161,13 @@ def source_lines(scoreboard: Scoreboard, settings: Settings) -> tuple[str, ...]:
     )
 
 
-def _row(standing: Standing, settings: Settings) -> LeaderboardRow:
+def _row(standing: Standing, scale: Scale, settings: Settings) -> LeaderboardRow:
     return LeaderboardRow(
         rank=str(standing.rank),
         candidate=printable(standing.candidate),
         verdict=standing.verdict.value,
-        ratio=ratio(standing.ratio),
+        ratio=change(standing.ratio, scale),
+        compared=COMPARED[scale],
         throughput=amount(standing.throughput),
         time=duration(standing.median_s),
         evidence=odds(standing.evidence),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 from parbench_lab.core.standing import Scoreboard
 from parbench_lab.core.wording import printable
@@ -15,7 +16,6 @@ WIDTH = 100
 MOST_ROWS = 60
 LEAST_NAME = 12
 _GAP = "  "
-_HEADS = ("", "candidate", "verdict", "ratio", "time", "items/s", "evidence")
 _NAME = 1
 _NUMBERS_FROM = 3
 
@@ -34,11 +34,12 @@ def table_lines(scoreboard: Scoreboard, settings: Settings) -> list[str]:
         The snapshot, and the knobs in force; beyond 60 rows the rest is one line.
     """
     rows = leaderboard_rows(scoreboard, settings, max_rows=MOST_ROWS)
-    cells = [_HEADS, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADS))]
+    heads = _heads(rows)
+    cells = [heads, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
     others = sum(widths) - widths[_NAME] + len(_GAP) * (len(widths) - 1)
     widths[_NAME] = min(widths[_NAME], max(LEAST_NAME, WIDTH - others))
-    lines = [_line(_HEADS, widths)]
+    lines = [_line(heads, widths)]
     indent = " " * widths[0] + _GAP
     for row in rows:
         lines.append(_line(_cells(row), widths))
@@ -46,6 +47,11 @@ def table_lines(scoreboard: Scoreboard, settings: Settings) -> list[str]:
             row.reason, WIDTH, initial_indent=indent, subsequent_indent=indent
         )  # an empty reason has no line
     return lines
+
+
+def _heads(rows: Sequence[LeaderboardRow]) -> tuple[str, ...]:
+    compared = rows[0].compared if rows else "ratio"
+    return ("", "candidate", "verdict", compared, "time", "items/s", "evidence")
 
 
 def _cells(row: LeaderboardRow) -> tuple[str, ...]:

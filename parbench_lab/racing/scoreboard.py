@@ -51,6 +51,7 @@ def snapshot(state: RaceState) -> Scoreboard:
         trust=trust(state),
         measured_on=tuple(sorted(state.measured_on)),
         gpus=gpu_loads(state),
+        scale=state.ledger.objectives[0].scale,
     )
 
 

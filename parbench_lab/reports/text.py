@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from parbench_lab.analysis.curve import Level, ScalingCurve
 from parbench_lab.core import wording
 from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.metric import Scale
 from parbench_lab.core.standing import Scoreboard, Standing
 from parbench_lab.core.wording import NOTHING, printable
 from parbench_lab.reports.targets import SpeedupTarget, target_line
@@ -182,8 +183,9 @@ def race_text(board: Scoreboard, sentence: str = "") -> str:
     sentence
         The result's; "" for none.
     """
-    heads = ["rank", "candidate", "verdict", "ratio", "time", "items/s", "memory", "evidence"]
-    rows = [_standing_row(one) for one in board.standings]
+    compared = wording.COMPARED[board.scale]
+    heads = ["rank", "candidate", "verdict", compared, "time", "items/s", "memory", "evidence"]
+    rows = [_standing_row(one, board.scale) for one in board.standings]
     measured = wording.count(board.measurements, "measurement")
     lines = [
         f"batch size {board.batch_size:,}, {measured} in {wording.span(board.elapsed_s)}",
@@ -195,12 +197,12 @@ def race_text(board: Scoreboard, sentence: str = "") -> str:
     return "\n".join([*lines, *([""] if told else []), *told])
 
 
-def _standing_row(one: Standing) -> list[str]:
+def _standing_row(one: Standing, scale: Scale) -> list[str]:
     return [
         str(one.rank),
         one.candidate,
         one.verdict.value,
-        wording.ratio(one.ratio),
+        wording.change(one.ratio, scale),
         wording.duration(one.median_s),
         wording.amount(one.throughput),
         wording.memory(one.peak_rss_bytes),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -20,12 +21,21 @@ from parbench_lab.analysis.regression.report import SeriesReport, WatchReport
 from parbench_lab.analysis.regression.series import WatchVerdict
 from parbench_lab.cli import parbench
 from parbench_lab.cli.doors import Doors
-from parbench_lab.cli.tables_for_ci import CheckRow, CheckTable, code, junit_xml, markdown
+from parbench_lab.cli.tables_for_ci import (
+    CheckRow,
+    CheckTable,
+    code,
+    interval_picture,
+    junit_xml,
+    markdown,
+    race_table,
+)
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.series import SeriesKey, SeriesPoint
 from parbench_lab.errors import RaceError, UsageError
 from parbench_lab.lab.bisect import BisectReport, CommitTrial
 from parbench_lab.lab.change_hints import HintReport, hint_sentence
+from tests.cli.doubles import ScriptedBench, board, standing
 from tests.execution.builds.repos import BENCH, IDENTITY, spinning
 
 RATIO = Estimate(point=1.1, low=1.05, high=1.15, confidence=0.95, n=20)
@@ -611,7 +621,7 @@ def test_a_wrong_result_in_a_users_project_ends_with_1(tmp_path, monkeypatch):
     [
         (("ratio",), "times x", 1),
         (("ratio", "interval"), "times, or difference from x", 1),
-        (("interval",), "difference from x", 0),
+        (("interval",), "difference from x", 1),
     ],
     ids=["ratios", "both", "differences"],
 )
@@ -628,3 +638,35 @@ def test_differences_stand_beside_ratios_with_their_signs_and_off_their_axis(
     assert f"| {heading} |" in told
     assert ("+0.0120" in told) is ("interval" in scales)
     assert told.count("●") == drawn
+
+
+def test_differences_alone_are_drawn_on_a_linear_axis_with_a_mark_at_0():
+    ends = {"worse": (0.02, 0.04, 0.06), "leader": (0.0, 0.0, 0.0), "lost": (0.01, 0.02, math.inf)}
+    rows = tuple(
+        CheckRow(name=name, verdict="equal", ratio=estimate(*three), scale="interval")
+        for name, three in ends.items()
+    )
+
+    head, worse, leader, lost = interval_picture(CheckTable(title="t", sentence="s", rows=rows))
+
+    assert head.endswith("0 to 0.06 from the baseline's cost; | is 0")
+    assert worse.index("|") == leader.index("●")
+    third = (worse.index("┤") - worse.index("|")) / 3
+    assert worse.index("├") - worse.index("|") == pytest.approx(third, abs=1)
+    assert worse.index("┤") - worse.index("●") == pytest.approx(third, abs=1)
+    assert lost.rstrip().endswith("┤")
+
+
+def test_a_race_about_a_score_is_told_in_differences():
+    leader, second = standing("a", 1, "leader"), standing("b", 2, "eliminated", ratio=DIFFERENCE)
+    found = replace(ScriptedBench().result(), scoreboard=board(leader, second, scale="interval"))
+
+    told = markdown(race_table(found))
+
+    assert "| difference from the leader's cost |" in told
+    assert "+0.0120 (-0.00100 to +0.0250)" in told
+    assert "| is 0" in told
+
+
+def estimate(low, point, high):
+    return Estimate(low=low, point=point, high=high, confidence=0.95, n=20)

@@ -121,7 +121,10 @@ def test_differences_of_an_interval_metric_are_not_called_ratios():
     score = pb.Metric(name="score", unit="1", better="higher", scale="interval")
     board = scoreboard([standing("a", 1, ratio=estimate(0.0, 0)), standing("b", 2)])
 
-    assert state_of(board, objective=score)["ratio_title"] == "behind the leader"
+    state = state_of(board, objective=score)
+
+    assert (state["ratio_head"], state["ratio_title"]) == ("difference", "behind the leader")
+    assert ">difference</th>" in still_html(state)
 
 
 def test_many_candidates_are_folded_into_a_last_row_without_a_button():

@@ -15,6 +15,7 @@ from rich.console import Console
 from parbench_lab.cli.cells import cells
 from parbench_lab.cli.drawing import reason_lines, screen_lines, segments, table_lines
 from parbench_lab.cli.usage import HostUsage
+from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.standing import Trust
 from parbench_lab.core.wording import duration, odds, printable
 from parbench_lab.racing.leaderboard import (
@@ -23,7 +24,9 @@ from parbench_lab.racing.leaderboard import (
     progress_line,
     source_lines,
 )
+from parbench_lab.racing.result_table import table_lines as result_lines
 from parbench_lab.racing.settings import Settings
+from parbench_lab.reports.text import race_text
 from tests.cli.doubles import board, crowd, measured, standing
 
 SETTINGS = Settings()
@@ -68,6 +71,25 @@ def test_a_row_says_everything_with_its_unit():
     assert row.blocks == "40"
     assert row.memory == "3.15 MB"
     assert row.tone == "racing"
+
+
+def test_costs_on_an_interval_scale_are_told_as_differences_under_that_head():
+    same = Estimate(point=0.0, low=0.0, high=0.0, confidence=0.95, n=40)
+    scores = board(
+        standing("best", 1, "leader", ratio=same),
+        measured("far", 2, "eliminated", 0.25),
+        scale="interval",
+    )
+
+    rows = leaderboard_rows(scores, SETTINGS)
+    head = table_lines(rows, width_cells=80)[0].text
+
+    assert [row.ratio for row in rows] == ["0", "+0.250 (+0.225 to +0.275)"]
+    assert "difference (interval)" in head
+    assert "ratio" not in head
+    assert "difference" in "\n".join(result_lines(scores, SETTINGS))
+    assert "+0.250 (+0.225 to +0.275)" in race_text(scores)
+    assert "ratio" not in race_text(scores)
 
 
 def test_a_candidate_without_measurements_has_dashes():

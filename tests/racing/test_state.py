@@ -154,6 +154,17 @@ def test_equals_are_told_by_how_much_the_next_is_behind_on_an_interval_scale_too
     assert "; c is 3.25 K behind; evidence at least 1,200 : 1 against each of the beaten." in said
 
 
+def test_the_snapshot_says_on_which_scale_its_standings_are_compared():
+    score = Metric(name="score", unit="1", scale="interval")
+
+    about_score = Simulation(
+        {"a": timed(0.010)}, metrics={"score": score}, objectives=("score", "wall_time_s")
+    )
+
+    assert snapshot(about_score.state).scale == "interval"
+    assert snapshot(race().state).scale == "ratio"
+
+
 def test_who_is_shown_to_be_worse_may_not_be_as_good_even_where_nobody_is_eliminated():
     world = Simulation({"a": timed(0.010), "b": timed(0.013)}, policy="never")
     world.run(until=world.judged(100))
