@@ -190,6 +190,21 @@ class ScalingCurve:
         counts = [trial.workers for trial in self.trials if trial.time_s is not None]
         return min(counts, default=None)
 
+    @property
+    def case_size(self) -> int:
+        """Items of a case, in weak scaling for each worker; 0 before the first run.
+
+        Examples
+        --------
+        >>> curve = ScalingCurve.from_times([2, 4], [8.0, 8.2], size=500, mode="weak")
+        >>> [level.size for level in curve.levels], curve.case_size
+        ([1000, 2000], 500)
+        """
+        first = min(self.trials, key=lambda trial: trial.workers, default=None)
+        if first is None:
+            return 0
+        return first.size // first.workers if self.mode == "weak" else first.size
+
     def is_beyond(self, workers: int) -> bool:
         """Return whether so many workers share cores; a cluster's never do, as far as is known."""
         return workers > self.cores and not self.on_cluster

@@ -69,12 +69,8 @@ def print_curve(
 
 def size_words(curve: ScalingCurve) -> str:
     """Return how large a curve's cases are: all of them, or for each worker in weak scaling."""
-    if not curve.levels:
-        return f"0 {curve.unit}"
-    first = curve.levels[0]
-    if curve.mode == "weak":
-        return f"{first.size // first.workers:,} {curve.unit} per worker"
-    return f"{first.size:,} {curve.unit}"
+    per_worker = " per worker" if curve.mode == "weak" and curve.trials else ""
+    return f"{curve.case_size:,} {curve.unit}{per_worker}"
 
 
 def _title(curve: ScalingCurve, about: str) -> str:

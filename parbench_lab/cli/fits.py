@@ -53,8 +53,6 @@ def law_document(
     fit = _fitted(curve, wanted, include_oversubscribed=include_oversubscribed)
     if isinstance(fit, str):
         return {"law": wanted, "refused": fit}
-    one = min(curve.trials, key=lambda trial: trial.workers)
-    size = one.size // one.workers if curve.mode == "weak" else one.size
     score, unscored = _score(fit)
     return {
         "law": fit.law,
@@ -67,7 +65,7 @@ def law_document(
         "alpha": jsonable(fit.alpha),
         "beta": jsonable(fit.beta),
         "gamma": jsonable(fit.gamma),
-        "gamma_unit": f"cases of {size:,} {curve.unit} per second",
+        "gamma_unit": f"cases of {curve.case_size:,} {curve.unit} per second",
         "on_bound": list(fit.on_bound),
         "limit": jsonable(fit.limit),
         "limit_reason": _why_no_limit(fit),
