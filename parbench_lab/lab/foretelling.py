@@ -13,8 +13,7 @@ from parbench_lab.lab.backends import serial_time_s
 from parbench_lab.lab.scaling_study import ScalingStudy
 from parbench_lab.lab.study_resume import (
     StoredStudy,
-    refuse_other_cores,
-    refuse_other_job,
+    refuse_another,
     stored_study,
 )
 from parbench_lab.scaling.plan import Plan
@@ -75,15 +74,14 @@ class KeptStudy:
         Raises
         ------
         UsageError
-            If it is of another job, or was begun with another number of cores.
+            If it is of another job, or was begun on another machine or with other cores.
         """
         study = ScalingStudy(
             **self.stored.arguments(job, given),
             store=":memory:",
             _cluster_workers=self.stored.cluster_workers,
         )
-        refuse_other_job(self.stored, study.scalable)
-        refuse_other_cores(self.stored, study.cores)
+        refuse_another(self.stored, study.scalable, machine=study.machine, cores=study.cores)
         return study
 
 

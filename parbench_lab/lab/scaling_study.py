@@ -39,9 +39,7 @@ from parbench_lab.lab.study_parts import (
 )
 from parbench_lab.lab.study_resume import (
     header_document,
-    refuse_other_cores,
-    refuse_other_job,
-    refuse_other_machine,
+    refuse_another,
     refuse_without_cluster,
     stored_study,
 )
@@ -174,7 +172,8 @@ class ScalingStudy(StudyView):
         self.on_cluster = _cluster_workers is not None
         """Whether Dask's levels are on a given cluster, whose workers count there."""
         self.batch_reason = merged_words(self.scalable, plan, batch_sizes)
-        self._machine = detect_machine(self.scalable.libraries)
+        self.machine = detect_machine(self.scalable.libraries)
+        """This machine, with the libraries that the job uses."""
         self._store, self._owns_store = parts.store_of(store)
         self._recording = threading.Lock()
         self._began = _resumed is not None
@@ -187,7 +186,7 @@ class ScalingStudy(StudyView):
             adapt=adaptive_map,
             cores=self.cores,
             cluster_workers=_cluster_workers,
-            machine=self._machine.fingerprint,
+            machine=self.machine.fingerprint,
             record=self._record,
             done=done,
             on_trial=self._tell,
@@ -239,9 +238,7 @@ class ScalingStudy(StudyView):
                 _resumed=(stored.id, stored.n_events, stored.done),
                 _cluster_workers=stored.cluster_workers,
             )
-            refuse_other_job(stored, study.scalable)
-            refuse_other_machine(stored, study._machine)
-            refuse_other_cores(stored, study.cores)
+            refuse_another(stored, study.scalable, machine=study.machine, cores=study.cores)
             refused.pop_all()
         study._owns_store = owns
         return study
@@ -407,7 +404,7 @@ class ScalingStudy(StudyView):
                 document=header_document(
                     self.scalable,
                     self._study.plan,
-                    self._machine,
+                    self.machine,
                     job=self._job,
                     make_case=self._make_case,
                     options=self._options,

@@ -205,7 +205,27 @@ def refuse_without_cluster(stored: StoredStudy, cluster: Any) -> None:
         )
 
 
-def refuse_other_job(stored: StoredStudy, scalable: Scalable) -> None:
+def refuse_another(
+    stored: StoredStudy, scalable: Scalable, *, machine: Machine, cores: int
+) -> None:
+    """Refuse to go on with a study where what would be measured is not of its curve.
+
+    Parameters
+    ----------
+    scalable, machine, cores
+        The job, and where it would run: the machine, and how many of its cores are ours.
+
+    Raises
+    ------
+    UsageError
+        If the job, the machine or the number of cores is another one than the study began with.
+    """
+    _refuse_other_job(stored, scalable)
+    _refuse_other_machine(stored, machine)
+    _refuse_other_cores(stored, cores)
+
+
+def _refuse_other_job(stored: StoredStudy, scalable: Scalable) -> None:
     """Refuse to go on with a study by measuring another job.
 
     Raises
@@ -221,7 +241,7 @@ def refuse_other_job(stored: StoredStudy, scalable: Scalable) -> None:
         )
 
 
-def refuse_other_cores(stored: StoredStudy, cores: int) -> None:
+def _refuse_other_cores(stored: StoredStudy, cores: int) -> None:
     """Refuse to go on where this process has more or fewer cores than the study began with.
 
     Raises
@@ -239,7 +259,7 @@ def refuse_other_cores(stored: StoredStudy, cores: int) -> None:
         )
 
 
-def refuse_other_machine(stored: StoredStudy, here: Machine) -> None:
+def _refuse_other_machine(stored: StoredStudy, here: Machine) -> None:
     """Refuse to go on with a study on a machine whose figures are not those of its first one.
 
     Raises

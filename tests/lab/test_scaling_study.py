@@ -306,11 +306,12 @@ def test_a_study_does_not_go_on_with_other_cores_than_it_began_with(tmp_path, ho
         go_on(tmp_path / "runs.db", squares, how, run_id="elsewhere", make_case=numbers)
 
 
-def test_of_another_machine_with_other_cores_the_machine_is_told(tmp_path):
+@pytest.mark.parametrize("how", ["resume", "foretell"])
+def test_of_another_machine_with_other_cores_the_machine_is_told(tmp_path, how):
     moved(tmp_path / "runs.db", cores=64, cpu_model="Abacus 3")
 
     with pytest.raises(UsageError, match="was begun on another machine"):
-        go_on(tmp_path / "runs.db", squares, "resume", run_id="elsewhere", make_case=numbers)
+        go_on(tmp_path / "runs.db", squares, how, run_id="elsewhere", make_case=numbers)
 
 
 def test_a_study_of_another_machine_does_not_go_on_here(tmp_path):
