@@ -146,6 +146,19 @@ def test_differences_are_told_as_differences(capsys):
     assert "cost difference +0.2" in comparison_table(found).rows[0].message
 
 
+@pytest.mark.parametrize(("cause", "code"), [("fault", 1), ("hand", 0)])
+def test_who_is_put_out_for_a_fault_without_a_measurement_newly_fails(shell, store, cause, code):
+    stored(store, "first-run", {"quick": 1e-3, "merge": 2e-3})
+    rng = np.random.default_rng(2)
+    quick = tuple(row(rng, "quick", 1e-3, block=block, size=1000) for block in range(100))
+    keep(store, "second-run", quick, HERE, day=2, out=["merge"], cause=cause)
+
+    checked = shell("compare", "first", "second", "--check", "--markdown", "c.md")
+
+    assert checked.exit_code == code
+    assert ("faults: 1 put out" in Path("c.md").read_text()) is (cause == "fault")
+
+
 def test_the_tables_for_continuous_integration_hold_no_markup_of_names(shell, store):
     stored(store, "first", {HURTFUL: 1e-3})
     stored(store, "second", {HURTFUL: 2e-3}, day=2)

@@ -80,6 +80,7 @@ def keep(
     mode="batch",
     kind="race",
     sent=(),
+    cause="fault",
     out=(),
     **about,
 ):
@@ -91,8 +92,10 @@ def keep(
     task = EventRecord(seq=0, at_s=0.0, kind="TaskSent", payload={"blocks": list(sent)})
     event = EventRecord(seq=1, at_s=1.0, kind="TaskEnded", payload={}, measurements=rows)
     eliminated = [
-        EventRecord(seq=seq, at_s=1.0, kind="Eliminated", payload={"candidate": candidate})
-        for seq, candidate in enumerate(out, start=2)
+        EventRecord(
+            seq=seq, at_s=1.0, kind="Eliminated", payload={"candidate": name, "cause": cause}
+        )
+        for seq, name in enumerate(out, start=2)
     ]
     store.append(run_id, [task, event, *eliminated])
     store.finish_run(run_id, "decided", {})

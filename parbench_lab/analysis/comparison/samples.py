@@ -10,6 +10,7 @@ from parbench_lab.core.runs import EventRecord, MeasurementRow
 
 OTHER_PURPOSES = frozenset({"alone", "scout"})
 FAULTS = frozenset({"wrong", "failed", "timed_out", "crashed", "out_of_memory"})
+PUT_OUT = "put out"
 
 Place = tuple[str, int]
 """A candidate's name and a batch size in items."""
@@ -49,18 +50,19 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
     As for the store's own figures: no warm-up, no blocks that ran for another purpose than the
     race, none whose plan is not known; none of a batch size below 1, which older stores took in.
     Epochs of one batch size that follow each other are one stretch; one that began after another
-    size is a further one. Wrong results count wherever they came, and who failed before anything
-    of it was judged has a sample of its faults alone.
+    size is a further one. Wrong results count wherever they came. Who failed before anything of it
+    was judged has a sample of its faults alone; who was put out for a fault without any
+    measurement (its workers died) has one at every size of the run, of the fault `PUT_OUT`.
     """
     collected: dict[tuple[Place, int], _Collected] = {}
     early: dict[Place, _Collected] = {}
-    out: set[str] = set()
+    out: dict[str, str] = {}
     passed_over: set[int] = set()
     for event in events:
         if event.kind == "TaskSent":
             passed_over |= _other_blocks(event.payload.get("blocks"))
         elif event.kind == "Eliminated":
-            out.add(str(event.payload.get("candidate")))
+            out[str(event.payload.get("candidate"))] = str(event.payload.get("cause"))
         for row in event.measurements:
             if row.epoch < 0 or row.size < 1:
                 continue
@@ -79,7 +81,12 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
     found = {place: _sample(list(parts.values())) for place, parts in gathered.items()}
     # who is out by its first runs would seem not to have raced; who is not would have had others
     faulty = {place: one.sample() for place, one in early.items() if place[0] in out}
-    return faulty | found
+    known = faulty | found
+    unseen = {name for name, cause in out.items() if cause == "fault"} - {
+        name for name, _ in known
+    }
+    sizes = {size for _, size in known}
+    return known | {(name, size): Sample(faults={PUT_OUT: 1}) for name in unseen for size in sizes}
 
 
 def stretches_of(seen: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
