@@ -70,6 +70,8 @@ def device_lines(devices: Devices) -> list[tuple[str, str]]:
     lines = [("GPU", _gpu(gpu, devices.gpus.driver)) for gpu in devices.gpus.gpus]
     if not lines:
         lines = [("GPU", f"none: {devices.gpus.reason}")]
+    reason = devices.gpus.reason
+    lines += [("GPU", trouble) for trouble in devices.gpus.troubles if trouble not in reason]
     names = [found.name for found in devices.accelerators]
     others = [
         f"{names.count(name)} x {name}" if names.count(name) > 1 else name
@@ -87,8 +89,9 @@ def device_lines(devices: Devices) -> list[tuple[str, str]]:
 def devices_document(devices: Devices) -> dict[str, Any]:
     """Return the devices as JSON values."""
     return {
-        "gpus": [dataclasses.asdict(gpu) for gpu in devices.gpus.gpus],
+        "gpus": [_gpu_document(gpu) for gpu in devices.gpus.gpus],
         "gpu_reason": devices.gpus.reason,
+        "gpu_troubles": list(devices.gpus.troubles),
         "gpu_driver": devices.gpus.driver,
         "accelerators": [dataclasses.asdict(found) for found in devices.accelerators],
         "energy_sources": list(devices.energy_sources),
@@ -98,6 +101,10 @@ def devices_document(devices: Devices) -> dict[str, Any]:
 
 def _gpu(gpu: Gpu, driver: str) -> str:
     part = f"a part of {gpu.parent_uuid}, " if gpu.parent_uuid else ""
-    return (
-        f"{gpu.name}, {memory(gpu.memory_bytes)}, driver {driver or 'unknown'} ({part}{gpu.uuid})"
-    )
+    why = dict(gpu.not_measured).get("memory_bytes", "no reason was given")
+    told = f"memory not measured ({why})" if gpu.memory_bytes is None else memory(gpu.memory_bytes)
+    return f"{gpu.name}, {told}, driver {driver or 'unknown'} ({part}{gpu.uuid})"
+
+
+def _gpu_document(gpu: Gpu) -> dict[str, Any]:
+    return {**dataclasses.asdict(gpu), "not_measured": dict(gpu.not_measured)}

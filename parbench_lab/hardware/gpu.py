@@ -15,7 +15,7 @@ from types import EllipsisType
 from typing import Any, TypeVar
 
 from parbench_lab.hardware.nvml import DOOR, GpuError, Nvml, open_nvml
-from parbench_lab.hardware.visible import Device, parse_visible
+from parbench_lab.hardware.visible import Device, may_name, parse_visible
 
 __all__ = [
     "DOOR", "Gpu", "GpuError", "GpuInventory", "GpuSample", "Nvml", "find_gpus", "open_nvml",
@@ -47,11 +47,13 @@ class Gpu:
     name
         The product's.
     memory_bytes
-        Its own; an instance's share.
+        Its own; an instance's share; None where it is not told.
     cores
         Logical cores near it; empty where that is not told.
     parent_uuid
         Of the device that a MIG instance is a part of; empty for a whole device.
+    not_measured
+        Pairs of a figure's name and why it is None.
 
     Raises
     ------
@@ -62,14 +64,15 @@ class Gpu:
     index: int
     uuid: str
     name: str
-    memory_bytes: float
+    memory_bytes: float | None
     cores: tuple[int, ...] = ()
     parent_uuid: str = ""
+    not_measured: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.uuid:
             raise ValueError("a GPU needs its uuid")
-        if not self.memory_bytes >= 0:
+        if self.memory_bytes is not None and not self.memory_bytes >= 0:
             raise ValueError(f"memory_bytes must not be negative but got {self.memory_bytes}")
 
 
@@ -85,11 +88,14 @@ class GpuInventory:
         Why there are none, in words that follow "no GPU: "; empty where there are some.
     driver
         The driver's version; empty where there is none.
+    troubles
+        Of each GPU that is there for this process but cannot be used: which, and why.
     """
 
     gpus: tuple[Gpu, ...] = ()
     reason: str = ""
     driver: str = ""
+    troubles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,18 +161,25 @@ def find_gpus(
         count = nvml.count()
     except GpuError as error:
         return GpuInventory(reason=str(error))
-    found, troubles = _all_gpus(nvml, count)
+    found, unusable = _all_gpus(nvml, count)
     driver = _driver(nvml)
     devices = {gpu.uuid: gpu for gpus in found.values() for gpu in gpus}
+    # a GPU that the variable hides is missed by nobody
+    troubles = tuple(words for index, words in unusable.items() if may_name(asked, index))
+    chosen = parse_visible(asked, list(found), unusable=unusable)
+    reason = ""
     if not devices:
-        reason = troubles[0] if troubles else _nothing(count)
-        return GpuInventory(reason=reason, driver=driver)
-    chosen = parse_visible(asked, list(found))
-    if not chosen:
+        reason = next(iter(unusable.values()), _nothing(count))
+    elif not chosen:
         many = "the GPU" if count == 1 else f"the {count} GPUs"
-        reason = f"{VISIBLE}={asked!r} leaves none of {many} visible"
-        return GpuInventory(reason=reason, driver=driver)
-    return GpuInventory(gpus=tuple(devices[uuid] for uuid in chosen), driver=driver)
+        hidden = f"{VISIBLE}={asked!r} leaves none of {many} visible"
+        reason = "; ".join((hidden, *troubles[:1]))
+    return GpuInventory(
+        gpus=tuple(devices[uuid] for uuid in chosen),
+        reason=reason,
+        driver=driver,
+        troubles=troubles,
+    )
 
 
 def read_gpu(nvml: Nvml, gpu: Gpu) -> GpuSample:
@@ -259,15 +272,15 @@ def _unread(gpu: Gpu, reason: str) -> GpuSample:
     return GpuSample(uuid=gpu.uuid, reason=reason)
 
 
-def _all_gpus(nvml: Nvml, count: int) -> tuple[dict[Device, list[Gpu]], list[str]]:
-    """Return every device with the GPUs it stands for, and why some could not be described."""
+def _all_gpus(nvml: Nvml, count: int) -> tuple[dict[Device, list[Gpu]], dict[int, str]]:
+    """Return every device with the GPUs it stands for, and by number why others have none."""
     found: dict[Device, list[Gpu]] = {}
-    troubles: list[str] = []
+    troubles: dict[int, str] = {}
     for index in range(count):
         try:
             device, gpus = _described(nvml, index)
         except GpuError as error:
-            troubles.append(f"GPU {index} cannot be used: {error}")
+            troubles[index] = f"GPU {index} cannot be used: {error}"
         else:
             found[device] = gpus
     return found, troubles
@@ -278,19 +291,27 @@ def _described(nvml: Nvml, index: int) -> tuple[Device, list[Gpu]]:
     uuid = nvml.uuid(device)
     cores: tuple[int, ...] = _or(nvml.cpu_cores, device, ())
     instances: Sequence[Any] | None = _or(nvml.mig_instances, device, None)
+    parent_uuid = "" if instances is None else uuid
     gpus = [
-        Gpu(
-            index=index,
-            uuid=nvml.uuid(part),
-            name=nvml.name(part),
-            memory_bytes=_or(nvml.memory_bytes, part, (0.0, 0.0))[1],
-            cores=cores,
-            parent_uuid="" if instances is None else uuid,
-        )
+        _gpu(nvml, part, index=index, cores=cores, parent_uuid=parent_uuid)
         for part in ([device] if instances is None else instances)
     ]
     names = None if instances is None else tuple(gpu.uuid for gpu in gpus)
     return Device(index=index, uuid=uuid, instances=names), gpus
+
+
+def _gpu(nvml: Nvml, part: Any, *, index: int, cores: tuple[int, ...], parent_uuid: str) -> Gpu:
+    reading = _Reading(whole=not parent_uuid)
+    memory = reading.ask("memory_bytes", nvml.memory_bytes, part)
+    return Gpu(
+        index=index,
+        uuid=nvml.uuid(part),
+        name=nvml.name(part),
+        memory_bytes=None if memory is None else memory[1],
+        cores=cores,
+        parent_uuid=parent_uuid,
+        not_measured=tuple(reading.troubles),
+    )
 
 
 def _driver(nvml: Nvml) -> str:

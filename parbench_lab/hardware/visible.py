@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 
@@ -30,7 +30,9 @@ class Device:
         return (self.uuid,) if self.instances is None else self.instances
 
 
-def parse_visible(visible: str | None, devices: Sequence[Device]) -> tuple[str, ...]:
+def parse_visible(
+    visible: str | None, devices: Sequence[Device], *, unusable: Collection[int] = ()
+) -> tuple[str, ...]:
     """Return the UUIDs that are visible, in the order in which they are named.
 
     An entry is an index, the UUID of a device or of a MIG instance, or an unambiguous beginning
@@ -46,6 +48,9 @@ def parse_visible(visible: str | None, devices: Sequence[Device]) -> tuple[str, 
     devices
         What there is, by index. CUDA's own numbers may differ where the GPUs of a machine differ
         and ``CUDA_DEVICE_ORDER`` is not ``PCI_BUS_ID``.
+    unusable
+        Numbers of devices that are there but cannot be used, a lost one: no invalid entry, for
+        the others that are named stay usable by their UUIDs. It is passed over.
 
     Examples
     --------
@@ -54,16 +59,39 @@ def parse_visible(visible: str | None, devices: Sequence[Device]) -> tuple[str, 
     (('GPU-aa', 'GPU-ab'), ('GPU-ab', 'GPU-aa'), ())
     >>> parse_visible("GPU-ab,7,0", two), parse_visible("GPU-a", two)
     (('GPU-ab',), ())
+    >>> parse_visible("0,1", two[1:], unusable=[0])
+    ('GPU-ab',)
     """
     if visible is None:
         return tuple(uuid for device in devices for uuid in device.usable)
     found: list[str] = []
-    for entry in visible.split(","):
-        named = _named(entry.strip(), devices)
+    passed: set[int] = set()
+    for entry in (entry.strip() for entry in visible.split(",")):
+        if entry.isdecimal() and int(entry) in set(unusable) - passed:
+            passed.add(int(entry))
+            continue
+        named = _named(entry, devices)
         if not named or set(named) & set(found):
             break
         found += named
     return tuple(found)
+
+
+def may_name(visible: str | None, index: int) -> bool:
+    """Return whether the variable may name the device of this number, whose UUID is not known.
+
+    Examples
+    --------
+    >>> may_name(None, 0), may_name("0,1", 0), may_name("1", 0), may_name("GPU-ab", 0)
+    (True, True, False, True)
+    """
+    if visible is None:
+        return True
+    entries = [entry.strip() for entry in visible.split(",")]
+    return any(
+        int(entry) == index if entry.isdecimal() else entry.startswith(("GPU-", "MIG-"))
+        for entry in entries
+    )
 
 
 def _named(entry: str, devices: Sequence[Device]) -> tuple[str, ...]:

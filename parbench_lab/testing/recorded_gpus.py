@@ -58,16 +58,21 @@ class RecordedDevice:
         ``GPU-...``, or ``MIG-...`` of an instance.
     moments
         At least one.
+    memory_bytes
+        In all; None: the device does not tell its memory.
     instances
         MIG instances; None where MIG is off.
+    gone
+        Raised when it is asked for by its number: a device lost before the start.
     """
 
     uuid: str
     moments: tuple[Moment, ...] = (Moment(),)
     name: str = "Recorded GPU"
-    memory_bytes: float = 80.0 * GIB
+    memory_bytes: float | None = 80.0 * GIB
     cores: tuple[int, ...] = (0, 1)
     instances: tuple[RecordedDevice, ...] | None = None
+    gone: GpuError | None = None
 
 
 class RecordedNvml:
@@ -125,7 +130,10 @@ class RecordedNvml:
         """Return a device by index."""
         if not 0 <= index < len(self._devices):
             raise GpuError("no such device", NOT_FOUND)
-        return self._devices[index]
+        device = self._devices[index]
+        if device.gone is not None:
+            raise device.gone
+        return device
 
     def device_of(self, uuid: str) -> RecordedDevice:
         """Return a device or an instance by its UUID."""
@@ -146,7 +154,10 @@ class RecordedNvml:
 
     def memory_bytes(self, device: RecordedDevice) -> tuple[float, float]:
         """Return its memory in use and in all."""
-        return self._told(device, "memory_used_bytes"), device.memory_bytes
+        used = self._told(device, "memory_used_bytes")
+        if device.memory_bytes is None:
+            raise GpuError("this device does not tell it", NOT_SUPPORTED)
+        return used, device.memory_bytes
 
     def utilization_percent(self, device: RecordedDevice) -> float:
         """Return its utilisation; an instance has none."""

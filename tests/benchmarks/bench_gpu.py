@@ -11,6 +11,7 @@ import statistics
 import time
 
 import parbench_lab as pb
+from parbench_lab.core.wording import memory
 from parbench_lab.hardware.gpu import GpuInventory, find_gpus
 from parbench_lab.monitoring.sampling import SAMPLE_HZ, Sampler, gpu_at_hand
 from parbench_lab.workloads.members import is_installed
@@ -35,7 +36,7 @@ def main() -> None:
         print(f"not measured: {why}")
         return
     for gpu in found.gpus:
-        print(f"{gpu.name}, {gpu.memory_bytes / 1e9:.0f} GB, driver {found.driver}")
+        print(f"{gpu.name}, {memory(gpu.memory_bytes)}, driver {found.driver}")
     for workload in SIZES:
         over_sizes(workload, resident=False)
         over_sizes(workload, resident=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from parbench_lab.hardware.gpu import Gpu, GpuError, find_gpus, open_nvml, parse_throttle, read_gpu
-from parbench_lab.hardware.nvml import parse_core_masks
+from parbench_lab.hardware.nvml import IS_LOST, parse_core_masks
 from parbench_lab.hardware.visible import Device, parse_visible
 from parbench_lab.testing.recorded_gpus import (
     Moment,
@@ -94,6 +94,54 @@ def test_no_gpu_has_its_reason_in_words(nvml, visible, words):
 
     assert found.gpus == ()
     assert words in found.reason
+
+
+LOST = GpuError("GPU is lost (it fell off the bus or was reset)", IS_LOST)
+LOST_WORDS = f"GPU 0 cannot be used: {LOST}"
+
+
+def first_of_two_lost():
+    """Two GPUs, the first of which was lost before anybody asked."""
+    gone = RecordedDevice(uuid="GPU-55555555-recorded", gone=LOST)
+    return RecordedNvml([gone, RecordedDevice(uuid="GPU-22222222-recorded")])
+
+
+@pytest.mark.parametrize("visible", [None, "0,1", "1,0", "GPU-2"])
+def test_a_gpu_lost_before_the_start_is_told_and_the_sound_one_that_is_visible_is_used(visible):
+    found = find_gpus(first_of_two_lost(), visible=visible)
+
+    assert [gpu.uuid for gpu in found.gpus] == ["GPU-22222222-recorded"]
+    assert (found.reason, found.troubles) == ("", (LOST_WORDS,))
+
+
+def test_where_only_the_lost_gpu_is_visible_the_reason_is_that_it_is_lost():
+    found = find_gpus(first_of_two_lost(), visible="0")
+
+    assert found.gpus == ()
+    assert found.reason == (
+        f"CUDA_VISIBLE_DEVICES='0' leaves none of the 2 GPUs visible; {LOST_WORDS}"
+    )
+
+
+@pytest.mark.parametrize(("visible", "n_gpus"), [("1", 1), ("", 0)])
+def test_a_lost_gpu_that_is_hidden_is_no_trouble(visible, n_gpus):
+    found = find_gpus(first_of_two_lost(), visible=visible)
+
+    assert (len(found.gpus), found.troubles) == (n_gpus, ())
+    assert "lost" not in found.reason
+
+
+def test_a_lost_gpu_named_twice_ends_the_list_as_any_repetition_does():
+    assert find_gpus(first_of_two_lost(), visible="0,0,1").gpus == ()
+
+
+def test_a_gpu_that_does_not_tell_its_memory_has_none_and_the_reason():
+    (gpu,) = find_gpus(
+        RecordedNvml([RecordedDevice(uuid="GPU-1", memory_bytes=None)]), visible=None
+    ).gpus
+
+    assert gpu.memory_bytes is None
+    assert gpu.not_measured == (("memory_bytes", "this device does not tell it"),)
 
 
 @pytest.mark.parametrize(
