@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import operator
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ import dask
 import distributed
 import psutil
 
-from parbench_lab.core.given import checked_workers
+from parbench_lab.core.given import checked_workers, is_whole
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution import dashboard, plans
 from parbench_lab.execution.logs import forgive_timeouts, muted_handlers, quiet_logs
@@ -237,22 +238,22 @@ def checked_gpus(gpus: Any) -> Gpus:
     >>> checked_gpus("auto"), checked_gpus(2)
     ('auto', 2)
     """
-    if gpus == "auto":
+    if isinstance(gpus, str) and gpus == "auto":
         return "auto"
-    if isinstance(gpus, bool) or not isinstance(gpus, int) or gpus < 0:
+    if not is_whole(gpus) or gpus < 0:
         raise UsageError(f"gpus must be 'auto' or a whole number from 0 up but got {gpus!r}")
-    return gpus
+    return operator.index(gpus)
 
 
-def refuse_gpus(gpus: Gpus) -> None:
-    """Refuse a number of GPUs where the cluster is not ours.
+def refuse_gpus(gpus: Gpus | None) -> None:
+    """Refuse a number of GPUs, 0 included, where the cluster is not ours; None is none given.
 
     Raises
     ------
     UsageError
         If one was asked for.
     """
-    if checked_gpus(gpus) not in (0, "auto"):
+    if gpus is not None and checked_gpus(gpus) != "auto":
         raise UsageError(
             f"gpus={gpus} is for the local cluster; a given one is used with the resources that "
             "its workers offer, so leave gpus out"
@@ -266,7 +267,8 @@ def _refuse_absent(gpus: Gpus, inventory: GpuInventory) -> None:
     if not found:
         raise UsageError(f"gpus={gpus}: no GPU can be used: {inventory.reason}; leave gpus out")
     names = ", ".join(gpu.name for gpu in inventory.gpus)
-    raise UsageError(f"gpus={gpus}: only {found} can be used ({names}); give at most {found}")
+    only = f"gpus={gpus}: only {found} can be used ({names}); give at most {found}"
+    raise UsageError("; ".join((only, *inventory.troubles[:1])))
 
 
 def _memory_share_bytes(n_workers: int) -> int:

@@ -45,8 +45,8 @@ class DaskExecutor:
         Of the local cluster: worker processes (default: one per core) and what each may hold
         (default: an equal share of what is free).
     gpus, gpu_seats
-        Of the local cluster: how many GPUs get workers (``"auto"``: all that are visible), and
-        how many worker processes each.
+        Of the local cluster: how many GPUs get workers (``"auto"``: all that are visible; default:
+        none), and how many worker processes each.
     security
         Dask's ``Security`` for an address that speaks TLS; taken from a client or a cluster
         object by default.
@@ -57,7 +57,7 @@ class DaskExecutor:
     ------
     UsageError
         If a number is out of range, `cluster` is none of these, or there are fewer GPUs than
-        asked for.
+        asked for, or a number of them beside a given cluster.
     """
 
     # what a subclass may replace: how workers are watched and stopped
@@ -69,7 +69,7 @@ class DaskExecutor:
         *,
         n_workers: int | None = None,
         memory_limit_bytes: int | None = None,
-        gpus: Gpus = 0,
+        gpus: Gpus | None = None,
         gpu_seats: int = DEFAULT_SEATS,
         security: Any = None,
         sample_hz: float = SAMPLE_HZ,
@@ -81,7 +81,7 @@ class DaskExecutor:
             self._house = HouseCluster(
                 n_workers=n_workers,
                 memory_limit_bytes=memory_limit_bytes,
-                gpus=gpus,
+                gpus=0 if gpus is None else gpus,
                 gpu_seats=gpu_seats,
             )
         else:

@@ -72,7 +72,7 @@ class ParallelBenchmarking(RaceVerbs):
         Of the local cluster: one worker process per core, and the memory shared, by default.
     gpus
         Of the local cluster: how many GPUs get worker processes beside the CPU workers; all that
-        are visible (``"auto"``) by default, 0 for none.
+        are visible (``"auto"``) by default, 0 for none. Left out beside a given `cluster`.
     security
         Dask's ``Security`` for an address that speaks TLS.
     store

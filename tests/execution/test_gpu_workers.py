@@ -5,6 +5,7 @@ import resource
 import signal
 import sys
 
+import numpy as np
 import pytest
 
 from parbench_lab.core.candidate import Candidate
@@ -109,9 +110,29 @@ def test_gpus_that_are_not_there_are_refused_in_one_line(gpus, there, words):
     assert "\n" not in str(refused.value)
 
 
-def test_a_number_of_gpus_is_refused_for_a_cluster_that_is_given():
-    with pytest.raises(UsageError, match="gpus=1 is for the local cluster"):
-        DaskExecutor("tcp://127.0.0.1:1", gpus=1)
+@pytest.mark.parametrize("gpus", [1, 0])
+def test_a_number_of_gpus_is_refused_for_a_cluster_that_is_given(gpus):
+    with pytest.raises(UsageError, match=f"gpus={gpus} is for the local cluster"):
+        DaskExecutor("tcp://127.0.0.1:1", gpus=gpus)
+
+
+@pytest.mark.parametrize("given", [{}, {"gpus": "auto"}], ids=str)
+def test_a_cluster_that_is_given_is_taken_where_no_number_of_gpus_is(given):
+    DaskExecutor("tcp://127.0.0.1:1", **given).close()
+
+
+def test_a_number_of_numpy_s_is_as_good_as_python_s():
+    house = HouseCluster(n_workers=1, gpus=np.int64(1), inventory=inventory(gpu("GPU-a")))
+
+    assert [plan.gpu for plan in house.plans if plan.gpu][:1] == ["GPU-a"]
+
+
+def test_fewer_gpus_than_asked_for_are_refused_with_what_ails_the_others():
+    lost = "GPU 1 cannot be used: GPU is lost"
+    there = GpuInventory(gpus=(gpu("GPU-a"),), troubles=(lost,))
+
+    with pytest.raises(UsageError, match=f"only 1 can be used .*; give at most 1; {lost}$"):
+        HouseCluster(gpus=2, inventory=there)
 
 
 @pytest.mark.parametrize(
