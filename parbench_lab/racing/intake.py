@@ -127,13 +127,14 @@ def _note_unmeasured(race: Race, plan: Plan, measurement: Measurement) -> None:
 
 def _fault(race: Race, plan: Plan, measurement: Measurement, worker: str) -> None:
     entrant = race.roster[measurement.candidate]
-    if measurement.outcome is Outcome.OUT_OF_MEMORY and regulation.ran_out(
-        race, worker, entrant.name, plan.block.number
-    ):
-        return
+    message = measurement.message
+    if measurement.outcome is Outcome.OUT_OF_MEMORY:
+        if regulation.ran_out(race, worker, entrant.name, plan.block.number):
+            return
+        message = "; ".join(filter(None, (message, regulation.beside_words(race, worker))))
     if measurement.outcome is Outcome.TIMED_OUT and _was_hasty(race, plan, entrant):
         return
-    _fail(race, entrant, measurement.outcome, measurement.message)
+    _fail(race, entrant, measurement.outcome, message)
 
 
 def _was_hasty(race: Race, plan: Plan, entrant: Entrant) -> bool:

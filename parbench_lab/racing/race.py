@@ -7,7 +7,7 @@ What comes back is taken in by `intake`, judged by `judging`, and new blocks are
 from __future__ import annotations
 
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -47,12 +47,14 @@ class Device:
 
     `heard_s` is the race time of its last sample; blocks before `eased_block` were sent before
     the last time when its memory ran out. `rests` is why it is not regulated, empty where it is.
+    `excused` counts how often a candidate ran out of it in the only block, beside idle processes.
     """
 
     controller: Controller = field(default_factory=Controller)
     heard_s: float | None = None
     eased_block: int = 0
     rests: str = ""
+    excused: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -20,6 +20,9 @@ from parbench_lab.racing.utilization import decide
 SILENCE_S = 10.0
 """A GPU that is not heard of for so long is not measured."""
 
+EXCUSES = 3
+"""So often a candidate may run out of memory alone beside idle processes that hold some."""
+
 TOO_FEW = (
     "too few candidates are left: the race is decided and only watches its leader; add candidates "
     "to race on"
@@ -64,9 +67,11 @@ def sampled(race: Race, sample: GpuSampled) -> None:
 
 
 def ran_out(race: Race, worker: str, candidate: str, block: int) -> bool:
-    """Return whether memory ran out because blocks share a GPU: then fewer do from now on.
+    """Return whether memory ran out because others share a GPU: then fewer blocks do from now on.
 
-    Nobody is blamed for that; who runs out of memory alone on the device is.
+    Nobody is blamed for that; who runs out of memory alone on the device is. With a single block
+    in flight the processes of idle seats may still hold what they took, and nobody can make them
+    give it back: a candidate is excused `EXCUSES` times, or the race would try for ever.
     """
     gpu = race.seats().get(worker)
     if gpu is None:
@@ -75,10 +80,39 @@ def ran_out(race: Race, worker: str, candidate: str, block: int) -> bool:
     if block < device.eased_block:
         return True
     if device.controller.blocks == 1:
-        return False
+        return _is_excused(race, device, worker, candidate)
     device.eased_block = race.dispatcher.next_block
     _set(race, gpu, eased(device.controller, f"{candidate} ran out of memory beside others"))
     return True
+
+
+def beside_words(race: Race, worker: str) -> str:
+    """Return, for who ran out of memory, which idle processes share its GPU; empty if none do."""
+    idle = _holding_beside(race, worker)
+    if not idle:
+        return ""
+    hold = "an idle process holds" if idle == 1 else f"{idle} idle processes hold"
+    return f"{hold} memory of this GPU too (start with a lower max_concurrent)"
+
+
+def _is_excused(race: Race, device: Device, worker: str, candidate: str) -> bool:
+    beside = beside_words(race, worker)
+    if not beside or device.excused[candidate] == EXCUSES:
+        return False
+    device.excused[candidate] += 1
+    if device.excused.total() == 1:
+        sentence = f"{candidate} ran out of memory in the only block in flight, but {beside}"
+        race.facts.append(events.Noted(sentence=f"{sentence}; nobody is blamed yet"))
+    return True
+
+
+def _holding_beside(race: Race, worker: str) -> int:
+    """Return how many other processes on a worker's GPU hold memory while they are idle."""
+    seats = race.seats()
+    return sum(
+        name != worker and gpu == seats.get(worker) and _holds_memory(race, name)
+        for name, gpu in seats.items()
+    )
 
 
 def watch(race: Race) -> None:

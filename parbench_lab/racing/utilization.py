@@ -33,6 +33,7 @@ from parbench_lab.racing.concurrency import MOST_SEATS, Controller, Level, Room,
 _SURE_READINGS = 10
 _FULL_SHARE = 0.98
 _GIGABYTE = 1e9
+_UNTOLD_WORDS = "whether more fit is tried: how full the GPU's memory is, is not measured"
 _UNUSED_WORDS = "no candidate keeps this GPU busy; add candidates that compute on it"
 
 
@@ -98,7 +99,8 @@ def decide(
     --------
     >>> from parbench_lab.racing.concurrency import steadied
     >>> idle = steadied(Controller(), 0.0, steady=True)
-    >>> sample = GpuSampled(gpu="GPU-0", utilization_percent=40.0)
+    >>> memory = {"memory_used_bytes": 2e9, "memory_bytes": 80e9}
+    >>> sample = GpuSampled(gpu="GPU-0", utilization_percent=40.0, **memory)
     >>> decided = decide(idle, sample, 3.0, target_percent=80.0, room=Room(seats=4))
     >>> decided.blocks, decided.reason
     (2, 'more fit')
@@ -177,7 +179,8 @@ def _raised(
         return held(controller, *bound)
     above = controller.levels.get(blocks + 1)
     if above is None or above.percent <= target + tuning.band_points:
-        return moved(controller, blocks + 1, Why.RISING, "more fit")
+        fit = "more fit" if _tells_memory(controller, sample) else _UNTOLD_WORDS
+        return moved(controller, blocks + 1, Why.RISING, fit)
     if above.percent - target + tuning.nearer_points < target - level.percent:
         return moved(controller, blocks + 1, Why.RISING, "that is nearer")
     return held(controller, Why.BETWEEN, _between(blocks, level, blocks + 1, above))
@@ -271,10 +274,14 @@ def _fits(controller: Controller, sample: GpuSampled, room: Room, tuning: Tuning
     """Return whether one more block fits, going by what each of the seats in use holds."""
     used, total = controller.peak_bytes, sample.memory_bytes
     if used is None or total is None:
-        return True
+        return True  # it is tried, and said: running out halves the blocks and blames nobody
     holding = max(room.holding, controller.blocks)
     newcomers = max(0, controller.blocks + 1 - holding)
     return used * (1 + newcomers / holding) <= (1 - tuning.memory_spare) * total
+
+
+def _tells_memory(controller: Controller, sample: GpuSampled) -> bool:
+    return controller.peak_bytes is not None and sample.memory_bytes is not None
 
 
 def _is_full(controller: Controller, sample: GpuSampled, room: Room) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from parbench_lab.core.measurement import Outcome
@@ -217,6 +219,63 @@ def test_who_runs_out_of_memory_alone_on_the_gpu_is_to_blame():
     world.run(15)
 
     assert world.state.roster["greedy"].out == "fault"
+
+
+def only_block_beside_an_idle_process_that_holds_memory(outcomes):
+    """A race that fell from two blocks to one; then `late` is put in, and runs out of memory."""
+    timings = {**TIMINGS, "late": lambda *_: next(outcomes)}
+    world = GpuRace(gpu(linear(50), noise_points=0.0), timings=timings, target_gpu_utilization=95)
+    world.tell(events.CandidateDropped(candidate="late"))
+    world.run(20)
+    world.tell(events.SettingsChanged(changes={"target_gpu_utilization": 50.0}))
+    world.run(20)
+    assert world.blocks() == 1
+    world.tell(events.CandidateBroughtBack(candidate="late"))
+    world.run(20)
+    return world
+
+
+def out_of_memory(times):
+    greedy = itertools.repeat(Fault(outcome=Outcome.OUT_OF_MEMORY, message="8 GB"))
+    return itertools.chain(itertools.islice(greedy, times), itertools.repeat(0.2))
+
+
+def test_nobody_is_blamed_for_the_memory_that_processes_of_idle_seats_hold():
+    world = only_block_beside_an_idle_process_that_holds_memory(out_of_memory(2))
+
+    late = world.state.roster["late"]
+    assert (late.failures, late.out) == (0, "")
+    said = [f.sentence for f in world.of(events.Noted) if "late ran out" in f.sentence]
+    (told,) = said
+    assert told == (
+        "late ran out of memory in the only block in flight, but an idle process holds memory of "
+        "this GPU too (start with a lower max_concurrent); nobody is blamed yet"
+    )
+    assert journal.replay(world.journal, world.make()).mismatches == ()
+
+
+def test_who_runs_out_again_and_again_is_out_and_told_who_else_held_memory():
+    world = only_block_beside_an_idle_process_that_holds_memory(out_of_memory(10**6))
+
+    late = world.state.roster["late"]
+    assert (late.out, late.failures) == ("fault", 3)
+    assert "8 GB; an idle process holds memory of this GPU too" in late.reason
+    assert world.state.devices["GPU-0"].excused["late"] == regulation.EXCUSES
+
+
+def test_where_memory_is_not_measured_a_further_block_is_not_said_to_fit():
+    told = GpuRace(gpu(noise_points=0.0), target_gpu_utilization=60.0)
+    untold = GpuRace(gpu(noise_points=0.0, memory_bytes=None), target_gpu_utilization=60.0)
+
+    reasons = []
+    for world in (told, untold):
+        world.run(15)
+        reasons.append({fact.reason for fact in world.of(events.ConcurrencyChanged)})
+
+    assert reasons == [
+        {"more fit"},
+        {"whether more fit is tried: how full the GPU's memory is, is not measured"},
+    ]
 
 
 def test_a_decided_race_says_that_too_few_candidates_are_left_and_a_new_one_ends_that():
