@@ -119,7 +119,7 @@ TENSOR = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
         pytest.param(header_of([1, 2]), id="no mapping"),
         pytest.param(header_of({"x": TENSOR}), id="cut off"),
         pytest.param(header_of({"x": {"dtype": "F32"}}) + bytes(16), id="without a shape"),
-        pytest.param(header_of({"x": {**TENSOR, "dtype": "Q7"}}) + bytes(16), id="unknown type"),
+        pytest.param(header_of({"x": {**TENSOR, "dtype": 7}}) + bytes(16), id="no type"),
         pytest.param(
             header_of({"x": {**TENSOR, "data_offsets": [-16, 0]}}) + bytes(16), id="before it"
         ),
@@ -136,6 +136,35 @@ def test_a_broken_header_is_one_line(tmp_path, data):
         read_safetensors(tmp_path / "m.safetensors")
 
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("dtype", ["F4", "F6_E2M3"])
+def test_a_type_that_takes_no_whole_bytes_is_named_and_the_file_is_not_called_broken(
+    tmp_path, dtype
+):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(header_of({"x": {**TENSOR, "dtype": dtype}}) + bytes(16))
+
+    with pytest.raises(UsageError) as refused:
+        read_safetensors(path)
+
+    assert str(refused.value) == (
+        f"model {path}: tensor 'x' is of type {dtype}, which is not read here"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "item_bytes"), [("F8_E8M0", 1), ("F8_E4M3FNUZ", 1), ("F8_E5M2FNUZ", 1), ("C64", 8)]
+)
+def test_scales_of_a_byte_and_complex_numbers_are_read_and_not_quantised(
+    tmp_path, dtype, item_bytes
+):
+    told = {"dtype": dtype, "shape": [2, 2], "data_offsets": [0, 4 * item_bytes]}
+    (tmp_path / "m.safetensors").write_bytes(header_of({"x": told}) + bytes(4 * item_bytes))
+
+    (tensor,) = read_safetensors(tmp_path / "m.safetensors").tensors
+
+    assert (tensor.n_bytes, tensor.is_weights) == (4 * item_bytes, False)
 
 
 @settings(max_examples=60, deadline=None)
@@ -205,6 +234,26 @@ def test_what_is_no_npz_file_or_holds_objects_is_refused(tmp_path):
     for name in ("bad.npz", "words.npz", "missing.npz"):
         with pytest.raises(UsageError, match=name):
             tensors_of_npz(tmp_path / name)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_no_flipped_byte_of_an_npz_file_brings_the_reader_down(tmp_path, save):
+    rng = np.random.default_rng(0)
+    save(tmp_path / "m.npz", a=rng.normal(size=(8, 16)).astype(np.float32))
+    sound = (tmp_path / "m.npz").read_bytes()
+    refused = 0
+
+    for place in range(0, len(sound), 3):
+        damaged = bytearray(sound)
+        damaged[place] ^= 0xFF
+        (tmp_path / "m.npz").write_bytes(damaged)
+        (tmp_path / "m.safetensors").unlink(missing_ok=True)
+        try:
+            npz_as_safetensors(tmp_path / "m.npz", tmp_path / "m.safetensors")
+        except UsageError as error:
+            refused += "()" not in str(error)
+
+    assert refused > len(sound) / 6
 
 
 # ---------------------------------------------------------------- the layout

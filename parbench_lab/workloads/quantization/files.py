@@ -15,6 +15,7 @@ import math
 import os
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,10 @@ FLOATS = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.ui
 """Types of weights that are quantised, and as what numpy reads them (it has no bfloat16)."""
 _SIZES = {
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, "U32": 4,
-    "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E4M3FN": 1,
+    "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "C64": 8,
+    "F8_E5M2": 1, "F8_E4M3": 1, "F8_E4M3FN": 1, "F8_E8M0": 1, "F8_E4M3FNUZ": 1, "F8_E5M2FNUZ": 1,
 }  # fmt: skip
+"""Types of whole bytes: what is not quantised is copied, whatever its bits mean."""
 _NUMPY_NAMES = {
     "f4": "F32", "f2": "F16", "f8": "F64", "i8": "I64", "u8": "U64", "i4": "I32", "u4": "U32",
     "i2": "I16", "u2": "U16", "i1": "I8", "u1": "U8", "b1": "BOOL",
@@ -38,6 +41,10 @@ _NUMPY_NAMES = {
 _LENGTH = struct.Struct("<Q")
 LARGEST_HEADER_BYTES = 100_000_000
 METADATA = "__metadata__"
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError)
+"""Of a zip archive; a method that it does not know, or a password, is a RuntimeError there."""
+_TOO_SHORT = "it ends too early"
+"""For an EOFError, which has no words."""
 _CANNOT_RESERVE = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 """Of file systems that know nothing of it."""
 
@@ -115,7 +122,8 @@ def read_safetensors(path: Path) -> ModelFile:
     Raises
     ------
     UsageError
-        If there is no such file, or its header is broken; the text says how.
+        If there is no such file, its header is broken, or a tensor is of a type that is not
+        known here (of fewer than 8 bits, say); the text says how.
     """
     try:
         size = path.stat().st_size
@@ -147,6 +155,10 @@ def _model_file(path: Path, header: Any, *, begin: int, size: int) -> ModelFile:
 
 
 def _tensor(path: Path, name: str, told: Any, begin: int, size: int) -> Tensor:
+    dtype = told.get("dtype") if isinstance(told, dict) else None
+    if isinstance(dtype, str) and dtype not in _SIZES:  # a sound file may have it: F4, F6_E2M3
+        unread = f"model {path}: tensor {name!r} is of type {dtype}, which is not read here"
+        raise UsageError(printable(unread))
     try:
         first, last = (int(place) for place in told["data_offsets"])
         shape = tuple(int(length) for length in told["shape"])
@@ -260,8 +272,8 @@ def tensors_of_npz(path: Path) -> tuple[Tensor, ...]:
         raise UsageError(f"model {path}: cannot be read ({error.strerror})") from error
     except UsageError:  # a ValueError too, but one that says what is wrong
         raise
-    except (zipfile.BadZipFile, ValueError) as error:
-        raise UsageError(f"model {path}: is no .npz file ({error})") from error
+    except _DAMAGE as error:
+        raise UsageError(f"model {path}: is no .npz file ({str(error) or _TOO_SHORT})") from error
 
 
 def _array(path: Path, archive: zipfile.ZipFile, name: str) -> Tensor:
@@ -293,8 +305,8 @@ def npz_as_safetensors(source: Path, target: Path) -> None:
     try:
         with np.load(source, allow_pickle=False) as archive:
             write_tensors(target, tensors, (archive[one.name] for one in tensors))
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
-        raise UsageError(f"model {source}: is damaged ({error})") from error
+    except _DAMAGE as error:
+        raise UsageError(f"model {source}: is damaged ({str(error) or _TOO_SHORT})") from error
 
 
 def write_tensors(path: Path, tensors: Sequence[Tensor], arrays: Iterable[Any]) -> None:
