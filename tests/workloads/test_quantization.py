@@ -1,5 +1,6 @@
 """Quantisation: the definition by hand, and every implementation held against it."""
 
+import json
 import threading
 
 import numpy as np
@@ -393,3 +394,10 @@ def test_sums_of_two_tensors_are_those_of_both_as_one():
     whole = quantization_error(weights, quantize(weights))
     assert together.relative_l2 == pytest.approx(whole.relative_l2, rel=1e-12)
     assert together.cosine == pytest.approx(whole.cosine, rel=1e-12)
+
+
+def test_a_scheme_of_numpy_s_whole_numbers_holds_python_s_which_json_can_write():
+    scheme = Scheme(bits=np.int64(4), group_size=np.int64(128))
+
+    assert json.dumps([scheme.bits, scheme.group_size]) == "[4, 128]"
+    assert scheme == Scheme(bits=4, group_size=128)

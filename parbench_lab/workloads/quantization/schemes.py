@@ -16,6 +16,7 @@ and so are its codes; and no scale is so large that qmax times it were infinite,
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +68,9 @@ class Scheme:
                 "group_size must be a whole number of columns from 1 on, or None for whole rows, "
                 f"but got {size!r}"
             )
+        # numpy's whole numbers are as good, but JSON knows none of them
+        object.__setattr__(self, "bits", operator.index(self.bits))
+        object.__setattr__(self, "group_size", None if size is None else operator.index(size))
 
     @property
     def name(self) -> str:
