@@ -39,8 +39,9 @@ class ComprehensiveOptimizer:
     Parameters
     ----------
     window_days
-        Days of history to cut training and test windows from, the last ones. None: 365 days of a
-        synthetic market, or all of the `prices`.
+        Calendar days of history to cut training and test windows from, the last ones. None: 365
+        days of a synthetic market, or all of the `prices`. Where these have times, a day has as
+        many rows as on average over all of them, closed days included.
     test_windows
         At least 1; each follows a training window of three times its length.
     timeframe
@@ -50,13 +51,16 @@ class ComprehensiveOptimizer:
         ``"full"``, ``"large"`` (100, 1000, 10 000, 50 000); or `Configuration` values.
     prices
         None for a synthetic market; else an array or DataFrame of shape ``(periods, assets)``,
-        or the path of a CSV or parquet file.
+        or the path of a CSV or parquet file; see `as_market` of
+        `parbench_lab.workloads.portfolio.prices`.
     assets, seed
         Of the synthetic market.
     fee
         Cost of trading as a share of the value traded.
     days_per_year
-        Days on which there are prices: 365, or about 252 for shares.
+        Days on which there are prices, for annualising: 365 where the market never closes, about
+        252 for shares; each with as many rows as such a day usually has where the `prices` have
+        times. None: as the times tell, and without times 365. See `plan.Plan` for the definition.
     metric
         To rank by: return, sharpe, sortino, max_drawdown, calmar or turnover.
     progress
@@ -87,7 +91,7 @@ class ComprehensiveOptimizer:
         assets: int = 4,
         seed: int = 0,
         fee: float = 0.001,
-        days_per_year: float = 365.0,
+        days_per_year: float | None = None,
         metric: str = "sharpe",
         progress: Progress | None = None,
         implementation: Callable[[Backtest], Any] | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.workloads.agreement import read_only
+from parbench_lab.workloads.portfolio.opening import Opening
 
 Floats = NDArray[np.float64]
 
 PERIODS_PER_DAY = MappingProxyType({"15m": 96, "1h": 24, "4h": 6, "1d": 1})
 """Timeframes: the name of a period's length, and how many make a day."""
+
+DAYS_PER_YEAR = 365.0
+"""Of the calendar."""
 
 DEFAULT_PERIODS = 1000
 DEFAULT_ASSETS = 4
@@ -31,7 +35,7 @@ _SHARED_VARIANCE = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Market:
-    """Prices at equal distances in time.
+    """Prices at equal distances in time, or with gaps where the market is closed.
 
     Parameters
     ----------
@@ -43,6 +47,10 @@ class Market:
         Of the assets, one each.
     days_per_year
         Days on which there are prices: 365 where the market never closes, about 252 for shares.
+        None: what `opening` says, and without it 365.
+    opening
+        How often there are prices, as their times tell; None where they have no times, and none
+        is missing.
 
     Raises
     ------
@@ -53,7 +61,8 @@ class Market:
     prices: Floats
     timeframe: str = "1h"
     names: tuple[str, ...] = ()
-    days_per_year: float = 365.0
+    days_per_year: float | None = None
+    opening: Opening | None = None
 
     def __post_init__(self) -> None:
         periods_per_day(self.timeframe)
@@ -62,7 +71,7 @@ class Market:
                 "prices must have the shape (periods, assets) with at least one of each "
                 f"but have shape {self.prices.shape}"
             )
-        if not (math.isfinite(self.days_per_year) and self.days_per_year > 0):
+        if self.days_per_year is not None and not 0 < self.days_per_year < math.inf:
             raise UsageError(f"days_per_year must be positive but got {self.days_per_year}")
         if not self.names:
             names = tuple(f"asset {n + 1}" for n in range(self.prices.shape[1]))
@@ -73,8 +82,38 @@ class Market:
 
     @property
     def periods_per_year(self) -> float:
-        """How many periods a year has: what means are annualised with."""
-        return PERIODS_PER_DAY[self.timeframe] * self.days_per_year
+        """How many periods a year has: what means are annualised with.
+
+        As many as a day with prices has, `days_per_year` times. A day has all the periods of its
+        24 h where the prices have no times, else `Opening.rows_of_open_day`. Where the prices have
+        times and no days are given, it is 365 times `Opening.rows_per_day`.
+        """
+        days = self.days_per_year
+        if self.opening is None:
+            return PERIODS_PER_DAY[self.timeframe] * (DAYS_PER_YEAR if days is None else days)
+        if days is None:
+            return self.opening.rows_per_day * DAYS_PER_YEAR
+        return self.opening.rows_of_open_day * days
+
+    def last_days(self, days: float) -> Market:
+        """Return the market's last calendar days.
+
+        They have all the periods of their 24 h where the prices have no times, else as many rows
+        as so many days have on average; see `Opening.rows_of`.
+
+        Parameters
+        ----------
+        days
+            Positive.
+
+        Raises
+        ------
+        UsageError
+            If it has fewer.
+        """
+        if self.opening is None:
+            return self.last(round(days * PERIODS_PER_DAY[self.timeframe]))
+        return self.last(self.opening.rows_of(days, there=len(self.prices)))
 
     def last(self, periods: int) -> Market:
         """Return the market's last `periods` periods.
@@ -89,12 +128,7 @@ class Market:
                 f"{periods} periods of {self.timeframe} are wanted but the prices have "
                 f"{len(self.prices)}: ask for fewer days, or give more prices"
             )
-        return Market(
-            prices=read_only(self.prices[len(self.prices) - periods :]),
-            timeframe=self.timeframe,
-            names=self.names,
-            days_per_year=self.days_per_year,
-        )
+        return replace(self, prices=read_only(self.prices[len(self.prices) - periods :]))
 
 
 def periods_per_day(timeframe: str) -> int:

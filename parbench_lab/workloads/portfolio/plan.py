@@ -32,8 +32,10 @@ class Plan:
     Parameters
     ----------
     window_days
-        Days of history that training and test windows are cut from: the last ones. None: 365 days
-        of a synthetic market, or all of the `prices`.
+        Calendar days of history that training and test windows are cut from: the last ones. None:
+        365 days of a synthetic market, or all of the `prices`. Where these have times, a day has
+        as many rows as on average over all of them (their number less 1, over the days from the
+        first to the last), closed days included; else all the periods of 24 h.
     test_windows
         At least 1; see `windows.Windows`.
     timeframe
@@ -46,7 +48,9 @@ class Plan:
     fee
         Cost of trading as a share of the value traded, 0 to 0.1.
     days_per_year
-        Days on which there are prices; for annualising.
+        Days on which there are prices, for annualising: each with as many periods as such a day
+        has in the prices (the median) where these have times, else with all of its 24 h. None: 365
+        days, each with as many rows as for `window_days`.
 
     Raises
     ------
@@ -60,22 +64,23 @@ class Plan:
     prices: Any = None
     assets: int = DEFAULT_ASSETS
     fee: float = DEFAULT_FEE
-    days_per_year: float = 365.0
+    days_per_year: float | None = None
 
     def __post_init__(self) -> None:
-        day = periods_per_day(self.timeframe)
+        periods_per_day(self.timeframe)
         days = self.window_days
         if days is not None and not (is_number(days) and math.isfinite(days) and days > 0):
             raise UsageError(f"window_days must be positive but got {days!r}")
-        if not (is_number(self.days_per_year) and 0 < self.days_per_year < math.inf):
-            raise UsageError(f"days_per_year must be positive but got {self.days_per_year!r}")
+        year = self.days_per_year
+        if year is not None and not (is_number(year) and 0 < year < math.inf):
+            raise UsageError(f"days_per_year must be positive but got {year!r}")
         checked_count(self.assets, "assets")
         if self.prices is not None:
             given = as_market(
                 self.prices, timeframe=self.timeframe, days_per_year=self.days_per_year
             )
             if days is not None:
-                given = given.last(round(days * day))
+                given = given.last_days(days)
             object.__setattr__(self, "prices", given)
         # a first case of one configuration: what cannot work is refused before anything starts
         self.case(1, rng=np.random.default_rng(0))

@@ -82,7 +82,7 @@ def test_a_number_of_workers_that_is_none_is_refused(workers):
         {"seed": "a"},
         {"fee": "x"},
         {"assets": "4"},
-        {"days_per_year": None},
+        {"days_per_year": "x"},
     ],
     ids=str,
 )
@@ -142,6 +142,20 @@ def test_the_users_own_prices_configurations_and_metric():
     assert found.metric == "calmar"
     assert sorted(found.table["id"]) == [0, 1, 2, 3, 4, 5]
     assert found.table["calmar"].is_monotonic_decreasing
+
+
+def test_prices_of_a_file_give_the_bits_of_the_same_array(tmp_path):
+    prices = 50 * np.exp(np.random.default_rng(0).normal(0.001, 0.01, (300, 2)).cumsum(axis=0))
+    times = pd.date_range("2025-01-01", periods=300, freq="h", name="time")
+    pd.DataFrame(prices, index=times, columns=["a", "b"]).to_csv(tmp_path / "prices.csv")
+    options = {"configurations": 12, "workers": 2, "backend": "threads"}
+
+    from_file, from_array = (
+        pb.ParallelOptimizer(prices=given, **options).optimize()
+        for given in (str(tmp_path / "prices.csv"), prices)
+    )
+
+    assert_same(from_file, from_array)
 
 
 def test_another_seed_is_another_market():

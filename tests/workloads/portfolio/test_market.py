@@ -1,5 +1,6 @@
 """Markets: synthetic ones, and what users bring."""
 
+import datetime as dt
 import sys
 
 import numpy as np
@@ -205,6 +206,82 @@ def test_prices_of_a_parquet_file_are_read(tmp_path, times):
 
     assert market.names == ("one", "two")
     assert market.prices.shape == (6, 2)
+
+
+def _texts(times):
+    return times.strftime("%Y-%m-%d %H:%M")
+
+
+def _objects(times):
+    return pd.Index(times.to_pydatetime(), dtype=object)
+
+
+INDEXES = [
+    pytest.param(_texts, id="texts, as read without parse_dates"),
+    pytest.param(_objects, id="objects"),
+    pytest.param(lambda times: times.to_period("h"), id="periods"),
+]
+
+
+@pytest.mark.parametrize("kind", INDEXES)
+def test_times_of_any_kind_in_the_index_are_looked_at(kind):
+    table = frame().set_index("time")
+    table.index = kind(table.index)
+
+    assert as_market(table).prices.tolist() == as_market(frame()).prices.tolist()
+    with pytest.raises(UsageError, match="must ascend"):
+        as_market(table.iloc[::-1])
+    with pytest.raises(UsageError, match="row 6 does not"):
+        as_market(pd.concat([table, table.tail(1)]))
+    with pytest.raises(UsageError, match="rows are 1 h apart but timeframe is '1d'"):
+        as_market(table, timeframe="1d")
+
+
+def test_dates_in_the_index_are_looked_at():
+    dates = [dt.date(2026, 1, day) for day in (3, 2, 1)]
+
+    with pytest.raises(UsageError, match="must ascend"):
+        as_market(pd.DataFrame({"one": [1.0, 2.0, 3.0]}, index=dates), timeframe="1d")
+
+
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        pytest.param(list("abcdef"), "index holds neither numbers nor times", id="texts"),
+        pytest.param(pd.Index(range(6), name="Time"), "'Time', holds numbers", id="unix times"),
+    ],
+)
+def test_an_index_that_is_neither_times_nor_rows_is_refused(index, words):
+    with pytest.raises(UsageError, match=words):
+        as_market(frame()[["one", "two"]].set_axis(index, axis="index"))
+
+
+def test_an_hour_that_clocks_show_twice_is_not_twice_the_same():
+    times = pd.date_range("2026-10-24 12:00", periods=30, freq="h", tz="Europe/Berlin")
+
+    market = as_market(pd.DataFrame({"one": np.arange(1.0, 31.0)}, index=times))
+
+    assert market.periods_per_year == 8760
+
+
+class Foreign:
+    """A table of another library, which has columns too."""
+
+    columns = ("time", "one", "two")
+
+    def __init__(self, lacks=""):
+        self.lacks = lacks
+
+    def to_pandas(self):
+        if self.lacks:
+            raise ModuleNotFoundError(f"No module named {self.lacks!r}")
+        return frame()
+
+
+def test_tables_of_other_libraries_become_frames_of_pandas():
+    assert as_market(Foreign()).names == ("one", "two")
+    with pytest.raises(UsageError, match=r"Foreign, which cannot .*No module named 'pyarrow'"):
+        as_market(Foreign(lacks="pyarrow"))
 
 
 def test_arrays_frames_and_markets_are_prices_too():
