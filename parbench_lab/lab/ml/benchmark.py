@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from parbench_lab.lab.ml.timing import through, typical
 from parbench_lab.lab.parts import checked_seed
 from parbench_lab.lab.study_parts import workers_there
 from parbench_lab.workloads.ml.chunks import require_count
-from parbench_lab.workloads.ml.config import ENVIRONMENT_VARIABLE, ParallelConfig, chosen_config
+from parbench_lab.workloads.ml.config import ParallelConfig, chosen_config
 from parbench_lab.workloads.ml.scalables import ml_scalables, with_chunk_size
 
 WORKER_LEVELS = (1, 2, 4, 8)
@@ -69,7 +69,7 @@ def scalability_benchmark(
     curve_operation
         What these two tables are about: an operation that cuts rows.
     size_factor
-        Size of the cases over their own size, e.g. 0.1 for a quick look.
+        Size of the cases over their own size, positive and finite, e.g. 0.1 for a quick look.
     confidence
         Of the intervals, within (0, 1).
     seed
@@ -269,8 +269,10 @@ class _Bench:
         )
 
     def __post_init__(self) -> None:
-        if not (is_number(self.size_factor) and self.size_factor > 0):
-            raise UsageError(f"size_factor must be positive but got {self.size_factor!r}")
+        if not (is_number(self.size_factor) and 0 < self.size_factor < math.inf):
+            raise UsageError(
+                f"size_factor must be positive and finite but got {self.size_factor!r}"
+            )
         checked_confidence(self.confidence)
 
 
@@ -289,8 +291,8 @@ def _on_cores(config: ParallelConfig, cores: int) -> ParallelConfig:
     """
     if config.backend == "serial":
         return config
-    by_default = {ENVIRONMENT_VARIABLE: str(cores)}
-    return replace(config, n_workers=config.workers({**by_default, **os.environ}))
+    asked = config.asked_workers()
+    return replace(config, n_workers=cores if asked is None else asked)
 
 
 def _named(jobs: Mapping[str, Scalable], name: str) -> Scalable:

@@ -79,7 +79,8 @@ def parallel_batch_inference_with_uncertainty(
     n_samples
         Predictions per row, at least 2.
     noise
-        Standard deviation of the noise in units of each column's own; for estimators.
+        Standard deviation of the noise in units of each column's own, finite, 0 or more; for
+        estimators.
     method
         None for ``predict_proba`` where the model has it, else ``predict``.
     confidence

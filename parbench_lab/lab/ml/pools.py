@@ -14,8 +14,10 @@ PoolFactory = Callable[[ParallelConfig, int], Pool]
 """``fn(config, n_workers) -> Pool``: opens workers of the backend that the config names."""
 
 
-def open_workers(config: ParallelConfig, n_workers: int) -> Pool:
-    """Return warm workers of the config's backend; the caller closes them.
+def open_workers(config: ParallelConfig, n_workers: int | None) -> Pool:
+    """Return warm workers of the config's backend, None for all; the caller closes them.
+
+    All are one per core that is ours, or those that a given cluster has.
 
     Raises
     ------
@@ -42,7 +44,7 @@ def carried_out(
         Which workers; None for the default ones.
     """
     chosen = chosen_config(config)
-    with closing(open_workers(chosen, chosen.workers())) as pool:
+    with closing(open_workers(chosen, chosen.asked_workers())) as pool:
         return operation(*given, map=pool.map, **options)
 
 

@@ -24,7 +24,8 @@ class ParallelConfig:
     ----------
     n_workers
         How many work at once, 1 to 4096. None: what the environment variable
-        ``PARBENCH_NUM_WORKERS`` says, or else one per core that this process may use.
+        ``PARBENCH_NUM_WORKERS`` says, or else one per core that this process may use; of a given
+        cluster all its workers.
     chunk_size
         Rows that a worker gets at a time. None: about 32 chunks of 64 to 8192 rows. It is never
         derived from the worker count, so results do not depend on that.
@@ -75,7 +76,9 @@ class ParallelConfig:
             )
 
     def workers(self, environment: Mapping[str, str] | None = None) -> int:
-        """Return the number of workers, at least 1, looked up now.
+        """Return the number of workers on this machine, at least 1, looked up now.
+
+        How many a given cluster has is not looked up; see `asked_workers`.
 
         Parameters
         ----------
@@ -87,12 +90,35 @@ class ParallelConfig:
         UsageError
             If the variable is set to anything but a whole number from 1 to 4096.
         """
+        asked = self.asked_workers(environment)
+        return available_cores() if asked is None else asked
+
+    def asked_workers(self, environment: Mapping[str, str] | None = None) -> int | None:
+        """Return the number of workers that is asked for, None where there is no word of it.
+
+        Then it is one per core that this process may use, or all that a given cluster has.
+
+        Parameters
+        ----------
+        environment
+            Where ``PARBENCH_NUM_WORKERS`` is looked for; this process's by default.
+
+        Raises
+        ------
+        UsageError
+            If the variable is set to anything but a whole number from 1 to 4096.
+
+        Examples
+        --------
+        >>> ParallelConfig(backend="dask", cluster="tcp://10.0.0.5:8786").asked_workers({}) is None
+        True
+        """
         if self.n_workers is not None:
             return int(self.n_workers)
         if self.backend == "serial":
             return 1
         text = (os.environ if environment is None else environment).get(ENVIRONMENT_VARIABLE, "")
-        return parse_workers(text) if text.strip() else available_cores()
+        return parse_workers(text) if text.strip() else None
 
 
 def chosen_config(config: ParallelConfig | None) -> ParallelConfig:

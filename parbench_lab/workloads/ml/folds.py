@@ -67,15 +67,16 @@ def given_folds(splits: Any, data: Any, targets: Any) -> list[Split]:
     Parameters
     ----------
     splits
-        Pairs ``(train, test)`` of row numbers, or an object with scikit-learn's
-        ``split(data, targets)``.
+        Pairs ``(train, test)`` of row numbers from 0 (no masks of truth values), or an object
+        with scikit-learn's ``split(data, targets)``.
     data, targets
         What is split.
 
     Raises
     ------
     UsageError
-        If there are none, or one has no rows to learn from, none to judge, or unknown ones.
+        If there are none, or one has no rows to learn from, none to judge, or unknown ones, or
+        what is no whole number.
 
     Examples
     --------
@@ -93,7 +94,7 @@ def given_folds(splits: Any, data: Any, targets: Any) -> list[Split]:
 
 def _checked(pair: Sequence[Any], n_items: int) -> Split:
     try:
-        train, test = (np.asarray(rows, dtype=np.int64) for rows in pair)
+        train, test = (np.asarray(rows) for rows in pair)
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"splits must be pairs (train, test) of row numbers but got {pair!r}"
@@ -101,6 +102,19 @@ def _checked(pair: Sequence[Any], n_items: int) -> Split:
     for rows, purpose in ((train, "learn from"), (test, "judge")):
         if not rows.size:
             raise UsageError(f"splits: one has no rows to {purpose}")
+        _refuse_other_than_whole(rows)
         if rows.min() < 0 or rows.max() >= n_items:
             raise UsageError(f"splits: rows must be from 0 to {n_items - 1}")
-    return train, test
+    return train.astype(np.int64), test.astype(np.int64)
+
+
+def _refuse_other_than_whole(rows: NDArray[Any]) -> None:
+    if rows.dtype.kind == "b":
+        raise UsageError(
+            "splits: rows must be given by their numbers but one is a mask of truth values: give "
+            "np.flatnonzero of it"
+        )
+    if rows.dtype.kind not in "iu":
+        raise UsageError(
+            f"splits: rows must be given by whole numbers but one has {rows.ravel().tolist()[0]!r}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -115,7 +116,8 @@ def batch_inference_with_uncertainty(
     n_samples
         Predictions per row, at least 2.
     noise
-        Standard deviation of the noise in units of each column's own; for estimators.
+        Standard deviation of the noise in units of each column's own, finite, 0 or more; for
+        estimators.
     method
         None for ``predict_proba`` where the model has it, else ``predict``.
     confidence
@@ -219,6 +221,8 @@ def _draw_of(model: Any, method: str | None, table: Any, noise: float) -> Any:
 
 def _require_sampling(n_samples: int, noise: float, confidence: float) -> None:
     require_count(n_samples, name="n_samples", least=2)
-    if not (is_number(noise) and noise >= 0):
-        raise UsageError(f"noise must be 0 or more standard deviations but got {noise!r}")
+    if not (is_number(noise) and 0 <= noise < math.inf):
+        raise UsageError(
+            f"noise must be a finite number of standard deviations, 0 or more, but got {noise!r}"
+        )
     checked_confidence(confidence)

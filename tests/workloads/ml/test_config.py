@@ -21,6 +21,13 @@ def test_an_empty_variable_is_as_good_as_none():
     assert ParallelConfig().workers({"PARBENCH_NUM_WORKERS": " "}) == available_cores()
 
 
+def test_how_many_a_cluster_has_is_not_asked_of_this_machine():
+    given = ParallelConfig(backend="dask", cluster="tcp://a:1")
+
+    assert given.asked_workers({}) is None
+    assert given.asked_workers({"PARBENCH_NUM_WORKERS": "5"}) == 5
+
+
 def test_a_count_in_the_program_goes_before_the_environment():
     assert ParallelConfig(n_workers=2).workers({"PARBENCH_NUM_WORKERS": "5"}) == 2
 

@@ -131,6 +131,7 @@ def test_another_seed_draws_other_numbers_and_chunks_do_not_repeat_each_other():
         ({"n_samples": 1}, "n_samples must be a whole number from 2 on"),
         ({"noise": -0.1}, "noise must be"),
         ({"noise": float("nan")}, "noise must be"),
+        ({"noise": float("inf")}, "noise must be a finite number"),
         ({"noise": "x"}, "noise must be"),
         ({"confidence": "x"}, "confidence must be within"),
         ({"confidence": 1.0}, "confidence must be within"),

@@ -1,11 +1,13 @@
 """``parbench_lab.ml``: the operations on workers that are started for them."""
 
+import contextlib
 import subprocess
 import sys
 import threading
 
 import numpy as np
 import pytest
+from distributed import LocalCluster
 from sklearn.datasets import load_digits, load_iris
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import SVC
@@ -17,6 +19,7 @@ from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.execution.cases import digest_of
 from parbench_lab.execution.pools import open_pool
 from parbench_lab.hardware.cores import available_cores
+from parbench_lab.lab.ml.pools import open_workers
 
 FLOWERS, KINDS = load_iris(return_X_y=True)
 PIXELS, LABELS = load_digits(return_X_y=True)
@@ -148,6 +151,44 @@ class OnCluster:
         self.peak_memory_bytes, self.close = self._pool.peak_memory_bytes, self._pool.close
 
 
+class OnOneMore(OnCluster):
+    """A cluster with one worker more than this process may use cores."""
+
+    n_there = available_cores() + 1
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_a_blank_variable_leaves_a_benchmark_its_own_number_of_workers(monkeypatch, text):
+    monkeypatch.setenv("PARBENCH_NUM_WORKERS", text)
+
+    found = pb.ml.scalability_benchmark(
+        [],
+        config=pb.ml.ParallelConfig(backend="dask", cluster="tcp://a:1"),
+        repeats=2,
+        worker_levels=[],
+        batch_sizes=[],
+        open_pool=OnOneMore,
+    )
+
+    assert found.workers == found.cores == OnOneMore.n_there
+
+
+def test_an_operation_takes_the_workers_that_a_cluster_has(monkeypatch, in_turn):
+    monkeypatch.delenv("PARBENCH_NUM_WORKERS", raising=False)
+    n_workers = 1 if available_cores() > 1 else 2  # not as many as this machine has cores
+
+    with LocalCluster(
+        n_workers=n_workers, threads_per_worker=1, processes=False, dashboard_address=":0"
+    ) as cluster:
+        config = pb.ml.ParallelConfig(chunk_size=40, backend="dask", cluster=cluster)
+        with contextlib.closing(open_workers(config, config.asked_workers())) as pool:
+            there = pool.n_workers
+        found = pb.ml.parallel_batch_inference(MODEL, PIXELS, config=config)
+
+    assert there == n_workers
+    assert digest_of(found) == in_turn["inference"]
+
+
 def test_on_a_given_cluster_its_workers_count_and_not_the_cores_here():
     beyond = available_cores() + 1
 
@@ -173,6 +214,7 @@ def test_on_a_given_cluster_its_workers_count_and_not_the_cores_here():
         ({"curve_operation": "grid_search", "batch_sizes": [50]}, UsageError, "does not cut rows"),
         ({"repeats": 1}, UsageError, "repeats must be a whole number from 2 on"),
         ({"size_factor": 0}, UsageError, "size_factor must be positive"),
+        ({"size_factor": float("inf")}, UsageError, "size_factor must be positive and finite"),
         ({"confidence": 1}, UsageError, "confidence must be within"),
         ({"size_factor": "x"}, UsageError, "size_factor must be positive"),
         ({"confidence": "x"}, UsageError, "confidence must be within"),

@@ -1,9 +1,12 @@
 """The operations as jobs whose time is measured."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
 from parbench_lab.execution.cases import digest_of
+from parbench_lab.execution.pools import open_pool
 from parbench_lab.workloads.ml.chunks import chunk_size_for
 from parbench_lab.workloads.ml.scalables import ml_scalables, with_chunk_size
 from parbench_lab.workloads.ml_operations import ml_scalables as by_the_name_of_the_workload
@@ -46,6 +49,17 @@ def test_every_map_gives_the_same_bits(name):
 
     assert len(digests) == 1
     assert "" not in digests
+
+
+def test_processes_give_the_same_bits_of_every_operation():
+    jobs, cases = ml_scalables(), {name: small_case(name) for name in NAMES}
+
+    def results(backend, n_workers):
+        with contextlib.closing(open_pool(backend, n_workers)) as pool:
+            return {name: digest_of(jobs[name].run(cases[name], map=pool.map)) for name in NAMES}
+
+    # the serial pool and not the built-in map: a product of several BLAS threads has other bits
+    assert results("processes", 2) == results("serial", 1)
 
 
 @pytest.mark.parametrize("name", NAMES)

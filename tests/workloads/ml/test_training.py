@@ -112,6 +112,8 @@ def test_one_split_has_no_interval():
         ({"splits": [([0, 1], [])]}, "no rows to judge"),
         ({"splits": [([], [1])]}, "no rows to learn from"),
         ({"splits": [([0], [442])]}, "rows must be from 0 to 441"),
+        ({"splits": [([True] * 442, [0])]}, "give np.flatnonzero of it"),
+        ({"splits": [([0, 1], [0.5, 0.7])]}, "whole numbers but one has 0.5"),
         ({"splits": [3]}, "pairs"),
         ({"splits": 3}, "pairs"),
         ({"scoring": "beauty"}, "scoring 'beauty': not found"),
