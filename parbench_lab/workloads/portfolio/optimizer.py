@@ -1,4 +1,4 @@
-"""All configurations to a ranked table, and what walking forward with it would have earned."""
+"""All configurations to a ranked table, and how those chosen walking forward went on."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class Optimization:
     walk_forward
         A row for each test window: which configuration was the best in the training window
         before it, with its metrics in the test window. The best row of `table` was chosen with
-        hindsight, this was not.
+        hindsight, this was not. Each row is the configuration's own track, invested as it was
+        before the window: changing over from the last window's choice, which costs up to twice the
+        fee, is not charged.
     best
         The configuration of rank 1, None if all failed.
     complete
