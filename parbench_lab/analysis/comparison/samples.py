@@ -82,10 +82,8 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
     # who is out by its first runs would seem not to have raced; who is not would have had others
     faulty = {place: one.sample() for place, one in early.items() if place[0] in out}
     known = faulty | found
-    unseen = {name for name, cause in out.items() if cause == "fault"} - {
-        name for name, _ in known
-    }
-    sizes = {size for _, size in known}
+    seen, sizes = {name for name, _ in known}, {size for _, size in known}
+    unseen = [name for name, cause in out.items() if cause == "fault" and name not in seen]
     return known | {(name, size): Sample(faults={PUT_OUT: 1}) for name in unseen for size in sizes}
 
 
