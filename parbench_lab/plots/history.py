@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from parbench_lab.core.metric import MEASURED_METRICS, Metric
 from parbench_lab.core.series import SeriesKey, SeriesPoint
-from parbench_lab.core.wording import amount, duration, memory, printable
+from parbench_lab.core.wording import amount, count, duration, memory, printable
 
 if TYPE_CHECKING:
     from bokeh.models import Column
@@ -93,10 +93,13 @@ class HistoryData:
         The one with the newest run first.
     candidates
         All names, in the order in which they were first measured: what colours are given by.
+    nights
+        Runs of watches, which have no figures here; at least those that raised an alarm.
     """
 
     panels: tuple[HistoryPanel, ...] = ()
     candidates: tuple[str, ...] = ()
+    nights: int = 0
 
 
 def history_data(
@@ -105,6 +108,7 @@ def history_data(
     *,
     machines: Mapping[str, str] | None = None,
     metrics: Mapping[str, Metric] | None = None,
+    nights: int = 0,
 ) -> HistoryData:
     """Return the columns of the plots.
 
@@ -119,6 +123,8 @@ def history_data(
         Fingerprint to a name that people know; the fingerprint alone where it is not there.
     metrics
         By name, for the units; those every race measures are known.
+    nights
+        Runs of watches, from 0 up: what is told where there are no points.
     """
     known = {**MEASURED_METRICS, **(metrics or {})}
     panels: dict[tuple[Any, ...], dict[SeriesKey, list[SeriesPoint]]] = {}
@@ -128,6 +134,7 @@ def history_data(
     return HistoryData(
         panels=tuple(sorted(made, key=lambda one: one.newest, reverse=True)),
         candidates=tuple(dict.fromkeys(point.key.candidate for point in points)),
+        nights=max(nights, len({mark.run_id for mark in marks if mark.kind == "alarm"})),
     )
 
 
@@ -239,6 +246,21 @@ def figure_words(metric: str, value: float) -> str:
     return memory(value) if metric.endswith("_bytes") else amount(value)
 
 
+def words_without_figures(nights: int) -> str:
+    """Return what a history without points says: nights of a watch were measured, too.
+
+    Examples
+    --------
+    >>> words_without_figures(0)
+    'nothing has been measured yet; parbench race makes a first run'
+    >>> words_without_figures(30)
+    '30 nights of watch, no figures of races; parbench race makes some'
+    """
+    if not nights:
+        return "nothing has been measured yet; parbench race makes a first run"
+    return f"{count(nights, 'night')} of watch, no figures of races; parbench race makes some"
+
+
 # ---------------------------------------------------------------- drawing
 
 
@@ -262,8 +284,13 @@ def history_figures(data: HistoryData, *, log: bool = False) -> Column:
     if left:
         children.append(Div(text=f"{left} more: ask for one workload, candidate or machine."))
     if not data.panels:
-        children.append(Div(text="Nothing has been measured yet."))
+        children.append(Div(text=f"{_sentence(data.nights)}."))
     return Column(children=children, sizing_mode="stretch_width", name="history")
+
+
+def _sentence(nights: int) -> str:
+    told = words_without_figures(nights)
+    return told[0].upper() + told[1:]
 
 
 def history_figure(

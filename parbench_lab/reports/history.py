@@ -15,7 +15,12 @@ from parbench_lab.core.runs import WATCH
 from parbench_lab.core.series import SeriesKey, SeriesPoint
 from parbench_lab.core.wording import beside, count, printable
 from parbench_lab.errors import UnknownNameError
-from parbench_lab.plots.history import Mark, commit_words, figure_words
+from parbench_lab.plots.history import (
+    Mark,
+    commit_words,
+    figure_words,
+    words_without_figures,
+)
 from parbench_lab.racing.result import jsonable
 from parbench_lab.reports.alarms import alarm_marks
 from parbench_lab.reports.kept import Kept, keep
@@ -71,6 +76,8 @@ class RecordedHistory:
         own libraries part series, and no machines.
     unplaced
         Alarms of watches, oldest first, where no row is of what was watched.
+    nights
+        Runs of watches of the workload, whether or not they raised an alarm.
     """
 
     name: str
@@ -79,6 +86,7 @@ class RecordedHistory:
     differences: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, str] = field(default_factory=dict)
     unplaced: tuple[Mark, ...] = ()
+    nights: int = 0
 
     @property
     def points(self) -> list[SeriesPoint]:
@@ -99,10 +107,11 @@ class RecordedHistory:
         series = "1 series" if len(self.rows) == 1 else f"{len(self.rows)} series"
         seen = {row.key.machine for row in self.rows}
         machines = count(len({self.hosts.get(name, name) for name in seen}), "machine")
+        nights = f", {count(self.nights, 'night')} of watch" if self.nights else ""
         alarms = sum(mark.kind == "alarm" and mark.worse for mark in self.marks)
         hints = sum(mark.kind == "hint" for mark in self.marks)
         return (
-            f"{count(runs, 'run')}, {series}, {machines}: "
+            f"{count(runs, 'run')}, {series}, {machines}{nights}: "
             f"{count(alarms, 'alarm')}, {count(hints, 'change point')} (hints)"
         )
 
@@ -111,6 +120,7 @@ class RecordedHistory:
         return {
             "name": self.name,
             "sentence": self.sentence,
+            "nights": self.nights,
             "machines": dict(self.machines),
             "machine_differences": dict(self.differences),
             "series": [_row_document(row) for row in self.rows],
@@ -130,7 +140,7 @@ def read_history(
     """Return what a store has under a name.
 
     Points are of races and studies. The seconds of a watch are of one thread alone, so its nights
-    are in the history as the alarms that they raised.
+    are in the history as the alarms that they raised, and are counted.
 
     Parameters
     ----------
@@ -151,7 +161,8 @@ def read_history(
     ------
     UnknownNameError
         If nothing is recorded under the name, or nothing of the metric on the machine; what is
-        there is listed. A store without figures has an empty history.
+        there is listed. A store without figures has an empty history, and so has a workload that
+        was only watched.
     StoreError
         If the store cannot be read.
     """
@@ -160,14 +171,18 @@ def read_history(
         workload, candidate, points = _asked(opened, name, metric, last)
         points = [point for point in points if point.key.machine.startswith(machine)]
         hints = () if find_hints is None else find_hints(opened, workload, candidate, metric)
+        nights = [
+            night
+            for night in opened.runs(kind=WATCH, workload=workload)
+            if night.machine.startswith(machine)
+        ]
         alarms = [
             mark
-            for mark in alarm_marks(opened.runs(kind=WATCH, workload=workload))
-            if mark.key.metric == metric
-            and candidate in (None, mark.key.candidate)
-            and mark.key.machine.startswith(machine)
+            for mark in alarm_marks(nights)
+            if mark.key.metric == metric and candidate in (None, mark.key.candidate)
         ]
-        if not points and not alarms and (name or opened.matrix()):
+        watched = bool(nights) and candidate is None
+        if not points and not alarms and _is_refused(opened, workload, watched=watched):
             raise _nothing(opened, name, metric, machine)
         marks = [*map(_hint_mark, hints), *alarms]
         documents = machine_documents(opened, points)
@@ -181,6 +196,7 @@ def read_history(
         differences=machine_differences(documents),
         hosts=machine_hosts(documents),
         unplaced=_unplaced(alarms, points),
+        nights=len(nights),
     )
 
 
@@ -200,6 +216,14 @@ def _asked(
         return name, None, found
     workload, candidate = recorded_name(store, name)
     return workload, candidate, store.series(workload=workload, candidate=candidate, **wanted)
+
+
+def _is_refused(store: RunStore, workload: str | None, *, watched: bool) -> bool:
+    """Return whether there is something else than what was asked for and not found."""
+    raced = any(workload in (None, cell.workload) for cell in store.matrix())
+    if watched:
+        return raced
+    return raced or workload is not None or bool(store.runs(kind=WATCH, last=1))
 
 
 def _nothing(store: RunStore, name: str, metric: str, machine: str) -> UnknownNameError:
@@ -223,7 +247,8 @@ def _figures_there(store: RunStore, metric: str) -> str:
     if machines:
         return f"machines with figures: {', '.join(sorted(map(short_machine, machines)))}"
     metrics = {point.key.metric for point in store.series(metric=None, last=1)}
-    return f"metrics with figures: {printable(', '.join(sorted(metrics)))}"
+    told = printable(", ".join(sorted(metrics))) or "none; parbench race makes some"
+    return f"metrics with figures: {told}"
 
 
 def _rows(points: Sequence[SeriesPoint], marks: Sequence[Mark]) -> tuple[HistoryRow, ...]:
@@ -291,10 +316,11 @@ def history_text(history: RecordedHistory, *, width: int = 24, sparks: str = SPA
         What a trend is drawn with, from low to high.
     """
     if not history.rows and not history.unplaced:
-        return "nothing has been measured yet; parbench race makes a first run"
+        return words_without_figures(history.nights)
     heads = ["workload", "candidate", "size", "mode", "machine", "runs", "trend", "newest"]
     rows = [_told(row, width, sparks) for row in history.rows]
-    lines = [plain_table([*heads, "commit", "changes"], rows, left=2)]
+    table = plain_table([*heads, "commit", "changes"], rows, left=2)
+    lines = [table if rows else words_without_figures(history.nights)]
     several = len({row.key.machine for row in history.rows}) > 1
     marks = [
         f"{_symbol(mark)} {mark.told}"

@@ -188,6 +188,52 @@ def test_what_was_only_watched_has_its_alarms_told_and_no_figures(tmp_path):
         load_record("sorting/windows", tmp_path / "runs.db")
 
 
+@pytest.mark.parametrize("name", ["", "sorting"])
+def test_nights_without_alarms_and_races_are_counted_and_not_nothing(tmp_path, name):
+    for day in range(3):
+        record_alarm(tmp_path / "runs.db", day, verdict="equal")
+
+    found = load_record(name, tmp_path / "runs.db")
+
+    told = "3 nights of watch, no figures of races; parbench race makes some"
+    assert history_text(found) == told
+    assert page_of(found) == f"{told}."
+    assert "0 machines, 3 nights of watch: 0 alarms" in found.sentence
+    assert found.as_json()["nights"] == 3
+
+
+def test_below_alarms_without_points_nothing_says_that_nothing_was_measured(tmp_path):
+    for day in range(2):
+        record_alarm(tmp_path / "runs.db", day)
+
+    found = load_record("", tmp_path / "runs.db")
+
+    first, *rest = history_text(found).splitlines()
+    assert first == "2 nights of watch, no figures of races; parbench race makes some"
+    assert sum(line.startswith("!+ loop") for line in rest) == 2
+    assert page_of(found) == f"{first}."
+    (alone,) = history_figures(history_data([], found.marks)).children
+    assert alone.text == f"{first}."  # the alarms are of so many nights at least
+
+
+def test_nights_of_another_machine_or_metric_than_asked_for_are_no_empty_store(tmp_path):
+    record_alarm(tmp_path / "runs.db", 0)
+    record_runs(tmp_path / "raced.db", 1)
+    record_alarm(tmp_path / "raced.db", 5, verdict="equal")
+
+    with pytest.raises(UnknownNameError, match="metrics with figures: none; parbench race makes"):
+        load_record("", tmp_path / "runs.db", machine="dead")
+    with pytest.raises(UnknownNameError, match="no typo of 'sorting' in the store"):
+        load_record("sorting", tmp_path / "raced.db", metric="typo")
+
+
+def page_of(record):
+    """Return the only text of a page without figures."""
+    data = history_data(record.points, record.marks, nights=record.nights)
+    (only,) = history_figures(data).children
+    return only.text
+
+
 @pytest.mark.parametrize("verdict", [[], {"a": 1}, 5, "unheard of"])
 def test_a_verdict_that_no_watch_gives_is_no_alarm(tmp_path, verdict):
     record_alarm(tmp_path / "runs.db", 1)

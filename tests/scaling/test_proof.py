@@ -33,6 +33,20 @@ def test_equal_results_are_identical_and_every_number_follows_from_the_times(poo
     assert [p.speedup for p in proof.projections if p.way == "USL"] == [None] * 4
 
 
+def test_a_first_parallel_run_that_differs_is_found_out_though_it_is_not_timed(pool):
+    parallel_runs = 0
+
+    def late(spread):
+        nonlocal parallel_runs
+        parallel_runs += spread == pool.map
+        return squares(spread)[(parallel_runs == 1 and spread == pool.map) :]
+
+    proof = prove(late, pool, **ABOUT)
+
+    assert parallel_runs == 1  # timed runs have a map of their own around the pool's
+    assert not proof.identical
+
+
 class Acted:
     """A job on a clock of its own: 0.1 s outside of the map, and inside what the script says.
 
