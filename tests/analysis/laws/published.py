@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -55,6 +56,30 @@ PUROMYCIN_X = (0.02, 0.02, 0.06, 0.06, 0.11, 0.11, 0.22, 0.22, 0.56, 0.56, 1.1, 
 PUROMYCIN_Y = (76, 47, 97, 107, 123, 139, 159, 152, 191, 201, 207, 200)
 """R datasets::Puromycin, treated (Bates and Watts 1988): Vm x / (K + x) is Amdahl's throughput
 with alpha = 1 / (1 + K), gamma = Vm / (1 + K) and the limit Vm."""
+
+
+class PopFactors(NamedTuple):
+    """What a trace holds, and the factors of the efficiency in percent that are printed of it."""
+
+    processes: int
+    runtime_us: float
+    useful_max_us: float
+    useful_total_us: float
+    load_balance: float
+    communication: float
+    parallel: float
+
+
+# fmt: off
+EPOCH = (
+    PopFactors(1, 21898659.14, 21882362.82, 21882362.82, 100.0, 99.925583, 99.925583),
+    PopFactors(2, 11528373.56, 11484151.34, 22913392.37, 99.760930, 99.616405, 99.378252),
+    PopFactors(4, 6082352.21, 5999910.80, 23684668.07, 98.687584, 98.644580, 97.349953),
+    PopFactors(8, 3513565.33, 3421581.67, 26902030.73, 98.280683, 97.382042, 95.707736),
+    PopFactors(16, 2339560.72, 2242981.13, 35617915.65, 99.248259, 95.871892, 95.151184),
+)
+# fmt: on
+"""POP's model factors of EPOCH (github numericalalgorithmsgroup/pypop, BSD-3-Clause-Clear)."""
 
 
 def reference_file(name: str) -> Path:

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import parbench_lab as pb
 from parbench_lab.analysis.laws.conventions import rows
 from parbench_lab.analysis.laws.least_squares import Problem, solve_free
+from parbench_lab.analysis.trial import time_shares
+from parbench_lab.core.pool import Span
 from tests.analysis.laws import published
 
 
@@ -29,6 +32,13 @@ def errors(fit):
     return fit.standard_errors.alpha, fit.standard_errors.beta, fit.standard_errors.gamma
 
 
+def squares(n, x, printed):
+    """Sum of squares at coefficients as they are printed."""
+    alpha, beta, gamma = printed
+    model = pb.laws.usl_throughput(n, alpha=alpha, beta=beta, gamma=gamma)
+    return float(((np.array(x) - model) ** 2).sum())
+
+
 def half(digits):
     """Half a unit of the last printed digit, with a little room for its own rounding."""
     return 0.51 * 10.0**-digits
@@ -47,6 +57,12 @@ def test_raytracer_with_gamma_fitted_is_as_in_the_vignette():
     assert fit.predict([96, 128]).round(1).tolist() == [323.3, 335.5]
     assert round(fit.limit_throughput.point) == 378
     assert round(fit.limit.point, 1) == 17.3
+    efficiency = fit.data.throughput / fit.data.workers / fit.gamma.point
+    # fmt: off
+    assert efficiency.round(4).tolist() == [
+        0.9154, 0.8925, 0.7437, 0.6484, 0.5435, 0.4577, 0.4005, 0.376, 0.3719, 0.267, 0.2217,
+    ]
+    # fmt: on
 
 
 def test_raytracer_has_coherency_on_its_bound_and_names_no_peak():
@@ -127,7 +143,12 @@ def test_specsdm91_peaks_where_the_package_says():
 def test_specsdm91_without_bounds_is_as_lmfit_prints_it():
     fit = specsdm91("throughput", bounded=False)
 
-    assert points(fit) == pytest.approx((0.02772863, 0.00010437, 89.9954927), rel=5e-5)
+    # lmfit stopped where its sum of squares was flat: not better than ours, which is lower
+    printed = (0.02772863, 0.00010437, 89.9954927)
+    assert points(fit) == pytest.approx(printed, rel=5e-5)
+    assert fit.residual_sum_of_squares <= squares(
+        published.SPECSDM91_N, published.SPECSDM91_X, printed
+    )
     assert fit.residual_sum_of_squares == pytest.approx(27453.72, abs=half(2))
     n, k = 7, 3
     log_variance = n * np.log(fit.residual_sum_of_squares / n)
@@ -183,8 +204,10 @@ def test_the_synthetic_curve_gives_its_coefficients_back(convention, order):
 def test_cisco_is_as_in_the_book():
     fit = pb.laws.fit(published.CISCO_N, throughput=published.CISCO_X, convention="throughput")
 
-    # R's nls stopped here when its sum of squares was flat: 6 digits agree
-    assert points(fit) == pytest.approx((0.02671591, 0.0007690945, 995.6486), rel=2e-6)
+    # R's nls stopped where its sum of squares was flat: 6 digits agree, and ours is not above it
+    printed = (0.02671591, 0.0007690945, 995.6486)
+    assert points(fit) == pytest.approx(printed, rel=2e-6)
+    assert fit.residual_sum_of_squares <= squares(published.CISCO_N, published.CISCO_X, printed)
     assert int(fit.peak_workers.point) == 35
     assert float(fit.predict(35)[0]) == pytest.approx(12341.745655201905, abs=0.01)
 
@@ -279,6 +302,27 @@ def test_misra1d_agrees_with_nist_to_nine_digits():
     assert fit.df == 12
 
 
+@pytest.mark.parametrize(
+    ("n", "x", "printed", "digits"),
+    [
+        pytest.param(
+            published.MISRA1D_X, published.MISRA1D_Y, 3.6489174345, 8, id="b1 of Misra1d"
+        ),
+        pytest.param(published.PUROMYCIN_X, published.PUROMYCIN_Y, 6.947, 3, id="Vm of Puromycin"),
+    ],
+)
+def test_the_limit_has_the_printed_standard_error(n, x, printed, digits):
+    problem = Problem(
+        columns=rows("amdahl", n), response=np.array(x), weights=np.ones(len(n)), inverse=True
+    )
+
+    c = solve_free(problem)
+
+    variance = problem.squares(c) / problem.degrees_of_freedom
+    error = np.sqrt(problem.covariance(c)[1, 1] * variance) / c[1] ** 2  # of the limit, 1 / c[1]
+    assert error == pytest.approx(printed, abs=half(digits))
+
+
 @pytest.fixture(scope="module")
 def puromycin():
     return pb.laws.fit(
@@ -311,6 +355,23 @@ def test_puromycin_has_the_profile_intervals_of_r(puromycin):
     assert k == pytest.approx((0.046920342035, 0.086156913427), rel=1e-8)
 
 
+def test_puromycins_profile_is_as_wide_near_its_middle_as_the_errors_of_heal(puromycin):
+    narrow = pb.laws.fit(
+        published.PUROMYCIN_X,
+        throughput=published.PUROMYCIN_Y,
+        law="amdahl",
+        convention="throughput",
+        repetitions="points",
+        confidence=0.01,
+    )
+
+    vm, alpha = narrow.limit_throughput, narrow.alpha
+    widths = np.array([vm.high - vm.low, 1 / alpha.low - 1 / alpha.high])
+    # the second derivative of the sum of squares, which HEAL prints, bends the profile
+    errors = widths / 2 / stats.t.ppf(0.505, narrow.df)
+    assert errors == pytest.approx((7.1607, 0.0087112), rel=1e-4)
+
+
 def test_puromycin_has_the_profile_bands_of_heal(puromycin):
     band = puromycin.band([0.02, 0.06, 0.11, 0.22, 0.56, 1.1])
 
@@ -322,3 +383,23 @@ def test_puromycin_has_the_profile_bands_of_heal(puromycin):
         [60.36645187, 113.97253546, 143.62124256, 172.54972638, 201.19666313, 213.77447974],
         abs=1e-6,
     )
+
+
+@pytest.mark.parametrize("row", published.EPOCH, ids=lambda row: f"{row.processes} processes")
+def test_epoch_has_the_factors_of_its_efficiency_that_pop_prints(row):
+    # one process is the busiest; what the others did together is shared out evenly
+    useful_us = [row.useful_max_us]
+    others = row.processes - 1
+    useful_us += [(row.useful_total_us - row.useful_max_us) / max(1, others)] * others
+    spans = [
+        Span(worker=str(i), start_ns=0, end_ns=round(1e3 * us)) for i, us in enumerate(useful_us)
+    ]
+
+    found = time_shares(
+        spans, n_workers=row.processes, start_ns=0, end_ns=round(1e3 * row.runtime_us)
+    )
+
+    shares = (found.load_balance, found.communication, found.compute)
+    printed = (row.load_balance, row.communication, row.parallel)
+    assert 100 * np.array(shares) == pytest.approx(printed, abs=half(6))
+    assert found.load_balance * found.communication == pytest.approx(found.compute)
