@@ -83,6 +83,8 @@ def bisect(
         )
     document = {**jsonable(report), "found": report.found, "sentence": report.sentence}
     deliver(document, as_json=as_json, output=output)
+    for told in report.left_out:
+        click.echo(f"left out: {printable(told)}", file=screen)
     click.echo(printable(report.sentence), file=screen)
     return 0 if report.found else 1
 

@@ -86,6 +86,9 @@ class BisectReport:
         Commits any of which may be the first bad one.
     trials
         In the order in which they were raced.
+    left_out
+        ``"name: the good commit itself fails: why"``: candidates that were not judged, where
+        others were.
     """
 
     good: str
@@ -98,6 +101,7 @@ class BisectReport:
     suspects: tuple[str, ...]
     trials: tuple[CommitTrial, ...]
     seconds: float
+    left_out: tuple[str, ...] = ()
 
     @property
     def found(self) -> bool:
@@ -207,6 +211,7 @@ def bisect(
         suspects=search.suspects,
         trials=told,
         seconds=(time.perf_counter_ns() - start_ns) / 1e9,
+        left_out=race.left_out,
     )
 
 
@@ -328,6 +333,7 @@ class _Races:
     stop: Callable[[], bool]
     workload: str = ""
     candidate: str = ""
+    left_out: tuple[str, ...] = ()
     _metric: Metric | None = None
     _margin: float = 0.0
     _fails: bool = False
@@ -376,6 +382,11 @@ class _Races:
             raise UsageError(f"{self.base.label} itself fails, give another good one: {failed}")
         if all(suspects[name].unmeasured for name in sound):
             raise UsageError(f"metric {self.rule.metric!r} was not measured in any round")
+        self.left_out = tuple(
+            f"{name}: the good commit itself fails: {suspect.good_failed}"
+            for name, suspect in suspects.items()
+            if suspect.spoilt
+        )
         worst = max(sound, key=lambda name: _badness(suspects[name], self.rule.evidence))
         suspect = suspects[worst]
         trial = suspect.verdict(self.rule.evidence)

@@ -454,6 +454,21 @@ def bisected(commit):
     )
 
 
+def test_bisect_names_the_candidates_that_it_could_not_judge(shell):
+    left_out = f"{NASTY}: the good commit itself fails: failed: not then"
+
+    def scripted(_target, **_asked):
+        return replace(bisected("b" * 40), left_out=(left_out,))
+
+    done = shell("bisect", "v1", "HEAD", "bench.py", bisect=scripted)
+    as_json = shell("bisect", "v1", "HEAD", "bench.py", "--json", bisect=scripted)
+
+    (line,) = [line for line in done.output.splitlines() if line.startswith("left out: ")]
+    assert line.endswith(": the good commit itself fails: failed: not then")
+    assert "\x1b" not in line
+    assert json.loads(as_json.stdout)["left_out"] == [left_out]
+
+
 def test_a_dry_bisection_says_how_many_commits_are_raced_at_most(shell, tmp_path):
     for words in (
         ("init", "-q"),

@@ -910,6 +910,9 @@ def test_a_candidate_that_fails_in_the_good_commit_leaves_the_others_to_be_raced
 
     assert not report.found
     assert report.trials[0].ratio is not None
+    (left_out,) = report.left_out
+    assert left_out.startswith("spin: the good commit itself fails: ")
+    assert "not then" in left_out
     with pytest.raises(UsageError, match="'gpu_energy_j' was not measured in any round"):
         pb.bisect("bench.py", good="HEAD~1", metric="gpu_energy_j", blocks=1, rounds=1)
 
