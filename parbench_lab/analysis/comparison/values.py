@@ -17,9 +17,9 @@ from parbench_lab.core.wording import count, percent
 
 ONLY_BASELINE, ONLY_NEW = "only in the baseline", "only in the new run"
 """Words for what the other side does not have."""
-RATIO, RELATIVE = "the ratio", "the ratio less the calibration"
+RELATIVE = "the ratio less the calibration"
 UNCALIBRATED = "two machines, and no calibration of both"
-"""Words for what a verdict is of."""
+"""Words for what a verdict across machines is of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,7 +264,7 @@ class Comparison:
     def basis(self, pair: Pair) -> str:
         """Return in words what `verdict_of` is of."""
         if self.told(pair) is not None:
-            return RATIO if self.same_machine else RELATIVE
+            return f"the {self.metric.change}" if self.same_machine else RELATIVE
         if pair.judgement is None:
             return "too few measurements"
         return UNCALIBRATED if self.speed is None else "the calibration tells of times only"

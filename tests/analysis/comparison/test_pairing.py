@@ -176,6 +176,15 @@ def test_what_a_verdict_is_of_is_said():
     }
 
 
+def test_a_verdict_on_a_difference_is_not_said_to_be_of_a_ratio():
+    score = Metric(name="score", unit="1", better="higher", scale="interval")
+    scored = {"q": sample(1e-3, score=0.5)}
+
+    found = compare_figures(run("a", scored), run("b", scored), metric=score)
+
+    assert found.basis(found.pairs[0]) == "the cost difference"
+
+
 def test_versions_of_the_calibration_do_not_meet():
     old = [
         dataclasses.replace(p, key=dataclasses.replace(p.key, candidate=f"{p.key.candidate}0"))
