@@ -14,7 +14,7 @@ from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.options import common_options, examples, store_of, store_option
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.tables_for_ci import CheckRow, CheckTable, passed_or_undecided
-from parbench_lab.core.wording import NOTHING, change, printable
+from parbench_lab.core.wording import NOTHING, change, commit_words, printable
 
 if TYPE_CHECKING:
     from parbench_lab.analysis.comparison.samples import Place
@@ -147,7 +147,7 @@ def print_comparison(found: Comparison, file: IO[str]) -> None:
     from parbench_lab.cli.spectators import console_on  # noqa: PLC0415 - as above
 
     for side, run in (("baseline", found.baseline), ("new", found.new)):
-        commit = f", commit {run.commit[:12]}{' with changes' if run.dirty else ''}"
+        commit = f", commit {commit_words(run.commit, dirty=run.dirty)}"
         where = f" on {run.cpu_model or 'a machine'} ({run.machine or 'not known'})"
         text = f"{side:<9}{run.id}{where}{commit if run.commit else ''}"
         click.echo(printable(text), file=file)

@@ -15,7 +15,7 @@ from parbench_lab.cli.options import common_options, examples, store_of, store_o
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.core.recorded_names import recorded_name
 from parbench_lab.core.series import GROUPINGS, Mode
-from parbench_lab.core.wording import amount, duration, memory, percent, printable
+from parbench_lab.core.wording import amount, commit_words, duration, memory, percent, printable
 from parbench_lab.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _cells(row: ProfileRow) -> list[str]:
         str(row.size),
         row.mode.value,
         row.machine,
-        f"{row.commit[:12]}{' + changes' if row.commit and row.dirty else ''}",
+        commit_words(row.commit, dirty=row.dirty) if row.commit else "",
         str(row.runs),
         duration(row.p50.point),
         _interval(row.p50),

@@ -11,6 +11,7 @@ from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.metric import Scale
 
 NOTHING = "-"
+_COMMIT_DIGITS = 10
 _EXPONENTS_FROM = 1e6
 _TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _SI_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
@@ -189,6 +190,19 @@ def percent(fraction: float | None) -> str:
     ('96 %', '-')
     """
     return NOTHING if fraction is None else f"{100 * fraction:.0f} %"
+
+
+def commit_words(commit: str, *, dirty: bool) -> str:
+    """Return a git commit as a person reads it: short, and whether the tree had changes on top.
+
+    Examples
+    --------
+    >>> commit_words("0123456789abcdef", dirty=True), commit_words("", dirty=False)
+    ('0123456789 + changes', '-')
+    """
+    if not commit:
+        return NOTHING
+    return printable(commit[:_COMMIT_DIGITS]) + (" + changes" if dirty else "")
 
 
 def resume_hint(run_id: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from parbench_lab.core.metric import MEASURED_METRICS, Metric
 from parbench_lab.core.series import SeriesKey, SeriesPoint
-from parbench_lab.core.wording import amount, count, duration, memory, printable
+from parbench_lab.core.wording import amount, commit_words, count, duration, memory, printable
 
 if TYPE_CHECKING:
     from bokeh.models import Column
@@ -24,7 +24,6 @@ PANELS_AT_MOST = 12
 _POINT_COLUMNS = ("started", "value", "low", "high", "told", "commit", "run", "n")
 _MARK_COLUMNS = ("started", "value", "way", "kind", "told", "candidate")
 _COMMIT_COLUMNS = ("started", "commit", "dirty", "label", "told", "run")
-_COMMIT_DIGITS = 10
 _TICK_DIGITS = 7
 
 
@@ -178,7 +177,8 @@ def _commit_columns(points: Sequence[SeriesPoint]) -> Columns:
             continue
         last = code
         label = printable(point.commit[:_TICK_DIGITS]) + ("*" if point.dirty else "")
-        told = f"commit {commit_words(point)}, from {point.started:%Y-%m-%d %H:%M} on"
+        commit = commit_words(point.commit, dirty=point.dirty)
+        told = f"commit {commit}, from {point.started:%Y-%m-%d %H:%M} on"
         row = (point.started, point.commit, point.dirty, label, told, point.run_id)
         for name, value in zip(_COMMIT_COLUMNS, row, strict=True):
             columns[name].append(value)
@@ -215,20 +215,13 @@ def _columns(points: Sequence[SeriesPoint]) -> Columns:
             figure_words(point.key.metric, median.point)
             + f" [{figure_words(point.key.metric, median.low)}, "
             f"{figure_words(point.key.metric, median.high)}]",
-            commit_words(point),
+            commit_words(point.commit, dirty=point.dirty),
             point.run_id,
             median.n,
         )
         for name, value in zip(_POINT_COLUMNS, row, strict=True):
             columns[name].append(value)
     return columns
-
-
-def commit_words(point: SeriesPoint) -> str:
-    """Return a point's commit as a person reads it: short, and whether the tree had changes."""
-    if not point.commit:
-        return "-"
-    return printable(point.commit[:_COMMIT_DIGITS]) + (" + changes" if point.dirty else "")
 
 
 def figure_words(metric: str, value: float) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from parbench_lab.analysis.comparison.values import Comparison, Pair, SideFigure
-from parbench_lab.core.wording import NOTHING, change, printable
+from parbench_lab.core.wording import NOTHING, change, commit_words, printable
 from parbench_lab.errors import StoreError
 from parbench_lab.plots.history import figure_words
 from parbench_lab.racing.result import jsonable
@@ -111,7 +111,7 @@ def _sides(found: Comparison) -> tuple[Any, Any]:
 
 def _where(found: Comparison, *, new: bool) -> str:
     side = found.new if new else found.baseline
-    commit = f", commit {side.commit[:12]}{' with changes' if side.dirty else ''}"
+    commit = f", commit {commit_words(side.commit, dirty=side.dirty)}"
     place = f"{side.cpu_model or 'a machine'} ({side.machine or 'not known'})"
     named = "new" if new else "baseline"
     return printable(f"{named}, {side.started_utc[:16]}, {place}{commit if side.commit else ''}")

@@ -13,11 +13,10 @@ from parbench_lab.core.ports import RunStore
 from parbench_lab.core.recorded_names import recorded_name
 from parbench_lab.core.runs import WATCH
 from parbench_lab.core.series import SeriesKey, SeriesPoint
-from parbench_lab.core.wording import beside, count, printable
+from parbench_lab.core.wording import beside, commit_words, count, printable
 from parbench_lab.errors import UnknownNameError
 from parbench_lab.plots.history import (
     Mark,
-    commit_words,
     figure_words,
     words_without_figures,
 )
@@ -286,7 +285,7 @@ def _hint_mark(hint: ChangeHint) -> Mark:
 
 def _from(point: SeriesPoint) -> str:
     when = f"{point.started:%Y-%m-%d}"
-    return f"{commit_words(point)} ({when})" if point.commit else when
+    return f"{commit_words(point.commit, dirty=point.dirty)} ({when})" if point.commit else when
 
 
 def _unplaced(alarms: Sequence[Mark], points: Sequence[SeriesPoint]) -> tuple[Mark, ...]:
@@ -350,7 +349,7 @@ def _told(row: HistoryRow, width: int, sparks: str) -> list[str]:
         str(row.n_runs),
         sparkline([p.median.point for p in row.points], width=width, sparks=sparks),
         f"{point} [{low}, {high}]",
-        commit_words(newest),
+        commit_words(newest.commit, dirty=newest.dirty),
         " ".join(_symbol(mark) for mark in row.marks) or "-",
     ]
 
