@@ -33,8 +33,9 @@ from parbench_lab.cli.tables_for_ci import (
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.series import SeriesKey, SeriesPoint
 from parbench_lab.errors import RaceError, UsageError
-from parbench_lab.lab.bisect import BisectReport, CommitTrial
+from parbench_lab.lab.bisect import BisectReport
 from parbench_lab.lab.change_hints import HintReport, hint_sentence
+from parbench_lab.lab.commit_races import CommitTrial
 from tests.cli.doubles import ScriptedBench, board, standing
 from tests.execution.builds.repos import BENCH, IDENTITY, spinning
 
