@@ -186,6 +186,62 @@ def candidate(
     return mark if function is None else mark(function)
 
 
+def candidate_document(candidate: Candidate) -> dict[str, Any]:
+    """Return a candidate as the JSON values that a run keeps of it.
+
+    Numbers of numpy and the like are Python's own there, and what is no JSON (a function, a class,
+    an infinity) is its ``repr``. ``import_string`` is None, too, where the parameters would come
+    back as others than they were: under the candidate's name other code would race.
+
+    Examples
+    --------
+    >>> candidate_document(Candidate(name="a", function="os:getcwd", parameters={"n": 2}))
+    {'name': 'a', 'import_string': 'os:getcwd', 'parameters': {'n': 2}, 'resources': {}}
+    >>> candidate_document(Candidate(name="a", function="os:getcwd", parameters={"n": (2,)}))
+    {'name': 'a', 'import_string': None, 'parameters': {'n': [2]}, 'resources': {}}
+    """
+    parameters = dict(candidate.parameters)
+    return {
+        "name": candidate.name,
+        "import_string": candidate.import_string if _survives_json(parameters) else None,
+        "parameters": _json_of(parameters),
+        "resources": dict(candidate.resources),
+    }
+
+
+def _json_of(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _json_of(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_of(inner) for inner in value]
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, str):
+        return str.__str__(value)  # of an enumeration's member the text, as JSON has it
+    if is_whole(value):
+        return operator.index(value)
+    if value is None or isinstance(value, bool) or _is_finite_float(value):
+        return value
+    return repr(value)
+
+
+def _survives_json(value: Any) -> bool:
+    """Return whether JSON gives a value back that no function could tell from it.
+
+    Equal is not enough: a tuple is a key where a list is none, and a number of numpy decides the
+    precision of an array's result where the same number of Python does not.
+    """
+    if type(value) is dict:
+        return all(type(key) is str and _survives_json(inner) for key, inner in value.items())
+    if type(value) is list:
+        return all(map(_survives_json, value))
+    return type(value) in (str, int, bool, type(None)) or _is_finite_float(value)
+
+
+def _is_finite_float(value: Any) -> bool:
+    return type(value) is float and math.isfinite(value)
+
+
 def is_marked(thing: object) -> bool:
     """Return whether `thing` is a function marked with `candidate`."""
     return callable(thing) and isinstance(getattr(thing, _MARK, None), dict)

@@ -393,7 +393,8 @@ class ParallelBenchmarking(RaceVerbs):
         run_id
             An unambiguous beginning is enough; ``"latest"`` is the newest.
         algorithms, workload
-            Needed only for what cannot be imported again (functions of a notebook cell).
+            Needed only for what cannot be imported again (functions of a notebook cell), or not
+            with its parameters: JSON keeps no classes, tuples, infinities and numbers of numpy.
         policy
             The instance of your own that judged the race, from its start or by `change`; a list
             if there were several. The journal keeps only their names.
@@ -412,9 +413,9 @@ class ParallelBenchmarking(RaceVerbs):
             If the replay does not give the verdicts of the journal.
         """
         for name in sorted({"settings", *knobs()} & environment.keys()):
-            raise UsageError(
-                f"a resumed race keeps its {name}; leave it out, and change() it then"
-            )
+            may_change = knobs().get(name, {"live": True})["live"]
+            advice = "change() it then" if may_change else "start a new one for another value"
+            raise UsageError(f"a resumed race keeps its {name}; leave it out, and {advice}")
         opened, owns = parts.store_of(store)
         header = opened.header(run_id)
         refuse_taken_in(header)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.candidate import Candidate, candidate_document
 from parbench_lab.core.given import checked_count, is_number, is_several
 from parbench_lab.core.libraries import libraries_of
 from parbench_lab.core.ports import (
@@ -28,7 +28,6 @@ from parbench_lab.errors import SettingError, UsageError
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab.provenance import provenance
 from parbench_lab.racing.ledger import PATIENCE_WITH_REPEATS
-from parbench_lab.racing.result import jsonable
 from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
 from parbench_lab.store import open_store
@@ -246,16 +245,6 @@ def importable_workload(workload: Workload) -> str | None:
     return name if same else None
 
 
-def candidate_document(candidate: Candidate) -> dict[str, Any]:
-    """Return a candidate as JSON values."""
-    return {
-        "name": candidate.name,
-        "import_string": candidate.import_string,
-        "parameters": jsonable(candidate.parameters),
-        "resources": dict(candidate.resources),
-    }
-
-
 def race_header(
     run_id: str,
     workload: Workload,
@@ -292,13 +281,13 @@ def found_again(document: Mapping[str, Any], known: Mapping[str, Candidate]) -> 
     Raises
     ------
     UsageError
-        If it was a function that cannot be imported again.
+        If it was a function that cannot be imported again, or not with its parameters.
     """
     if document["name"] in known:
         return known[document["name"]]
     if document["import_string"] is None:
         raise UsageError(
-            f"candidate {document['name']!r} cannot be imported again; give it again "
+            f"candidate {document['name']!r} cannot be imported again as it was; give it again "
             "(in Python algorithms=[...], in a shell the file that has it)"
         )
     return Candidate(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.candidate import Candidate, candidate_document
 from parbench_lab.core.ports import (
     EventRecord,
     Executor,
@@ -133,16 +133,10 @@ class RaceEngine:
 
     def enter(self, candidate: Candidate) -> None:
         """Let a candidate enter (before the start, or live)."""
+        document = candidate_document(candidate)
         if self._thread is not None:
             self._executor.publish(candidate)
-        self.post(
-            events.CandidateAdded(
-                candidate=candidate.name,
-                resources=dict(candidate.resources),
-                import_string=candidate.import_string,
-                parameters=dict(candidate.parameters),
-            )
-        )
+        self.post(events.CandidateAdded(candidate=document.pop("name"), **document))
 
     def post(self, event: events.Input) -> None:
         """Put an input into the inbox; returns at once."""
@@ -168,8 +162,7 @@ class RaceEngine:
         """
         with self._settings_lock:
             merged = self._settings.replace(**changes)
-            if self._thread is not None:
-                refuse_dead(changes)
+            refuse_dead(changes)  # before the start, too: the first ledger is made by now
             refuse_unmeant(merged, changes)
             accepted()
             self._settings = merged

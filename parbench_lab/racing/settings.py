@@ -168,7 +168,7 @@ def knobs() -> Mapping[str, Mapping[str, Any]]:
 
 
 def refuse_dead(changes: Mapping[str, Any]) -> None:
-    """Refuse changes of settings that are fixed once the race runs.
+    """Refuse changes of settings that are fixed once a race is made.
 
     Raises
     ------
@@ -177,9 +177,7 @@ def refuse_dead(changes: Mapping[str, Any]) -> None:
     """
     for name in changes:
         if not knobs()[name]["live"]:
-            raise SettingError(
-                f"{name} is fixed for the length of a race; start a new one with it"
-            )
+            raise SettingError(f"{name} is fixed for the length of a race; make a new one with it")
 
 
 def refuse_unmeant(settings: Settings, names: Iterable[str]) -> None:

@@ -18,6 +18,7 @@ from parbench_lab.core.candidate import (
     Candidate,
     as_candidate,
     candidate,
+    candidate_document,
     candidates_from_grid,
     import_function,
     is_marked,
@@ -206,6 +207,29 @@ def test_an_import_string_is_found_or_says_what_is_missing():
         import_function("math:sqr")
     with pytest.raises(UnknownNameError, match="not callable"):
         import_function("math:pi")
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        pytest.param(np.int64(3), 3, id="a whole number of numpy"),
+        pytest.param(np.float64(0.5), 0.5, id="a float of numpy"),
+        pytest.param(np.bool_(True), True, id="a truth of numpy"),
+        pytest.param([np.str_("a"), (1,)], ["a", [1]], id="nested"),
+        pytest.param(float("-inf"), "-inf", id="an infinity"),
+        pytest.param(np.float32, "<class 'numpy.float32'>", id="a class"),
+        pytest.param(Fraction(1, 3), "Fraction(1, 3)", id="any object"),
+    ],
+)
+def test_a_run_keeps_of_parameters_what_json_can_tell(value, kept):
+    given = Candidate(name="a", function=as_candidate, parameters={"value": value})
+
+    document = candidate_document(given)
+
+    assert document["parameters"] == {"value": kept}
+    assert type(document["parameters"]["value"]) is type(kept)
+    assert document["import_string"] is None
+    assert given.import_string is not None
 
 
 def test_only_what_can_be_imported_again_has_an_import_string():

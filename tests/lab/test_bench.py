@@ -126,6 +126,49 @@ def test_a_decision_without_a_challenger_that_was_just_added_is_none():
     assert standing.verdict is VerdictKind.ELIMINATED
 
 
+def scaled(case, **_parameters):
+    return case.sum()
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        pytest.param({"k": np.arange(1, 3)}, id="numbers of numpy"),
+        pytest.param({"dtype": [np.float32, np.float64]}, id="types"),
+        pytest.param({"sort": [np.sort, sorted], "top": [float("inf")]}, id="functions"),
+        pytest.param({"model": [threading.Lock(), object()]}, id="objects"),
+    ],
+)
+def test_a_grid_of_any_values_races_and_its_run_is_kept(grid, tmp_path):
+    candidates = pb.candidates_from_grid(scaled, grid)
+    late = pb.Candidate(name="late", function=scaled, parameters=candidates[0].parameters)
+    timings = {c.name: lambda _rng, _case, _block: 0.01 for c in (*candidates, late)}
+    with race(
+        *candidates, executor=ScriptedExecutor(timings), policy="never", store=tmp_path / "runs.db"
+    ) as bench:
+        bench.start()
+        bench.add(late)
+        assert bench._engine.wait_for(lambda state: "late" in state.ledger.settled, 60)
+        bench.stop()
+
+    with contextlib.closing(open_store(tmp_path / "runs.db")) as store:
+        kept = store.header(bench.run_id).document["candidates"]
+        events = list(store.events(bench.run_id))
+    entered = [dict(event.payload) for event in events if event.kind == "CandidateAdded"]
+    assert [found["name"] for found in kept] == [found.name for found in candidates]
+    assert kept[0]["parameters"] == entered[0]["parameters"] == entered[-1]["parameters"]
+
+
+def test_what_is_fixed_for_a_race_is_refused_also_before_it_starts():
+    with race(good, slower) as bench:
+        before = bench.settings
+
+        with pytest.raises(SettingError, match=r"epoch_blocks is fixed .* make a new one with it"):
+            bench.change(epoch_blocks=10, batch_size=500)
+
+        assert bench.settings == before
+
+
 @pytest.mark.parametrize(
     "changes", [{"batch_size": -1}, {"tolerance": float("nan")}, {"batchsize": 3}]
 )

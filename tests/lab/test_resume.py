@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -20,6 +21,11 @@ from tests.chaos.candidates import Summing, good, slower
 from tests.lab import commands
 from tests.lab.courses import BUDGET_S, assert_fair, course, judged
 from tests.lab.policies import Tidy
+
+
+def scaled(case, value):
+    return case.sum()
+
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
@@ -128,6 +134,58 @@ def test_a_policy_of_ones_own_from_the_start_is_given_again_and_no_other_in_its_
         pb.ParallelBenchmarking.resume_run(bench.run_id, policy=Tidy(patience=10**9), **again)
     with pb.ParallelBenchmarking.resume_run(bench.run_id, policy=[Tidy()], **again) as resumed:
         assert resumed.scoreboard.of("slower").reason == Tidy.reason
+
+
+@pytest.mark.parametrize("enters", ["at the start", "while it runs"])
+@pytest.mark.parametrize(
+    ("value", "can_be_kept"),
+    [
+        pytest.param(2, True, id="a number"),
+        pytest.param([1.5, {"a": None}], True, id="a list"),
+        pytest.param((1, 2), False, id="a tuple, that comes back as a list"),
+        pytest.param(np.float32(0.5), False, id="a number of numpy"),
+        pytest.param(float("inf"), False, id="an infinity"),
+        pytest.param(np.float32, False, id="a class"),
+        pytest.param({1: "one"}, False, id="keys that are no text"),
+    ],
+)
+def test_who_would_come_back_with_other_parameters_is_given_again(
+    tmp_path, value, can_be_kept, enters
+):
+    held = pb.Candidate(name="held", function=scaled, parameters={"value": value})
+    timings = dict.fromkeys(("good", "held"), lambda _rng, _case, _block: 0.01)
+    stored = {"store": tmp_path / "runs.db", "workload": Summing()}
+    first = [good, held] if enters == "at the start" else [good]
+    with pb.ParallelBenchmarking(
+        first, policy="never", executor=ScriptedExecutor(timings), **stored
+    ) as bench:
+        bench.start()
+        if held not in first:
+            bench.add(held)
+        assert bench._engine.wait_for(lambda state: "held" in state.ledger.settled, BUDGET_S)
+        bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
+        assert bench.wait("finished", timeout_s=BUDGET_S)
+
+    again = {**stored, "executor": ScriptedExecutor(timings)}
+    refused = pytest.raises(UsageError, match=r"'held' cannot be imported again .* give it again")
+    with contextlib.nullcontext() if can_be_kept else refused:
+        pb.ParallelBenchmarking.resume_run(bench.run_id, **again).close()
+    with pb.ParallelBenchmarking.resume_run(
+        bench.run_id, algorithms=[good, held], **again
+    ) as resumed:
+        assert resumed.candidates[-1] is held
+
+
+@pytest.mark.parametrize(
+    ("setting", "advice"),
+    [
+        pytest.param({"tolerance": 0.5}, r"change\(\) it then", id="one that may change"),
+        pytest.param({"epoch_blocks": 9}, "start a new one", id="one that is fixed"),
+    ],
+)
+def test_a_resumed_race_keeps_its_settings_and_says_what_may_be_done(tmp_path, setting, advice):
+    with pytest.raises(UsageError, match=advice):
+        pb.ParallelBenchmarking.resume_run("any", store=tmp_path / "runs.db", **setting)
 
 
 def test_a_race_that_ended_is_not_resumed(tmp_path):
