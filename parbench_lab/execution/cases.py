@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import pickle
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from types import FunctionType
 from typing import Any
 
 import cloudpickle
@@ -142,8 +144,12 @@ def freeze(data: Any, depth: int = _FREEZE_DEPTH) -> None:
 
 
 def fingerprint(data: Any) -> bytes | None:
-    """Return a digest of the data's content, None where it cannot be pickled."""
-    return _digest(data, pickle.dumps)
+    """Return a digest of the data's content, None where it cannot be pickled.
+
+    Classes and functions count by their names alone: a case of a class that was written in a
+    notebook, which no import finds, has one too.
+    """
+    return _digest(data, _dump_by_names)
 
 
 def digest_of(result: Any) -> str:
@@ -162,6 +168,21 @@ def _digest(data: Any, dumps: Any) -> bytes | None:
     except Exception:  # noqa: BLE001 - pickling runs the object's own code; no digest then
         return None
     return digest.digest()
+
+
+class _NamingPickler(pickle.Pickler):
+    """Writes what nobody reads back: of classes and functions their names, found or not."""
+
+    def reducer_override(self, thing: Any) -> Any:
+        if thing is str or not isinstance(thing, (type, FunctionType)):
+            return NotImplemented  # `str` stands in the stream where a name does
+        return str, (f"{thing.__module__}.{thing.__qualname__}",)
+
+
+def _dump_by_names(data: Any, **options: Any) -> bytes:
+    file = io.BytesIO()
+    _NamingPickler(file, **options).dump(data)
+    return file.getvalue()
 
 
 def _parts(data: Any) -> Iterable[Any]:

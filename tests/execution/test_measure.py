@@ -253,6 +253,51 @@ def test_a_changed_list_is_made_anew_for_those_who_follow(rig):
     assert second.outcome is Outcome.OK
 
 
+def cell_class(name, **attributes):
+    """Return a class as a notebook's cell makes it: no worker process can import it."""
+    return type(name, (), {"__module__": "a_cell_of_a_notebook", **attributes})
+
+
+@pytest.mark.parametrize(
+    "extras",
+    [
+        pytest.param({}, id="a class"),
+        pytest.param({"kind": cell_class("Kind")}, id="that holds a class"),
+        pytest.param({"key": lambda x: -x}, id="that holds a function"),
+        pytest.param({"weights": np.arange(3.0)}, id="that holds an array"),
+    ],
+)
+def test_who_changes_a_case_of_a_class_that_cannot_be_imported_is_out_and_nobody_else(rig, extras):
+    basket = cell_class("Basket")
+
+    class Baskets(Lists):
+        def make_case(self, size, rng):
+            made = basket()
+            made.numbers = super().make_case(size, rng)
+            vars(made).update(extras)
+            return made
+
+        def check(self, case, result):
+            super().check(case.numbers, result)
+
+    def sorts(case):
+        found = sum(case.numbers)
+        case.numbers.sort()
+        return found
+
+    def wants_order(case):
+        assert case.numbers != sorted(case.numbers)
+        return sum(case.numbers)
+
+    report = run(
+        rig, {"bad": sorts, "good": wants_order}, block(0, "bad", "good"), workload=Baskets()
+    )
+
+    first, second = report.results[0].measurements
+    assert (first.outcome, first.message) == (Outcome.WRONG, CHANGED_INPUT)
+    assert (second.outcome, second.message) == (Outcome.OK, "")
+
+
 def test_an_innocent_whose_input_another_changed_is_not_charged(rig):
     runs = []
 
