@@ -16,13 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
-
 from parbench_lab.core.candidate import Candidate
 from parbench_lab.execution.flight import FlightRecorder, create_flight_file
 from parbench_lab.execution.measure import Rig
 from parbench_lab.execution.plans import GPU, VISIBLE
 from parbench_lab.execution.program import Program, TaskReport
+from parbench_lab.execution.shipping import load
 from parbench_lab.execution.wire import Order, Reply, dump_reply, load_order
 from parbench_lab.monitoring.events import at_work, end_sampling
 
@@ -271,7 +270,7 @@ def _touch(session: _Session, digests: set[str]) -> None:
 def _workload(session: _Session, digest: str) -> Any:
     """Return the workload, unpickled at its first use."""
     if isinstance(session.objects[digest], bytes):
-        session.objects[digest] = cloudpickle.loads(session.objects[digest])
+        session.objects[digest] = load(session.objects[digest])
     return session.objects[digest]
 
 
@@ -279,7 +278,7 @@ def _function(session: _Session, digest: str) -> Callable[[Any], Any]:
     """Return a candidate's callable, unpickled and imported at its first use, in its own slot."""
     function = session.functions.get(digest)
     if function is None:
-        candidate: Candidate = cloudpickle.loads(session.objects[digest])
+        candidate: Candidate = load(session.objects[digest])
         function = session.functions[digest] = candidate.resolve()
     return function
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import site
 import sys
 import sysconfig
 import threading
@@ -53,16 +54,51 @@ def ship(thing: Any, *, what: str, same_files: bool) -> Payload:
         with by_value(same_files=same_files):
             data = cloudpickle.dumps(thing, protocol=5)
     except Exception as error:  # noqa: BLE001 - pickling runs the objects' own code
+        words = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
         try:
-            data = cloudpickle.dumps(thing, protocol=5)
+            # the workers may have what does not travel; where they have not, this is the reason
+            data = cloudpickle.dumps(_Named(cloudpickle.dumps(thing, protocol=5), words))
         except Exception:  # noqa: BLE001 - the first error is the one to tell
-            words = " ".join(str(error).split())[:300]
             raise UsageError(
-                f"{what} cannot be sent to the workers ({type(error).__name__}: {words}); "
+                f"{what} cannot be sent to the workers ({words}); "
                 "do not close over open files, locks or connections: make them inside the "
                 "function, or give 'package.module:function'"
             ) from error
     return Payload(digest=hashlib.blake2b(data, digest_size=16).hexdigest(), data=data)
+
+
+def load(data: bytes) -> Any:
+    """Return what was shipped; in a worker.
+
+    Raises
+    ------
+    ImportError
+        If this process lacks what was sent by name only, with what to do about it.
+    """
+    try:
+        return cloudpickle.loads(data)
+    except (ImportError, AttributeError) as error:
+        raise ImportError(
+            f"{error}; install it on the workers, or client.upload_file(...); what is under "
+            "functools.cache is sent by name only"
+        ) from error
+
+
+class _Named:
+    """Something that went by name, for by value it could not: unpickled it is the thing itself."""
+
+    def __init__(self, data: bytes, why: str) -> None:
+        self._given = data, why
+
+    def __reduce__(self) -> tuple[Any, tuple[bytes, str]]:
+        return _found_by_name, self._given
+
+
+def _found_by_name(data: bytes, why: str) -> Any:
+    try:
+        return cloudpickle.loads(data)
+    except (ImportError, AttributeError) as error:
+        raise ImportError(f"{error} (it was sent by name, for by value: {why})") from error
 
 
 def _with_function(thing: Any) -> Any:
@@ -111,10 +147,10 @@ def _travels(name: str, module: Any, *, same_files: bool) -> bool:
 
 @functools.cache
 def _installed_roots() -> tuple[str, ...]:
-    return tuple(
-        str(Path(sysconfig.get_path(kind)))
-        for kind in ("stdlib", "platstdlib", "purelib", "platlib")
-    )
+    roots = [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
+    # a distribution's own packages, and those of `pip install --user`
+    roots += [*site.getsitepackages(), site.getusersitepackages()]
+    return tuple(str(Path(root)) for root in roots)
 
 
 def _is_importable(name: str, file: str) -> bool:

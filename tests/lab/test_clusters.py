@@ -265,6 +265,20 @@ def test_a_users_module_that_workers_cannot_import_is_shipped(two_workers, tmp_p
     assert_fair(result, winner="quick", honest=("quick", "slow"))
 
 
+def test_what_workers_can_neither_import_nor_be_sent_is_out_with_what_to_do(
+    two_workers, tmp_path, monkeypatch
+):
+    kept = MODULE.replace("def quick", "import functools\n\n\n@functools.cache\ndef quick")
+    (tmp_path / "users_cache.py").write_text(kept)
+    monkeypatch.syspath_prepend(tmp_path)
+    cached = importlib.import_module("users_cache").quick
+
+    result = outcome_once(out("quick"), good, slower, cached, cluster=two_workers)
+
+    assert_fair(result)
+    assert_out(result, "quick", Outcome.FAILED, "No module named 'users_cache'", "upload_file")
+
+
 SCRIPT = (
     MODULE
     + """
