@@ -78,7 +78,8 @@ def knock(address: str, security: Any) -> None:
     Raises
     ------
     ClusterError
-        If nobody answers in time, or somebody who is no scheduler does.
+        If nobody answers in time, or somebody who is no scheduler does; if an address that speaks
+        TLS comes without certificates.
     """
     if parse_address(address)[0] == "inproc":
         return
@@ -89,6 +90,8 @@ def knock(address: str, security: Any) -> None:
     ).start()
     try:
         kind = answer.result(limit_s + 1.0)  # it keeps the limit itself, where it can
+    except ClusterError:
+        raise
     except MemoryError as error:  # a stranger's first bytes, read as the length of a message
         raise ClusterError(
             f"no Dask scheduler answers at {address}: who does speaks another protocol; is it the "
@@ -120,6 +123,11 @@ def _ask(address: str, security: Any, limit_s: float, answer: Future[str]) -> No
 
 async def _told(address: str, security: Any, limit_s: float, answer: Future[str]) -> None:
     arguments = (security or _Security()).get_connection_args("client")
+    if parse_address(address)[0] == "tls" and arguments.get("ssl_context") is None:
+        raise ClusterError(
+            f"no connection to {address}: tls:// needs certificates: "
+            "security=distributed.Security(...), or distributed.comm.tls in Dask's configuration"
+        )
 
     async def identity() -> Any:
         comm = await _connect(address, timeout=_FIRST_SHARE * limit_s, **arguments)

@@ -91,6 +91,19 @@ def test_a_module_is_raced_and_its_result_is_kept(folder):
     ]  # fmt: skip
 
 
+def test_a_dry_run_tells_who_would_race_at_what_size_and_leaves_nothing_behind(tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    for store in ([], ["--store", str(tmp_path / "new" / "runs.db")]):
+        done = finished(empty, "race", "sorting", "--dry-run", "--batch-size", "777", *store)
+
+        assert done.returncode == 0, done.stderr
+        assert "list_sort" in done.stdout
+        assert "777" in done.stdout
+        assert list(tmp_path.rglob("*")) == [empty]
+
+
 def test_the_doctor_really_races_identical_code_and_counts_false_eliminations(folder):
     done = finished(folder, "doctor", "--seconds", "2", "--workers", "1", "--json")
 
