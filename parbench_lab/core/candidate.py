@@ -214,7 +214,7 @@ def _json_of(value: Any) -> Any:
         return {str(key): _json_of(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_json_of(inner) for inner in value]
-    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+    if _is_scalar_array(value):
         value = value.item()
     if isinstance(value, str):
         return str.__str__(value)  # of an enumeration's member the text, as JSON has it
@@ -236,6 +236,11 @@ def _survives_json(value: Any) -> bool:
     if type(value) is list:
         return all(map(_survives_json, value))
     return type(value) in (str, int, bool, type(None)) or _is_finite_float(value)
+
+
+def _is_scalar_array(value: Any) -> bool:
+    """Return whether it is one number of numpy, or of what speaks its protocol."""
+    return getattr(value, "shape", None) == () and hasattr(value, "item")
 
 
 def _is_finite_float(value: Any) -> bool:
@@ -280,7 +285,8 @@ def candidates_from_grid(
     function
         ``fn(case, **parameters)``.
     grid
-        Values for each parameter; the last one varies fastest.
+        Values for each parameter; the last one varies fastest. In a candidate's name a function or
+        a class has its own, so that it is the same in every run.
     name
         Stem of the names; the function's name by default.
 
@@ -294,6 +300,8 @@ def candidates_from_grid(
     >>> def smooth(case, window, order): ...
     >>> [c.name for c in candidates_from_grid(smooth, {"window": [10, 50], "order": [1]})]
     ['smooth(window=10, order=1)', 'smooth(window=50, order=1)']
+    >>> [c.name for c in candidates_from_grid(smooth, {"order": [sorted, reversed]})]
+    ['smooth(order=sorted)', 'smooth(order=reversed)']
     """
     if not isinstance(grid, Mapping):
         raise UsageError(f"the grid must map parameters to lists of values but got {grid!r}")
@@ -307,12 +315,24 @@ def candidates_from_grid(
         if not choices:
             raise UsageError(f"the grid's parameter {key!r} has no values")
     stem = name or as_candidate(function).name
+    labels = {key: _labels(choices) for key, choices in values.items()}
     found = []
-    for combination in itertools.product(*values.values()):
-        parameters = dict(zip(values, combination, strict=True))
-        label = ", ".join(f"{key}={value!r}" for key, value in parameters.items())
+    for places in itertools.product(*(range(len(choices)) for choices in values.values())):
+        chosen = dict(zip(values, places, strict=True))
+        label = ", ".join(f"{key}={labels[key][place]}" for key, place in chosen.items())
+        parameters = {key: values[key][place] for key, place in chosen.items()}
         found.append(Candidate(name=f"{stem}({label})", function=function, parameters=parameters))
     return found
+
+
+def _labels(values: Sequence[Any]) -> list[str]:
+    """Return how a person tells values apart; without the address that is in a function's repr."""
+    plain = [value.item() if _is_scalar_array(value) else value for value in values]
+    labels = [
+        str(getattr(value, "__name__", None) or repr(value)) if callable(value) else repr(value)
+        for value in plain
+    ]
+    return labels if len(set(labels)) == len(labels) else [repr(value) for value in values]
 
 
 def _callable_name(thing: Callable[..., Any]) -> str:

@@ -183,6 +183,27 @@ def test_a_grid_makes_a_named_candidate_of_every_combination():
 
 
 @pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        pytest.param([sorted, np.float32, None], ["sorted", "float32", "None"], id="names"),
+        pytest.param(np.array([1, 2]), ["1", "2"], id="numbers of numpy"),
+        pytest.param(["a", 1.5], ["'a'", "1.5"], id="plain values"),
+    ],
+)
+def test_the_names_of_a_grid_are_the_same_in_every_run(values, told):
+    found = candidates_from_grid(sorted, {"key": values})
+
+    assert [c.name for c in found] == [f"sorted(key={one})" for one in told]
+    assert [c.parameters["key"] for c in found] == list(values)
+
+
+def test_values_of_one_name_are_told_apart():
+    halves = [lambda x: x, lambda x: x / 2]
+
+    assert len({c.name for c in candidates_from_grid(sorted, {"key": halves})}) == 2
+
+
+@pytest.mark.parametrize(
     ("grid", "why"),
     [
         ({}, "empty"),
