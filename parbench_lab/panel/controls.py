@@ -45,7 +45,6 @@ _LABELS = {
 _DESCRIPTION_WIDTH = "108px"
 _ROW = {"width": "100%"}
 _BOX = {"width": "80px", "flex": "0 0 auto"}
-_BESIDE = {"min_width": "80px", "margin": "2px 0 0 6px"}
 
 
 class Controls:
@@ -145,7 +144,7 @@ class Controls:
         self.messages = {name: widgets.HTML() for name in self.controls}
         self._gpu_reason = ""
         self.tell_gpu(gpu_reason)
-        self.odds = widgets.HTML(odds(settings.elimination_threshold), layout=_BESIDE)
+        self.odds = widgets.HTML(odds(settings.elimination_threshold))
         self.odds.add_class("parbench-in-words")
         self._dress()
 
@@ -181,10 +180,11 @@ class Controls:
             if name == "timeout_s":
                 rows.append(self.adaptive)
             if name in self.boxes:
-                words = [self.odds] if name == "elimination_threshold" else []
-                rows.append(widgets.HBox([control, *words, self.boxes[name]], layout=_ROW))
+                rows.append(widgets.HBox([control, self.boxes[name]], layout=_ROW))
             else:
                 rows.append(control)
+            if name == "elimination_threshold":
+                rows.append(self.odds)
             rows.append(self.messages[name])
         return widgets.VBox(rows, layout=widgets.Layout(width="100%"))
 

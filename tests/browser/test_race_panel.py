@@ -67,6 +67,9 @@ def test_on_a_wide_page_controls_stand_beside_the_board_with_names_and_tooltips(
     board = page.locator(".parbench-at-board").bounding_box()
     assert board["x"] >= controls["x"] + controls["width"]
     assert abs(board["y"] - controls["y"]) < 20
+    expect(page.locator(".parbench-in-words")).to_be_visible()
+    expect(page.locator(".parbench-in-words")).to_have_text("1,000 : 1")
+    keep(page, "wide-controls")
     assert page.evaluate(NAMELESS) == []
     assert {label: tooltip(page, label) for label in help_words()} == dict(help_words())
 
