@@ -89,6 +89,12 @@ class RaceView:
         return self._started and not self._engine.has_ended and self._engine.error is None
 
     @property
+    def failure(self) -> str:
+        """What broke the race, in words: the message that `result` raises; "" for nothing."""
+        error = self._engine.error
+        return "" if error is None else str(error)
+
+    @property
     def on_local_workers(self) -> bool:
         """Whether it runs on worker processes of its own on this machine."""
         return self._on_local_workers

@@ -51,6 +51,7 @@ def board_state(
     candidates: Sequence[str],
     started: bool,
     starting: bool = False,
+    failure: str = "",
     objective: Metric = WALL_TIME_S,
     workload: str = "",
     run_id: str = "",
@@ -66,12 +67,16 @@ def board_state(
         Names in order of entry, which gives the colours.
     started, starting
         Whether the race was started, and whether that is being done now.
+    failure
+        What broke the race, "" for nothing; it stands beside the phase, which is ``ended`` then.
     objective
         What ratios are about.
     workload, run_id, dashboard_link
         As in `RaceControl`.
     """
     phase = scoreboard.phase if started else ("starting" if starting else "new")
+    if failure:
+        phase = "ended"
     places = {name: index for index, name in enumerate(candidates)}
     rows = leaderboard_rows(scoreboard, settings, max_rows=MOST_ROWS)
     standings: list[Standing | None] = [*scoreboard.standings[: len(rows)]]
@@ -83,7 +88,7 @@ def board_state(
         "title": workload,
         "run": run_id,
         "phase": phase,
-        "phase_words": _PHASES.get(phase, phase),
+        "phase_words": f"ended: {failure}" if failure else _PHASES.get(phase, phase),
         "progress": {
             "share": round(found.fraction, 3),
             "words": _progress_words(scoreboard, settings, phase),

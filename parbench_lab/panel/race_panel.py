@@ -306,6 +306,8 @@ class RacePanel:
         self.buttons["stop"].disabled = not running
         over = started and phase == "ended"
         self.add.disabled = self.pin.disabled = over
+        if self._control.failure and not self.message.value:
+            self.message.value = refused(self._control.failure)
         labels = list(self._control.available())
         if list(self.challenger.options) != labels:
             chosen = self.challenger.value
@@ -324,6 +326,7 @@ class RacePanel:
             candidates=[candidate.name for candidate in control.candidates],
             started=control.started,
             starting=self._starting,
+            failure=control.failure,
             objective=control.objective,
             workload=control.workload_name,
             run_id=control.run_id,

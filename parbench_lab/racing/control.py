@@ -43,6 +43,10 @@ class RaceControl(Protocol):
         """Whether the race was started."""
 
     @property
+    def failure(self) -> str:
+        """What broke the race, in words, where the phase is ``ended`` for that; else ""."""
+
+    @property
     def candidates(self) -> tuple[Candidate, ...]:
         """All who are or were in the race, in the order in which they entered."""
 

@@ -180,9 +180,12 @@ class RaceEngine:
 
     @property
     def scoreboard(self) -> Scoreboard:
-        """A snapshot of this moment."""
+        """A snapshot of this moment; ``ended`` is the phase, too, of a race whose engine broke."""
+        broken = self._error is not None
         with self._lock:
             board = snapshot(self._state)
+        if broken:  # the state does not say so: what broke it cannot be an input, or be stored
+            return dataclasses.replace(board, phase="ended")
         if self._thread is None or self._state.ended is not None:
             return board
         return dataclasses.replace(board, elapsed_s=max(board.elapsed_s, self.now_s()))

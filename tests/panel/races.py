@@ -61,6 +61,7 @@ class RememberingRace:
         self.scoreboard = board or scoreboard()
         self.started = started
         self.run_id = run_id
+        self.failure = ""
         self.measured = []
         self.log_lines = (LogLine(at_s=1.0, sentence="worker cpu-0 is ready"),)
         self.candidates = tuple(

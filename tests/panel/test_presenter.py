@@ -164,6 +164,14 @@ def test_the_phase_is_in_words(phase, words):
     assert state_of(scoreboard(phase=phase))["phase_words"] == words
 
 
+def test_a_race_that_broke_has_ended_and_says_what_broke_it():
+    shown = state_of(scoreboard(time_left_s=7.0), failure="the disk is full")
+
+    assert shown["phase"] == "ended"
+    assert shown["phase_words"] == "ended: the disk is full"
+    assert "to a decision" not in shown["progress"]["words"]
+
+
 def test_facts_tell_blocks_workers_and_size():
     assert state_of(scoreboard(duty_cycle=0.9))["facts"] == (
         "10.0 blocks/s · 2 workers · duty cycle 90 % · batch size 1,000 · 120 measurements"

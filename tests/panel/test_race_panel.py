@@ -27,6 +27,7 @@ from tests.panel.races import (
     scripted_race,
     standing,
 )
+from tests.racing.test_engine import Full
 
 THREADS = ("parbench-panel", "parbench-figure")
 
@@ -343,6 +344,27 @@ def test_a_real_race_is_started_changed_and_stopped_from_the_panel():
         panel.buttons["stop"].click()
         assert comes(panel.board, "_state", lambda state: state["phase"] == "ended")
         panel.close()
+
+    assert panel_threads() == []
+
+
+def test_a_race_that_breaks_has_ended_in_its_panel_which_says_why():
+    with scripted_race(policy="never", store=Full(open_store(":memory:"))) as bench:
+        panel = RacePanel(bench)
+        place = Place()
+        panel.stills.add(place)
+        panel.buttons["start"].click()
+        assert comes(panel.message, "value", lambda words: "disk is full" in words)
+
+        assert panel.board._state["phase"] == "ended"
+        assert "disk is full" in panel.board._state["phase_words"]
+        assert comes(panel.add, "disabled", bool)
+        assert all(panel.buttons[verb].disabled for verb in ("pause", "resume", "stop"))
+        assert not bench.running
+        so_far_s = bench.scoreboard.elapsed_s
+        assert bench.scoreboard.elapsed_s == so_far_s  # its clock stands
+        panel.close()
+        assert "disk is full" in place.shown[-1]
 
     assert panel_threads() == []
 
