@@ -175,6 +175,10 @@ class RaceView:
         """
         return live.available(self._workload, self._candidates)
 
+    def unusable(self) -> dict[str, str]:
+        """Return the ``@candidate`` functions that `available` leaves out: name to why."""
+        return live.unusable()
+
     def measured_since(self, seq: int) -> tuple[TimedMeasurement, ...]:
         """Return the kept measurements from number `seq` on, oldest first."""
         return self._engine.measured_since(seq)

@@ -52,6 +52,7 @@ class Refusals:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lines: deque[tuple[str, LogLine]] = deque(maxlen=MOST_SENTENCES)
+        self._once: set[str] = set()
 
     def note(self, at_s: float, message: str, setting: str = "") -> None:
         """Keep a refusal.
@@ -72,6 +73,22 @@ class Refusals:
                 if name == setting and at_s - last.at_s < ONE_DRAG_S:
                     self._lines.pop()
             self._lines.append((setting, line))
+
+    def note_once(self, at_s: float, message: str) -> None:
+        """Keep a refusal the first time alone: who looks at the race finds it at every look.
+
+        Parameters
+        ----------
+        at_s
+            Race time.
+        message
+            Why.
+        """
+        with self._lock:
+            if message in self._once:
+                return
+            self._once.add(message)
+        self.note(at_s, message)
 
     def among(self, log: Sequence[LogLine]) -> list[LogLine]:
         """Return a race's log and the refusals, in the order of time."""

@@ -290,6 +290,8 @@ class RacePanel:
 
     def _show_board(self, board: Scoreboard) -> None:
         started, phase = self._control.started, board.phase
+        for name, why in self._control.unusable().items():
+            self._refusals.note_once(board.elapsed_s, f"{name} cannot be a challenger: {why}")
         state = self._state(board)
         self.log.show(state.pop("log"))
         self.board.show(state)

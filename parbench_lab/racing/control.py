@@ -89,6 +89,9 @@ class RaceControl(Protocol):
         the notebook; one that was written anew since it entered is there again.
         """
 
+    def unusable(self) -> Mapping[str, str]:
+        """Return the ``@candidate`` functions that `available` leaves out: name to why."""
+
     def measured_since(self, seq: int) -> tuple[TimedMeasurement, ...]:
         """Return the kept measurements from number `seq` on, oldest first."""
 

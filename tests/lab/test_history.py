@@ -12,7 +12,7 @@ import parbench_lab as pb
 from parbench_lab.core.ports import MeasurementRow
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
 from parbench_lab.errors import StoreError, UsageError
-from parbench_lab.lab.live import available
+from parbench_lab.lab.live import available, unusable
 from parbench_lab.racing import events
 from parbench_lab.racing.history import (
     KEPT_BOARDS,
@@ -281,6 +281,22 @@ def test_a_mark_that_no_candidate_can_have_keeps_nobody_else_out():
     entered = pb.Candidate(name="f" * 200, function=abs)
 
     assert list(available(workload, [entered], notebook)) == ["quick"]
+
+
+def test_a_mark_that_no_candidate_can_have_is_named_with_its_reason():
+    notebook = types.ModuleType("notebook")
+    notebook.quick = marked()
+
+    @pb.candidate(resources="GPU")
+    def needy(case):
+        return case
+
+    notebook.needy = needy
+
+    told = unusable(notebook)
+
+    assert list(told) == ["needy"]
+    assert "resources must be names with finite numbers" in told["needy"]
 
 
 def test_functions_that_a_workload_brings_can_enter():

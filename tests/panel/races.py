@@ -68,6 +68,7 @@ class RememberingRace:
             pb.Candidate(name=s.candidate, function=abs) for s in self.scoreboard.standings
         )
         self.challengers = {"newcomer": pb.Candidate(name="newcomer", function=abs)}
+        self.marked_badly = {}
         self.told = []
         self.refusal = None
         self.heard = threading.Condition()
@@ -86,6 +87,9 @@ class RememberingRace:
 
     def available(self):
         return dict(self.challengers)
+
+    def unusable(self):
+        return dict(self.marked_badly)
 
     def measured_since(self, seq):
         return tuple(one for one in self.measured if one.seq >= seq)

@@ -165,6 +165,17 @@ def test_of_a_slider_that_is_dragged_through_refused_values_the_log_keeps_the_la
     assert "refused: under the floor, and 10 even more" in panel.log._lines[0]
 
 
+def test_a_mark_that_keeps_a_function_out_of_the_menu_is_told_once_with_its_reason(race, panel):
+    race.marked_badly = {"needy": "resources must be names but got 'GPU'"}
+    panel.refresh()
+    assert comes(panel.log, "_lines", lambda lines: "needy" in "".join(lines))
+    panel._tick()
+
+    refused = [line for line in panel.log._lines if "needy" in line]
+    assert len(refused) == 1
+    assert "needy cannot be a challenger: resources must be names but got 'GPU'" in refused[0]
+
+
 def test_a_note_is_pinned_and_the_field_is_empty_again(race, panel):
     panel.note.value = "warm room"
     panel.pin.click()
