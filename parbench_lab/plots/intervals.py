@@ -104,11 +104,12 @@ def intervals_figure(comparison: Comparison, *, data: Series | None = None) -> f
         [dots],
         {
             "pair": "@pair",
-            "ratio" if ratios else "difference": "@ratio{0.000} (@low{0.000} to @high{0.000})",
+            **theme.hover_of_ratio(metric),
             "verdict": "@verdict",
             "q": "@q{0.0e}",
             "measurements": "@n{0,0}",
         },
+        printf=() if ratios else theme.OF_A_RATIO,
     )
     return made
 

@@ -110,21 +110,10 @@ def ratio_figure(
         [points],
         {
             "candidate": "@candidate",
-            **_told(objective),
+            **theme.hover_of_ratio(objective),
             "verdict": "@verdict",
             "paired blocks": "@blocks{0,0}",
         },
-        printf=() if ratios else ("ratio", "low", "high"),
+        printf=() if ratios else theme.OF_A_RATIO,
     )
     return made
-
-
-def _told(objective: Metric) -> dict[str, str]:
-    """Return what the hover tells of a candidate, by label."""
-    from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
-
-    if objective.scale == "ratio":
-        return {"ratio": "@ratio{0.000} (@low{0.000} to @high{0.000})"}
-    # ratios lie about 1; a difference may be of any size, and a small one is not 0.000
-    unit = theme.as_hover_label(objective.unit)
-    return {"difference": f"@ratio{{%.4g}} {unit} (@low{{%.4g}} to @high{{%.4g}})"}

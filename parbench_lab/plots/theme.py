@@ -17,11 +17,16 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
+from parbench_lab.core.metric import Metric
+
 # Okabe and Ito, "Color Universal Design" (2008), less black and yellow, which vanish on one of the
 # two backgrounds; the grey is ours
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#8C8C8C")
 DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot")
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle")
+
+OF_A_RATIO = ("ratio", "low", "high")
+"""Columns of a ratio and the ends of its interval."""
 
 HEIGHT_PX = 280
 _TOOLS = "xpan,xwheel_zoom,box_zoom,reset,save"
@@ -174,6 +179,19 @@ def add_hover(
             point_policy="snap_to_data",
         )
     )
+
+
+def hover_of_ratio(metric: Metric) -> dict[str, str]:
+    """Return what a hover tells of the columns `OF_A_RATIO`, label to expression.
+
+    On an interval scale they are differences, in the metric's unit; their formats are C's then,
+    which `add_hover` has to be told.
+    """
+    if metric.scale == "ratio":
+        return {"ratio": "@ratio{0.000} (@low{0.000} to @high{0.000})"}
+    # ratios lie about 1; a difference may be of any size, and a small one is not 0.000
+    unit = as_hover_label(metric.unit_suffix)
+    return {"difference": f"@ratio{{%.4g}}{unit} (@low{{%.4g}} to @high{{%.4g}})"}
 
 
 def source_of(plot: str, candidate: str) -> str:

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from bokeh.models import BoxAnnotation, ColumnDataSource
+from bokeh.models import BoxAnnotation, ColumnDataSource, HoverTool
 
 from parbench_lab import plots
 from parbench_lab.analysis.comparison.machines import speed_ratio
@@ -144,6 +144,10 @@ def test_a_metric_on_an_interval_scale_is_drawn_as_differences():
     figure = plots.intervals_figure(compare_figures(*sides, metric=score, tolerance=0.1))
 
     assert figure.xaxis[0].axis_label == "score: cost of new less baseline, points"
+    (hover,) = figure.select({"type": HoverTool})
+    told = dict(hover.tooltips)["difference"]
+    assert told == "@ratio{%.4g} points (@low{%.4g} to @high{%.4g})"  # 0.0004 is not 0.000
+    assert hover.formatters == dict.fromkeys(("@ratio", "@low", "@high"), "printf")
 
 
 # ---------------------------------------------------------------- profile

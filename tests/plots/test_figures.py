@@ -79,14 +79,18 @@ def test_a_metric_on_an_interval_scale_shows_differences_in_its_unit():
     assert made.select_one({"name": "ratio:tolerance"}).location == pytest.approx(0.1)
 
 
-def test_the_hover_tells_a_difference_with_its_unit_and_a_small_one_is_not_zero():
-    score = Metric(name="score", unit="<points> $", better="higher", scale="interval")
+@pytest.mark.parametrize(
+    ("unit", "shown"),
+    [("<points> $", " &lt;points&gt; &#36;"), pytest.param("1", "", id="pure number")],
+)
+def test_the_hover_tells_a_difference_with_its_unit_and_a_small_one_is_not_zero(unit, shown):
+    score = Metric(name="score", unit=unit, better="higher", scale="interval")
     made = ratio_figure(ratio_data(board(1.0, {"a": 1.0})), objective=score)
 
     (hover,) = made.select({"type": HoverTool})
     told = dict(hover.tooltips)["difference"]
 
-    assert told == "@ratio{%.4g} &lt;points&gt; &#36; (@low{%.4g} to @high{%.4g})"
+    assert told == f"@ratio{{%.4g}}{shown} (@low{{%.4g}} to @high{{%.4g}})"
     assert hover.formatters == dict.fromkeys(("@ratio", "@low", "@high"), "printf")
 
 
