@@ -200,7 +200,7 @@ def test_a_notebook_names_its_language_so_that_it_is_linted(notebook):
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_speed_over_batch_size_has_the_colours_of_the_panel(notebook):
-    drawn = re.findall(r"\bsizes_figure\(.*", "\n".join(sources(notebook)))
+    drawn = re.findall(r"\b(?:sizes_figure|profile_data)\(.*", "\n".join(sources(notebook)))
 
     assert [call for call in drawn if "candidates=" not in call] == []
 
