@@ -93,7 +93,7 @@ def evidence_figure(
             dash=theme.dash_of(index),
             muted_alpha=0.12,
         )
-        line.name = theme.as_hover_label(name)
+        line.name = theme.as_glyph_name(name)
         legend.append((theme.as_label(name), [line]))
         lines.append(line)
     if elimination_threshold is not None:

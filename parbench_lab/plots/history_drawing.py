@@ -101,7 +101,7 @@ def _line(made: figure, panel: HistoryPanel, name: str, index: int) -> list[Any]
     dot = made.scatter(
         "started", "value", source=source, size=6, marker=theme.marker_of(index), **look
     )
-    dot.name = theme.as_hover_label(name)
+    dot.name = theme.as_glyph_name(name)
     interval.tags = [theme.muted_with(line)]
     return [line, dot]
 

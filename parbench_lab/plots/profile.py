@@ -122,7 +122,7 @@ def profile_figure(data: ProfileData) -> figure:
             ),
             made.scatter("size", "p99", source=source, size=12, marker="dash", **look),
         ]
-        parts[2].name = theme.as_hover_label(name)
+        parts[2].name = theme.as_glyph_name(name)
         legend.append((theme.as_label(name), parts))
         dots.append(parts[2])
     if not legend:

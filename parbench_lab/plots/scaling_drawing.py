@@ -242,7 +242,7 @@ def _add_points(
     every = made.scatter("workers", quantity, fill_alpha=0.0, **mark, **look)
     # and filled where a law was fitted to it
     fitted = made.scatter("fitted_workers", quantity, **mark, **look)
-    every.name = theme.as_hover_label(label)
+    every.name = theme.as_glyph_name(label)
     drawn.legend.append((theme.as_label(label), [fitted]))
     drawn.followers += [(one, fitted) for one in (intervals, every, *cuts)]
     drawn.measured.append(every)
@@ -262,7 +262,7 @@ def _add_law(
         "workers", quantity, source=source, color=colour, line_width=1.5,
         line_dash=LAW_DASHES[law], muted_alpha=_MUTED,
     )  # fmt: skip
-    line.name = theme.as_hover_label(label)
+    line.name = theme.as_glyph_name(label)
     drawn.legend.append((theme.as_label(label), [line]))
     drawn.followers.append((band, line))
     drawn.lines.append(line)

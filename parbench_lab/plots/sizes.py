@@ -136,7 +136,7 @@ def sizes_figure(data: SizesData, *, candidates: Sequence[str] = ()) -> figure:
         )
         interval = made.segment("size", "low", "size", "high", source=source, width=2, **look)
         interval.tags = [theme.muted_with(line)]
-        dot.name = theme.as_hover_label(name)
+        dot.name = theme.as_glyph_name(name)
         legend.append((theme.as_label(name), [line, dot]))
         dots.append(dot)
     if not names:

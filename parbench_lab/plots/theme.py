@@ -204,10 +204,16 @@ def as_label(name: str) -> str:
     return name.replace("$$", "$ $")
 
 
-def as_hover_label(name: str) -> str:
-    """Return a name as Bokeh's hover shows it: it is markup there, and ``@`` names a column.
+def as_glyph_name(name: str) -> str:
+    """Return the name of a glyph of whatever is called so: a hover's ``$name`` shows it as text.
 
-    The hover takes it from the name of a glyph. Without a colon that is no name by which a live
-    figure looks for a model.
+    Bokeh escapes it, or puts it in as text: escaped here, it would be read with its ``&lt;``. It
+    has a sign that looks like a colon instead of one, and so is no name by which a live figure
+    looks for a model.
     """
-    return "".join(f"&#{ord(sign)};" if sign in "@$:" else sign for sign in html.escape(name))
+    return name.replace(":", "\N{RATIO}")
+
+
+def as_hover_label(text: str) -> str:
+    """Return a text as it stands in a hover's expression: it is markup there, ``@`` a column."""
+    return "".join(f"&#{ord(sign)};" if sign in "@$" else sign for sign in html.escape(text))

@@ -160,7 +160,7 @@ def throughput_figure(data: ThroughputData, *, candidates: Sequence[str] = ()) -
             dash=theme.dash_of(index),
             muted_alpha=0.12,
         )
-        line.name = theme.as_hover_label(name)
+        line.name = theme.as_glyph_name(name)
         legend.append((theme.as_label(name), [line]))
         lines.append(line)
     _add_marks(made, data, names)

@@ -156,7 +156,7 @@ def _figure(drawn: tuple[str, str, str, str], sources: Mapping[str, Any]) -> tup
             dash=theme.dash_of(index),
             muted_alpha=0.12,
         )
-        line.name = theme.as_hover_label(worker)
+        line.name = theme.as_glyph_name(worker)
         lines.append(line)
     if not lines:
         made.line([], [])  # or Bokeh warns of a figure without anything in it
@@ -197,7 +197,7 @@ def _mark_throttled(made: Any, sources: Mapping[str, Any]) -> dict[str, Any]:
             color=theme.colour_of(index),
             muted_alpha=0.12,
         )
-        mark.name = theme.as_hover_label(worker)
+        mark.name = theme.as_glyph_name(worker)
         marks[worker] = mark
     if marks:
         told = {"worker": "$name", "throttled": "@throttled"}

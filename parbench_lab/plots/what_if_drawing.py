@@ -61,7 +61,7 @@ def _add_points(made: figure, data: WhatIfData) -> tuple[list[tuple[str, list[An
     for index, (label, columns) in enumerate(data.measured.points.items()):
         source = ColumnDataSource({**columns}, name=point_source(label))
         points = _measured(made, source, index)
-        points.name = theme.as_hover_label(label)
+        points.name = theme.as_glyph_name(label)
         legend.append((theme.as_label(label), [points]))
     return legend, [renderers[0] for _, renderers in legend]
 

@@ -54,25 +54,29 @@ def _is_saved(response: Response) -> bool:
     return written and response.ok
 
 
-POINT = """(name) => {
+POINT = """([name, of]) => {
   const find = (view) => view.model.name === name
     ? view : [...(view.child_views ?? [])].map(find).find(Boolean);
   const view = [...(window.Bokeh?.index.roots ?? [])].map(find).find(Boolean);
   if (!view) return false;
-  const drawn = view.model.renderers.find((one) => one.data_source.get_length() > 0);
+  view.el.scrollIntoView({ block: "center" });  // what nobody sees gets no data
+  const drawn = view.model.renderers.find(({ data_source: source }) =>
+    source.get_length() > 0 && (source.name ?? "").endsWith(of));
+  if (!drawn) return false;
   const { glyph, data_source: source } = drawn;
   const [xs, ys] = [glyph.x, glyph.y].map(({ field }) => [...source.get_column(field)]);
   const row = ys.findIndex(Number.isFinite);
   const [x, y] = [xs[row], ys[row]];
-  view.el.scrollIntoView({ block: "center" });
   const box = view.el.getBoundingClientRect();
   const at = [box.left + view.frame.x_scale.compute(x), box.top + view.frame.y_scale.compute(y)];
   return at.every(Number.isFinite) && at;  // not before the plot has its ranges
 }"""
 
 
-def hover(page: Page, figure: str, frame: Frame | None = None) -> str:
+def hover(page: Page, figure: str, frame: Frame | None = None, *, of: str = "") -> str:
     """Move the mouse onto a point of a figure, of the page or in a frame; return what it says.
+
+    Of a candidate's points where it is named, which are waited for.
 
     A figure that gets its last points, or moves as the page is laid out, takes its words away
     again; then the mouse is moved again, as a reader does.
@@ -80,7 +84,7 @@ def hover(page: Page, figure: str, frame: Frame | None = None) -> str:
     where = frame or page.main_frame
     told = where.locator(".bk-tooltip-row-value")
     for _ in range(HOVERS):
-        x, y = where.wait_for_function(POINT, arg=figure).json_value()
+        x, y = where.wait_for_function(POINT, arg=[figure, of]).json_value()
         outer = frame.frame_element().bounding_box() if frame else None
         left, top = (outer["x"], outer["y"]) if outer else (0.0, 0.0)
         page.mouse.move(left + x - 20, top + y - 20)
