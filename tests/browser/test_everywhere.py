@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import socket
 
 import nbformat
 import papermill
@@ -172,7 +173,20 @@ while live.visible and time.monotonic() < limit_s:
 sent, blocks = live.sent_messages, bench.scoreboard.blocks
 while bench.scoreboard.blocks < blocks + 50:
     time.sleep(0.05)
-print("visible:", live.visible, "sent:", live.sent_messages - sent)
+told = f"visible: {live.visible} sent: {live.sent_messages - sent}"
+print(told)
+"""
+SEEN = """
+import time
+live = bench.panel().curves.figure
+while not live.visible:
+    time.sleep(0.05)
+print("it is seen")
+"""
+CALL = """
+import socket
+with socket.create_connection(("127.0.0.1", {port})) as test:
+    test.sendall(told.encode())
 """
 LONGEST = """() => Math.max(0, ...(window.Bokeh ? Bokeh.documents : []).flatMap((doc) =>
   [...doc._all_models.values()].filter((model) => model.type === "ColumnDataSource")
@@ -198,6 +212,27 @@ def test_a_folded_panel_costs_nothing_and_catches_up_when_it_is_shown(page, lab)
 
     expect(canvas(page)).to_be_visible()
     page.wait_for_function(f"(before) => ({LONGEST})() > before + 10", arg=before)
+
+
+def test_a_panel_in_a_tab_that_was_closed_costs_nothing(page, lab, console):
+    with socket.create_server(("127.0.0.1", 0)) as heard:
+        heard.settimeout(60)
+        asking = SEEN + UNSEEN + CALL.format(port=heard.getsockname()[1])
+        open_notebook(page, lab, lab.write("closed.ipynb", ENDLESS, asking))
+        page.locator(".jp-CodeCell .jp-InputPrompt").first.click()
+        page.keyboard.press("Control+Enter")
+        expect(canvas(page)).to_be_visible()
+        page.locator(".jp-CodeCell .jp-InputPrompt").last.click()
+        page.keyboard.press("Control+Enter")
+        page.locator(".parbench-live-figure").scroll_into_view_if_needed()
+        told = page.locator(".jp-CodeCell").last.locator(".jp-OutputArea-output")
+        expect(told).to_contain_text("it is seen")
+        console.last_look = console.picture(page)
+        page.close()
+
+        kernel, _ = heard.accept()
+        with kernel:
+            assert kernel.recv(100).decode() == "visible: False sent: 0"
 
 
 HEADLESS = """
