@@ -276,17 +276,17 @@ def interval_picture(table: CheckTable) -> list[str]:
     loop                                          |       ├───────●──────┤
     """
     scale: Scale = "ratio" if any(row.scale == "ratio" for row in table.rows) else "interval"
-    drawn = {row.name: row.ratio for row in table.rows if row.ratio and row.scale == scale}
+    drawn = [(row.name, row.ratio) for row in table.rows if row.ratio and row.scale == scale]
     if scale == "ratio":
-        drawn = {name: ratio for name, ratio in drawn.items() if ratio.low > 0}
-    ends = [end for change in drawn.values() for end in (change.low, change.high)]
+        drawn = [(name, ratio) for name, ratio in drawn if ratio.low > 0]
+    ends = [end for _, change in drawn for end in (change.low, change.high)]
     if not any(map(math.isfinite, ends)):
         return []
     axis = _Axis.around([end for end in ends if math.isfinite(end)], scale)
     about = f"{wording.BESIDE[scale]} {wording.printable(table.compared)}"
     head = f"{axis.low:.3g} to {axis.high:.3g} {about}; | is {axis.neutral:g}"
     lines = [fitted("", _NAME_CELLS) + " " + head]
-    for name, change in drawn.items():
+    for name, change in drawn:
         lines.append(f"{fitted(wording.printable(name), _NAME_CELLS)} {axis.bar(change)}")
     return lines
 

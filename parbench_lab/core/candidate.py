@@ -9,6 +9,7 @@ import itertools
 import math
 import operator
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast, overload
@@ -17,6 +18,7 @@ from parbench_lab.core.given import is_list, is_number, is_whole
 from parbench_lab.errors import UnknownNameError, UsageError
 
 _MARK = "__parbench_candidate__"
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _IMPORT_STRING = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -286,7 +288,8 @@ def candidates_from_grid(
         ``fn(case, **parameters)``.
     grid
         Values for each parameter; the last one varies fastest. In a candidate's name a function or
-        a class has its own, so that it is the same in every run.
+        a class has its own (two of one name their module, too, or their place in the list), so
+        that it is the same in every run.
     name
         Stem of the names; the function's name by default.
 
@@ -326,13 +329,26 @@ def candidates_from_grid(
 
 
 def _labels(values: Sequence[Any]) -> list[str]:
-    """Return how a person tells values apart; without the address that is in a function's repr."""
-    plain = [value.item() if _is_scalar_array(value) else value for value in values]
-    labels = [
-        str(getattr(value, "__name__", None) or repr(value)) if callable(value) else repr(value)
-        for value in plain
+    """Return how a person tells values apart, the same in every run; one that is not, by place."""
+    labels = [_label(value) for value in values]
+    if len(set(labels)) < len(labels):
+        labels = [_label(value, whole=True) for value in values]
+    counts = Counter(labels)
+    return [
+        f"{label} {place}" if counts[label] > 1 else label
+        for place, label in enumerate(labels, start=1)
     ]
-    return labels if len(set(labels)) == len(labels) else [repr(value) for value in values]
+
+
+def _label(value: Any, *, whole: bool = False) -> str:
+    """Return a value's label; `whole`: a function with its module, a number with its type."""
+    if callable(value):
+        name = _callable_name(value)
+        module = getattr(value, "__module__", None)
+        return f"{module}.{name}" if whole and module else name
+    if _is_scalar_array(value) and not whole:
+        value = value.item()
+    return _ADDRESS.sub("", repr(value))
 
 
 def _callable_name(thing: Callable[..., Any]) -> str:

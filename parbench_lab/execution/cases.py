@@ -146,10 +146,11 @@ def freeze(data: Any, depth: int = _FREEZE_DEPTH) -> None:
 def fingerprint(data: Any) -> bytes | None:
     """Return a digest of the data's content, None where it cannot be pickled.
 
-    Classes and functions count by their names alone: a case of a class that was written in a
-    notebook, which no import finds, has one too.
+    A case of a class that was written in a notebook, which no import finds, has one too: where
+    pickling fails, classes and functions count by their names alone.
     """
-    return _digest(data, _dump_by_names)
+    plain = _digest(data, pickle.dumps)
+    return _digest(data, _dump_by_names) if plain is None else plain
 
 
 def digest_of(result: Any) -> str:

@@ -74,14 +74,23 @@ def load(data: bytes) -> Any:
     ------
     ImportError
         If this process lacks what was sent by name only, with what to do about it.
+    Exception
+        Whatever else the thing's own code raises.
     """
     try:
         return cloudpickle.loads(data)
     except (ImportError, AttributeError) as error:
+        if not _is_missing(error):
+            raise
         raise ImportError(
             f"{error}; install it on the workers, or client.upload_file(...); what is under "
             "functools.cache is sent by name only"
         ) from error
+
+
+def _is_missing(error: Exception) -> bool:
+    """Return whether unpickling did not find a thing by its name: no fault of its own code."""
+    return isinstance(error, ModuleNotFoundError) or "Can't get attribute" in str(error)
 
 
 class _Named:
@@ -98,7 +107,10 @@ def _found_by_name(data: bytes, why: str) -> Any:
     try:
         return cloudpickle.loads(data)
     except (ImportError, AttributeError) as error:
-        raise ImportError(f"{error} (it was sent by name, for by value: {why})") from error
+        if not _is_missing(error):
+            raise
+        told = f"{error} (it was sent by name, for by value: {why})"
+        raise ModuleNotFoundError(told) from error
 
 
 def _with_function(thing: Any) -> Any:

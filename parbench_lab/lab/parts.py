@@ -185,6 +185,7 @@ def dask_executor(
     from parbench_lab.execution.cluster import (  # noqa: PLC0415 - loads dask
         DEFAULT_SEATS,
         MAX_SEATS,
+        checked_gpus,
     )
     from parbench_lab.execution.dask_executor import DaskExecutor  # noqa: PLC0415 - loads dask
 
@@ -192,7 +193,7 @@ def dask_executor(
         cluster,
         n_workers=n_workers,
         memory_limit_bytes=memory_limit_bytes,
-        gpus=gpus,
+        gpus=checked_gpus(gpus),
         gpu_seats=min(settings.max_concurrent or DEFAULT_SEATS, MAX_SEATS),
         security=security,
     )

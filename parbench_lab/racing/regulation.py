@@ -100,7 +100,7 @@ def _is_excused(race: Race, device: Device, worker: str, candidate: str) -> bool
     if not beside or device.excused[candidate] == EXCUSES:
         return False
     device.excused[candidate] += 1
-    if device.excused.total() == 1:
+    if device.excused[candidate] == 1:
         sentence = f"{candidate} ran out of memory in the only block in flight, but {beside}"
         race.facts.append(events.Noted(sentence=f"{sentence}; nobody is blamed yet"))
     return True

@@ -673,6 +673,15 @@ def test_differences_alone_are_drawn_on_a_linear_axis_with_a_mark_at_0():
     assert lost.rstrip().endswith("┤")
 
 
+def test_rows_of_one_name_are_all_drawn():
+    rows = tuple(
+        CheckRow(name="loop", verdict="slower", ratio=estimate(point - 0.1, point, point + 0.1))
+        for point in (1.5, 2.5)
+    )
+
+    assert len(interval_picture(CheckTable(title="t", sentence="s", rows=rows))) == 1 + len(rows)
+
+
 def test_a_race_about_a_score_is_told_in_differences():
     leader, second = standing("a", 1, "leader"), standing("b", 2, "eliminated", ratio=DIFFERENCE)
     found = replace(ScriptedBench().result(), scoreboard=board(leader, second, scale="interval"))

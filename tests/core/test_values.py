@@ -30,6 +30,10 @@ from parbench_lab.errors import UnknownNameError, UsageError
 positive = st.floats(1e-9, 1e9)
 
 
+def sort(case, key):
+    """A namesake of numpy's."""
+
+
 @given(positive, positive)
 def test_on_a_ratio_scale_costs_compare_by_ratios(a, b):
     difference = WALL_TIME_S.cost(a) - WALL_TIME_S.cost(b)
@@ -197,10 +201,21 @@ def test_the_names_of_a_grid_are_the_same_in_every_run(values, told):
     assert [c.parameters["key"] for c in found] == list(values)
 
 
-def test_values_of_one_name_are_told_apart():
-    halves = [lambda x: x, lambda x: x / 2]
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([lambda x: x, lambda x: -x], [f"{__name__}.<lambda> 1", f"{__name__}.<lambda> 2"]),
+        ([np.sort, sort], ["numpy.sort", f"{__name__}.sort"]),
+        ([functools.partial(sort), [sort]], ["sort", "[<function sort>]"]),
+        ([np.float32(0.5), 0.5], ["np.float32(0.5)", "0.5"]),
+        ([2, 2], ["2 1", "2 2"]),
+    ],
+    ids=["two of a kind", "two modules", "within others", "numbers", "the same twice"],
+)
+def test_values_that_look_alike_are_told_apart_and_alike_in_every_run(values, told):
+    names = [c.name for c in candidates_from_grid(sorted, {"key": values})]
 
-    assert len({c.name for c in candidates_from_grid(sorted, {"key": halves})}) == 2
+    assert names == [f"sorted(key={one})" for one in told]
 
 
 @pytest.mark.parametrize(

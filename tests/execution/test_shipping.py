@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import site
 import sys
 from pathlib import Path
@@ -81,6 +82,20 @@ def test_what_went_by_name_and_is_not_there_says_why_and_what_to_do(shipped, nam
     assert "No module named 'users_own'" in str(caught.value)
     assert why in str(caught.value)
     assert "install it on the workers, or client.upload_file(...)" in str(caught.value)
+
+
+class Broken:
+    """Raises when it is unpickled, for a reason of its own."""
+
+    def __reduce__(self):
+        return getattr, (math, "of_an_old_release")
+
+
+def test_an_error_of_the_users_own_code_is_told_as_it_is():
+    with pytest.raises(AttributeError) as caught:
+        load(ship(Broken(), what="broken", same_files=False).data)
+
+    assert str(caught.value) == "module 'math' has no attribute 'of_an_old_release'"
 
 
 @pytest.mark.parametrize("name", ["locked", "cached"])

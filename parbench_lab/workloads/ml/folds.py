@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parbench_lab.core.given import is_list
+from parbench_lab.core.given import is_list, is_whole
 from parbench_lab.errors import UsageError
 from parbench_lab.workloads.ml.models import seed_sequence
 
@@ -114,7 +114,6 @@ def _refuse_other_than_whole(rows: NDArray[Any]) -> None:
             "splits: rows must be given by their numbers but one is a mask of truth values: give "
             "np.flatnonzero of it"
         )
-    if rows.dtype.kind not in "iu":
-        raise UsageError(
-            f"splits: rows must be given by whole numbers but one has {rows.ravel().tolist()[0]!r}"
-        )
+    if rows.dtype.kind in "iu" or (rows.dtype.kind == "O" and all(map(is_whole, rows.ravel()))):
+        return
+    raise UsageError(f"splits: rows must be given by whole numbers but one has {rows.dtype}")

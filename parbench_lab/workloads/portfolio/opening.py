@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _DAY_US = 86_400_000_000
+_MOST_MARGIN_DAYS = 14.0
+"""A longer hole within the prices says nothing of how they begin and end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +22,12 @@ class Opening:
         Rows over the calendar days they span: ``(rows - 1) / (last time - first time)``, closed
         days included. Where there are no gaps, the periods of a day.
     rows_of_open_day
-        Rows of a day on which there are prices: the median over such days (of UTC), and never
-        fewer than `rows_per_day`.
+        Rows of a day on which there are prices: the median over such days (of UTC), without the
+        first and the last, which may be parts. Of two days and fewer `rows_per_day`.
     margin_days
         How far a stretch of time may go beyond its first and last row, both together, and lack
-        none: twice the greatest distance of two rows, less the usual one (the median). Where
-        there are no gaps, one period.
+        none: twice the greatest distance of two rows, less the usual one (the median); 14 days at
+        most. Where there are no gaps, one period.
     """
 
     rows_per_day: float
@@ -71,9 +73,9 @@ def opening_of(times_us: NDArray[np.int64]) -> Opening | None:
     rows_per_day = (len(times_us) - 1) * _DAY_US / int(times_us[-1] - times_us[0])
     steps_us = np.diff(times_us)
     _, rows = np.unique(times_us // _DAY_US, return_counts=True)
+    margin_days = float(2 * steps_us.max() - np.median(steps_us)) / _DAY_US
     return Opening(
         rows_per_day=rows_per_day,
-        # the hours of one day, begun late, are no session
-        rows_of_open_day=max(float(np.median(rows)), rows_per_day),
-        margin_days=float(2 * steps_us.max() - np.median(steps_us)) / _DAY_US,
+        rows_of_open_day=float(np.median(rows[1:-1])) if len(rows) > 2 else rows_per_day,
+        margin_days=min(margin_days, max(_MOST_MARGIN_DAYS, float(np.median(steps_us)) / _DAY_US)),
     )

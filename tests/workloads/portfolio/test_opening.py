@@ -75,3 +75,18 @@ def test_without_times_a_day_has_all_its_hours():
 
     assert len(market.last_days(2).prices) == 48
     assert market.periods_per_year == 8760
+
+
+def test_a_week_of_sessions_has_the_rows_of_one():
+    week = hours(pd.bdate_range("2025-03-03", "2025-03-07"))
+
+    assert as_market(shares(week), days_per_year=252).periods_per_year == 252 * 7
+
+
+def test_a_long_hole_does_not_stand_for_the_days_before_and_after():
+    halves = [pd.date_range(day, periods=2400, freq="h") for day in ("2024-01-01", "2024-07-19")]
+    prices = shares(halves[0].append(halves[1]))
+
+    assert Plan(prices=prices, window_days=300).periods == 4800
+    with pytest.raises(UsageError, match="periods of 1h are wanted but the prices have 4800"):
+        Plan(prices=prices, window_days=450)
