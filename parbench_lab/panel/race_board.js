@@ -34,15 +34,19 @@ const number = (text) => Number.parseFloat(text.replaceAll(",", ""));
 
 /**
  * The value of a slider in words. A logarithmic one would tell its exponent; what counts stands in
- * the field or text beside it, except while the handle is ahead of what the kernel has said.
+ * the words below it or in the field beside it, except while the handle is ahead of what the kernel
+ * has said.
  */
 function valueInWords(slider) {
   const readout = slider.querySelector(".widget-readout")?.textContent.trim() ?? "";
   if (!slider.classList.contains("parbench-powers-of-ten")) return readout;
-  const next = slider.nextElementSibling;
-  const beside = (next?.querySelector("input")?.value ?? next?.textContent ?? "").trim();
-  const apart = Math.abs(Math.log10(number(beside) / number(readout)));
-  return apart < 0.05 ? beside : readout; // half a step, and two digits
+  const below = slider.parentElement?.nextElementSibling;
+  const told = below?.matches(".parbench-in-words")
+    ? below.textContent
+    : slider.nextElementSibling?.querySelector("input")?.value;
+  const words = (told ?? "").trim();
+  const apart = Math.abs(Math.log10(number(words) / number(readout)));
+  return apart < 0.05 ? words : readout; // half a step, and two digits
 }
 
 /** Give every control its tooltip, and those without a label a name. */
