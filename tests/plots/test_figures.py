@@ -69,13 +69,14 @@ def test_the_figure_of_the_cpu_has_one_line_for_the_host():
     assert host.data_source.data["host_cpu_percent"] == [60.0]
 
 
-def test_a_metric_on_an_interval_scale_shows_differences_in_its_unit():
-    score = Metric(name="score", unit="points", better="higher", scale="interval")
+@pytest.mark.parametrize(("unit", "told"), [("points", ", points"), ("1", "")])
+def test_a_metric_on_an_interval_scale_shows_differences_in_its_unit(unit, told):
+    score = Metric(name="score", unit=unit, better="higher", scale="interval")
     data = ratio_data(board(1.0, {"a": 1.0}, ratios={"a": ratio(0.0)}))
 
     made = ratio_figure(data, tolerance=0.1, objective=score)
 
-    assert made.xaxis[0].axis_label == "score in points"
+    assert made.xaxis[0].axis_label == f"score: cost less the leader's{told}"
     assert made.select_one({"name": "ratio:tolerance"}).location == pytest.approx(0.1)
 
 
