@@ -20,6 +20,7 @@ from parbench_lab.lab import live, parts
 from parbench_lab.lab.usage_keeping import UsageKeeper, no_gpu_here
 from parbench_lab.monitoring.wording import gpu_not_measured
 from parbench_lab.racing import narration
+from parbench_lab.racing.control import Challengers
 from parbench_lab.racing.engine import RaceEngine
 from parbench_lab.racing.history import (
     LogLine,
@@ -173,11 +174,11 @@ class RaceView:
         The workload's candidates that are not in the race, and every ``@candidate`` function of
         the notebook; one that was written anew since it entered is there again.
         """
-        return live.available(self._workload, self._candidates)
+        return dict(self.challengers().available)
 
-    def unusable(self) -> dict[str, str]:
-        """Return the ``@candidate`` functions that `available` leaves out: name to why."""
-        return live.unusable()
+    def challengers(self) -> Challengers:
+        """Return who is `available`, and whose mark keeps them out: the notebook is read once."""
+        return live.challengers(self._workload, self._candidates)
 
     def measured_since(self, seq: int) -> tuple[TimedMeasurement, ...]:
         """Return the kept measurements from number `seq` on, oldest first."""

@@ -54,7 +54,7 @@ class Refusals:
         self._lines: deque[tuple[str, LogLine]] = deque(maxlen=MOST_SENTENCES)
         self._once: set[str] = set()
 
-    def note(self, at_s: float, message: str, setting: str = "") -> None:
+    def note(self, at_s: float, message: str, setting: str = "", *, once: bool = False) -> None:
         """Keep a refusal.
 
         Parameters
@@ -65,30 +65,21 @@ class Refusals:
             Why.
         setting
             What was to be set, "" for anything else; of a slider that is dragged the last is kept.
+        once
+            Whether a message that was kept before is passed over: who looks at the race finds it
+            at every look.
         """
         line = LogLine(at_s=at_s, sentence=f"refused: {message}")
         with self._lock:
+            if once and message in self._once:
+                return
+            if once:
+                self._once.add(message)
             if setting and self._lines:
                 name, last = self._lines[-1]
                 if name == setting and at_s - last.at_s < ONE_DRAG_S:
                     self._lines.pop()
             self._lines.append((setting, line))
-
-    def note_once(self, at_s: float, message: str) -> None:
-        """Keep a refusal the first time alone: who looks at the race finds it at every look.
-
-        Parameters
-        ----------
-        at_s
-            Race time.
-        message
-            Why.
-        """
-        with self._lock:
-            if message in self._once:
-                return
-            self._once.add(message)
-        self.note(at_s, message)
 
     def among(self, log: Sequence[LogLine]) -> list[LogLine]:
         """Return a race's log and the refusals, in the order of time."""

@@ -290,8 +290,10 @@ class RacePanel:
 
     def _show_board(self, board: Scoreboard) -> None:
         started, phase = self._control.started, board.phase
-        for name, why in self._control.unusable().items():
-            self._refusals.note_once(board.elapsed_s, f"{name} cannot be a challenger: {why}")
+        challengers = self._control.challengers()
+        for name, why in challengers.unusable.items():
+            words = f"{name} cannot be a challenger: {why}"
+            self._refusals.note(board.elapsed_s, words, once=True)
         state = self._state(board)
         self.log.show(state.pop("log"))
         self.board.show(state)
@@ -310,7 +312,7 @@ class RacePanel:
         self.add.disabled = self.pin.disabled = over
         if self._control.failure and not self.message.value:
             self.message.value = refused(self._control.failure)
-        labels = list(self._control.available())
+        labels = list(challengers.available)
         if list(self.challenger.options) != labels:
             chosen = self.challenger.value
             self.challenger.options = labels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from parbench_lab.core.candidate import Candidate
@@ -11,6 +12,22 @@ from parbench_lab.core.standing import Scoreboard
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.racing.history import LogLine, RaceHistory, SizeSummary, TimedMeasurement
 from parbench_lab.racing.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challengers:
+    """Who could enter a race, of one look at the notebook.
+
+    Parameters
+    ----------
+    available
+        Label to candidate.
+    unusable
+        The ``@candidate`` functions whose mark no candidate can have: name to why.
+    """
+
+    available: Mapping[str, Candidate]
+    unusable: Mapping[str, str]
 
 
 class RaceControl(Protocol):
@@ -89,8 +106,8 @@ class RaceControl(Protocol):
         the notebook; one that was written anew since it entered is there again.
         """
 
-    def unusable(self) -> Mapping[str, str]:
-        """Return the ``@candidate`` functions that `available` leaves out: name to why."""
+    def challengers(self) -> Challengers:
+        """Return who is `available`, and whose mark keeps them out: the notebook is read once."""
 
     def measured_since(self, seq: int) -> tuple[TimedMeasurement, ...]:
         """Return the kept measurements from number `seq` on, oldest first."""

@@ -12,7 +12,7 @@ import parbench_lab as pb
 from parbench_lab.core.ports import MeasurementRow
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
 from parbench_lab.errors import StoreError, UsageError
-from parbench_lab.lab.live import available, unusable
+from parbench_lab.lab.live import challengers
 from parbench_lab.racing import events
 from parbench_lab.racing.history import (
     KEPT_BOARDS,
@@ -200,11 +200,11 @@ def test_challengers_are_the_workloads_own_and_those_of_the_notebook():
     notebook = types.ModuleType("notebook")
     notebook.quick, notebook.other = quick, len
 
-    fresh = available(workload, [workload.candidates[0]], notebook)
+    fresh = challengers(workload, [workload.candidates[0]], notebook).available
     entered = [*workload.candidates, fresh["quick"]]
 
     assert list(fresh) == ["b", "quick"]
-    assert available(workload, entered, notebook) == {}
+    assert challengers(workload, entered, notebook).available == {}
 
 
 def test_a_function_written_anew_since_it_entered_can_enter_again():
@@ -217,10 +217,10 @@ def test_a_function_written_anew_since_it_entered_can_enter_again():
 
     notebook = types.ModuleType("notebook")
     notebook.quick = version()
-    entered = available(Summing(), [], notebook)["quick"]
+    entered = challengers(Summing(), [], notebook).available["quick"]
     notebook.quick = version()
 
-    again = available(Summing(), [entered], notebook)
+    again = challengers(Summing(), [entered], notebook).available
 
     assert "quick #2" in again
     assert again["quick #2"].function is notebook.quick
@@ -241,7 +241,7 @@ def test_of_a_notebooks_list_of_numbers_no_more_than_the_first_is_looked_at():
     notebook = types.ModuleType("notebook")
     notebook.numbers = Numbers(range(1000))
 
-    assert available(Summing(), [], notebook) == {}
+    assert challengers(Summing(), [], notebook).available == {}
     assert notebook.numbers.looked_at == 1
 
 
@@ -249,7 +249,7 @@ def test_candidates_that_stand_in_a_list_beside_functions_can_enter():
     notebook = types.ModuleType("notebook")
     notebook.listed = [len, pb.Candidate(name="quick", function=abs), 5]
 
-    assert list(available(Summing(), [], notebook)) == ["quick"]
+    assert list(challengers(Summing(), [], notebook).available) == ["quick"]
 
 
 def test_a_cell_may_bind_names_while_the_panel_looks_for_challengers():
@@ -268,7 +268,7 @@ def test_a_cell_may_bind_names_while_the_panel_looks_for_challengers():
     notebook.binding = Binding()
     notebook.quick = marked()
 
-    assert list(available(Summing(), [], notebook)) == ["quick"]
+    assert list(challengers(Summing(), [], notebook).available) == ["quick"]
 
 
 def test_a_mark_that_no_candidate_can_have_keeps_nobody_else_out():
@@ -280,7 +280,7 @@ def test_a_mark_that_no_candidate_can_have_keeps_nobody_else_out():
     notebook.quick = marked()
     entered = pb.Candidate(name="f" * 200, function=abs)
 
-    assert list(available(workload, [entered], notebook)) == ["quick"]
+    assert list(challengers(workload, [entered], notebook).available) == ["quick"]
 
 
 def test_a_mark_that_no_candidate_can_have_is_named_with_its_reason():
@@ -293,7 +293,7 @@ def test_a_mark_that_no_candidate_can_have_is_named_with_its_reason():
 
     notebook.needy = needy
 
-    told = unusable(notebook)
+    told = challengers(Summing(), [], notebook).unusable
 
     assert list(told) == ["needy"]
     assert "resources must be names with finite numbers" in told["needy"]
@@ -302,7 +302,7 @@ def test_a_mark_that_no_candidate_can_have_is_named_with_its_reason():
 def test_functions_that_a_workload_brings_can_enter():
     workload = types.SimpleNamespace(candidates=[marked()])
 
-    assert list(available(workload, [], types.ModuleType("notebook"))) == ["quick"]
+    assert list(challengers(workload, [], types.ModuleType("notebook")).available) == ["quick"]
 
 
 def marked():

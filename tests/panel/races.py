@@ -10,6 +10,7 @@ import parbench_lab as pb
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.metric import WALL_TIME_S
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
+from parbench_lab.racing.control import Challengers
 from parbench_lab.racing.history import LogLine, RaceHistory
 from parbench_lab.racing.settings import Settings
 from parbench_lab.testing import ScriptedExecutor
@@ -67,7 +68,8 @@ class RememberingRace:
         self.candidates = tuple(
             pb.Candidate(name=s.candidate, function=abs) for s in self.scoreboard.standings
         )
-        self.challengers = {"newcomer": pb.Candidate(name="newcomer", function=abs)}
+        self.looks = 0
+        self.newcomers = {"newcomer": pb.Candidate(name="newcomer", function=abs)}
         self.marked_badly = {}
         self.told = []
         self.refusal = None
@@ -86,10 +88,12 @@ class RememberingRace:
             return self.heard.wait_for(lambda: words in self.told, WAIT_S)
 
     def available(self):
-        return dict(self.challengers)
+        self.looks += 1
+        return dict(self.newcomers)
 
-    def unusable(self):
-        return dict(self.marked_badly)
+    def challengers(self):
+        self.looks += 1
+        return Challengers(available=dict(self.newcomers), unusable=dict(self.marked_badly))
 
     def measured_since(self, seq):
         return tuple(one for one in self.measured if one.seq >= seq)
@@ -120,7 +124,7 @@ class RememberingRace:
         self.started = True
 
     def add(self, candidate):
-        del self.challengers[candidate.name]
+        del self.newcomers[candidate.name]
         self._hear("add", candidate.name)
 
     def __getattr__(self, verb):

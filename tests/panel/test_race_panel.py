@@ -176,6 +176,16 @@ def test_a_mark_that_keeps_a_function_out_of_the_menu_is_told_once_with_its_reas
     assert "needy cannot be a challenger: resources must be names but got 'GPU'" in refused[0]
 
 
+def test_a_look_at_the_race_reads_the_names_of_the_notebook_once(race):
+    panel = RacePanel(race)
+    panel.close()  # its own thread looks no more
+    before = race.looks
+
+    panel._tick()
+
+    assert race.looks == before + 1
+
+
 def test_a_note_is_pinned_and_the_field_is_empty_again(race, panel):
     panel.note.value = "warm room"
     panel.pin.click()
