@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Literal
 from parbench_lab.cli.cells import cells, fitted
 from parbench_lab.cli.flags import as_flags
 from parbench_lab.cli.usage import HostUsage, machine_line
+from parbench_lab.core.metric import Scale
 from parbench_lab.core.standing import Scoreboard
-from parbench_lab.core.wording import NOTHING, printable
+from parbench_lab.core.wording import COMPARED, NOTHING, printable
 from parbench_lab.racing.leaderboard import (
     LeaderboardRow,
     leaderboard_rows,
@@ -57,7 +58,7 @@ class _Column:
 
 _RANK = _Column(field="rank", title="#", right=True)
 _NAME = _Column(field="candidate", title="candidate", most_cells=24)
-_RATIO = _Column(field="ratio", title="ratio (interval)")
+_RATIO = _Column(field="ratio", title="")  # that depends on the scale
 _ALWAYS = (
     _RANK,
     _NAME,
@@ -79,13 +80,15 @@ _REASON_CELLS_AT_LEAST = 60
 _Layout = list[tuple[_Column, int]]
 
 
-def table_lines(rows: Sequence[LeaderboardRow], *, width_cells: int) -> tuple[Line, ...]:
+def table_lines(
+    rows: Sequence[LeaderboardRow], *, width_cells: int, scale: Scale
+) -> tuple[Line, ...]:
     """Return the rows as a table with a head.
 
     Up to 80 cells only what a decision needs is shown; time, further metrics, memory and the
-    reasons join as there is room. A fold is a line of its own.
+    reasons join as there is room. A fold is a line of its own. `scale` is the scoreboard's.
     """
-    layout = _layout(rows, width_cells)
+    layout = _layout(rows, width_cells, scale)
     head = [fitted(column.title, room, right=column.right) for column, room in layout]
     lines = [Line(text=fitted(" ".join(head), width_cells).rstrip(), tone="head")]
     for row in rows:
@@ -100,9 +103,11 @@ def table_lines(rows: Sequence[LeaderboardRow], *, width_cells: int) -> tuple[Li
     return tuple(lines)
 
 
-def reason_lines(rows: Sequence[LeaderboardRow], *, width_cells: int) -> tuple[str, ...]:
+def reason_lines(
+    rows: Sequence[LeaderboardRow], *, width_cells: int, scale: Scale
+) -> tuple[str, ...]:
     """Return a line for every reason or warning that the table of this width cannot hold whole."""
-    room = next((n for column, n in _layout(rows, width_cells) if column is _REASON), 0)
+    room = next((n for column, n in _layout(rows, width_cells, scale) if column is _REASON), 0)
     return tuple(f"{row.candidate}: {row.reason}" for row in rows if cells(row.reason) > room)
 
 
@@ -135,8 +140,9 @@ def screen_lines(
     # one line for the table's head, one for the cursor to stand on
     room = max(3, height_lines - len(head) - len(foot) - 2)
     rows = leaderboard_rows(scoreboard, settings, max_rows=room)
-    table = table_lines(rows, width_cells=width_cells)
-    reasons = reason_lines(rows, width_cells=width_cells)[: max(0, room - len(rows))]
+    scale = scoreboard.scale
+    table = table_lines(rows, width_cells=width_cells, scale=scale)
+    reasons = reason_lines(rows, width_cells=width_cells, scale=scale)[: max(0, room - len(rows))]
     lines = [*head, *table, *(Line(text=reason, tone="aside") for reason in reasons), *foot]
     return tuple(
         Line(text=fitted(line.text, width_cells).rstrip(), tone=line.tone) for line in lines
@@ -155,9 +161,10 @@ def segments(lines: Sequence[Line]) -> Segments:
     return Segments(found)
 
 
-def _layout(rows: Sequence[LeaderboardRow], width_cells: int) -> _Layout:
+def _layout(rows: Sequence[LeaderboardRow], width_cells: int, scale: Scale) -> _Layout:
     """Return the columns that fit, with their widths; names get what the numbers leave."""
-    always = [_headed(column, rows) if column is _RATIO else column for column in _ALWAYS]
+    ratio = replace(_RATIO, title=f"{COMPARED[scale]} (interval)")
+    always = [ratio if column is _RATIO else column for column in _ALWAYS]
     wanted = [(column, _cells(column, rows)) for column in always]
     used = sum(room + 1 for _, room in wanted)
     for column in _IF_ROOM:
@@ -171,12 +178,6 @@ def _layout(rows: Sequence[LeaderboardRow], width_cells: int) -> _Layout:
     if longest and left >= min(longest, _REASON_CELLS_AT_LEAST):
         return [*wanted, (_REASON, left)]
     return [(c, _name_cells(rows, room, left)) if c is _NAME else (c, room) for c, room in wanted]
-
-
-def _headed(column: _Column, rows: Sequence[LeaderboardRow]) -> _Column:
-    """Return the column of ratios under its name: on an interval scale they are differences."""
-    compared = rows[0].compared if rows else "ratio"
-    return replace(column, title=f"{compared} (interval)")
 
 
 def _name_cells(rows: Sequence[LeaderboardRow], room: int, left: int) -> int:

@@ -210,7 +210,8 @@ def print_table(file: IO[str], scoreboard: Scoreboard, settings: Settings) -> No
     rows = draw_table(console, scoreboard, settings)
     warnings = (as_flags(line) for line in trust_lines(scoreboard))
     sources = source_lines(scoreboard, settings)
-    for line in (*reason_lines(rows, width_cells=console.width), *warnings, *sources):
+    reasons = reason_lines(rows, width_cells=console.width, scale=scoreboard.scale)
+    for line in (*reasons, *warnings, *sources):
         click.echo(line, file=file)
 
 
@@ -227,7 +228,8 @@ def draw_table(
 ) -> tuple[LeaderboardRow, ...]:
     """Draw the leaderboard alone; return its rows."""
     rows = leaderboard_rows(scoreboard, settings)
-    console.print(segments(table_lines(rows, width_cells=console.width)))
+    lines = table_lines(rows, width_cells=console.width, scale=scoreboard.scale)
+    console.print(segments(lines))
     return tuple(rows)
 
 

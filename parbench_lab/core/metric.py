@@ -105,6 +105,11 @@ class Metric:
         """What stands behind a number of its unit: ``" s"``, nothing behind a pure number."""
         return "" if self.unit == "1" else f" {self.unit}"
 
+    @property
+    def change_suffix(self) -> str:
+        """What stands behind a number that `ratio` returns: nothing behind a ratio."""
+        return "" if self.scale == "ratio" else self.unit_suffix
+
     def ratio(self, cost_difference: float) -> float:
         """Turn a difference of costs back into "times worse" (an interval scale keeps it)."""
         if self.scale == "interval":

@@ -95,9 +95,7 @@ def board_state(
         },
         "facts": _facts(scoreboard, started=started),
         "dashboard": safe_link(dashboard_link),
-        "ratio_head": "ratio"
-        if objective.scale == "ratio"
-        else f"{COMPARED[objective.scale]}{objective.unit_suffix}",
+        "ratio_head": f"{COMPARED[objective.scale]}{objective.change_suffix}",
         "ratio_title": "ratio to the leader"
         if objective.scale == "ratio"
         else "behind the leader",

@@ -68,7 +68,7 @@ def intervals_figure(comparison: Comparison, *, data: Series | None = None) -> f
 
     shown = intervals_data(comparison) if data is None else data
     metric, ratios = comparison.metric, comparison.metric.scale == "ratio"
-    unit = f",{metric.unit_suffix}" if metric.unit_suffix and not ratios else ""
+    unit = theme.change_unit(metric)
     made = theme.new_figure(
         f"{comparison.new.id} against {comparison.baseline.id}",
         f"{metric.name}: cost of new {'over' if ratios else 'less'} baseline{unit}",

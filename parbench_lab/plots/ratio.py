@@ -67,12 +67,11 @@ def ratio_figure(
     from parbench_lab.plots import theme  # noqa: PLC0415 - loads bokeh
 
     ratios = objective.scale == "ratio"
-    unit = f",{objective.unit_suffix}" if objective.unit_suffix else ""
     made = theme.new_figure(
         "Ratio to the leader" if ratios else "Difference to the leader",
         f"{objective.name} over the leader's"
         if ratios
-        else f"{objective.name}: cost less the leader's{unit}",
+        else f"{objective.name}: cost less the leader's{theme.change_unit(objective)}",
         "",
         x_axis_type="log" if ratios else "linear",
         y_range=FactorRange(factors=data["candidate"][::-1], name="ratio:range"),

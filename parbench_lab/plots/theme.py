@@ -181,6 +181,11 @@ def add_hover(
     )
 
 
+def change_unit(metric: Metric) -> str:
+    """Return what an axis of the metric's changes ends in: ``", s"``, nothing of ratios."""
+    return f",{metric.change_suffix}" if metric.change_suffix else ""
+
+
 def hover_of_ratio(metric: Metric) -> dict[str, str]:
     """Return what a hover tells of the columns `OF_A_RATIO`, label to expression.
 
@@ -190,7 +195,7 @@ def hover_of_ratio(metric: Metric) -> dict[str, str]:
     if metric.scale == "ratio":
         return {"ratio": "@ratio{0.000} (@low{0.000} to @high{0.000})"}
     # ratios lie about 1; a difference may be of any size, and a small one is not 0.000
-    unit = as_hover_label(metric.unit_suffix)
+    unit = as_hover_label(metric.change_suffix)
     return {"difference": f"@ratio{{%.4g}}{unit} (@low{{%.4g}} to @high{{%.4g}})"}
 
 

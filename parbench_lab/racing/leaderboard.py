@@ -13,7 +13,6 @@ from typing import Literal
 from parbench_lab.core.metric import DEVICE_METRICS, MEASURED_METRICS, SOURCES, Scale
 from parbench_lab.core.standing import Scoreboard, Standing, VerdictKind
 from parbench_lab.core.wording import (
-    COMPARED,
     amount,
     change,
     duration,
@@ -35,16 +34,14 @@ _BAR_CELLS = 16
 class LeaderboardRow:
     """One line of the leaderboard, every field already in words.
 
-    `compared` is what `ratio` holds, for the heading of its column. `metrics` are the medians of
-    the workload's own metrics; `reason` says why a candidate is out, or what to know about one
-    that still races. A row of tone ``fold`` stands for many.
+    `metrics` are the medians of the workload's own metrics; `reason` says why a candidate is out,
+    or what to know about one that still races. A row of tone ``fold`` stands for many.
     """
 
     rank: str
     candidate: str
     verdict: str = ""
     ratio: str = ""
-    compared: str = "ratio"
     throughput: str = ""
     time: str = ""
     evidence: str = ""
@@ -167,7 +164,6 @@ def _row(standing: Standing, scale: Scale, settings: Settings) -> LeaderboardRow
         candidate=printable(standing.candidate),
         verdict=standing.verdict.value,
         ratio=change(standing.ratio, scale),
-        compared=COMPARED[scale],
         throughput=amount(standing.throughput),
         time=duration(standing.median_s),
         evidence=odds(standing.evidence),

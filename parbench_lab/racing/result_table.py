@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
 
 from parbench_lab.core.standing import Scoreboard
-from parbench_lab.core.wording import printable
+from parbench_lab.core.wording import COMPARED, printable
 from parbench_lab.racing.leaderboard import LeaderboardRow, leaderboard_rows
 from parbench_lab.racing.settings import Settings
 
@@ -34,7 +33,8 @@ def table_lines(scoreboard: Scoreboard, settings: Settings) -> list[str]:
         The snapshot, and the knobs in force; beyond 60 rows the rest is one line.
     """
     rows = leaderboard_rows(scoreboard, settings, max_rows=MOST_ROWS)
-    heads = _heads(rows)
+    compared = COMPARED[scoreboard.scale]
+    heads = ("", "candidate", "verdict", compared, "time", "items/s", "evidence")
     cells = [heads, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
     others = sum(widths) - widths[_NAME] + len(_GAP) * (len(widths) - 1)
@@ -47,11 +47,6 @@ def table_lines(scoreboard: Scoreboard, settings: Settings) -> list[str]:
             row.reason, WIDTH, initial_indent=indent, subsequent_indent=indent
         )  # an empty reason has no line
     return lines
-
-
-def _heads(rows: Sequence[LeaderboardRow]) -> tuple[str, ...]:
-    compared = rows[0].compared if rows else "ratio"
-    return ("", "candidate", "verdict", compared, "time", "items/s", "evidence")
 
 
 def _cells(row: LeaderboardRow) -> tuple[str, ...]:

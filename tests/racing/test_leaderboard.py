@@ -82,7 +82,7 @@ def test_costs_on_an_interval_scale_are_told_as_differences_under_that_head():
     )
 
     rows = leaderboard_rows(scores, SETTINGS)
-    head = table_lines(rows, width_cells=80)[0].text
+    head = table_lines(rows, width_cells=80, scale="interval")[0].text
 
     assert [row.ratio for row in rows] == ["0", "+0.250 (+0.225 to +0.275)"]
     assert "difference (interval)" in head
@@ -90,6 +90,13 @@ def test_costs_on_an_interval_scale_are_told_as_differences_under_that_head():
     assert "difference" in "\n".join(result_lines(scores, SETTINGS))
     assert "+0.250 (+0.225 to +0.275)" in race_text(scores)
     assert "ratio" not in race_text(scores)
+
+
+def test_an_empty_board_of_an_interval_scale_has_the_head_of_differences():
+    empty = board(scale="interval")
+
+    assert "difference (interval)" in "\n".join(view(empty))
+    assert "difference" in "\n".join(result_lines(empty, SETTINGS))
 
 
 def test_a_candidate_without_measurements_has_dashes():
@@ -125,10 +132,10 @@ def test_energy_that_the_race_is_about_is_told_with_its_source(name, source):
 
 def test_the_eliminated_are_grey_and_say_why():
     rows = leaderboard_rows(crowd(3, survivors=2), SETTINGS)
-    table = table_lines(rows, width_cells=80)
+    table = table_lines(rows, width_cells=80, scale="ratio")
 
     assert [row.tone for row in rows] == ["lead", "racing", "out"]
-    assert reason_lines(rows, width_cells=80) == (
+    assert reason_lines(rows, width_cells=80, scale="ratio") == (
         "candidate_002: shown at least 20 % slower than the best",
     )
     assert [line.tone for line in table] == ["head", "lead", "racing", "out"]

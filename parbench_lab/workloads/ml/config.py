@@ -78,17 +78,8 @@ class ParallelConfig:
     def workers(self, environment: Mapping[str, str] | None = None) -> int:
         """Return the number of workers on this machine, at least 1, looked up now.
 
-        How many a given cluster has is not looked up; see `asked_workers`.
-
-        Parameters
-        ----------
-        environment
-            Where ``PARBENCH_NUM_WORKERS`` is looked for; this process's by default.
-
-        Raises
-        ------
-        UsageError
-            If the variable is set to anything but a whole number from 1 to 4096.
+        As `asked_workers`, which says what it takes and raises, with one per core that this
+        process may use where nothing is asked for; how many a given cluster has is not looked up.
         """
         asked = self.asked_workers(environment)
         return available_cores() if asked is None else asked

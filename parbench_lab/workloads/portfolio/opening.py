@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 _DAY_US = 86_400_000_000
 _MOST_MARGIN_DAYS = 14.0
-"""A longer hole within the prices says nothing of how they begin and end."""
+"""A longer hole within the prices says nothing of how they begin and end.
+
+It is more than one period of every timeframe: the longest is a day.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,5 +80,5 @@ def opening_of(times_us: NDArray[np.int64]) -> Opening | None:
     return Opening(
         rows_per_day=rows_per_day,
         rows_of_open_day=float(np.median(rows[1:-1])) if len(rows) > 2 else rows_per_day,
-        margin_days=min(margin_days, max(_MOST_MARGIN_DAYS, float(np.median(steps_us)) / _DAY_US)),
+        margin_days=min(margin_days, _MOST_MARGIN_DAYS),
     )
