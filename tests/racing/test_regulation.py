@@ -221,17 +221,26 @@ def test_who_runs_out_of_memory_alone_on_the_gpu_is_to_blame():
     assert world.state.roster["greedy"].out == "fault"
 
 
-def only_block_beside_an_idle_process_that_holds_memory(outcomes):
-    """A race that fell from two blocks to one; then `late` is put in, and runs out of memory."""
-    timings = {**TIMINGS, "late": lambda *_: next(outcomes)}
+def only_block_beside_an_idle_process_that_holds_memory(*outcomes):
+    """A race that fell from two blocks to one; then `late` is put in, and runs out of memory.
+
+    Of further outcomes `later` comes after it.
+    """
+    entering = dict(zip(("late", "later"), outcomes, strict=False))
+    timings = {
+        **TIMINGS,
+        **{name: lambda *_, left=left: next(left) for name, left in entering.items()},
+    }
     world = GpuRace(gpu(linear(50), noise_points=0.0), timings=timings, target_gpu_utilization=95)
-    world.tell(events.CandidateDropped(candidate="late"))
+    for name in entering:
+        world.tell(events.CandidateDropped(candidate=name))
     world.run(20)
     world.tell(events.SettingsChanged(changes={"target_gpu_utilization": 50.0}))
     world.run(20)
     assert world.blocks() == 1
-    world.tell(events.CandidateBroughtBack(candidate="late"))
-    world.run(20)
+    for name in entering:
+        world.tell(events.CandidateBroughtBack(candidate=name))
+        world.run(20)
     return world
 
 
@@ -261,6 +270,14 @@ def test_who_runs_out_again_and_again_is_out_and_told_who_else_held_memory():
     assert (late.out, late.failures) == ("fault", 3)
     assert "8 GB; an idle process holds memory of this GPU too" in late.reason
     assert world.state.devices["GPU-0"].excused["late"] == regulation.EXCUSES
+
+
+def test_each_candidate_is_told_of_once_the_first_time_it_is_excused():
+    world = only_block_beside_an_idle_process_that_holds_memory(out_of_memory(2), out_of_memory(2))
+
+    said = [f.sentence for f in world.of(events.Noted) if "nobody is blamed" in f.sentence]
+    assert sorted(sentence.partition(" ran out")[0] for sentence in said) == ["late", "later"]
+    assert world.state.devices["GPU-0"].excused == {"late": 2, "later": 2}
 
 
 def test_where_memory_is_not_measured_a_further_block_is_not_said_to_fit():
