@@ -211,6 +211,46 @@ def candidate_document(candidate: Candidate) -> dict[str, Any]:
     }
 
 
+def changed_parameters(candidate: Candidate, kept: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of parameters that are others than a run keeps of the candidate, sorted.
+
+    What is no JSON is passed over: a run has its ``repr``, in which an address or the order of a
+    set is another one in every process.
+
+    Parameters
+    ----------
+    candidate
+        As it is given now.
+    kept
+        ``parameters`` of its `candidate_document`, as they come back from a store.
+
+    Examples
+    --------
+    >>> smooth = Candidate(name="a", function="os:getcwd", parameters={"n": 2, "by": min})
+    >>> changed_parameters(smooth, {"n": 3, "by": "<built-in function max>", "at": 0})
+    ('at', 'n')
+    """
+    given = {str(name): value for name, value in candidate.parameters.items()}
+    one_sided = given.keys() ^ kept.keys()
+    other = {name for name in given.keys() & kept.keys() if not _is_kept(given[name], kept[name])}
+    return tuple(sorted(one_sided | other))
+
+
+def _is_kept(value: Any, kept: Any) -> bool:
+    """Return whether `kept` may be what JSON keeps of a value."""
+    if isinstance(value, Mapping):
+        inner = {str(key): one for key, one in value.items()}
+        same = isinstance(kept, Mapping) and inner.keys() == kept.keys()
+        return same and all(_is_kept(one, kept[key]) for key, one in inner.items())
+    if isinstance(value, (list, tuple)):
+        same = isinstance(kept, (list, tuple)) and len(value) == len(kept)
+        return same and all(map(_is_kept, value, kept))
+    told = _json_of(value)
+    if isinstance(told, str) and not isinstance(value, str):  # its `repr`
+        return isinstance(kept, str)
+    return bool(told == kept)
+
+
 def _json_of(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _json_of(inner) for key, inner in value.items()}

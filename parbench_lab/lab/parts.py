@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import itertools
+import reprlib
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parbench_lab.core.candidate import Candidate, candidate_document
+from parbench_lab.core.candidate import Candidate, candidate_document, changed_parameters
 from parbench_lab.core.given import checked_count, is_number, is_several
 from parbench_lab.core.libraries import libraries_of
 from parbench_lab.core.ports import (
@@ -282,10 +284,19 @@ def found_again(document: Mapping[str, Any], known: Mapping[str, Candidate]) -> 
     Raises
     ------
     UsageError
-        If it was a function that cannot be imported again, or not with its parameters.
+        If it was a function that cannot be imported again, or not with its parameters; or if the
+        known one has others than it had: under one name two would have raced.
     """
     if document["name"] in known:
-        return known[document["name"]]
+        given = known[document["name"]]
+        kept = document["parameters"]
+        changed = changed_parameters(given, kept)
+        if changed:
+            raise UsageError(
+                f"candidate {given.name!r} is given with {_told(given.parameters, changed)} but "
+                f"ran with {_told(kept, changed)}: give it as it was (a new one enters by add())"
+            )
+        return given
     if document["import_string"] is None:
         raise UsageError(
             f"candidate {document['name']!r} cannot be imported again as it was; give it again "
@@ -296,6 +307,13 @@ def found_again(document: Mapping[str, Any], known: Mapping[str, Candidate]) -> 
         function=document["import_string"],
         parameters=document["parameters"],
         resources=document["resources"],
+    )
+
+
+def _told(parameters: Mapping[str, Any], names: Iterable[str]) -> str:
+    return ", ".join(
+        f"{name}={reprlib.repr(parameters[name])}" if name in parameters else f"no {name}"
+        for name in names
     )
 
 
@@ -321,12 +339,8 @@ def panel_type() -> type[RacePanel]:
     UsageError
         If the packages of the extra ``lab`` are not installed.
     """
-    try:
+    with _needing_widgets():
         from parbench_lab.panel.race_panel import RacePanel as Made  # noqa: PLC0415 - loads widgets
-    except ImportError as error:
-        raise UsageError(
-            f"the panel needs {error.name}: pip install 'parbench_lab[lab]'"
-        ) from error
     return Made
 
 
@@ -338,10 +352,17 @@ def study_panel_type() -> type[StudyPanel]:
     UsageError
         If the packages of the extra ``lab`` are not installed.
     """
-    try:
+    with _needing_widgets():
         from parbench_lab.panel.study_panel import StudyPanel as Made  # noqa: PLC0415 - loads widgets
+    return Made
+
+
+@contextlib.contextmanager
+def _needing_widgets() -> Iterator[None]:
+    """Tell of a package that is missing how to install it."""
+    try:
+        yield
     except ImportError as error:
         raise UsageError(
             f"the panel needs {error.name}: pip install 'parbench_lab[lab]'"
         ) from error
-    return Made

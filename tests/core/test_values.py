@@ -20,6 +20,7 @@ from parbench_lab.core.candidate import (
     candidate,
     candidate_document,
     candidates_from_grid,
+    changed_parameters,
     import_function,
     is_marked,
 )
@@ -266,6 +267,42 @@ def test_a_run_keeps_of_parameters_what_json_can_tell(value, kept):
     assert type(document["parameters"]["value"]) is type(kept)
     assert document["import_string"] is None
     assert given.import_string is not None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [2, "two", None, 0.5, np.float32(0.1), (1, [2]), {1: "one"}, float("inf"), np.float32, len],
+    ids=str,
+)
+def test_parameters_that_are_as_a_run_keeps_them_are_not_said_to_have_changed(value):
+    given = Candidate(name="a", function=as_candidate, parameters={"value": value})
+
+    kept = json.loads(json.dumps(candidate_document(given)["parameters"]))
+
+    assert changed_parameters(given, kept) == ()
+    assert changed_parameters(given, {"value": {"another": 1}}) == ("value",)
+
+
+def test_what_a_repr_tells_of_a_parameter_is_no_change():
+    given = Candidate(name="a", function=as_candidate, parameters={"key": lambda case: case})
+    before = Candidate(name="a", function=as_candidate, parameters={"key": lambda case: case})
+
+    assert changed_parameters(given, candidate_document(before)["parameters"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        pytest.param(2, 3, id="a number"),
+        pytest.param((1, 2), [1, 2, 3], id="a longer list"),
+        pytest.param({"a": [1]}, {"a": [2]}, id="nested"),
+        pytest.param(len, 3, id="a function where a number was"),
+    ],
+)
+def test_a_parameter_that_changed_is_named(value, kept):
+    given = Candidate(name="a", function=as_candidate, parameters={"same": 1, "value": value})
+
+    assert changed_parameters(given, {"same": 1, "value": kept}) == ("value",)
 
 
 def test_only_what_can_be_imported_again_has_an_import_string():

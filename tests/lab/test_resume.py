@@ -177,6 +177,30 @@ def test_who_would_come_back_with_other_parameters_is_given_again(
 
 
 @pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        pytest.param({"value": 3}, r"value=3 but ran with value=2", id="another value"),
+        pytest.param({}, r"no value but ran with value=2", id="none"),
+        pytest.param({"value": 2, "more": 1}, r"more=1 but ran with no more", id="one more"),
+    ],
+)
+def test_who_is_given_with_other_parameters_than_it_ran_with_is_refused(tmp_path, given, told):
+    held = pb.Candidate(name="held", function=scaled, parameters={"value": 2})
+    timings = dict.fromkeys(("good", "held"), lambda _rng, _case, _block: 0.01)
+    stored = {"store": tmp_path / "runs.db", "workload": Summing()}
+    with pb.ParallelBenchmarking(
+        [good, held], policy="never", executor=ScriptedExecutor(timings), **stored
+    ) as bench:
+        bench.start()
+        bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
+        assert bench.wait("finished", timeout_s=BUDGET_S)
+
+    other = pb.Candidate(name="held", function=scaled, parameters=given)
+    with pytest.raises(UsageError, match=rf"'held' is given with {told}: give it as it was"):
+        pb.ParallelBenchmarking.resume_run(bench.run_id, algorithms=[good, other], **stored)
+
+
+@pytest.mark.parametrize(
     ("setting", "advice"),
     [
         pytest.param({"tolerance": 0.5}, r"change\(\) it then", id="one that may change"),
