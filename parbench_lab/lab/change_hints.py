@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parbench_lab.analysis.regression.changes import MIN_POINTS, ChangeHint, hints
+from parbench_lab.analysis.regression.changes import MIN_POINTS, ChangeHint, hints, is_short
 from parbench_lab.core.given import checked_number
 from parbench_lab.core.metric import MEASURED_METRICS, Metric, described_metrics
 from parbench_lab.core.ports import RunStore
@@ -28,7 +28,9 @@ class HintReport:
     hints
         Changes, of all series; nothing here is shown as a paired race would show it.
     n_series, n_short
-        Series looked at, and how many of them have too few runs to say anything.
+        Series looked at, and how many of them have too few figures to say anything: a run has one
+        for each stretch at a batch size, and one of 0 s (of a clock that was too coarse) counts
+        for nothing.
     q
         The share of false ones among the series with a hint that was accepted.
     """
@@ -41,7 +43,7 @@ class HintReport:
     @property
     def sentence(self) -> str:
         """What was found, and what it is worth."""
-        short = f", {self.n_short} with under {MIN_POINTS} runs" if self.n_short else ""
+        short = f", {self.n_short} with under {MIN_POINTS} figures" if self.n_short else ""
         found = count(len(self.hints), "change point") if self.hints else "no change point"
         return (
             f"{found} in stored figures (series looked at: {self.n_series}{short}; false "
@@ -111,9 +113,10 @@ def change_hints(
                 f"nothing is stored of {asked!r} to look for change points in: parbench history "
                 f"lists what is there, parbench race {printable(asked)} makes some"
             )
+        metrics = _metrics(series, opened)
         found = hints(
             series,
-            _metrics(series, opened),
+            metrics,
             rng=np.random.default_rng(seed),
             q=q,
             tolerance=tolerance,
@@ -121,7 +124,7 @@ def change_hints(
     finally:
         if owns:
             opened.close()
-    short = sum(len(of_one) < MIN_POINTS for of_one in series.values())
+    short = sum(is_short(key, of_one, metrics) for key, of_one in series.items())
     return HintReport(hints=found, n_series=len(series), n_short=short, q=q)
 
 

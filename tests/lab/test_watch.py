@@ -975,6 +975,21 @@ def test_hints_are_looked_for_in_stored_figures():
 
 
 @pytest.mark.parametrize(
+    ("points", "n_short"),
+    [
+        pytest.param([figure(n // 2, 1.0) for n in range(8)], 0, id="8 figures of 4 runs"),
+        pytest.param([figure(n, 1.0) for n in range(7)], 1, id="7 figures"),
+        pytest.param([figure(n, float(n > 0)) for n in range(8)], 1, id="8, of which one is 0 s"),
+    ],
+)
+def test_a_series_is_short_by_the_figures_that_tell_something(points, n_short):
+    report = pb.change_hints(store=Figures(points))
+
+    assert report.n_short == n_short
+    assert ("with under 8 figures" in report.sentence) == bool(n_short)
+
+
+@pytest.mark.parametrize(
     "given",
     [
         {"q": 2.0}, {"q": "x"}, {"tolerance": -1.0}, {"tolerance": None}, {"seed": -1},

@@ -130,6 +130,11 @@ def hints(
     return tuple(told)
 
 
+def is_short(key: SeriesKey, points: Sequence[SeriesPoint], metrics: Mapping[str, Metric]) -> bool:
+    """Return whether `hints` passes a series over: fewer than 8 of its points have a place."""
+    return len(_told(points, _metric(key, metrics))) < MIN_POINTS
+
+
 def breaks(
     costs: Floats,
     *,
