@@ -30,22 +30,10 @@ from parbench_lab.execution.builds.messages import READY, Hello, Request, packed
 from parbench_lab.execution.calls import one_line
 from parbench_lab.execution.measure import Rig
 from parbench_lab.execution.parent import end_with_parent
-from parbench_lab.execution.pools.channel import Channel, own_channel
+from parbench_lab.execution.pools.channel import Channel, boot_code, own_channel
 from parbench_lab.execution.program import Program, Silent
 
-BOOT = """\
-import json, os, struct, sys
-told = json.loads(sys.stdin.buffer.readline())
-sys.path[:0] = told.pop("before")
-sys.path += told.pop("after")
-try:
-    from parbench_lab.execution.builds.child import main
-except BaseException as error:
-    words = f"{type(error).__name__}: {error}".encode()
-    os.write(1, struct.pack("<IQ", 1, len(words)) + words)
-    os._exit(1)
-main(**told)
-"""
+BOOT = boot_code(__name__, 'sys.path[:0] = told.pop("before"); sys.path += told.pop("after")')
 """Started with this; what it cannot import is told as the one piece of its first message."""
 
 _NO_TIMEOUT_S = 1e9

@@ -91,6 +91,33 @@ class Channel:
         return data
 
 
+def boot_code(module: str, paths: str) -> str:
+    """Return the code that a process with a channel is started with: it runs a module's ``main``.
+
+    Its first line of input is JSON with the arguments of ``main``. What it cannot import is told
+    as the one piece of its first message; no module of ours is there to write that.
+
+    Parameters
+    ----------
+    module
+        Name of the module.
+    paths
+        A statement that sets ``sys.path`` by what it takes out of the arguments, ``told``.
+    """
+    return f"""\
+import json, os, struct, sys
+told = json.loads(sys.stdin.buffer.readline())
+{paths}
+try:
+    from {module} import main
+except BaseException as error:
+    words = f"{{type(error).__name__}}: {{error}}".encode()
+    os.write(1, struct.pack("{_COUNT.format}{_LENGTH.format[1:]}", 1, len(words)) + words)
+    os._exit(1)
+main(**told)
+"""
+
+
 def own_channel() -> Channel:
     """Return the channel to the process that started this one, over its standard files.
 

@@ -14,21 +14,10 @@ from typing import Any
 
 from parbench_lab.execution.parent import end_with_parent
 from parbench_lab.execution.pools.blas import PIN
-from parbench_lab.execution.pools.channel import Channel, own_channel
+from parbench_lab.execution.pools.channel import Channel, boot_code, own_channel
 from parbench_lab.execution.pools.workbench import Workbench
 
-BOOT = """\
-import json, os, struct, sys
-told = json.loads(sys.stdin.buffer.readline())
-sys.path[:] = told.pop("path")
-try:
-    from parbench_lab.execution.pools.process_worker import main
-except BaseException as error:
-    words = f"{type(error).__name__}: {error}".encode()
-    os.write(1, struct.pack("<IQ", 1, len(words)) + words)
-    os._exit(1)
-main(**told)
-"""
+BOOT = boot_code(__name__, 'sys.path[:] = told.pop("path")')
 """Started with this; what it cannot import is told as the one piece of its first message."""
 READY = b"ready"
 
