@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ import click
 
 from parbench_lab.cli.ci_files import CiFiles, ci_options
 from parbench_lab.cli.doors import Doors
+from parbench_lab.cli.hints import tell_hints
 from parbench_lab.cli.interrupts import Interrupts, interrupts
 from parbench_lab.cli.options import (
     budget_option,
@@ -24,13 +23,13 @@ from parbench_lab.cli.options import (
     store_option,
 )
 from parbench_lab.cli.output import checked_output, deliver, plan_line, tell_plan
-from parbench_lab.cli.tables_for_ci import CheckRow, CheckTable, watch_table
+from parbench_lab.cli.tables_for_ci import watch_table
+from parbench_lab.cli.told import Told
 from parbench_lab.core.wording import count, printable, span
 from parbench_lab.errors import ParbenchError, UsageError
 
 if TYPE_CHECKING:
     from parbench_lab.analysis.regression.report import WatchReport
-    from parbench_lab.lab.change_hints import HintReport
 
 _HINT = "stopping after this block (again: abort)"
 _OF_MEASURING = ("algorithms", "baseline", "build", "python", "quarantine")
@@ -40,36 +39,6 @@ _IDLE_IN_HISTORY = (
     *("baseline", "build", "python", "quarantine", "every", "nights", "dry_run"),
     *("blocks", "seconds", "batch_size", "timeout_s", "seed"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """Where a report goes; `nightly` where more nights come, and each keeps files of its own."""
-
-    as_json: bool
-    output: Path | None
-    files: CiFiles
-    nightly: bool = False
-
-    @property
-    def screen(self) -> IO[str]:
-        """Where people read: stderr where stdout carries JSON."""
-        return sys.stderr if self.as_json else sys.stdout
-
-    def of_night(self, run_id: str) -> Told:
-        """Return where one night's own copies go: beside the files, with the run in the name."""
-
-        def own(path: Path | None) -> Path | None:
-            return None if path is None else path.with_stem(f"{path.stem}-{run_id}")
-
-        files = CiFiles(junit=own(self.files.junit), markdown=own(self.files.markdown))
-        return Told(as_json=False, output=own(self.output), files=files)
-
-    @property
-    def written(self) -> list[str]:
-        """The names of the files."""
-        paths = (self.output, self.files.junit, self.files.markdown)
-        return [str(path) for path in paths if path is not None]
 
 
 @click.command(
@@ -172,7 +141,7 @@ def watch(
     every_s = None if every is None else _period_s(every)
     doors = ctx.ensure_object(Doors)
     if history:
-        return _tell_hints(doors, target, q, asked, told)
+        return tell_hints(doors, target, q, asked, told)
     if target is None:
         raise UsageError("say what to watch: a workload, a module or a file; or --history")
     if dry_run:
@@ -205,8 +174,8 @@ def _period_s(every: str) -> float:
 
 def _planned(doors: Doors, target: str, every: str | None, asked: Mapping[str, Any]) -> list[str]:
     """Return what a night would measure, and how much of it at most."""
-    from parbench_lab.lab.watch import WatchSettings  # noqa: PLC0415 - loads the lab
     from parbench_lab.lab.watching.baselines import refuse_idle  # noqa: PLC0415 - loads the lab
+    from parbench_lab.lab.watching.settings import WatchSettings  # noqa: PLC0415 - as above
 
     settings = WatchSettings(**_settings(asked))
     refuse_idle(asked["baseline"], python=asked["python"], how=asked["build"])
@@ -346,65 +315,3 @@ def _lines(report: WatchReport) -> Sequence[str]:
         *(f"note: {note}" for note in report.notes),
         report.sentence if report.passed else f"FAILED: {report.sentence}",
     ]
-
-
-def _tell_hints(
-    doors: Doors, workload: str | None, q: float, asked: Mapping[str, Any], told: Told
-) -> int:
-    from parbench_lab.lab.change_hints import hint_sentence  # noqa: PLC0415 - loads numpy
-    from parbench_lab.racing.result import jsonable  # noqa: PLC0415 - loads numpy
-
-    names = list(asked["algorithms"]) or [None]
-    if len(names) > 1 or len(asked["metrics"]) > 1:
-        raise UsageError("--history takes one -a and one --metric at most, or none for all")
-    report = doors.change_hints(
-        workload,
-        candidate=names[0],
-        metric=(asked["metrics"] or ("wall_time_s",))[0],
-        store=asked["store"],
-        q=q,
-        tolerance=0.02 if asked["tolerance"] is None else asked["tolerance"],
-    )
-    sentences = [hint_sentence(hint) for hint in report.hints]
-    hints = [
-        {**_plain_hint(jsonable(hint)), "sentence": sentence}
-        for hint, sentence in zip(report.hints, sentences, strict=True)
-    ]
-    told.files.write(_hints_table(workload, report, sentences))
-    numbers = {"n_series": report.n_series, "n_short": report.n_short, "q": report.q}
-    document = {"sentence": report.sentence, **numbers, "hints": hints}
-    deliver(document, as_json=told.as_json, output=told.output)
-    for line in [*sentences, report.sentence]:
-        click.echo(printable(line), file=told.screen)
-    return 0
-
-
-def _hints_table(workload: str | None, report: HintReport, sentences: Sequence[str]) -> CheckTable:
-    """Return hints as a table; runs of different days are not paired, so nothing is decided."""
-    rows = [
-        CheckRow(
-            name=str(hint.key),
-            verdict=f"hint: {'worse' if hint.worse else 'better'}",
-            outcome="undecided",
-            ratio=hint.ratio,
-            message=sentence,
-            scale=hint.scale,
-        )
-        for hint, sentence in zip(report.hints, sentences, strict=True)
-    ]
-    nothing = CheckRow(
-        name=f"{report.n_series} series", verdict="no change point", outcome="undecided"
-    )
-    return CheckTable(
-        title=f"stored figures of {workload or 'all workloads'}",
-        sentence=report.sentence,
-        rows=tuple(rows) or (nothing,),
-        compared="the cost before",
-    )
-
-
-def _plain_hint(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a hint's JSON with its instants as texts."""
-    for side in ("before", "after"):
-        document[side]["started"] = document[side]["started"].isoformat()
-    return document

@@ -18,8 +18,8 @@ from parbench_lab.execution.builds.build import Order
 from parbench_lab.execution.builds.pairing import Plan
 from parbench_lab.execution.builds.trees import owned_folder
 from parbench_lab.lab.commit_races import CommitRaces, CommitTrial, Progress, Rule
-from parbench_lab.lab.watch import WatchSettings
 from parbench_lab.lab.watching.baselines import ref_build, repository_of
+from parbench_lab.lab.watching.settings import WatchSettings
 from parbench_lab.workloads.registry import listed_algorithms
 
 REGISTRY = "parbench_lab.workloads.registry"

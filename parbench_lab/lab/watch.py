@@ -8,13 +8,11 @@ import platform
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parbench_lab.analysis.margins import snap_up
 from parbench_lab.analysis.regression.detector import wanted_run_length
 from parbench_lab.analysis.regression.quarantine import (
     Quarantine,
@@ -23,7 +21,7 @@ from parbench_lab.analysis.regression.quarantine import (
 )
 from parbench_lab.analysis.regression.report import WatchReport
 from parbench_lab.core.candidate import Candidate
-from parbench_lab.core.given import checked_count, checked_number, is_several
+from parbench_lab.core.given import is_several
 from parbench_lab.core.metric import MEASURED_METRICS, Metric
 from parbench_lab.core.ports import RunHeader, RunStore
 from parbench_lab.errors import UnknownNameError, UsageError
@@ -46,11 +44,11 @@ from parbench_lab.lab.watching.baselines import (
 from parbench_lab.lab.watching.journal import KIND, WatchJournal, WatchKey, earlier
 from parbench_lab.lab.watching.lock import claim, lock_file, only_one
 from parbench_lab.lab.watching.night import Night, Scores
+from parbench_lab.lab.watching.settings import WatchSettings, settings_of
 from parbench_lab.store import new_run_id
 from parbench_lab.workloads.registry import listed_algorithms, resolve
 
 REGISTRY = "parbench_lab.workloads.registry"
-BLOCKS = 300
 _LOOSE = (
     "the baseline may change under its name, so this night stands alone: nights add up where it "
     "is a commit or PACKAGE==VERSION"
@@ -58,67 +56,6 @@ _LOOSE = (
 _COMMIT = re.compile(r"^[0-9a-f]{40}$")
 
 Algorithm = str | Callable[..., Any] | Candidate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchSettings:
-    """How a watch measures and judges.
-
-    Parameters
-    ----------
-    blocks
-        Of a night, at most; rounded up to whole rounds of 10.
-    seconds
-        After which no new block is begun; None: no limit.
-    batch_size
-        Items of a case; None: the workload's own.
-    tolerance
-        What counts as a change, 0.02 for 2 %.
-    metrics
-        Which are watched; empty: the workload's objectives.
-    timeout_s
-        For one measurement.
-    seed
-        Of everything that is drawn; None: a new one.
-
-    Raises
-    ------
-    UsageError
-        If a number is none or out of range, or the metrics are no list.
-    """
-
-    blocks: int = BLOCKS
-    seconds: float | None = None
-    batch_size: int | None = None
-    tolerance: float = 0.02
-    metrics: tuple[str, ...] = ()
-    timeout_s: float = 60.0
-    seed: int | None = None
-
-    def __post_init__(self) -> None:
-        checked_count(self.blocks, "blocks")
-        if self.batch_size is not None:
-            checked_count(self.batch_size, "batch_size")
-        for name in ("seconds", "timeout_s"):
-            value = getattr(self, name)
-            if value is None and name == "seconds":
-                continue
-            checked_number(value, name)
-            if not value > 0:
-                raise UsageError(f"{name} must be positive but got {value}")
-        if self.seed is not None:
-            parts.checked_seed(self.seed)
-        checked_number(self.tolerance, "tolerance")
-        snap_up(self.tolerance)
-        if isinstance(self.metrics, str):
-            raise UsageError(f"metrics must be a list: give [{self.metrics!r}]")
-        if not isinstance(self.metrics, Sequence):
-            raise UsageError(f"metrics must be a list but got {self.metrics!r}")
-
-    @property
-    def rounds(self) -> int:
-        """Rounds of a night: bets, pairs of processes."""
-        return -(-self.blocks // BLOCKS_PER_ROUND)
 
 
 def watch(
@@ -184,7 +121,7 @@ def watch(
     StoreError
         If the store cannot be used.
     """
-    chosen = _settings(settings)
+    chosen = settings_of(settings)
     refuse_no_baseline(baseline)
     entries = _entries(quarantine)
     here = Path.cwd()
@@ -361,14 +298,6 @@ def _alone_with(store: RunStore, key: WatchKey) -> AbstractContextManager[None]:
 
 
 # ---------------------------------------------------------------- what was asked for
-
-
-def _settings(given: Mapping[str, Any]) -> WatchSettings:
-    known = WatchSettings.__dataclass_fields__
-    for name in given:
-        if name not in known:
-            raise UsageError(f"watch has no setting {name!r}; there are {', '.join(known)}")
-    return WatchSettings(**given)
 
 
 def _entries(given: str | Path | Sequence[Quarantine]) -> Sequence[Quarantine]:

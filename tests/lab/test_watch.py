@@ -24,12 +24,13 @@ from parbench_lab.core.series import SeriesKey, SeriesPoint
 from parbench_lab.errors import StoreError, UnknownNameError, UsageError
 from parbench_lab.execution.builds import environments
 from parbench_lab.lab.record import load_record
-from parbench_lab.lab.watch import WatchSettings, watch
+from parbench_lab.lab.watch import watch
 from parbench_lab.lab.watching import baselines
 from parbench_lab.lab.watching.journal import KIND, Earlier, WatchJournal, WatchKey, earlier
 from parbench_lab.lab.watching.lock import lock_file, only_one
 from parbench_lab.lab.watching.night import Night
 from parbench_lab.lab.watching.schedule import next_start_s, on_schedule, parse_every
+from parbench_lab.lab.watching.settings import WatchSettings
 from parbench_lab.store import open_store
 from tests.execution.builds import wheels
 from tests.execution.builds.repos import BENCH, spinning
