@@ -406,9 +406,9 @@ class ParallelBenchmarking(RaceVerbs):
         StoreError
             If there is no such run, or its journal is damaged.
         UsageError
-            If the race came from a file or had ended of itself, or a candidate or a policy cannot
-            be found again (the message says what to give), or a setting is given: it keeps its
-            own.
+            If the race came from a file, had ended of itself or was begun on another machine
+            (the message says in what that differs), or a candidate or a policy cannot be found
+            again (it says what to give), or a setting is given: it keeps its own.
         RaceError
             If the replay does not give the verdicts of the journal.
         """
@@ -462,6 +462,7 @@ class ParallelBenchmarking(RaceVerbs):
             raise UsageError(
                 f"run {header.id} has ended ({state.ended.reason}); parbench show {header.id}"
             )
+        parts.refuse_another_machine(header, self._workload, self._candidates)
         self._candidates = [
             parts.found_again(dataclasses.asdict(entrant), known) for entrant in state.roster
         ]

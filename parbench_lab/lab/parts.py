@@ -28,7 +28,7 @@ from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.elimination.registry import POLICIES, policy_by_name
 from parbench_lab.errors import SettingError, UsageError
 from parbench_lab.hardware.detect import detect_machine
-from parbench_lab.lab.provenance import provenance
+from parbench_lab.lab.provenance import provenance, refuse_other_machine
 from parbench_lab.racing.ledger import PATIENCE_WITH_REPEATS
 from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
@@ -258,7 +258,7 @@ def race_header(
     configuration: Mapping[str, Any],
     mode: Mode,
 ) -> RunHeader:
-    """Return what a race's run says of itself: enough to take it up again, here or elsewhere."""
+    """Return what a race's run says of itself: enough to take it up again."""
     entered = tuple(candidates)
     return RunHeader(
         id=run_id,
@@ -276,6 +276,23 @@ def race_header(
             **provenance(detect_machine(own_libraries(workload, entered)), mode=mode),
         },
     )
+
+
+def refuse_another_machine(
+    header: RunHeader, workload: Workload, candidates: Iterable[Candidate]
+) -> None:
+    """Refuse to go on with a stored race where its workers' figures are not of the same machine.
+
+    As for `race_header`, the machine is the one from which the race is run, also where its
+    workers are a cluster's: under that name its figures are kept and compared.
+
+    Raises
+    ------
+    UsageError
+        If it was begun on another one, with what differs.
+    """
+    here = detect_machine(own_libraries(workload, candidates))
+    refuse_other_machine(header.document, here, run=f"race {header.id}", whole="race")
 
 
 def found_again(document: Mapping[str, Any], known: Mapping[str, Candidate]) -> Candidate:

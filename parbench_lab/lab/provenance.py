@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from parbench_lab.analysis.comparison.machines import machine_differences
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.series import Mode
 from parbench_lab.errors import UsageError
@@ -50,3 +52,47 @@ def checked_mode(mode: Mode | str) -> Mode:
     except ValueError:
         known = ", ".join(one.value for one in Mode)
         raise UsageError(f"mode {mode!r}: not found; known names are {known}") from None
+
+
+def refuse_other_machine(
+    document: Mapping[str, Any], here: Machine, *, run: str, whole: str
+) -> None:
+    """Refuse to go on with a run on a machine whose figures are not those of its first one.
+
+    A run that does not say where it began (of an early version, say) is taken for one of here.
+
+    Parameters
+    ----------
+    document
+        What the run's header says.
+    here
+        Where it would go on.
+    run, whole
+        What it is, with its id (``"race 20260102-abcd"``), and what its figures make together
+        (``"race"``, ``"curve"``), as the message says it.
+
+    Raises
+    ------
+    UsageError
+        If this is another machine than the run was begun on, with what differs.
+    """
+    there = _machine(document.get("machine"))
+    fingerprint = document.get("fingerprint") or (there.fingerprint if there else "")
+    if not fingerprint or fingerprint == here.fingerprint:
+        return
+    if there is not None and there.is_alike(here):
+        return
+    differences = () if there is None else machine_differences(there, here)
+    told = "; ".join(differences) or f"fingerprint: {fingerprint} and {here.fingerprint}"
+    raise UsageError(
+        f"{run} was begun on another machine ({told}): figures of two machines are not one "
+        f"{whole}; go on with it there, or begin a new {run.partition(' ')[0]} here"
+    )
+
+
+def _machine(document: Any) -> Machine | None:
+    """Return the machine that a header describes, None where it does not."""
+    try:
+        return Machine.from_json(document)
+    except ValueError:
+        return None

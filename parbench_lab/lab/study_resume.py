@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from parbench_lab.analysis.comparison.machines import machine_differences
 from parbench_lab.analysis.trial import Trial
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import RunStore
@@ -18,7 +17,7 @@ from parbench_lab.core.runs import STUDY, refuse_taken_in
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.core.wording import count, listed
 from parbench_lab.errors import UsageError
-from parbench_lab.lab.provenance import provenance
+from parbench_lab.lab.provenance import provenance, refuse_other_machine
 from parbench_lab.racing.result import jsonable
 from parbench_lab.scaling import journal
 from parbench_lab.scaling.plan import Cell, Plan
@@ -221,7 +220,7 @@ def refuse_another(
         If the job, the machine or the number of cores is another one than the study began with.
     """
     _refuse_other_job(stored, scalable)
-    _refuse_other_machine(stored, machine)
+    refuse_other_machine(stored.document, machine, run=f"study {stored.id}", whole="curve")
     _refuse_other_cores(stored, cores)
 
 
@@ -257,33 +256,3 @@ def _refuse_other_cores(stored: StoredStudy, cores: int) -> None:
             f"study {stored.id} was begun with {count(began, 'core')} of its machine, and here "
             f"are {cores}: go on with as many (taskset, a container's quota), or begin a new study"
         )
-
-
-def _refuse_other_machine(stored: StoredStudy, here: Machine) -> None:
-    """Refuse to go on with a study on a machine whose figures are not those of its first one.
-
-    Raises
-    ------
-    UsageError
-        If this machine has another fingerprint than the one that the study was begun on.
-    """
-    fingerprint = stored.document.get("fingerprint")
-    if not fingerprint or fingerprint == here.fingerprint:
-        return
-    there = _machine(stored.document.get("machine"))
-    if there is not None and there.is_alike(here):
-        return
-    differences = () if there is None else machine_differences(there, here)
-    told = "; ".join(differences) or f"fingerprint: {fingerprint} and {here.fingerprint}"
-    raise UsageError(
-        f"study {stored.id} was begun on another machine ({told}): figures of two machines are "
-        "not one curve; go on with it there, or begin a new study here"
-    )
-
-
-def _machine(document: Any) -> Machine | None:
-    """Return the machine that a header describes, None where it does not."""
-    try:
-        return Machine.from_json(document)
-    except ValueError:
-        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -12,6 +13,11 @@ import sys
 
 import pytest
 
+import parbench_lab as pb
+from parbench_lab.core.machine import Machine
+from parbench_lab.core.ports import ExecutorFailed
+from parbench_lab.store import open_store
+from parbench_lab.testing import ScriptedExecutor
 from tests.cli.test_processes import read_until, started
 
 MODULE = """
@@ -160,3 +166,32 @@ def test_a_workload_that_all_candidates_fail_at_is_a_failed_race(folder):
 
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1].startswith("No winner")
+
+
+def test_a_race_begun_on_another_machine_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "runs.db"
+    timings = dict.fromkeys(("list_sort", "heap_sort"), lambda _rng, _case, _block: 0.01)
+    with pb.ParallelBenchmarking(
+        list(timings), "sorting", store=path, executor=ScriptedExecutor(timings)
+    ) as bench:
+        bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
+        bench.start()
+        assert bench.wait("finished", timeout_s=60)
+    with contextlib.closing(open_store(path)) as store:
+        header = store.header(bench.run_id)
+        there = Machine.from_json(header.document["machine"])
+        there = dataclasses.replace(there, cpu_model="Abacus 3")
+        document = {**header.document, "machine": there.as_json()}
+        store.create_run(dataclasses.replace(header, id="elsewhere", document=document))
+        store.append("elsewhere", list(store.events(header.id)))
+        before = list(store.events("elsewhere"))
+
+    refused = finished(
+        tmp_path, "race", "--resume", "elsewhere", "--workers", "1", "--store", str(path)
+    )
+
+    assert refused.returncode == 2
+    (line,) = refused.stderr.splitlines()
+    assert "race elsewhere was begun on another machine (cpu_model: Abacus 3 and " in line
+    with contextlib.closing(open_store(path)) as store:
+        assert list(store.events("elsewhere")) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 import parbench_lab as pb
+from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import ExecutorFailed
 from parbench_lab.errors import RaceError, SettingError, StoreError, UsageError
 from parbench_lab.racing.journal import replay
@@ -285,3 +287,61 @@ def refuses_to_start(run_id, workload, candidates, *, opened):
     """End like a process that was killed just after the run's header was stored."""
     opened()
     raise KeyboardInterrupt
+
+
+TIMINGS = dict.fromkeys(("good", "slower"), lambda _rng, _case, _block: 0.01)
+
+
+def begun_elsewhere(path, **differences):
+    """Race here until the cluster is lost; store it as if this had been another machine."""
+    names = ["tests.chaos.candidates:good", "tests.chaos.candidates:slower"]
+    executor = ScriptedExecutor(TIMINGS)
+    with pb.ParallelBenchmarking(
+        names, Summing(), policy="never", store=path, executor=executor
+    ) as bench:
+        bench.start()
+        assert bench._engine.wait_for(lambda state: state.blocks >= 3, BUDGET_S)
+        bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
+        assert bench.wait("finished", timeout_s=BUDGET_S)
+    with contextlib.closing(open_store(path)) as store:
+        header = store.header(bench.run_id)
+        there = dataclasses.replace(Machine.from_json(header.document["machine"]), **differences)
+        document = {**header.document, "machine": there.as_json()}
+        store.create_run(dataclasses.replace(header, id="elsewhere", document=document))
+        store.append("elsewhere", list(store.events(header.id)))
+
+
+def test_a_race_of_another_machine_does_not_go_on_here(tmp_path):
+    begun_elsewhere(tmp_path / "runs.db", cpu_model="Abacus 3")
+    executor = ScriptedExecutor(TIMINGS)
+
+    with pytest.raises(UsageError) as refused:
+        pb.ParallelBenchmarking.resume_run(
+            "elsewhere", workload=Summing(), store=tmp_path / "runs.db", executor=executor
+        )
+
+    told = str(refused.value)
+    assert told.startswith("race elsewhere was begun on another machine (cpu_model: Abacus 3 and ")
+    assert told.endswith("not one race; go on with it there, or begin a new race here")
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    "differences",
+    [
+        pytest.param({}, id="the same, booted again"),
+        pytest.param({"libraries": {"unheard-of": "1.0"}}, id="a library that is not used here"),
+    ],
+)
+def test_a_race_goes_on_where_the_machine_is_the_same(tmp_path, differences):
+    begun_elsewhere(tmp_path / "runs.db", **differences)
+
+    with pb.ParallelBenchmarking.resume_run(
+        "elsewhere",
+        workload=Summing(),
+        store=tmp_path / "runs.db",
+        executor=ScriptedExecutor(TIMINGS),
+    ) as bench:
+        bench.start()
+
+        assert bench._engine.wait_for(lambda state: bool(state.workers), BUDGET_S)
