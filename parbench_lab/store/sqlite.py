@@ -12,6 +12,7 @@ Everything that another database would do differently is here; `history` speaks 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sqlite3
@@ -55,13 +56,12 @@ class SqliteBackend:
 
         Where the file system cannot (some network ones), the database goes on without.
         """
-        connection = self.engine.raw_connection()  # outside of a transaction, as this one must be
         try:
-            connection.cursor().execute(_WAL).fetchone()
+            # a raw connection: outside of a transaction, as this one must be
+            with contextlib.closing(self.engine.raw_connection()) as connection:
+                connection.cursor().execute(_WAL).fetchone()
         except sqlite3.Error as error:
             raise sa.exc.DBAPIError(_WAL, None, error) from error
-        finally:
-            connection.close()
 
     def lock_schema(self, connection: sa.Connection) -> None:
         """Do nothing: ``BEGIN IMMEDIATE`` lets one writer in at a time."""

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import traceback
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -187,6 +188,49 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
         pytest.raises(StoreError, match="cannot be made"),
     ):
         store.create_run(header("a"))
+
+
+def nowhere(folder):
+    path = folder / "runs.db"
+    path.symlink_to(folder / "gone" / "runs.db")
+    return path
+
+
+def of_the_kernel(folder):
+    return Path("/proc/runs.db")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(nowhere, id="a link into a folder that is not there"),
+        pytest.param(
+            of_the_kernel,
+            id="a folder that cannot be written",
+            marks=pytest.mark.skipif(not Path("/proc/self").exists(), reason="of Linux"),
+        ),
+    ],
+)
+def test_a_new_file_that_cannot_be_made_is_told(tmp_path, place):
+    path = place(tmp_path)
+
+    with (
+        contextlib.closing(open_store(path)) as store,
+        pytest.raises(StoreError, match="cannot be opened: see that its folder is") as refusal,
+    ):
+        store.create_run(header("a"))
+
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_folder_that_came_in_the_place_of_a_new_file_is_told(tmp_path):
+    path = tmp_path / "runs.db"
+    with contextlib.closing(open_store(path)) as store:
+        path.mkdir()
+
+        with pytest.raises(StoreError, match="cannot be opened"):
+            store.create_run(header("a"))
 
 
 def test_a_database_that_may_not_grow_is_explained_as_a_full_disk(tmp_path):
