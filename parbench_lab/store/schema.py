@@ -45,6 +45,10 @@ VERSION = 2
 
 METADATA = MetaData()
 
+# MySQL's own TEXT ends at 64 KiB, and has no default
+LONG = Text().with_variant(Text(2**32 - 1), "mysql", "mariadb")
+COMMIT = Text().with_variant(String(255), "mysql", "mariadb")
+
 SCHEMA = Table(
     "parbench_schema",
     METADATA,
@@ -56,7 +60,7 @@ MACHINE = Table(
     METADATA,
     Column("key", Integer, primary_key=True),
     Column("fingerprint", String(64), nullable=False),
-    Column("document", Text, nullable=False),  # JSON; one fingerprint may have several
+    Column("document", LONG, nullable=False),  # JSON; one fingerprint may have several
     Column("digest", String(64), nullable=False, server_default=""),  # SHA-256 of the document
     Index("machine_digest", "fingerprint", "digest", unique=True),
 )
@@ -69,12 +73,12 @@ RUN = Table(
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("started_utc", Text, nullable=False),
-    Column("document", Text, nullable=False),  # JSON, without the machine
+    Column("document", LONG, nullable=False),  # JSON, without the machine
     Column("machine_key", Integer, ForeignKey("machine.key")),
     Column("status", Text, nullable=False),
-    Column("result", Text),  # JSON; null until the run ends
+    Column("result", LONG),  # JSON; null until the run ends
     Column("mode", String(16), nullable=False, server_default="batch"),
-    Column("git_commit", Text, nullable=False, server_default=""),
+    Column("git_commit", COMMIT, nullable=False, server_default=""),
     Column("dirty", Boolean, nullable=False, server_default=false()),
     Column("pinned", Boolean, nullable=False, server_default=false()),
     # microseconds since 1970 in UTC: the text has any offset and does not sort
@@ -90,7 +94,7 @@ EVENT = Table(
     Column("seq", BigInteger, primary_key=True),
     Column("at_s", Float(53), nullable=False),
     Column("kind", Text, nullable=False),
-    Column("payload", Text, nullable=False),  # JSON
+    Column("payload", LONG, nullable=False),  # JSON
     sqlite_with_rowid=False,
 )
 
@@ -104,9 +108,9 @@ MEASUREMENT = Table(
     *(Column(name, Text, nullable=False) for name in TEXT_COLUMNS),
     *(Column(name, Boolean, nullable=False) for name in FLAG_COLUMNS),
     *(Column(name, Float(53)) for name in VALUE_COLUMNS),
-    Column("further_values", Text),  # JSON; null where there are none
+    Column("further_values", LONG),  # JSON; null where there are none
     # ASCII with backslashes: what a candidate raises may hold NUL, or be no valid Unicode
-    Column("message", Text, nullable=False),
+    Column("message", LONG, nullable=False),
     ForeignKeyConstraint(["run_key", "seq"], ["event.run_key", "event.seq"]),
     sqlite_with_rowid=False,
 )
@@ -117,7 +121,7 @@ CANDIDATE = Table(
     Column("run_key", Integer, ForeignKey("run.key"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("document", Text, nullable=False),  # JSON: how it can be found again
+    Column("document", LONG, nullable=False),  # JSON: how it can be found again
     sqlite_with_rowid=False,
 )
 
@@ -166,7 +170,7 @@ USAGE = Table(
     Column("at_s", Float(53), nullable=False),
     Column("source", Text, nullable=False),  # a worker's name, or "host"
     *(Column(name, Float(53)) for name in USAGE_COLUMNS),
-    Column("further_values", Text),  # JSON; null where there are none
+    Column("further_values", LONG),  # JSON; null where there are none
     sqlite_with_rowid=False,
 )
 

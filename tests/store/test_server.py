@@ -8,10 +8,14 @@ import random
 import threading
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import CreateTable
 
 from parbench_lab.errors import StoreError
 from parbench_lab.store import open_store
 from parbench_lab.store.location import Place
+from parbench_lab.store.schema import METADATA
 from parbench_lab.store.server import ServerBackend
 from tests.store.records import event, header, measurement
 from tests.store.test_processes import EVENTS_PER_BATCH, FOR_EVER, writer
@@ -61,6 +65,21 @@ def test_what_passes_is_known_by_the_state_that_each_driver_tells(attribute):
 
     assert backend.is_passing(error, tried=1)
     assert "cannot be used" in backend.explain(error)
+
+
+@pytest.mark.parametrize("table", METADATA.sorted_tables, ids=lambda table: table.name)
+def test_mysql_is_told_tables_that_it_takes(table):
+    statement = str(CreateTable(table).compile(dialect=mysql.dialect()))
+
+    columns = [line.split() for line in statement.splitlines()]
+    assert not [words for words in columns if {"TEXT", "DEFAULT"} <= {*words}]
+    assert not [words for words in columns if words[:2] == ["document", "TEXT"]]  # of 64 KiB
+    for index in table.indexes:
+        assert sum(4 * column.type.length for column in index.columns if is_text(column)) <= 3072
+
+
+def is_text(column):
+    return isinstance(column.type, sa.String)
 
 
 def test_two_writers_of_one_run_do_not_pass_each_other(postgres_url):
