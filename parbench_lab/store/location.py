@@ -1,22 +1,42 @@
-"""Where the store lies: reading the user's words is pure, opening loads the database library."""
+"""Where the store lies: reading the user's words is pure, opening loads the database library.
+
+So does reading the URL of a server: what hides its password must read it as it is read then.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from parbench_lab.errors import StoreError
 
 if TYPE_CHECKING:
+    from sqlalchemy import URL
+
     from parbench_lab.core.ports import RunStore
 
 ENVIRONMENT_VARIABLE = "PARBENCH_STORE"
 DEFAULT_FILE = Path(".parbench") / "runs.db"
 MEMORY = ":memory:"
+
+_OF_THE_CONNECTION = frozenset(
+    {"cached_statements", "check_same_thread", "detect_types", "isolation_level", "timeout"}
+)
+"""Options of a SQLite URL that other programs need: they change nothing in the file, and the store
+waits, works in threads and begins its transactions as it must."""
+_DATABASE_NEEDED = frozenset({"postgresql", "postgres", "mysql", "mariadb"})
+"""Others may have a whole address in one word (``mssql+pyodbc://me@DSN``), or a default."""
+_SAYS_WHICH = ("service", "dbname", "database", "db", "read_default_file", "read_default_group")
+_WHOLE_ADDRESS = ("dsn", "conninfo", "odbc_connect")
+"""Options of drivers that name the database where the URL's path does not; the latter hold
+whatever the driver takes, a password too."""
+_PASSWORD = re.compile(r"://[^:/]*:([^@]*)@")
+_PASSWORD_WITHIN = re.compile(r"(?i)(?:pwd|password)\s*=\s*([^;]*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +66,17 @@ class Place:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not be in any message: passwords, as they stand in the URL and decoded."""
-        parts = urlsplit(self.server)
-        given = [value for key, value in parse_qsl(parts.query) if "pass" in key.lower()]
-        given += [parts.password] if parts.password else []
-        return tuple({word for text in given for word in (text, unquote(text)) if word})
+        url = _parsed(self.server)
+        given = [url.password or "", *_PASSWORD.findall(self.server)[:1]]
+        for name, value in _options(url):
+            if "pass" in name.lower():
+                given.append(value)
+            if name in _WHOLE_ADDRESS:
+                found = _PASSWORD_WITHIN.findall(value)
+                words = (word for text in found for word in (text, text.partition(" ")[0]))
+                given += [value, *(word.strip("{}'\" ") for word in words)]
+        secrets = {word for text in given for word in (text, unquote(text)) if word}
+        return tuple(sorted(secrets, key=len, reverse=True))  # who is part of another comes later
 
     def __str__(self) -> str:
         if self.server:
@@ -64,7 +91,8 @@ def open_store(location: str | Path | None = None) -> RunStore:
     ----------
     location
         A file, a URL (``sqlite:///runs.db``, with ``?mode=ro`` for reading only; or any other of
-        SQLAlchemy's, ``postgresql+psycopg://team@host/parbench``), ``":memory:"``, or None for
+        SQLAlchemy's, ``postgresql+psycopg://team@host/parbench`` or, of a service file,
+        ``postgresql+psycopg://?service=team``), ``":memory:"``, or None for
         what the environment variable ``PARBENCH_STORE`` says and, where that is not set,
         ``.parbench/runs.db`` in the current folder.
 
@@ -113,7 +141,8 @@ def place_of(
     Raises
     ------
     StoreError
-        If it is empty, a folder, or no URL of a database.
+        If it is empty, a folder or cannot be looked for, no URL of a database, or one with
+        options that no store can keep.
 
     Examples
     --------
@@ -136,32 +165,75 @@ def _place_of_url(text: str, folder: Path) -> Place:
     scheme = text.partition("://")[0]
     if scheme.partition("+")[0] != "sqlite":
         return Place(path=None, server=_checked_server(text))
-    parts = urlsplit(text)
-    if parts.netloc:
+    address, _, query = text.partition("://")[2].partition("?")
+    if address and not address.startswith("/"):
         raise StoreError(f"store {text!r}: a SQLite URL has three slashes, sqlite:///FILE")
-    options = dict(parse_qsl(parts.query))
-    if options not in ({}, {"mode": "ro"}):
-        raise StoreError(f"store {text!r}: of the options only ?mode=ro is known")
-    database = unquote(parts.path.removeprefix("/"))
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    database = unquote(address.removeprefix("/"))
+    if database.startswith("file:") and options.pop("uri", "") in ("true", "1"):
+        database = database.removeprefix("file:")
+    mode = options.pop("mode", "rwc")
+    if mode not in ("ro", "rw", "rwc") or not options.keys() <= _OF_THE_CONNECTION:
+        raise StoreError(
+            f"store {text!r}: how the file is opened is the store's own: of the options that "
+            "change it only ?mode=ro, rw and rwc are known"
+        )
     if database in ("", MEMORY):
         return Place(path=None)
-    return Place(path=_absolute(database, folder), read_only=bool(options))
+    path = _absolute(database, folder)
+    if mode == "rw" and not path.exists():
+        raise StoreError(f"store {text!r} is not there, and ?mode=rw makes none: leave it out")
+    return Place(path=path, read_only=mode == "ro")
 
 
 def _checked_server(text: str) -> str:
     """Return the URL of a server's database; messages name its beginning only."""
     scheme = text.partition("://")[0]
     try:
-        parts = urlsplit(text)
-        well_formed = bool(parts.path.strip("/")) and (parts.port is None or parts.port > 0)
+        url = _parsed(text)
     except ValueError:
-        well_formed = False
-    if not well_formed or not scheme.replace("+", "").replace("_", "").isalnum():
+        url = None
+    needed = scheme.partition("+")[0] in _DATABASE_NEEDED
+    if url is None or (needed and not _says_which(url)):
         raise StoreError(
             f"the store's URL {scheme[:20]}://... is malformed or names no database: give "
-            "postgresql+psycopg://USER@HOST/DATABASE"
+            "postgresql+psycopg://USER@HOST/DATABASE, an @ within a password as %40"
         )
     return text
+
+
+def _says_which(url: URL) -> bool:
+    named = {name for name, value in _options(url) if value}
+    return bool(url.database) or not named.isdisjoint((*_SAYS_WHICH, *_WHOLE_ADDRESS))
+
+
+def _parsed(server: str) -> URL:
+    """Return the URL as it is read when it is opened: no other reading finds the same password.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    # a quarter of a second: only those who name a server pay for it
+    from sqlalchemy import exc, make_url  # noqa: PLC0415
+
+    try:
+        url = make_url(server)
+    except exc.ArgumentError:
+        raise ValueError("no URL of a database") from None
+    if "@" in (url.host or ""):  # the end of a password: nobody is to see it, or to look it up
+        raise ValueError("no name of a host")
+    return url
+
+
+def _options(url: URL) -> list[tuple[str, str]]:
+    """Return names and values; who is given twice is there twice."""
+    return [
+        (name, value)
+        for name, given in url.query.items()
+        for value in ([given] if isinstance(given, str) else given)
+    ]
 
 
 def without_password(location: str) -> str:
@@ -184,16 +256,27 @@ def without_password(location: str) -> str:
 
 
 def _shown(server: str) -> str:
-    """Return a URL without its password and its options."""
-    parts = urlsplit(server)
-    user = f"{parts.username}@" if parts.username else ""
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{user}{parts.hostname or ''}{port}{parts.path}"
+    """Return a URL without its password, and of the options only those that say which it is."""
+    url = _parsed(server)
+    shown = type(url).create(
+        url.drivername,
+        username=url.username or None,
+        host=url.host,
+        port=url.port,
+        database=url.database,
+        query={name: value for name, value in url.query.items() if name in _SAYS_WHICH},
+    )
+    return shown.render_as_string()
 
 
 def _absolute(text: str, folder: Path) -> Path:
     # absolute at once: the current folder may be another one when the file is made
-    path = folder / Path(text).expanduser()
-    if path.is_dir():
+    try:
+        path = folder / Path(text).expanduser()
+        is_folder = path.is_dir()
+    except (OSError, RuntimeError) as error:  # a name too long, a folder of others, nobody's home
+        said = getattr(error, "strerror", None) or error
+        raise StoreError(f"store {text[:200]!r} cannot be looked for ({said})") from error
+    if is_folder:
         raise StoreError(f"store {text!r} is a folder: give a file in it, {path / 'runs.db'}")
     return path

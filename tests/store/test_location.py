@@ -9,7 +9,7 @@ import pytest
 
 from parbench_lab.errors import StoreError
 from parbench_lab.store import open_store
-from parbench_lab.store.location import Place, make_folder, place_of
+from parbench_lab.store.location import Place, make_folder, place_of, without_password
 from tests.store.records import header
 
 HERE = Path("/somewhere")
@@ -26,6 +26,12 @@ HERE = Path("/somewhere")
         pytest.param("sqlite:///a.db", {}, "/somewhere/a.db", id="relative URL"),
         pytest.param("sqlite:////x/a%20b.db", {}, "/x/a b.db", id="absolute URL"),
         pytest.param("sqlite+pysqlite:///a.db", {}, "/somewhere/a.db", id="URL with a driver"),
+        pytest.param("sqlite:///a#b.db", {}, "/somewhere/a#b.db", id="a number sign"),
+        pytest.param("sqlite:///file:a.db?uri=true", {}, "/somewhere/a.db", id="SQLite's own URI"),
+        pytest.param("sqlite:///a.db?mode=rwc", {}, "/somewhere/a.db", id="for writing"),
+        pytest.param(
+            "sqlite:////x/a.db?timeout=30&check_same_thread=false", {}, "/x/a.db", id="tuned"
+        ),
     ],
 )
 def test_a_location_means_an_absolute_file(location, environment, path):
@@ -43,8 +49,15 @@ def test_memory_is_a_place(location):
         pytest.param("  ", "is empty", id="blank"),
         pytest.param("postgresql://me:secret@host", "names no database", id="no database"),
         pytest.param("postgresql://me:secret@host:x/db", "is malformed", id="port is no number"),
+        pytest.param("postgresql://me:my@secret@host/db", "password as %40", id="two at signs"),
         pytest.param("sqlite://runs.db", "three slashes", id="two slashes"),
         pytest.param("sqlite:///runs.db?cache=shared", "only .mode=ro", id="unknown option"),
+        pytest.param("sqlite:///runs.db?mode=memory", "only .mode=ro", id="unknown mode"),
+        pytest.param("sqlite:///none.db?mode=rw", "leave it out", id="may not be made"),
+        pytest.param("a" * 5000, r"cannot be looked for \(File name too long\)", id="too long"),
+        pytest.param("~nobody.at.all/a.db", "cannot be looked for", id="nobody's home"),
+        pytest.param("postgresql://me:secret@host?sslmode=require", "no database", id="options"),
+        pytest.param("mysql+pymysql://me:secret@host", "names no database", id="MySQL"),
         pytest.param("/tmp", "is a folder", id="folder"),
     ],
 )
@@ -68,6 +81,42 @@ def test_the_password_of_a_server_is_never_shown(url):
     assert str(place) == "postgresql://me@host:5433/db"
     assert "cret" not in repr(place)
     assert "s@cret" in place.secrets
+
+
+def test_a_file_may_be_named_for_reading_only_as_sqlite_itself_does():
+    place = place_of("sqlite:///file:/x/a.db?mode=ro&uri=true", environment={}, folder=HERE)
+
+    assert place == Place(path=Path("/x/a.db"), read_only=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql+psycopg://?service=team", "postgresql+psycopg://?service=team"),
+        ("postgresql://me:secret@host?dbname=db", "postgresql://me@host?dbname=db"),
+        ("postgresql://me@/db?host=/run/a&host=/run/b", "postgresql://me@/db"),
+        ("postgresql://me:se#c/r?et[@[::1]:5433/db", "postgresql://me@[::1]:5433/db"),
+        ("postgresql+psycopg2://?dsn=password=secret host=h", "postgresql+psycopg2://"),
+        ("mssql+pyodbc://me:secret@team", "mssql+pyodbc://me@team"),
+        ("mssql+pyodbc:///?odbc_connect=DSN%3Dteam%3BPWD%3Dsecret", "mssql+pyodbc:///"),
+        ("oracle+oracledb://me:secret@h:1/?service_name=s", "oracle+oracledb://me@h:1/"),
+    ],
+)
+def test_a_server_may_be_named_in_every_way_that_sqlalchemy_reads(url, shown):
+    place = place_of(url, environment={}, folder=HERE)
+
+    assert str(place) == without_password(url) == shown
+    assert place.server == url
+    assert ("secret" in place.secrets) == ("secret" in url)
+
+
+def test_a_service_of_postgresql_is_asked_for_by_its_name():
+    pytest.importorskip("psycopg")
+    with (
+        contextlib.closing(open_store("postgresql+psycopg://?service=nobodys")) as store,
+        pytest.raises(StoreError, match='definition of service "nobodys" not found'),
+    ):
+        store.runs()
 
 
 @pytest.mark.parametrize(
