@@ -23,6 +23,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
+from parbench_lab.store.cut_off import (
+    beside,
+    damaged,
+    refuse_cut_off,
+    refuse_part_of_page,
+    size_without_log,
+)
 from parbench_lab.store.engine import ELSEWHERE
 from parbench_lab.store.location import Place
 from parbench_lab.store.rows import Row
@@ -107,10 +114,19 @@ def _pool(place: Place) -> dict[str, Any]:
 
 
 def _connect(place: Place) -> sqlite3.Connection:
-    size_bytes = 0 if place.path is None else _whole_size_bytes(place.path)
+    try:
+        return _opened(place)
+    except UnicodeDecodeError as error:  # what SQLite says of it holds bytes of the file
+        raise damaged("its tables have names that are no text") from error
+
+
+def _opened(place: Place) -> sqlite3.Connection:
+    size_bytes = 0
     if place.path is None:
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     else:
+        refuse_cut_off(place.path, timeout_s=BUSY_TIMEOUT_S)
+        size_bytes = size_without_log(place.path)
         connection = sqlite3.connect(
             f"{place.path.as_uri()}?{_how(place.path, read_only=place.read_only)}",
             uri=True,
@@ -121,51 +137,18 @@ def _connect(place: Place) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA synchronous=NORMAL")
-        _refuse_cut_off(connection, size_bytes)
-    except UnicodeDecodeError as error:  # what SQLite says of it holds bytes of the file
-        connection.close()
-        raise _damaged("its tables have names that are no text") from error
+        refuse_part_of_page(connection, size_bytes)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _whole_size_bytes(path: Path) -> int:
-    """Return the size of a file that must be whole pages, 0 where there is no such file.
-
-    Where a log lies beside it, SQLite writes what is missing from there.
-    """
-    logs = any(_beside(path, end).exists() for end in ("-wal", "-journal"))
-    return path.stat().st_size if path.is_file() and not logs else 0
-
-
-def _refuse_cut_off(connection: sqlite3.Connection, size_bytes: int) -> None:
-    """Refuse a file that ends within a page: SQLite would read zeros there, and write on.
-
-    The size of its pages is SQLite's to tell: who opens and closes the file beside it takes away
-    the locks that other connections of this process have.
-    """
-    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
-    if size_bytes % page_bytes:
-        raise _damaged("it ends within a page")
-
-
-def _damaged(words: str) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(words)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
-
-
-def _beside(path: Path, end: str) -> Path:
-    return path.with_name(f"{path.name}{end}")
-
-
 def _how(path: Path, *, read_only: bool) -> str:
     """Return how the file is opened, as SQLite's URI parameters."""
     if not read_only:
         return "mode=rwc"
-    locked = not os.access(path.parent, os.W_OK) and not _beside(path, "-wal").exists()
+    locked = not os.access(path.parent, os.W_OK) and not beside(path, "-wal").exists()
     return "mode=ro&immutable=1" if locked else "mode=ro"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import traceback
 from pathlib import Path
@@ -80,6 +81,40 @@ def foreign(path):
     change(path, "CREATE TABLE recipes (name TEXT)")
 
 
+def left_behind(path, *, in_the_log):
+    """Make what a killed writer leaves: a file, and beside it a log with the newest events."""
+    writing = path.with_name("writing.db")
+    with contextlib.closing(open_store(writing)) as store:
+        store.create_run(header("a"))
+        store.append("a", [event(seq, n_measurements=50) for seq in range(20)])
+        with contextlib.closing(sqlite3.connect(writing)) as checkpointer:
+            if not in_the_log:
+                checkpointer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        store.append("a", [event(20)])
+        for end in ("", "-wal"):
+            shutil.copy(f"{writing}{end}", f"{path}{end}")
+
+
+def cut_beside_a_log(path):
+    left_behind(path, in_the_log=False)
+    os.truncate(path, path.stat().st_size // PAGE_BYTES // 2 * PAGE_BYTES)
+
+
+def cut_a_little_beside_a_log(path):
+    left_behind(path, in_the_log=False)
+    os.truncate(path, path.stat().st_size - 3 * PAGE_BYTES)
+
+
+def cut_within_a_page_beside_a_log(path):
+    left_behind(path, in_the_log=False)
+    os.truncate(path, path.stat().st_size // 2 // PAGE_BYTES * PAGE_BYTES + 100)
+
+
+def emptied_beside_a_log(path):
+    left_behind(path, in_the_log=False)
+    os.truncate(path, 0)
+
+
 ADVICE = "it was left as it is: move it away, or give another place with --store or PARBENCH_STORE"
 DAMAGED, NOT_SQLITE = f"is damaged; {ADVICE}", f"is no SQLite database; {ADVICE}"
 
@@ -92,6 +127,10 @@ DAMAGED, NOT_SQLITE = f"is damaged; {ADVICE}", f"is no SQLite database; {ADVICE}
         pytest.param(cut_within_a_page, DAMAGED, id="within a page"),
         pytest.param(cut_at_a_whole_page, DAMAGED, id="at a whole page"),
         pytest.param(cut_to_one_byte, DAMAGED, id="one byte"),
+        pytest.param(cut_beside_a_log, DAMAGED, id="at a whole page, beside a log"),
+        pytest.param(cut_a_little_beside_a_log, DAMAGED, id="a few pages, beside a log"),
+        pytest.param(cut_within_a_page_beside_a_log, DAMAGED, id="within a page, beside a log"),
+        pytest.param(emptied_beside_a_log, DAMAGED, id="empty, beside a log"),
         pytest.param(garbled, DAMAGED, id="names are no text"),
         pytest.param(beheaded, NOT_SQLITE, id="first page missing"),
         pytest.param(newer, "has schema version 99, this program knows 2: upgrade", id="newer"),
@@ -101,7 +140,8 @@ DAMAGED, NOT_SQLITE = f"is damaged; {ADVICE}", f"is no SQLite database; {ADVICE}
 def test_a_file_that_is_no_store_is_told_and_left_as_it_is(tmp_path, spoil, words):
     path = tmp_path / "runs.db"
     spoil(path)
-    before = path.read_bytes()
+    log = path.with_name("runs.db-wal")
+    before = path.read_bytes(), log.exists() and log.read_bytes()
 
     for action in (
         lambda store: store.runs(),
@@ -114,7 +154,26 @@ def test_a_file_that_is_no_store_is_told_and_left_as_it_is(tmp_path, spoil, word
             assert "\n" not in str(refusal.value)
             assert str(path) in str(refusal.value)
 
-    assert path.read_bytes() == before
+    assert (path.read_bytes(), log.exists() and log.read_bytes()) == before
+
+
+@pytest.mark.parametrize("in_the_log", [True, False])
+def test_what_a_killed_writer_leaves_is_read_to_the_last_event(tmp_path, in_the_log):
+    path = tmp_path / "runs.db"
+    left_behind(path, in_the_log=in_the_log)
+
+    with contextlib.closing(open_store(path)) as store:
+        assert len(list(store.events("a"))) == 21
+        store.append("a", [event(21)])
+
+
+def test_a_file_that_ends_early_is_read_where_its_log_has_the_rest(tmp_path):
+    path = tmp_path / "runs.db"
+    left_behind(path, in_the_log=True)
+    os.truncate(path, path.stat().st_size - 100)
+
+    with contextlib.closing(open_store(path)) as store:
+        assert len(list(store.events("a"))) == 21
 
 
 def test_an_empty_file_is_a_place_for_a_new_store(tmp_path):
