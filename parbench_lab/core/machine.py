@@ -11,6 +11,8 @@ from typing import Any
 
 _GIB = 2**30
 FINGERPRINT_DIGITS = 12
+_OF_THE_KERNEL_BYTES = 64 * 2**20
+"""By how much the memory of one machine may differ from boot to boot: its kernel's own share."""
 LARGEST = 2**63
 FOREIGN = "foreign-"
 """Begins the fingerprint of a machine that was not detected but came from a file: another tool
@@ -127,11 +129,17 @@ class Machine:
         """Return whether figures of both may be set against each other.
 
         They differ in nothing but libraries that only one of them names: whatever was measured
-        on both does not use them.
+        on both does not use them; and in less than 64 MiB of memory, which may lie on either side
+        of a half GiB and make two fingerprints of one machine.
         """
         common = self.libraries.keys() & other.libraries.keys()
+        near = abs(self.memory_bytes - other.memory_bytes) < _OF_THE_KERNEL_BYTES
         mine, theirs = (
-            dataclasses.replace(machine, libraries={n: machine.libraries[n] for n in common})
+            dataclasses.replace(
+                machine,
+                libraries={n: machine.libraries[n] for n in common},
+                memory_bytes=self.memory_bytes if near else machine.memory_bytes,
+            )
             for machine in (self, other)
         )
         return mine.fingerprint == theirs.fingerprint

@@ -169,6 +169,21 @@ def test_machines_are_alike_where_they_differ_in_what_only_one_of_them_names(one
     assert one.is_alike(other) is other.is_alike(one) is alike
 
 
+@pytest.mark.parametrize(
+    ("less_bytes", "alike"),
+    [
+        pytest.param(2 * 2**20, True, id="the kernel's share"),
+        pytest.param(300 * 2**20, False, id="memory that was taken out"),
+    ],
+)
+def test_memory_on_either_side_of_where_it_is_rounded_is_that_of_one_machine(less_bytes, alike):
+    one = dataclasses.replace(MACHINE, memory_bytes=31 * 2**29 + 2**28 + 2**20)
+    other = dataclasses.replace(one, memory_bytes=one.memory_bytes - less_bytes)
+
+    assert one.fingerprint != other.fingerprint
+    assert one.is_alike(other) is other.is_alike(one) is alike
+
+
 def test_machines_with_other_hardware_are_not_alike():
     assert not MACHINE.is_alike(dataclasses.replace(MACHINE, cpu_model="Abacus 4"))
 
