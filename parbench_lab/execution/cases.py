@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import io
-import pickle
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from types import FunctionType
 from typing import Any
 
 import cloudpickle
@@ -17,6 +13,7 @@ import numpy as np
 
 from parbench_lab.core.block import Case
 from parbench_lab.core.ports import Workload
+from parbench_lab.core.seal import Seal, pickled_digest
 
 KEPT_CASES = 4
 _FREEZE_DEPTH = 4
@@ -28,19 +25,24 @@ _MADE_TWICE_S = 5.0
 class KeptCase:
     """A case's data with what is needed to see whether somebody changed it.
 
-    `fingerprint` is None where the data cannot be fingerprinted; `fingerprint_s` is what one
-    costs in seconds. `unverified` are candidates that ran on it since it was last seen unchanged.
+    `fingerprint_s` is what looking at its seal costs in seconds. `unverified` are candidates that
+    ran on it since it was last seen unchanged.
     """
 
     data: Any
     made_s: float
-    fingerprint: bytes | None
+    seal: Seal
     fingerprint_s: float
     unverified: set[str] = dataclasses.field(default_factory=set)
 
     def changed(self) -> bool:
         """Return whether the data differ from what was made, False where that is unknown."""
-        return self.fingerprint is not None and fingerprint(self.data) != self.fingerprint
+        return not self.seal.is_intact(self.data)
+
+    @property
+    def fingerprint(self) -> bytes | None:
+        """Digest of the data as they were made; None where they cannot be pickled."""
+        return self.seal.digest
 
 
 class CaseShelf:
@@ -92,11 +94,9 @@ def make_case(workload: Workload, case: Case) -> KeptCase:
     data = workload.make_case(case.size, np.random.default_rng(case.seed))
     freeze(data)
     made_ns = time.perf_counter_ns()
-    mark = fingerprint(data)
+    seal = Seal.of(data)
     print_s = (time.perf_counter_ns() - made_ns) / 1e9
-    return KeptCase(
-        data=data, made_s=(made_ns - start_ns) / 1e9, fingerprint=mark, fingerprint_s=print_s
-    )
+    return KeptCase(data=data, made_s=(made_ns - start_ns) / 1e9, seal=seal, fingerprint_s=print_s)
 
 
 def by_chance(workload: Workload, case: Case, kept: KeptCase, drawn: Sequence[str]) -> str:
@@ -143,47 +143,10 @@ def freeze(data: Any, depth: int = _FREEZE_DEPTH) -> None:
             freeze(part, depth - 1)
 
 
-def fingerprint(data: Any) -> bytes | None:
-    """Return a digest of the data's content, None where it cannot be pickled.
-
-    A case of a class that was written in a notebook, which no import finds, has one too: where
-    pickling fails, classes and functions count by their names alone.
-    """
-    plain = _digest(data, pickle.dumps)
-    return _digest(data, _dump_by_names) if plain is None else plain
-
-
 def digest_of(result: Any) -> str:
     """Return a short digest of a result (16 hexadecimal digits), "" where it has none."""
-    mark = _digest(result, cloudpickle.dumps)
+    mark = pickled_digest(result, cloudpickle.dumps)
     return "" if mark is None else mark.hex()
-
-
-def _digest(data: Any, dumps: Any) -> bytes | None:
-    digest = hashlib.blake2b(digest_size=8)
-    buffers: list[pickle.PickleBuffer] = []
-    try:
-        digest.update(dumps(data, protocol=5, buffer_callback=buffers.append))
-        for buffer in buffers:
-            digest.update(buffer.raw())
-    except Exception:  # noqa: BLE001 - pickling runs the object's own code; no digest then
-        return None
-    return digest.digest()
-
-
-class _NamingPickler(pickle.Pickler):
-    """Writes what nobody reads back: of classes and functions their names, found or not."""
-
-    def reducer_override(self, thing: Any) -> Any:
-        if thing is str or not isinstance(thing, (type, FunctionType)):
-            return NotImplemented  # `str` stands in the stream where a name does
-        return str, (f"{thing.__module__}.{thing.__qualname__}",)
-
-
-def _dump_by_names(data: Any, **options: Any) -> bytes:
-    file = io.BytesIO()
-    _NamingPickler(file, **options).dump(data)
-    return file.getvalue()
 
 
 def _parts(data: Any) -> Iterable[Any]:
