@@ -15,7 +15,7 @@ from parbench_lab.analysis import laws
 from parbench_lab.analysis.laws.formulas import karp_flatt
 from parbench_lab.analysis.repeats import estimate_positive
 from parbench_lab.analysis.table import trials_of
-from parbench_lab.analysis.trial import TimeShares, Trial
+from parbench_lab.analysis.trial import TimeShares, Trial, are_identical
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.given import checked_confidence, checked_count
 from parbench_lab.errors import UsageError
@@ -289,7 +289,9 @@ class ScalingCurve:
             wrong = sorted({t.workers for t in answered if t.outcome == "differs"})
             return f"results differ (by up to {worst:.2g}) at {_listed(wrong)} workers"
         if worst == 0.0:
-            return f"all {len(answered)} results are identical bit by bit"
+            # each was compared with the serial one of its session; a study may have had several
+            apart = "" if are_identical(answered) else " within each session, not between them"
+            return f"all {len(answered)} results are identical bit by bit{apart}"
         return (
             f"all {len(answered)} results agree within {worst:.2g} (allowed: {self.tolerance:.2g})"
         )

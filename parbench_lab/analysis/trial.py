@@ -167,6 +167,26 @@ class Trial:
         return sum(use.workers * (end - start) for use, start, end in spans) / self.time_s
 
 
+def are_identical(trials: Iterable[Trial]) -> bool:
+    """Return whether all results are the serial one bit by bit, and one for each size of case.
+
+    In a study of several sessions each has a serial result of its own. False where no run has a
+    result: nothing is shown then.
+
+    Examples
+    --------
+    >>> runs = [Trial(repetition=n, workers=1, size=9, outcome="ok", digest=d)
+    ...         for n, d in enumerate("aab")]
+    >>> are_identical(runs[:2]), are_identical(runs), are_identical([])
+    (True, False, False)
+    """
+    answered = [trial for trial in trials if trial.digest]
+    if not answered or any(trial.difference != 0.0 for trial in answered):
+        return False
+    results = {(trial.size, trial.digest) for trial in answered}
+    return len(results) == len({trial.size for trial in answered})
+
+
 def time_shares(
     spans: Iterable[Worked], *, n_workers: int, start_ns: int, end_ns: int
 ) -> TimeShares | None:

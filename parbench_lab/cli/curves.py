@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+from parbench_lab.analysis.trial import are_identical
 from parbench_lab.cli.fits import law_document, law_words
 from parbench_lab.core.wording import amount, listed, memory, printable
 
@@ -171,12 +172,6 @@ def _end(value: float, *, short: bool) -> str:
     return f"{value:.0f}" if short and 10 <= abs(value) < 1000 else f"{value:,.3g}"
 
 
-def _is_identical(curve: ScalingCurve) -> bool:
-    """Return whether all results are the same bit by bit; runs without one show nothing."""
-    answered = [trial for trial in curve.trials if trial.digest]
-    return bool(answered) and curve.agrees and all(t.difference == 0.0 for t in answered)
-
-
 def curve_document(
     curve: ScalingCurve, *, law: str | None = None, include_oversubscribed: bool = False
 ) -> dict[str, Any]:
@@ -198,7 +193,7 @@ def curve_document(
         "machine": curve.machine,
         "levels": jsonable(curve.table()),
         "agreement": curve.agreement,
-        "identical": _is_identical(curve),
+        "identical": are_identical(curve.trials),
         "words": [
             *read_curve(curve),
             *law_words(curve, law, include_oversubscribed=include_oversubscribed),

@@ -11,7 +11,7 @@ from parbench_lab.analysis.agreement import digest, largest_difference
 from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.analysis.reading import read_curve
 from parbench_lab.analysis.repeats import estimate_positive
-from parbench_lab.analysis.trial import TimeShares, Trial, Use, time_shares
+from parbench_lab.analysis.trial import TimeShares, Trial, Use, are_identical, time_shares
 from parbench_lab.core.pool import Span
 from parbench_lab.errors import UsageError
 from parbench_lab.plots.scaling import scaling_data, scaling_figures
@@ -206,6 +206,36 @@ def test_results_that_differ_are_named_with_their_levels():
     assert not made.agrees
     assert made.agreement == "results differ (by up to 0.1) at 2 workers"
     assert made.levels[1].time_s is None
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"),
+    [
+        pytest.param([(1, "a"), (1, "a")], "all 2 results are identical bit by bit", id="one"),
+        pytest.param([(1, "a"), (2, "b")], "all 2 results are identical bit by bit", id="sizes"),
+        pytest.param([(1, "a"), (1, "b")], "within each session, not between them", id="sessions"),
+    ],
+)
+def test_results_are_called_identical_where_those_of_all_sessions_are(runs, words):
+    trials = tuple(
+        Trial(repetition=n, workers=1, size=size, outcome="ok", time_s=1.0, digest=digest)
+        for n, (size, digest) in enumerate(runs)
+    )
+
+    made = ScalingCurve(name="j", backend="threads", cores=2, trials=trials)
+
+    assert made.agreement.endswith(words)
+    assert made.agrees
+    assert are_identical(trials) is ("session" not in words)
+
+
+def test_results_that_all_differ_from_the_serial_one_alike_are_not_called_identical():
+    wrong = [
+        Trial(repetition=n, workers=2, size=1, outcome="differs", digest="x", difference=0.1)
+        for n in range(2)
+    ]
+
+    assert not are_identical(wrong)
 
 
 def test_only_include_and_exclude_say_what_to_do_with_too_many_workers():
