@@ -36,10 +36,12 @@ class Scalable:
         Of the job, as in titles and in the store.
     run
         ``run(case, *, map) -> result``. All its parallel work goes through `map` (see `Map`);
-        everything else is its serial fraction.
+        everything else is its serial fraction. It may change its case, which is then made anew
+        for the next run; what it returns must be its own, nothing that another run writes to.
     make_case
         ``make_case(size, rng) -> case``: a problem of `size` items; the same generator state gives
-        the same problem.
+        the same problem. Whether a run changed one that cannot be pickled is not known: it is
+        taken to be as it was.
     default_size
         Items of a case in a strong-scaling study, and per worker in a weak one.
     unit

@@ -2,14 +2,17 @@
 
 Rule 1: the clock runs around the job alone; workers and cases are ready before it starts.
 Rule 2: whatever a job raises, its run ends as a `Trial`; `SystemExit` too, Ctrl-C alone not.
+Rule 3: every run begins with the case as it was made, and is compared with what the serial run
+gave when it ended, whatever later runs write where.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,11 +23,14 @@ from parbench_lab.analysis.trial import Trial, time_shares
 from parbench_lab.core.batching import batched
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.scalable import Map, Scalable
+from parbench_lab.core.seal import Seal
 from parbench_lab.errors import ParbenchError, UsageError
 from parbench_lab.scaling.adapting import AdaptiveMap
 from parbench_lab.scaling.plan import Cell, Plan
 
 _SERIAL = cast("Map", map)  # its overloads are too many for mypy to see that it is one
+
+LONG_LOOK_S = 0.25
 
 OpenPool = Callable[[str, int], Pool]
 """Opens a pool: backend, number of workers."""
@@ -59,6 +65,45 @@ class _Problem:
         return batched(spread, 1 if by_itself else self.batch_size)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """A case as it was made; `look_s` is what it takes to see that it still is."""
+
+    data: Any
+    seal: Seal
+    look_s: float
+
+    @classmethod
+    def of(cls, data: Any) -> _Case:
+        start_ns = time.perf_counter_ns()
+        seal = Seal.of(data)
+        return cls(data=data, seal=seal, look_s=(time.perf_counter_ns() - start_ns) * 1e-9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reference:
+    """What the serial run gave: a digest of it then, and the thing itself.
+
+    There is no copy: it would be memory of this process, which is measured. Whether a result is
+    the same is told from the digest; how far it is off, from the thing as long as it is as then.
+    """
+
+    result: Any
+    digest: str
+
+    def judge(self, result: Any, mark: str) -> tuple[float, str]:
+        """Return how far a result of a digest is off, and what is to be said if it is too far."""
+        if mark == self.digest:
+            return 0.0, ""
+        if digest(self.result) != self.digest:
+            return math.inf, (
+                "its result is not the serial one, which another run has overwritten: run must "
+                "return what no other run writes to, a copy where it works in memory of its own"
+            )
+        apart = largest_difference(self.result, result)
+        return apart, f"its result differs from the serial one by {apart:.2g}"
+
+
 class Workbench:
     """Runs a job's cells; owns its pools until `close`.
 
@@ -72,6 +117,9 @@ class Workbench:
         What holds while the job runs (one BLAS thread): its serial part must not be parallel.
     adapt
         Makes a pool's adaptive map, for plans that want one.
+    long_look_s
+        Whether a run changed its case is looked at after every run, outside of the clock; where a
+        look takes this long or longer, after the serial run and the first run of a level alone.
     """
 
     def __init__(
@@ -80,22 +128,27 @@ class Workbench:
         open_pool: OpenPool,
         pinned: Pinned = contextlib.nullcontext,
         adapt: Adapt = no_adapting,
+        *,
+        long_look_s: float = LONG_LOOK_S,
     ) -> None:
         self._scalable = scalable
         self._open_pool = open_pool
         self._pinned = pinned
         self._adapt = adapt
+        self._long_look_s = long_look_s
         self._pools: dict[tuple[str, int], Pool] = {}
         self._adaptive: dict[Pool, AdaptiveMap] = {}
-        self._cases: dict[_Problem, Any] = {}
-        self._references: dict[_Problem, Any] = {}
+        self._cases: dict[_Problem, _Case] = {}
+        self._changing: set[_Problem] = set()
+        self._references: dict[_Problem, _Reference] = {}
         self._warm: set[tuple[str, int, _Problem]] = set()
 
     def run(self, cell: Cell, plan: Plan) -> Trial:
         """Measure one cell.
 
         The first run of a pool on a problem is done twice and the second one counts: what is
-        loaded and shipped once does not belong to the curve.
+        loaded and shipped once does not belong to the curve. The case of a job that changes it is
+        made anew for every run, and shipped anew.
         """
         size = plan.size_at(cell.series, cell.workers)
         problem = _Problem(size=size, batch_size=cell.series.batch_size)
@@ -103,25 +156,26 @@ class Workbench:
         about["size"] = size
         adaptive: AdaptiveMap | None = None
         try:
-            run = self._made(problem, plan.seed)
+            job = self._cut(problem)
+            reference = self._reference(problem, job, plan.seed)
             pool = self._pool(cell.series.backend, cell.workers)
             adaptive = self._adaptive_map(pool) if plan.adaptive else None
             spread = problem.cut(adaptive or pool.map, by_itself=self._scalable.cut is not None)
             key = (cell.series.backend, cell.workers, problem)
-            with self._pinned():
-                expected = self._serial_result(problem, run)
-                if key not in self._warm:
-                    run(spread)
-                    if not self._warm:
-                        gc.collect()
-                    self._warm.add(key)
+            if key not in self._warm:
+                with self._lent(problem, job, plan.seed) as case, self._pinned():
+                    job.run(case, map=spread)
+                if not self._warm:
+                    gc.collect()
+                self._warm.add(key)
+            with self._lent(problem, job, plan.seed, known=True) as case, self._pinned():
                 if adaptive is not None:
                     adaptive.begin()
-                result, taken = _timed(lambda: run(spread), pool)
+                result, taken = _timed(lambda: job.run(case, map=spread), pool)
                 if adaptive is not None:
                     # workers that rested have no share of their own in the time
                     taken |= {"uses": adaptive.end(), "shares": None}
-                return self._judged(result, expected, {**about, **taken})
+                return self._judged(result, reference, {**about, **taken})
         # a job that exits has failed like one that raises; Ctrl-C is meant for the study
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a level that fails is an outcome
             self._drop(cell.series.backend, cell.workers)
@@ -129,34 +183,57 @@ class Workbench:
                 about["uses"] = adaptive.end()
             return Trial(**about, outcome="failed", message=_in_one_line(error))
 
-    def _judged(self, result: Any, expected: Any, about: dict[str, Any]) -> Trial:
-        apart = largest_difference(expected, result)
+    def _judged(self, result: Any, reference: _Reference, about: dict[str, Any]) -> Trial:
+        mark = digest(result)
+        apart, words = reference.judge(result, mark)
         same = apart <= self._scalable.tolerance
-        words = "" if same else f"its result differs from the serial one by {apart:.2g}"
         about["time_s"] = about["time_s"] if same else None
         return Trial(
             **about,
             outcome="ok" if same else "differs",
-            digest=digest(result),
+            digest=mark,
             difference=apart,
-            message=words,
+            message="" if same else words,
         )
 
-    def _made(self, problem: _Problem, seed: int) -> Callable[[Map], Any]:
-        """Return the job on its case, waiting for a map."""
-        scalable = self._scalable
-        if problem.batch_size is not None and scalable.cut is not None:
-            scalable = scalable.cut(scalable, problem.batch_size)
+    def _cut(self, problem: _Problem) -> Scalable:
+        """Return the job, in parts of the size that is asked for where it cuts itself."""
+        if problem.batch_size is None or self._scalable.cut is None:
+            return self._scalable
+        return self._scalable.cut(self._scalable, problem.batch_size)
+
+    @contextlib.contextmanager
+    def _lent(
+        self, problem: _Problem, job: Scalable, seed: int, *, known: bool = False
+    ) -> Iterator[Any]:
+        """Lend a case as it was made to one run; one that was changed is not lent again.
+
+        It is looked at when the run has ended, and failed runs are no exception.
+
+        Parameters
+        ----------
+        known
+            Whether such a run was looked at before: of a large case that is enough.
+        """
         if problem not in self._cases:
             rng = np.random.default_rng([seed, problem.size])
-            self._cases[problem] = scalable.make_case(problem.size, rng)
+            self._cases[problem] = _Case.of(job.make_case(problem.size, rng))
         case = self._cases[problem]
-        return lambda spread: scalable.run(case, map=spread)
+        try:
+            yield case.data
+        finally:
+            look = not known or case.look_s < self._long_look_s
+            if look and not case.seal.is_intact(case.data):
+                self._changing.add(problem)
+            if problem in self._changing:
+                del self._cases[problem]
 
-    def _serial_result(self, problem: _Problem, run: Callable[[Map], Any]) -> Any:
+    def _reference(self, problem: _Problem, job: Scalable, seed: int) -> _Reference:
         """Return what the built-in map gives: every other result is compared with it."""
         if problem not in self._references:
-            self._references[problem] = run(_SERIAL)
+            with self._lent(problem, job, seed) as case, self._pinned():
+                result = job.run(case, map=_SERIAL)
+                self._references[problem] = _Reference(result=result, digest=digest(result))
         return self._references[problem]
 
     def _adaptive_map(self, pool: Pool) -> AdaptiveMap:

@@ -180,6 +180,19 @@ def test_a_result_that_differs_only_in_parallel_is_found_out(pool):
     assert not proof.identical
 
 
+def test_a_result_that_later_runs_overwrite_keeps_its_winner_and_is_found_out(pool):
+    buffer = []
+
+    def overwrites(spread):
+        buffer[:] = [-len(buffer), *squares(spread)]
+        return buffer
+
+    proof = prove(overwrites, pool, **{**ABOUT, "winner": min})
+
+    assert proof.winner == 0
+    assert not proof.identical
+
+
 def test_one_pair_of_runs_proves_nothing(pool):
     with pytest.raises(UsageError, match="2 pairs"):
         prove(squares, pool, **ABOUT, repeats=1)

@@ -15,6 +15,7 @@ from parbench_lab.scaling import journal
 from parbench_lab.scaling.adapting import AdaptiveMap
 from parbench_lab.scaling.plan import Plan
 from parbench_lab.scaling.study import Study
+from parbench_lab.scaling.workbench import Workbench
 from tests.scaling.pools import CountingPool
 
 
@@ -139,6 +140,151 @@ def test_a_result_that_is_not_serials_counts_only_within_the_tolerance(tolerance
     assert bench.curve().agrees is agrees
     assert ("differ" in bench.curve().agreement) is not agrees
     assert [level.time_s is not None for level in bench.curve().levels] == [agrees, agrees]
+
+
+def is_serial(map):
+    return map.__module__ == "builtins"
+
+
+class Filled:
+    """Jobs on a case of zeros, which is given back filled; it counts how often it was made."""
+
+    def __init__(self):
+        self.n_made = 0
+        self.met = []
+
+    def make_case(self, size, _rng):
+        self.n_made += 1
+        return np.zeros(size)
+
+    def study(self, run, **options):
+        def seen(case, *, map):
+            self.met.append(case.tolist())
+            return run(case, map)
+
+        job = Scalable(name="filled", run=seen, make_case=self.make_case, **options)
+        pools = []
+        study = Study(
+            job,
+            Plan(workers=(1, 2), sizes=(4,), repeats=2),
+            open_pool=lambda backend, workers: CountingPool(pools, backend, workers),
+            cores=2,
+        )
+        study.run()
+        (curve,) = study.curves.values()
+        return curve
+
+
+def fill(case, map):
+    case[:] = list(map(float, range(len(case))))
+    return case
+
+
+def fill_wrongly_in_parallel(case, map):
+    fill(case, map)
+    case[1] += 0.0 if is_serial(map) else 1.5
+    return case
+
+
+def fill_nothing_in_parallel(case, map):
+    return fill(case, map) if is_serial(map) else case
+
+
+def test_a_job_that_fills_its_case_begins_every_run_with_one_that_nobody_filled():
+    filled = Filled()
+
+    curve = filled.study(fill)
+
+    assert curve.agreement == "all 4 results are identical bit by bit"
+    assert filled.met == [[0.0] * 4] * 7
+    assert filled.n_made == 7
+
+
+def test_a_case_that_no_run_changes_is_made_once():
+    filled = Filled()
+
+    curve = filled.study(lambda case, map: sum(map(float, case)))
+
+    assert curve.agrees
+    assert filled.n_made == 1
+
+
+@pytest.mark.parametrize(
+    ("run", "apart"),
+    [
+        pytest.param(fill_wrongly_in_parallel, 0.5, id="something else"),
+        pytest.param(fill_nothing_in_parallel, 1.0, id="nothing at all"),
+    ],
+)
+@pytest.mark.parametrize("tolerance", [0.0, 1e-6])
+def test_a_parallel_run_that_fills_its_case_with_something_else_is_told(run, apart, tolerance):
+    curve = Filled().study(run, tolerance=tolerance)
+
+    assert not curve.agrees
+    assert [trial.difference for trial in curve.trials] == [apart] * 4
+    assert f"by {apart:.2g}" in curve.trials[0].message
+
+
+def test_a_run_that_fails_half_way_leaves_the_next_one_an_untouched_case():
+    filled = Filled()
+
+    def breaks(case, map):
+        case[0] = 1.0
+        raise RuntimeError("half way")
+
+    curve = filled.study(breaks)
+
+    assert len(curve.trials) == 4
+    assert filled.met == [[0.0] * 4] * 4
+
+
+@pytest.mark.parametrize(
+    ("off", "agrees"), [(0.0, True), (1e-9, False)], ids=["the same", "something else"]
+)
+def test_what_later_runs_write_over_the_serial_result_is_never_compared_with_itself(off, agrees):
+    buffer = np.ones(4)
+
+    def into_its_own(case, map):
+        buffer[:] = 1.0 + (0.0 if is_serial(map) else off)
+        return buffer
+
+    curve = Filled().study(into_its_own, tolerance=1e-6)
+
+    assert curve.agrees is agrees
+    if not agrees:
+        assert "which another run has overwritten" in curve.trials[0].message
+        assert {trial.difference for trial in curve.trials} == {np.inf}
+
+
+class Looked:
+    """A case that counts how often it is pickled."""
+
+    n_looks = 0
+
+    def __reduce__(self):
+        Looked.n_looks += 1
+        return Looked, ()
+
+
+@pytest.mark.parametrize(
+    ("long_look_s", "n_looks"), [(np.inf, 1 + 1 + 2 + 4), (0.0, 1 + 1 + 2)], ids=["short", "long"]
+)
+def test_a_case_that_takes_long_to_look_at_is_looked_at_once_for_each_level(long_look_s, n_looks):
+    Looked.n_looks = 0
+    job = Scalable(name="looked", run=lambda _case, *, map: 1, make_case=lambda *_: Looked())
+    plan = Plan(workers=(1, 2), sizes=(4,), repeats=2)
+    pools = []
+    bench = Workbench(
+        job,
+        lambda backend, workers: CountingPool(pools, backend, workers),
+        long_look_s=long_look_s,
+    )
+
+    trials = [bench.run(cell, plan) for n in range(2) for cell in plan.repetition(n)]
+    bench.close()
+
+    assert [trial.outcome for trial in trials] == ["ok"] * 4
+    assert Looked.n_looks == n_looks
 
 
 def fails_on_two(case, *, map):
