@@ -54,10 +54,10 @@ def ship(thing: Any, *, what: str, same_files: bool) -> Payload:
         with by_value(same_files=same_files):
             data = cloudpickle.dumps(thing, protocol=5)
     except Exception as error:  # noqa: BLE001 - pickling runs the objects' own code
-        words = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+        words = in_words(error)
         try:
             # the workers may have what does not travel; where they have not, this is the reason
-            data = cloudpickle.dumps(_Named(cloudpickle.dumps(thing, protocol=5), words))
+            data = cloudpickle.dumps(ByName(cloudpickle.dumps(thing, protocol=5), words))
         except Exception:  # noqa: BLE001 - the first error is the one to tell
             raise UsageError(
                 f"{what} cannot be sent to the workers ({words}); "
@@ -93,14 +93,27 @@ def _is_missing(error: Exception) -> bool:
     return isinstance(error, ModuleNotFoundError) or "Can't get attribute" in str(error)
 
 
-class _Named:
-    """Something that went by name, for by value it could not: unpickled it is the thing itself."""
+class ByName:
+    """Something that went by name, for by value it could not: unpickled it is the thing itself.
+
+    Parameters
+    ----------
+    data
+        The thing, pickled by name.
+    why
+        Why it could not go by value; told where unpickling does not find it.
+    """
 
     def __init__(self, data: bytes, why: str) -> None:
         self._given = data, why
 
     def __reduce__(self) -> tuple[Any, tuple[bytes, str]]:
         return _found_by_name, self._given
+
+
+def in_words(error: Exception) -> str:
+    """Return an error as one line of at most 300 characters."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
 
 
 def _found_by_name(data: bytes, why: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import math
+import pickle
 import site
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from types import ModuleType
 import pytest
 
 from parbench_lab.core.candidate import Candidate
+from parbench_lab.execution.pools.parcels import load_answer, pack, unpack
+from parbench_lab.execution.pools.workbench import Workbench
 from parbench_lab.execution.shipping import by_value, load, ship
 
 MODULE = """
@@ -82,6 +85,32 @@ def test_what_went_by_name_and_is_not_there_says_why_and_what_to_do(shipped, nam
     assert "No module named 'users_own'" in str(caught.value)
     assert why in str(caught.value)
     assert "install it on the workers, or client.upload_file(...)" in str(caught.value)
+
+
+class NoShelf:
+    """Leaves every array in its parcel."""
+
+    def place(self, array, job):
+        return None
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["elsewhere", "where the workers have it"])
+def test_a_function_of_a_map_that_went_by_name_says_why_where_it_is_not_found(tmp_path, there):
+    with users_module(tmp_path) as module:
+        packed = pack(module.locked, NoShelf(), job=1, what="locked", same_files=False)
+        if there:
+            assert unpack(packed.data) is module.locked
+            return
+
+    (answer,) = Workbench().do(1, [1], packed.data, pickle.dumps([([1, 2],)]))
+    told = str(load_answer(answer.answer).error)
+
+    assert "No module named 'users_own'" in told
+    assert "cannot pickle '_thread.lock' object" in told
+    assert "define it where the workers can import it" in told
 
 
 class Broken:

@@ -8,7 +8,7 @@ import pickle
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MethodType
 from typing import Any
 
@@ -19,7 +19,7 @@ from parbench_lab.errors import UsageError
 from parbench_lab.execution.pools.arrays import open_array
 from parbench_lab.execution.pools.jobs import Answer
 from parbench_lab.execution.pools.shelf import LARGE_BYTES, Hold, Shelf, Slip
-from parbench_lab.execution.shipping import by_value
+from parbench_lab.execution.shipping import ByName, by_value, in_words
 
 KEPT_COUNTS = 64
 _TOLD_BYTES = 300
@@ -119,9 +119,13 @@ def _packed(thing: Any, shelf: Shelf, job: int, *, same_files: bool) -> Packed:
         _nothing_travels[key] = not travelling
         if not travelling:
             return _dumped(thing, shelf, job)
-        with contextlib.suppress(Exception):  # a module of theirs may hold what cannot travel
+        try:
             return _dumped(thing, shelf, job)
-    return _dumped(thing, shelf, job)
+        except Exception as error:  # noqa: BLE001 - a module of theirs may hold what cannot travel
+            why = in_words(error)
+    found = _dumped(thing, shelf, job)
+    # the workers may have what does not travel; where they have not, this is the reason
+    return replace(found, data=cloudpickle.dumps(ByName(found.data, why)))
 
 
 def _dumped(thing: Any, shelf: Shelf, job: int) -> Packed:
