@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from parbench_lab.analysis import laws
-from parbench_lab.analysis.laws.formulas import karp_flatt
 from parbench_lab.analysis.repeats import estimate_positive
+from parbench_lab.analysis.serial_fraction import serial_fraction
 from parbench_lab.analysis.table import trials_of
 from parbench_lab.analysis.trial import TimeShares, Trial, are_identical
 from parbench_lab.core.estimate import Estimate
@@ -45,8 +45,11 @@ class Level:
     throughput
         Items per second.
     serial_fraction
-        Karp and Flatt's, from the speedup; None at one worker and in weak scaling. A. Karp and H.
-        Flatt, "Measuring parallel processor performance", CACM 33 (1990) 539.
+        From the speedup; None at the base level, and where no fraction explains the speedup. In
+        strong scaling Karp and Flatt's (with more than one worker as the base: the fraction with
+        which Amdahl's law leads through both levels), a share of the time on one worker. In weak
+        scaling the scaled one: by Gustafson's law, a share of the time on these workers. See
+        `parbench_lab.analysis.serial_fraction`.
     peak_memory_bytes
         Of this process and the workers together; None where not measured.
     oversubscribed
@@ -227,7 +230,8 @@ class ScalingCurve:
             "failures": failures,
         }
         runs = self._runs(workers)
-        if not runs or self.base is None:
+        base = self.base
+        if not runs or base is None:
             return Level(**about)
         times = [float(run.time_s or 0.0) for run in runs.values()]
         if self.adaptive:
@@ -242,7 +246,8 @@ class ScalingCurve:
             throughput=self._estimate(
                 [run.size / float(run.time_s or 1) for run in runs.values()]
             ),
-            serial_fraction=self._serial_fraction(speedup, workers),
+            serial_fraction=speedup
+            and serial_fraction(speedup, workers=workers, base=base, weak=self.mode == "weak"),
             peak_memory_bytes=self._peak(runs.values()),
             shares=_mean_shares([run.shares for run in runs.values() if run.shares is not None]),
         )
@@ -257,17 +262,6 @@ class ScalingCurve:
                 work = run.size / against[repetition].size if self.mode == "weak" else 1.0
                 found.append(base * ratio * work)
         return found
-
-    def _serial_fraction(self, speedup: Estimate | None, workers: int) -> Estimate | None:
-        if speedup is None or workers < 2 or self.mode == "weak" or self.base != 1:
-            return None
-        low, point, high = (
-            float(karp_flatt(speedup=value, workers=workers))
-            for value in (speedup.high, speedup.point, speedup.low)
-        )
-        return Estimate(
-            point=point, low=low, high=high, confidence=speedup.confidence, n=speedup.n
-        )
 
     def _peak(self, runs: Any) -> Estimate | None:
         peaks = [float(run.peak_memory_bytes) for run in runs if run.peak_memory_bytes]

@@ -5,31 +5,17 @@ Every sentence follows from an interval; where intervals do not tell, the senten
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
+from parbench_lab.analysis.bounds import belief, bound, loss, percent
 from parbench_lab.analysis.curve import Level, ScalingCurve
+from parbench_lab.analysis.next_level import USEFUL_EFFICIENCY, next_level
 from parbench_lab.analysis.trial import TimeShares
-from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.wording import count, listed
 
-USEFUL_EFFICIENCY = 0.5
+_NO_SCALING = "one level alone says nothing about scaling"
 _VISIBLE = 0.005
 """A smaller difference from 1 is not seen in three digits."""
-
-
-def is_any_share(fraction: Estimate) -> bool:
-    """Return whether an interval holds all from 0 to 1: then the fraction may be anything.
-
-    Examples
-    --------
-    >>> about = {"point": 0.7, "confidence": 0.95, "n": 5}
-    >>> is_any_share(Estimate(low=-0.43, high=1.87, **about))
-    True
-    >>> is_any_share(Estimate(low=0.5, high=1.87, **about))
-    False
-    """
-    return fraction.low <= 0.0 and fraction.high >= 1.0
 
 
 def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
@@ -61,12 +47,13 @@ def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
         "" if curve.agrees else f"{curve.agreement}: those runs do not count",
         *read_failures(curve),
         _left_out([level for level in timed if level not in levels], levels[0]),
-        _kept(levels) if weak else _usefulness(levels),
-        _loss(ours) if weak else _bound(ours),
-        _belief(ours[-1]),
+        *((_kept(levels), loss(ours)) if weak and len(levels) > 1 else ()),
+        _usefulness(levels),
+        "" if weak else bound(ours),
+        belief(ours, weak=weak),
         _decomposition(levels[-1]),
         _oversubscription(timed, curve.cores),
-        _next(ours, curve),
+        next_level(ours, curve),
         "" if weak else _two_medians(levels),
     )
     return tuple(sentence for sentence in sentences if sentence)
@@ -116,169 +103,77 @@ def _adaptive(level: Level, curve: ScalingCurve) -> Sequence[str]:
 
 
 def _usefulness(levels: Sequence[Level]) -> str:
+    """Return up to where more than half of each worker's time is of use, and where it is not."""
     if len(levels) == 1:
-        return "one level alone says nothing about scaling"
-    useful = [level for level in levels if level.efficiency and _is_useful(level.efficiency)]
-    last = useful[-1] if useful else levels[0]
-    for level in levels[1:]:
-        if level.efficiency and _holds_half(level.efficiency):
-            return (
-                f"whether {level.workers} workers are worth it is not certain: efficiency "
-                f"{_percent(level.efficiency)}; at 50 % half of each worker's time is lost"
-            )
-    told = f"efficiency {_percent(last.efficiency)}" if last.efficiency else "no efficiency"
-    if last is levels[-1]:
-        return f"scaling is useful over the whole range: {told} at {last.workers} workers"
-    if last is levels[0]:
+        return _NO_SCALING
+    last = max((i for i, level in enumerate(levels) if _is_useful(level)), default=0)
+    unsure = next((i for i in range(last + 1, len(levels)) if _is_unsure(levels[i])), None)
+    told = _how_far(levels, last, None if unsure is None else levels[unsure])
+    before = levels[1 : last if unsure is None else unsure]
+    return told + _on_the_way(before)
+
+
+def _how_far(levels: Sequence[Level], last: int, unsure: Level | None) -> str:
+    up_to = f"useful up to {levels[last].workers} workers ({_efficiency(levels[last])})"
+    if unsure is not None:
+        doubt = (
+            f"whether {unsure.workers} workers are worth it is not certain: {_efficiency(unsure)};"
+            " at 50 % half of each worker's time is lost"
+        )
+        return f"scaling is {up_to}; {doubt}" if last else doubt
+    if levels[last] is levels[-1]:
+        return (
+            f"scaling is useful over the whole range: {_efficiency(levels[last])} at "
+            f"{levels[last].workers} workers"
+        )
+    if last == 0:
         return (
             f"more workers are not worth it here: already at {levels[1].workers} more than half "
             "of each one's time is lost"
         )
-    return (
-        f"scaling is useful up to {last.workers} workers ({told}); beyond that more than half of "
-        "each worker's time is lost"
-    )
+    return f"scaling is {up_to}; beyond that more than half of each worker's time is lost"
+
+
+def _on_the_way(levels: Sequence[Level]) -> str:
+    """Return which levels are not useful although one with more workers is, or may be."""
+    lost = [_with_efficiency(level) for level in levels if _is_wasteful(level)]
+    unsure = [_with_efficiency(level) for level in levels if _is_unsure(level)]
+    told = f"; but at {listed(lost)} more than half of each one's time is lost" if lost else ""
+    return told + (f"; at {listed(unsure)} that is not certain" if unsure else "")
+
+
+def _with_efficiency(level: Level) -> str:
+    return f"{level.workers} workers ({_efficiency(level)})"
+
+
+def _efficiency(level: Level) -> str:
+    return f"efficiency {percent(level.efficiency)}" if level.efficiency else "no efficiency"
+
+
+def _is_useful(level: Level) -> bool:
+    return level.efficiency is not None and level.efficiency.low > USEFUL_EFFICIENCY
+
+
+def _is_wasteful(level: Level) -> bool:
+    return level.efficiency is not None and level.efficiency.high < USEFUL_EFFICIENCY
+
+
+def _is_unsure(level: Level) -> bool:
+    return not (_is_useful(level) or _is_wasteful(level))
 
 
 def _kept(levels: Sequence[Level]) -> str:
     """Return how much of its speed a worker keeps in weak scaling."""
     last = levels[-1]
-    if len(levels) == 1 or last.efficiency is None:
-        return "one level alone says nothing about scaling"
+    if last.efficiency is None:
+        return ""
     slower = 1.0 / last.efficiency.point
     growth = last.size / levels[0].size
     return (
         f"{growth:.3g} times the work on {last.workers} workers takes {slower:.3g} times as long "
-        f"as on {count(levels[0].workers, 'worker')}: each keeps {_percent(last.efficiency)} of "
+        f"as on {count(levels[0].workers, 'worker')}: each keeps {percent(last.efficiency)} of "
         "its speed"
     )
-
-
-def _loss(levels: Sequence[Level]) -> str:
-    """Return whether weak scaling loses speed, and from where on."""
-    # one loss before a level that may have none is of that level, not "from there on"
-    losing = list(itertools.takewhile(_is_losing, reversed(levels)))
-    last = levels[-1]
-    if len(levels) < 2 or last.efficiency is None:
-        return ""
-    if last.efficiency.low > 1.0:
-        return (
-            "the larger work is done faster for each item: usually more cache, or a first level "
-            "that was held up"
-        )
-    if last not in losing:
-        return (
-            f"up to {last.workers} workers no loss is certain: the interval of their efficiency, "
-            f"{_range(last.efficiency)} %, holds 100 %"
-        )
-    first = losing[-1].workers
-    worst = min(levels, key=lambda level: level.efficiency.point if level.efficiency else 1.0)
-    growing = worst is last and len(losing) > 1
-    return (
-        f"a loss is certain from {first} workers on"
-        f"{', and it grows with them' if growing else ''}: what workers cost each other, or cores "
-        "that are slower together (clock, memory bandwidth)"
-    )
-
-
-def _is_losing(level: Level) -> bool:
-    return level.efficiency is not None and level.efficiency.high < 1.0
-
-
-def _is_useful(efficiency: Estimate) -> bool:
-    return efficiency.point > USEFUL_EFFICIENCY
-
-
-def _holds_half(efficiency: Estimate) -> bool:
-    return efficiency.low < USEFUL_EFFICIENCY < efficiency.high
-
-
-def _bound(levels: Sequence[Level]) -> str:
-    if len(levels) < 2:
-        return ""
-    last = levels[-1]
-    turned = _turned(levels)
-    if last.efficiency and last.efficiency.low > 1.0:
-        return (
-            f"superlinear: {last.workers} workers are more than {last.workers} times as fast; "
-            "usually more cache, or a first level that was held up"
-        )
-    if turned is not None:
-        return (
-            f"retrograde: {last.workers} workers take longer than {turned.workers}; coordination "
-            "costs more than the added workers bring"
-        )
-    if _flat(levels[-2], last):
-        return _plateau(levels[-2], last)
-    return _serial_or_overhead(levels)
-
-
-def _plateau(before: Level, last: Level) -> str:
-    flat = f"{last.workers} workers are not measurably faster than {before.workers}"
-    if before.speedup is None or last.speedup is None:
-        return flat
-    perfect = before.speedup.point * last.workers / before.workers
-    if last.speedup.high < perfect:
-        return f"plateau: {flat}"
-    return (
-        f"{flat}, nor measurably worse than perfect: the intervals are too wide to tell; measure "
-        "more repetitions, or when the machine is quiet"
-    )
-
-
-def _serial_or_overhead(levels: Sequence[Level]) -> str:
-    told = [level for level in levels if level.serial_fraction is not None]
-    fractions = [level.serial_fraction for level in told if level.serial_fraction is not None]
-    if not fractions or is_any_share(fractions[-1]):
-        return "what bounds it cannot be told from this curve"
-    if fractions[-1].low > fractions[0].high:
-        return (
-            "what bounds it is overhead that grows with the workers: the serial fraction rises "
-            f"from {_percent(fractions[0])} at {told[0].workers} to {_percent(fractions[-1])} "
-            f"at {told[-1].workers} workers"
-        )
-    if fractions[-1].low <= 0.0:
-        return f"nothing is seen to bound it up to {told[-1].workers} workers"
-    flat = " and does not rise measurably" if len(fractions) > 1 else ""
-    return f"what bounds it looks like a serial fraction of {_percent(fractions[-1])}{flat}"
-
-
-def _turned(levels: Sequence[Level]) -> Level | None:
-    """Return an earlier level whose speedup was certainly larger than the last one's."""
-    last = levels[-1].speedup
-    for level in levels[:-1]:
-        if last is not None and level.speedup is not None and level.speedup.low > last.high:
-            return level
-    return None
-
-
-def _flat(before: Level, last: Level) -> bool:
-    if before.speedup is None or last.speedup is None:
-        return False
-    return last.speedup.low <= before.speedup.high
-
-
-def _belief(last: Level) -> str:
-    fraction = last.serial_fraction
-    if fraction is None or fraction.low > 1.0:
-        return ""
-    if is_any_share(fraction):
-        return "a serial fraction is not certain: its interval holds all from 0 to 100 %"
-    if fraction.low <= 0.0:
-        return (
-            f"a serial fraction is not told apart from none: its interval is {_range(fraction)} %"
-        )
-    if last.shares is None or last.time_s is None or last.speedup is None:
-        return ""
-    # of the time on one worker, as far as the spans of this level tell
-    seen = last.shares.serial / last.speedup.point
-    if seen < 0.5 * fraction.low:
-        return (
-            f"do not take it for code that cannot run in parallel: only {100 * seen:.2g} % of the "
-            "time on one worker was outside of the map; the rest is overhead, imbalance, or cores "
-            "that are slower together (clock, memory bandwidth)"
-        )
-    return f"it is believable: {100 * seen:.2g} % of the time on one worker was outside of the map"
 
 
 def _decomposition(level: Level) -> str:
@@ -322,64 +217,6 @@ def _oversubscription(levels: Sequence[Level], cores: int) -> str:
     )
 
 
-def _next(levels: Sequence[Level], curve: ScalingCurve) -> str:
-    last = levels[-1]
-    tried = {level.workers for level in curve.levels}
-    if last.efficiency is not None and not _is_useful(last.efficiency):
-        between = _where_half_is_lost(levels)
-        if between is not None and between not in tried:
-            return (
-                f"worth measuring next: {between} workers, where efficiency falls below one half"
-            )
-        return "no further level of these is worth measuring here"
-    doubled = 2 * last.workers
-    while doubled in tried:
-        doubled *= 2
-    if doubled <= curve.cores:
-        return f"worth measuring next: {doubled} workers"
-    if last.workers < curve.cores and curve.cores not in tried:
-        all_of_it = "all of the cluster" if curve.on_cluster else "all cores of this machine"
-        return f"worth measuring next: {curve.cores} workers, {all_of_it}"
-    if last.workers < curve.cores:
-        return (
-            f"beyond {count(last.workers, 'worker')} levels were tried that have no interval; "
-            "they are worth measuring before any others"
-        )
-    within = curve.on_cluster or last.workers == curve.cores
-    return _all_measured(curve) if within else _all_share(curve)
-
-
-def _all_measured(curve: ScalingCurve) -> str:
-    if curve.on_cluster:
-        all_of_it = count(curve.cores, "worker")
-        return f"all of the cluster, {all_of_it}, is measured; more needs a larger one"
-    cores = "the only core" if curve.cores == 1 else f"all {curve.cores} cores"
-    verb = "is" if curve.cores == 1 else "are"
-    return f"{cores} of this machine {verb} measured; more needs another machine or a cluster"
-
-
-def _all_share(curve: ScalingCurve) -> str:
-    """Return what to do where no level that can be read has a core for each worker."""
-    if any(level.workers <= curve.cores for level in curve.levels):
-        return (
-            "no level with a core for each worker has an interval; they are worth measuring "
-            "before any others"
-        )
-    return (
-        "no level has a core for each worker: worth measuring next: "
-        f"{count(curve.cores, 'worker')}"
-    )
-
-
-def _where_half_is_lost(levels: Sequence[Level]) -> int | None:
-    """Return workers between the last useful level and the one after it; None where none are."""
-    useful = [i for i, lv in enumerate(levels) if lv.efficiency and _is_useful(lv.efficiency)]
-    if not useful or useful[-1] + 1 == len(levels):
-        return None
-    above, below = levels[useful[-1]].workers, levels[useful[-1] + 1].workers
-    return (above + below) // 2 if below - above > 1 else None
-
-
 def _two_medians(levels: Sequence[Level]) -> str:
     """Return why a level may be both faster and slower than the first, where one is."""
     first = levels[0]
@@ -398,11 +235,3 @@ def _contradicts(level: Level, first: Level) -> bool:
     by_ratios = level.speedup.point / first.speedup.point - 1.0
     by_times = first.time_s.point / level.time_s.point - 1.0
     return by_ratios * by_times < 0 and min(abs(by_ratios), abs(by_times)) > _VISIBLE
-
-
-def _percent(estimate: Estimate) -> str:
-    return f"{100 * estimate.point:.3g} % {_range(estimate)}"
-
-
-def _range(estimate: Estimate) -> str:
-    return f"[{100 * estimate.low:.3g}, {100 * estimate.high:.3g}]"

@@ -137,19 +137,20 @@ def _columns(curve: ScalingCurve, *, short: bool) -> dict[str, Cell]:
             **last,
         }
     weak = curve.mode == "weak"
-    serial: dict[str, Cell] = {"serial": lambda lv: _serial(lv.serial_fraction, short=short)}
     return {
         "workers": lambda lv: str(lv.workers),
         "time": lambda lv: _told(lv.time_s, 1.0, " s"),
         "scaled\nspeedup" if weak else "speedup": lambda lv: _told(lv.speedup),
         "efficiency": lambda lv: _told(lv.efficiency, 100.0, " %", short=short),
-        **({} if weak else serial),
+        "scaled\nserial" if weak else "serial": lambda lv: _serial(
+            lv.serial_fraction, short=short
+        ),
         **last,
     }
 
 
 def _serial(fraction: Estimate | None, *, short: bool) -> str:
-    from parbench_lab.analysis.reading import is_any_share  # noqa: PLC0415 - loads numpy
+    from parbench_lab.analysis.serial_fraction import is_any_share  # noqa: PLC0415 - loads numpy
 
     if fraction is not None and is_any_share(fraction):
         return "not\ncertain"

@@ -193,7 +193,7 @@ def _columns(state: StudyState) -> list[tuple[str, str]]:
         ("time", "time_s"),
         ("scaled speedup" if weak else "speedup", "speedup"),
         ("efficiency", "efficiency"),
-        *([] if weak else [("serial fraction", "serial_fraction")]),
+        ("scaled serial fraction" if weak else "serial fraction", "serial_fraction"),
         (f"{state.unit}/s", "throughput"),
         ("memory", "memory"),
         ("runs", "runs"),

@@ -9,14 +9,15 @@ import numpy as np
 from parbench_lab.analysis.curve import ScalingCurve
 from parbench_lab.analysis.laws.curve import Band
 from parbench_lab.analysis.laws.fitting import Fit
-from parbench_lab.analysis.laws.formulas import karp_flatt
 from parbench_lab.analysis.laws.projection import TRUSTED_RANGES
 from parbench_lab.analysis.laws.ranges import Floats
+from parbench_lab.analysis.serial_fraction import fractions_of
 from parbench_lab.plots.scaling_columns import Columns, Quantity, told_interval
 
 LINE_POINTS = 49
 _OUT_OF_SIGHT = 1e3
 """An end of a band so many times off its line is not drawn further away."""
+_FARTHEST_FRACTION = 10.0
 
 
 def law_columns(fit: Fit, curve: ScalingCurve, upto: float | None) -> Columns:
@@ -63,11 +64,9 @@ def _law_bands(
         "speedup": _ends(speedup, over),
         "efficiency": _ends(speedup, over / n),
     }
-    if curve.mode == "strong" and base == 1:
-        bands["serial_fraction"] = _serial_fractions(speedup)
-    else:
-        nothing = np.full_like(n, math.nan)
-        bands["serial_fraction"] = nothing, nothing, nothing
+    bands["serial_fraction"] = _serial_fractions(
+        n, bands["speedup"], base=base, weak=curve.mode == "weak"
+    )
     return bands
 
 
@@ -75,17 +74,21 @@ def _ends(band: Band, factor: Floats | float) -> tuple[Floats, Floats, Floats]:
     return band.point * factor, band.low * factor, band.high * factor
 
 
-def _serial_fractions(speedup: Band) -> tuple[Floats, Floats, Floats]:
-    """Return Karp and Flatt's fraction of a law from two workers on, as it is measured."""
-    n = speedup.workers
-    from_two = n >= 2
+def _serial_fractions(
+    n: Floats, speedup: tuple[Floats, Floats, Floats], *, base: float, weak: bool
+) -> tuple[Floats, Floats, Floats]:
+    """Return the fraction of a law from one worker beyond the base on, as it is measured."""
+    there = n >= base + 1.0
     found = []
-    for ends in (speedup.point, speedup.high, speedup.low):
+    for ends in (speedup[0], speedup[2], speedup[1]):
         fraction = np.full_like(n, math.nan)
-        possible = np.clip(ends[from_two], n[from_two] / _OUT_OF_SIGHT, n[from_two])
-        fraction[from_two] = karp_flatt(speedup=possible, workers=n[from_two])
+        possible = np.clip(ends[there], n[there] / _OUT_OF_SIGHT, n[there])
+        fraction[there] = fractions_of(possible, n[there], base=base, weak=weak)
         found.append(fraction)
-    return found[0], found[1], found[2]
+    # a line that no fraction explains is nowhere, and near there it would press all others flat
+    nowhere = found[0] > _FARTHEST_FRACTION
+    point, low, high = (np.where(nowhere, math.nan, fraction) for fraction in found)
+    return point, low, high
 
 
 def _trust(fit: Fit, workers: float) -> str:

@@ -150,8 +150,8 @@ def test_weak_scaling_gives_each_worker_the_same_and_fits_gustafsons_law(shell):
     assert curve["fit"]["law"] == "gustafson"
     assert "prime_count: weak scaling, threads, 2,000 numbers per worker" in found.stderr
     heads = [line.split() for line in found.stderr.splitlines()]
-    assert ["scaled"] in heads
-    assert ["workers", "time", "speedup", "efficiency", "numbers/s", "memory"] in heads
+    assert ["scaled", "scaled"] in heads  # speedup and serial fraction
+    assert ["workers", "time", "speedup", "efficiency", "serial", "numbers/s", "memory"] in heads
     told = "portfolio_backtest: batch sizes, threads, 4 configurations per worker; a column"
     assert told in batched.stdout
 

@@ -351,7 +351,7 @@ def test_weak_scaling_grows_the_case_with_the_workers():
     bench.study.run()
 
     assert [level.size for level in bench.curve().levels] == [10, 20]
-    assert [level.serial_fraction for level in bench.curve().levels] == [None, None]
+    assert [level.serial_fraction is None for level in bench.curve().levels] == [True, False]
 
 
 def test_a_plan_that_is_changed_on_the_way_is_measured_as_it_is_now():
