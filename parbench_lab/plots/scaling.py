@@ -59,7 +59,8 @@ class ScalingData:
         Series to columns ``workers, fitted_workers, runs, throughput, memory, note`` and, for
         each of `QUANTITIES`, the value, ``_low``, ``_high``, ``_told`` (as a person reads it,
         with its unit) and how far the interval is drawn (see `add_drawn_ends`). NaN where not
-        measured; `fitted_workers` is NaN where no law saw the level.
+        measured; `fitted_workers` is NaN where no law saw the level,
+        or would see it if there were more.
     laws
         Series to law to the columns ``workers, note`` and the same four for each quantity.
     refusals
@@ -67,10 +68,14 @@ class ScalingData:
     ideal
         Columns ``workers, speedup, efficiency``.
     cores
-        Levels above this had more workers than cores; None where there is no curve, or they are
-        of machines with different numbers of them.
+        Levels above this had more workers than cores, those on a given cluster excepted; None
+        where there are none such, or the curves are of machines with different numbers of them.
+    clustered
+        Whether some curves, and not all, are of a given cluster, which `cores` is not about.
     weak
-        Whether every curve is one of weak scaling, which has no Karp-Flatt fraction.
+        Whether every curve is one of weak scaling, so a serial fraction is the scaled one.
+    mixed
+        Whether some curves, and not all, are of weak scaling.
     """
 
     points: dict[str, Columns] = field(default_factory=dict)
@@ -78,12 +83,9 @@ class ScalingData:
     refusals: dict[str, str] = field(default_factory=dict)
     ideal: Columns = field(default_factory=dict)
     cores: int | None = None
+    clustered: bool = False
     weak: bool = False
-
-    @property
-    def quantities(self) -> tuple[Quantity, ...]:
-        """What there is to show."""
-        return QUANTITIES[:-1] if self.weak else QUANTITIES
+    mixed: bool = False
 
     @property
     def largest(self) -> float:
@@ -110,7 +112,8 @@ class ScalingData:
         laws = tuple((label, tuple(lines)) for label, lines in self.laws.items())
         there = tuple(self.has(quantity) for quantity in QUANTITIES)
         cut = tuple(self.any_cut(quantity) for quantity in QUANTITIES)
-        return laws, there, cut, self.largest, self.any_hollow, self.cores, self.weak
+        about = (self.cores, self.clustered, self.weak, self.mixed)
+        return laws, there, cut, self.largest, self.any_hollow, *about
 
 
 def scaling_data(
@@ -167,20 +170,28 @@ def scaling_data(
             if own is None
             else (own, "")
         )
-        points[label] = measured_columns(curve, drawn)
+        seen = {float(count) for fit in drawn for count in fit.data.workers} or None
+        if why:  # what a law may not see is told where there are too few levels for one, too
+            seen = {*map(float, _for_laws(curve, hidden, oversubscribed))}
+        points[label] = measured_columns(curve, seen)
         laws[label] = {LAW_NAMES[fit.law]: law_columns(fit, curve, upto) for fit in drawn}
         if why:
             refusals[label] = why
     add_drawn_ends(points)
     known = [curve for curve, _ in given.values()]
-    bounds = {None if curve.on_cluster else curve.cores for curve in known}
+    bounds = {curve.cores for curve in known if not curve.on_cluster}
+    clustered = {curve.on_cluster for curve in known} == {False, True}
+    # a shade that only a cluster's levels reach into would mark what is not oversubscribed
+    shades = not clustered or any(level.oversubscribed for c in known for level in c.levels)
     return ScalingData(
         points=points,
         laws=laws,
         refusals=refusals,
         ideal=_ideal(points, laws, workers),
-        cores=bounds.pop() if len(bounds) == 1 else None,
-        weak=bool(known) and all(curve.mode == "weak" for curve in known),
+        cores=bounds.pop() if shades and len(bounds) == 1 else None,
+        clustered=clustered,
+        weak={curve.mode for curve in known} == {"weak"},
+        mixed={curve.mode for curve in known} == {"strong", "weak"},
     )
 
 
@@ -198,12 +209,7 @@ def fitted_laws(
     oversubscribed
         As in `ScalingCurve.fit`.
     """
-    seen = [
-        level.workers
-        for level in curve.levels
-        if level.time_s is not None and (oversubscribed == "include" or not level.oversubscribed)
-    ]
-    cut = set(seen[len(seen) - hidden :] if hidden else ())
+    cut = {*_for_laws(curve, 0, oversubscribed)} - {*_for_laws(curve, hidden, oversubscribed)}
     trials = tuple(trial for trial in curve.trials if trial.workers not in cut)
     visible = replace(curve, trials=trials) if cut else curve
     try:
@@ -212,6 +218,16 @@ def fitted_laws(
         ), ""
     except UsageError as refusal:
         return (), str(refusal)
+
+
+def _for_laws(curve: ScalingCurve, hidden: int, oversubscribed: Oversubscribed) -> Sequence[int]:
+    """Return the worker counts that laws may see."""
+    counts = [
+        level.workers
+        for level in curve.levels
+        if level.time_s is not None and (oversubscribed == "include" or not level.oversubscribed)
+    ]
+    return counts[: max(0, len(counts) - hidden)]
 
 
 def scaling_figures(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from parbench_lab.analysis.curve import Level, ScalingCurve
-from parbench_lab.analysis.laws.fitting import Fit
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.wording import NOTHING, amount, duration, memory
 
@@ -23,11 +22,19 @@ _NEAREST = 0.01
 """Times the smallest point: a logarithmic axis has no 0."""
 
 
-def measured_columns(curve: ScalingCurve, fits: Sequence[Fit]) -> Columns:
-    """Return what was measured of a curve; `fits` are the laws that are drawn beside it."""
+def measured_columns(curve: ScalingCurve, seen: Collection[float] | None) -> Columns:
+    """Return what was measured of a curve.
+
+    Parameters
+    ----------
+    curve
+        Levels without a time are left out.
+    seen
+        The worker counts that laws are fitted to, or would be if there were enough; None: no law
+        is wanted, so no level is kept from any.
+    """
     levels = [level for level in curve.levels if level.time_s is not None]
-    seen = {float(count) for fit in fits for count in fit.data.workers}
-    hollow = [bool(fits) and level.workers not in seen for level in levels]
+    hollow = [seen is not None and level.workers not in seen for level in levels]
     columns: Columns = {
         "workers": [float(level.workers) for level in levels],
         "fitted_workers": [
@@ -85,7 +92,8 @@ def told_interval(point: float, low: float, high: float, quantity: Quantity) -> 
         ends = f"{duration(low)}, {duration(high)}" if math.isfinite(high) else "no bound"
         return duration(point) + (f" [{ends}]" if low < high else "")
     factor, unit = (1.0, "") if quantity == "speedup" else (100.0, " %")
-    interval = f" [{factor * low:.3g}, {factor * high:.3g}]" if low < high else ""
+    shown = (f"{factor * end:.3g}" if math.isfinite(end) else "no bound" for end in (low, high))
+    interval = f" [{', '.join(shown)}]" if low < high else ""
     if quantity == "serial_fraction" and low <= 0.0 and high >= 1.0:
         return f"not certain{interval}"
     return f"{factor * point:.3g}{unit}{interval}"

@@ -67,7 +67,12 @@ _LABELS = {
     "efficiency": "efficiency in % of the ideal",
     "serial_fraction": "serial fraction in % of the time",
 }
+_WEAK_TITLES = {**_TITLES, "serial_fraction": "Scaled serial fraction (Gustafson)"}
 _WEAK_LABELS = {**_LABELS, "speedup": "scaled speedup (1 worker = 1)"}
+_MIXED_TITLES = {
+    **_TITLES,
+    "serial_fraction": "Serial fraction (Karp and Flatt; scaled where the work grows)",
+}
 _SHARES = ("efficiency", "serial_fraction")
 
 
@@ -100,7 +105,7 @@ def all_of(data: ScalingData, *, log: bool) -> Column:
     """Return every figure, in a grid that is as wide as its page."""
     sources = _sources(data)
     workers = _workers_range(data, log=log)  # one for all: what is zoomed is zoomed in all
-    figures = [_draw(data, sources, quantity, workers, log=log) for quantity in data.quantities]
+    figures = [_draw(data, sources, quantity, workers, log=log) for quantity in QUANTITIES]
     return Column(children=figures, styles=_GRID, sizing_mode="stretch_width", name="scaling")
 
 
@@ -139,7 +144,7 @@ def _draw(
 ) -> figure:
     log_y = log and quantity not in _SHARES  # a share may be 0, and a fraction negative
     made = theme.new_figure(
-        _TITLES[quantity],
+        (_WEAK_TITLES if data.weak else _MIXED_TITLES if data.mixed else _TITLES)[quantity],
         _workers_label(data),
         (_WEAK_LABELS if data.weak else _LABELS)[quantity],
         x_axis_type="log" if log else "linear",
@@ -175,7 +180,8 @@ def _draw(
 def _workers_label(data: ScalingData) -> str:
     if not _is_shaded(data):
         return "workers"
-    return f"workers (shaded: more than {count(data.cores or 0, 'core')})"
+    whose = " of this machine" if data.clustered else ""
+    return f"workers (shaded: more than {count(data.cores or 0, 'core')}{whose})"
 
 
 def _workers_range(data: ScalingData, *, log: bool) -> Range1d:

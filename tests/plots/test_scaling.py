@@ -172,6 +172,19 @@ def test_too_few_levels_are_points_without_laws_and_the_reason_is_told():
     assert not data.any_hollow
 
 
+def test_levels_kept_from_the_laws_are_hollow_where_too_few_are_left_for_one():
+    hidden = only(scaling_data(strong(levels=(1, 2, 4, 8)), hidden=1).points)
+    beyond = scaling_data(strong(levels=(1, 2, 4), cores=2))
+    none_left = only(scaling_data(strong(levels=(2, 4), cores=1)).points)
+
+    assert hidden["note"] == ["", "", "", "not seen by the laws"]
+    assert only(beyond.points)["fitted_workers"] == pytest.approx([1, 2, math.nan], nan_ok=True)
+    assert "not seen by the laws" in {
+        item.label.value for item in of(scaling_figure(beyond), LegendItem)
+    }
+    assert all(math.isnan(count) for count in none_left["fitted_workers"])
+
+
 def test_fits_that_are_given_are_those_that_are_drawn():
     curve = strong()
     amdahl = curve.fit(law="amdahl")
@@ -242,7 +255,7 @@ def test_every_source_that_streams_has_its_name():
     }  # fmt: skip
 
 
-def test_axes_have_units_and_weak_scaling_has_no_serial_fraction():
+def test_axes_have_units():
     labels = {a.axis_label for a in of(scaling_figures(strong(cores=8)), Axis)}
     of_weak = {a.axis_label for a in of(scaling_figures(weak()), Axis)}
 
@@ -251,7 +264,22 @@ def test_axes_have_units_and_weak_scaling_has_no_serial_fraction():
         "efficiency in % of the ideal", "serial fraction in % of the time",
     }  # fmt: skip
     assert "scaled speedup (1 worker = 1)" in of_weak
-    assert not any("serial" in label for label in of_weak)
+
+
+def test_a_serial_fraction_has_the_name_of_the_law_that_it_is_by():
+    def title(*curves):
+        shown = dict(enumerate(curves))
+        return scaling_figure(shown, "serial_fraction").title.text
+
+    assert title(strong()) == "Serial fraction (Karp and Flatt)"
+    assert title(weak()) == "Scaled serial fraction (Gustafson)"
+    assert "scaled where the work grows" in title(strong(), weak())
+
+
+def test_a_figure_of_a_weak_curve_shows_its_serial_fraction():
+    made = scaling_figures(weak())
+
+    assert "scaling:serial_fraction" in {f.name for f in of(made, figure)}
 
 
 def test_log_log_is_for_workers_times_and_speedups_and_never_for_shares():
@@ -269,6 +297,19 @@ def test_what_is_beyond_the_cores_is_shaded_and_nothing_else(cores, shaded_from)
     made = scaling_figure(strong(cores=cores))
 
     assert [box.left for box in made.center if isinstance(box, BoxAnnotation)] == shaded_from
+
+
+@pytest.mark.parametrize(
+    ("cores", "shaded_from"),
+    [pytest.param(8, [8.5], id="beyond"), pytest.param(16, [], id="only the cluster is larger")],
+)
+def test_threads_beyond_the_cores_are_shaded_beside_a_given_cluster_too(cores, shaded_from):
+    cluster = strong(cores=64, levels=(1, 2, 4, 8, 16, 32), on_cluster=True)
+    made = scaling_figure({"threads": strong(cores=cores), "cluster": cluster})
+
+    assert [box.left for box in made.center if isinstance(box, BoxAnnotation)] == shaded_from
+    if shaded_from:
+        assert made.xaxis[0].axis_label == "workers (shaded: more than 8 cores of this machine)"
 
 
 def test_a_click_in_the_legend_mutes_points_intervals_and_bands_but_leads_to_no_data():
