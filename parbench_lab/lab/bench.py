@@ -79,7 +79,8 @@ class ParallelBenchmarking(RaceVerbs):
         Where runs are kept: None for ``PARBENCH_STORE`` or ``.parbench/runs.db``; a path, a
         database URL, ``":memory:"``, or a store object.
     seed
-        Of the orders, cases and coins; the same seed gives the same ones.
+        Of the orders, cases and coins; the same seed gives the same ones. How many blocks share a
+        case, and who is still in a block, follows from what is measured.
     executor
         Anything that keeps the `Executor` port, instead of a cluster (for tests and plugins).
     configuration

@@ -20,6 +20,9 @@ from parbench_lab.racing.ledger import Ledger
 from parbench_lab.racing.roster import Roster
 from parbench_lab.racing.settings import Settings
 
+_ORDERS, _SCOUTS, _CASES = range(3)
+"""What is drawn, each from a stream of its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -51,13 +54,19 @@ class Wish:
 
 
 class Dispatcher:
-    """Makes blocks from the race's seed and hands them back in the order of dispatch."""
+    """Makes blocks from the race's seed and hands them back in the order of dispatch.
+
+    The order within the n-th judged block, the coin of its canary and the n-th case follow from
+    the seed and from who entered when: neither how fast anybody was nor who is out by then
+    changes the order of the others.
+    """
 
     def __init__(self, *, workload: str, seed: int, roster: Roster) -> None:
         self._workload = workload
-        self._rng = np.random.default_rng(seed)
+        self._seed = seed
         self._roster = roster
         self._next_block = 0
+        self._drawn = {_ORDERS: 0, _SCOUTS: 0, _CASES: 0}
         self._next_task = 0
         self._plans: dict[int, Plan] = {}
         self._order: deque[int] = deque()
@@ -96,6 +105,7 @@ class Dispatcher:
             entries.append((wish.canary, 1))
         if wish.challenger is not None:
             entries.append((wish.challenger, 0))
+        coin, places = self._draw(_SCOUTS if wish.purpose == "scout" else _ORDERS)
         slots = tuple(
             Slot(
                 candidate=name,
@@ -104,9 +114,8 @@ class Dispatcher:
                 check=self._roster[name].next_check(settings.check_every, always=always_check),
                 timeout_s=self._slot_limit_s(name, limit_s, ledger, settings),
             )
-            for name, copy in (entries[i] for i in self._rng.permutation(len(entries)))
+            for name, copy in sorted(entries, key=places.__getitem__)
         )
-        counted = int(self._rng.integers(2)) if wish.canary is not None else 0
         block = Block(
             number=self._next_block,
             epoch=epoch,
@@ -115,11 +124,25 @@ class Dispatcher:
             purpose=wish.purpose,
         )
         self._next_block += 1
+        counted = coin if wish.canary is not None else 0
         plan = Plan(block=block, ledger=ledger, counted_copy=counted, challenger=wish.challenger)
         self._plans[block.number] = plan
         if plan.judged:
             self._order.append(block.number)
         return plan
+
+    def _draw(self, stream: int) -> tuple[int, dict[tuple[str, int], float]]:
+        """Return a coin and everybody's place: names in order of entry, 1 for a second copy."""
+        rng = self._rng(stream)
+        coin, second = int(rng.integers(2)), float(rng.random())
+        first = zip(self._roster, rng.random(len(self._roster)).tolist(), strict=True)
+        places = {(entrant.name, 0): place for entrant, place in first}
+        return coin, places | {(entrant.name, 1): second for entrant in self._roster}
+
+    def _rng(self, stream: int) -> np.random.Generator:
+        """Return what draws the next of a stream; streams know nothing of each other."""
+        self._drawn[stream] += 1
+        return np.random.default_rng([self._seed, stream, self._drawn[stream]])
 
     def _slot_limit_s(
         self, name: str, limit_s: float, ledger: Ledger, settings: Settings
@@ -152,7 +175,7 @@ class Dispatcher:
 
     def _case(self, ledger: Ledger, block_s: float | None) -> Case:
         if ledger.case_left <= 0:
-            ledger.case_seed = int(self._rng.integers(2**32))
+            ledger.case_seed = int(self._rng(_CASES).integers(2**32))
             ledger.case_left = ledger.blocks_per_case(block_s)
         ledger.case_left -= 1
         return Case(workload=self._workload, size=ledger.batch_size, seed=ledger.case_seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,9 +15,9 @@ from parbench_lab.racing.roster import Entrant, Roster
 from parbench_lab.racing.settings import Settings
 
 
-def dispatcher(seed=0):
+def dispatcher(seed=0, names=("a", "b")):
     roster = Roster()
-    for name in ("a", "b"):
+    for name in names:
         roster.enter(Entrant(name=name))
     return Dispatcher(workload="w", seed=seed, roster=roster), roster
 
@@ -24,11 +26,11 @@ def ledger(size=1000):
     return Ledger(batch_size=size, objectives=[WALL_TIME_S], settings=Settings())
 
 
-def plans(made, book, count, **wish):
+def plans(made, book, count, names=("a", "b"), **wish):
     settings = Settings()
     return [
         made.new_plan(
-            Wish(names=("a", "b"), **wish),
+            Wish(names=names, **wish),
             epoch=0,
             ledger=book,
             settings=settings,
@@ -117,3 +119,45 @@ def test_the_same_seed_draws_the_same_blocks_and_another_one_others():
 
     assert [p.block for p in first] == [p.block for p in again]
     assert [p.block for p in first] != [p.block for p in other]
+
+
+def orders(made, count, names, **wish):
+    """Return who runs when in so many blocks."""
+    return [
+        [(slot.candidate, slot.copy) for slot in plan.block.slots]
+        for plan in plans(made, ledger(), count, names=names, **wish)
+    ]
+
+
+def test_neither_rank_nor_who_is_out_nor_practice_changes_the_order_of_the_others():
+    everybody = ("a", "b", "c", "d")
+    plain = orders(dispatcher(3, everybody)[0], 20, everybody)
+    ranked = orders(dispatcher(3, everybody)[0], 20, ("d", "b", "a", "c"))
+    busy, _ = dispatcher(3, everybody)
+    plans(busy, ledger(), 5, names=("b",), purpose="scout")
+    later = orders(busy, 20, everybody)
+    fewer = orders(dispatcher(3, everybody)[0], 20, ("d", "b"), canary="d")
+
+    assert ranked == plain
+    assert later == plain
+    kept = [[slot for slot in order if slot[0] in "bd"] for order in plain]
+    assert [[slot for slot in order if slot != ("d", 1)] for order in fewer] == kept
+
+
+def test_every_order_is_drawn_as_often_as_any_other():
+    names = ("a", "b", "c")
+
+    drawn = Counter(map(tuple, orders(dispatcher(7, names)[0], 6000, names)))
+
+    assert len(drawn) == 6
+    # 1000 of each are expected, with a standard deviation of 29
+    assert all(880 < times < 1120 for times in drawn.values())
+
+
+def test_the_canary_coin_tells_nothing_of_the_order():
+    made = plans(dispatcher(5)[0], ledger(), 2000, canary="a")
+
+    first = [next(s.copy for s in plan.block.slots if s.candidate == "a") for plan in made]
+    same = sum(plan.counted_copy == copy for plan, copy in zip(made, first, strict=True))
+
+    assert 880 < same < 1120

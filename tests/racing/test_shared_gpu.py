@@ -251,5 +251,6 @@ def test_an_objective_that_is_not_measured_here_is_said_once():
 
     said = [fact.sentence for fact in world.of(events.Noted)]
     assert len(said) == 1
-    assert said[0].startswith("gpu_energy_j of a was not measured, so nobody can be judged by it")
+    assert "was not measured, so nobody can be judged by it" in said[0]
+    assert said[0].startswith(("gpu_energy_j of a ", "gpu_energy_j of b "))  # who is drawn first
     assert "runs of 1 s or more" in said[0]
