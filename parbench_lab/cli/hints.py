@@ -46,11 +46,14 @@ def tell_hints(
 
     names = list(asked["algorithms"]) or [None]
     if len(names) > 1 or len(asked["metrics"]) > 1:
-        raise UsageError("--history takes one -a and one --metric at most, or none for all")
+        raise UsageError(
+            "--history takes one -a at most, or none for all, and one --metric, or none for the "
+            "objectives of each run"
+        )
     report = doors.change_hints(
         workload,
         candidate=names[0],
-        metric=(asked["metrics"] or ("wall_time_s",))[0],
+        metric=(asked["metrics"] or (None,))[0],
         store=asked["store"],
         q=q,
         tolerance=0.02 if asked["tolerance"] is None else asked["tolerance"],

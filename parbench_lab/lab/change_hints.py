@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def change_hints(
     workload: str | None = None,
     *,
     candidate: str | None = None,
-    metric: str = "wall_time_s",
+    metric: str | None = "wall_time_s",
     store: str | Path | RunStore | None = None,
     q: float = 0.05,
     tolerance: float = 0.02,
@@ -71,7 +72,7 @@ def change_hints(
     workload, candidate
         Only these; None: all. A workload may be named as for `load_record`.
     metric
-        Of which figures.
+        Of which figures; None: of the workload's objectives, as each series' newest run has them.
     store
         As for `ParallelBenchmarking`.
     q
@@ -90,7 +91,8 @@ def change_hints(
     StoreError
         If the store cannot be read.
     """
-    for called, name in (("workload", workload), ("candidate", candidate)):
+    names = {"workload": workload, "candidate": candidate, "metric": metric}
+    for called, name in names.items():
         if not (name is None or isinstance(name, str)):
             raise UsageError(f"{called} must be a name or None but got {name!r}")
     checked_number(q, "q")
@@ -106,8 +108,9 @@ def change_hints(
         if workload is not None:
             workload, behind = recorded_name(opened, workload)
             candidate = candidate or behind
-        points = opened.series(workload=workload, candidate=candidate, metric=metric)
-        series = by_key(points)
+        series = by_key(opened.series(workload=workload, candidate=candidate, metric=metric))
+        if metric is None:
+            series = _of_objectives(series, opened)
         if asked is not None and not series:
             raise UnknownNameError(
                 f"nothing is stored of {asked!r} to look for change points in: parbench history "
@@ -145,6 +148,26 @@ def hint_sentence(hint: ChangeHint) -> str:
         f"{beside(hint.ratio, hint.scale, 'the cost before')}, "
         f"p {hint.p_value:.3g}, q {hint.q_value:.3g}"
     )
+
+
+def _of_objectives(
+    series: Mapping[SeriesKey, list[SeriesPoint]], store: RunStore
+) -> dict[SeriesKey, list[SeriesPoint]]:
+    """Return the series of what their newest runs call objectives; of no such, of the time."""
+    newest = {points[-1].run_id for points in series.values()}
+    objectives = {run: _objectives(store.header(run).document) for run in newest}
+    return {
+        key: points
+        for key, points in series.items()
+        if key.metric in objectives[points[-1].run_id]
+    }
+
+
+def _objectives(document: Mapping[str, Any]) -> Sequence[str]:
+    """Return the workload's objectives; a file from elsewhere may have none, or something else."""
+    listed = document.get("objectives")
+    names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
+    return names or ["wall_time_s"]
 
 
 def _metrics(

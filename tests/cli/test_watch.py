@@ -385,6 +385,19 @@ def test_stored_figures_give_hints_with_their_q_and_end_with_0(shell):
     assert "hints, because runs of different days are not paired" in done.stderr
 
 
+def test_without_metric_hints_are_asked_for_of_the_objectives(shell):
+    asked = []
+
+    def found(*_, metric, **__):
+        asked.append(metric)
+        return HintReport(hints=(), n_series=1, n_short=0, q=0.05)
+
+    shell("watch", "job", "--history", change_hints=found)
+    shell("watch", "job", "--history", "--metric", "score", change_hints=found)
+
+    assert asked == [None, "score"]
+
+
 def test_hints_of_a_name_that_nothing_is_stored_of_are_refused(shell):
     done = shell("watch", "sortin", "--history")
 

@@ -948,18 +948,26 @@ def test_without_a_regression_no_commit_is_named(repo):
 class Figures:
     """A store that has figures only."""
 
-    def __init__(self, points):
+    def __init__(self, points, objectives=None):
         self._points = points
+        self._objectives = objectives
 
     def series(self, **_asked):
         return self._points
 
+    def header(self, run):
+        document = {"objectives": self._objectives, "metrics": [SCORE]}
+        return RunHeader(id=run, kind="race", name="job", started_utc="", document=document)
 
-def figure(day, seconds):
+
+SCORE = {"name": "score", "unit": "1", "better": "higher", "scale": "interval"}
+
+
+def figure(day, seconds, metric="wall_time_s"):
     return SeriesPoint(
         run_id=f"run{day}",
         started=dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=day),
-        key=SeriesKey(workload="job", candidate="a", size=10, machine="m"),
+        key=SeriesKey(workload="job", candidate="a", size=10, machine="m", metric=metric),
         median=Estimate(point=seconds, low=seconds, high=seconds, confidence=0.95, n=9),
     )
 
@@ -973,6 +981,27 @@ def test_hints_are_looked_for_in_stored_figures():
     assert report.hints[0].worse
     assert report.sentence.startswith("1 change point in stored figures")
     assert "hints" in report.sentence
+
+
+@pytest.mark.parametrize(
+    ("objectives", "found"),
+    [
+        pytest.param(["score"], ["score"], id="the score"),
+        pytest.param(["wall_time_s", "score"], ["score"], id="both"),
+        pytest.param(None, [], id="none are named"),
+        pytest.param(7, [], id="a file from elsewhere"),
+    ],
+)
+def test_without_a_metric_hints_are_of_the_objectives(objectives, found):
+    quick = [figure(n, 1.0 + 0.001 * (n % 5)) for n in range(24)]
+    score = [figure(n, 0.9 - 0.2 * (n >= 12) + 0.001 * (n % 5), "score") for n in range(24)]
+    store = Figures([*quick, *score], objectives)
+
+    report = pb.change_hints(store=store, metric=None)
+
+    assert [hint.key.metric for hint in report.hints] == found
+    assert all(hint.worse for hint in report.hints)
+    assert report.n_series == (len(objectives) if isinstance(objectives, list) else 1)
 
 
 @pytest.mark.parametrize(
