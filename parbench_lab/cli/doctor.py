@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from parbench_lab.cli.config import file_layers, merged
 from parbench_lab.cli.devices import (
     Devices,
     device_lines,
@@ -43,6 +42,7 @@ from parbench_lab.core.wording import (
     printable,
 )
 from parbench_lab.errors import StoreError
+from parbench_lab.lab.configuration import file_layers, merged
 from parbench_lab.racing.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
-from parbench_lab.cli.config import Layer, checked_budget, file_layers, merged
 from parbench_lab.cli.doors import Doors
 from parbench_lab.core.reading import whole_number
 from parbench_lab.errors import UsageError
+from parbench_lab.lab.configuration import Layer, checked_budget, file_layers, merged
 from parbench_lab.racing.settings import knobs
 
 F = TypeVar("F", bound=Callable[..., Any])

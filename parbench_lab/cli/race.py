@@ -13,7 +13,6 @@ from typing import IO, Any
 import click
 
 from parbench_lab.cli.ci_files import CiFiles, ci_options
-from parbench_lab.cli.config import RUN_KEYS, Configuration, Layer, file_layers, merged
 from parbench_lab.cli.doors import Bench, Doors, Result
 from parbench_lab.cli.interrupts import Interrupts, interrupts
 from parbench_lab.cli.options import (
@@ -38,6 +37,7 @@ from parbench_lab.core.series import Mode
 from parbench_lab.core.wording import count, printable, resume_hint
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.hardware.cores import available_cores
+from parbench_lab.lab.configuration import RUN_KEYS, Configuration, Layer, file_layers, merged
 from parbench_lab.racing.settings import knobs, refuse_dead
 
 FIRST_WORKLOAD = "moving_average"

@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from parbench_lab.cli.config import checked_budget
 from parbench_lab.cli.doors import Doors
 from parbench_lab.cli.options import (
     common_options,
@@ -23,6 +22,7 @@ from parbench_lab.cli.options import (
 from parbench_lab.cli.output import checked_output, deliver, plan_line, tell_plan
 from parbench_lab.core.wording import count, printable, span
 from parbench_lab.errors import SettingError, StoreError, UsageError
+from parbench_lab.lab.configuration import checked_budget
 
 if TYPE_CHECKING:
     from parbench_lab.reports.execution import CellProgress

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from parbench_lab.cli.config import file_layers
 from parbench_lab.cli.options import common_options, examples
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.core.ports import Workload, workload_name
 from parbench_lab.core.wording import printable
+from parbench_lab.lab.configuration import file_layers
 
 
 @click.command(epilog=examples("parbench workloads", "parbench race sorting"))

@@ -204,15 +204,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PATH",
         default=None,
         help="Where the fixture parbench keeps runs: a file, a database's URL or :memory:  "
-        "[default: PARBENCH_STORE, or .parbench/runs.db of the project]",
+        "[default: PARBENCH_STORE, or the store of [tool.parbench], or .parbench/runs.db of the "
+        "project]",
     )
+
+
+def _named_by(project: Path) -> str | None:
+    """Return the store that the project's configuration names, as every command finds it."""
+    from parbench_lab.lab.configuration import file_layers, merged  # noqa: PLC0415 - loads numpy
+
+    store = merged(file_layers(project, None)).values.get("store")
+    return None if store is None else str(store)
 
 
 @pytest.fixture
 def parbench(request: pytest.FixtureRequest) -> ParbenchFixture:
     """Race or record functions into the benchmark store; see `ParbenchFixture`."""
     config = request.config
-    place = config.getoption(OPTION) or os.environ.get(_ENVIRONMENT)
+    place = config.getoption(OPTION) or os.environ.get(_ENVIRONMENT) or _named_by(config.rootpath)
     properties = request.node.user_properties
 
     return ParbenchFixture(

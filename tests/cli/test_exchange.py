@@ -213,7 +213,7 @@ def test_prune_by_age_gives_what_went_as_json(shell):
 
 
 def test_a_password_in_the_stores_url_does_not_get_into_a_runs_configuration():
-    from parbench_lab.cli.config import Layer, merged
+    from parbench_lab.lab.configuration import Layer, merged
 
     layer = Layer(source="flag", values={"store": "postgresql://me:s3cret@host/runs"})
 

@@ -80,3 +80,30 @@ def test_the_id_of_a_run_is_in_the_junit_file(outcome):
     _, _, xml = outcome
 
     assert xml.count('name="parbench_run"') == 3
+
+
+def test_runs_are_kept_where_the_project_keeps_its_own(tmp_path):
+    (tmp_path / "test_sums.py").write_text(
+        "def test_it(parbench):\n    parbench.record('sums', sum, case=[1] * 3000)\n"
+    )
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.pytest.ini_options]\n[tool.parbench]\nstore = 'bench/kept.db'\n"
+    )
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "PARBENCH_STORE"))
+    }
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "1 passed" in done.stdout
+    store = open_store(tmp_path / "bench" / "kept.db")
+    assert len(store.runs()) == 1
+    store.close()
+    assert not (tmp_path / ".parbench").exists()

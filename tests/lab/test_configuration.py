@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from parbench_lab.cli import parbench
-from parbench_lab.cli.config import checked, file_layers, merged, read_layer
 from parbench_lab.errors import UsageError
+from parbench_lab.lab.configuration import checked, file_layers, merged, read_layer
 
 
 def write(path: Path, text: str) -> Path:
