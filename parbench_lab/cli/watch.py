@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -138,7 +139,7 @@ def watch(
         nightly=every is not None,
     )
     _refuse_unused(ctx, history=history, every=every, nights=nights)
-    every_s = None if every is None else _period_s(every)
+    every_s = None if every is None else _period_s(every, asked["store"])
     doors = ctx.ensure_object(Doors)
     if history:
         return tell_hints(doors, target, q, asked, told)
@@ -166,9 +167,15 @@ def _refuse_unused(
         raise UsageError("--nights says how often --every runs: give --every too, like 1d")
 
 
-def _period_s(every: str) -> float:
-    from parbench_lab.lab.watching.schedule import parse_every  # noqa: PLC0415 - loads the lab
+def _period_s(every: str, store: str | None) -> float:
+    from parbench_lab.lab.watching.lock import lock_file  # noqa: PLC0415 - loads the lab
+    from parbench_lab.lab.watching.schedule import parse_every  # noqa: PLC0415 - as above
 
+    if lock_file(store, environment=os.environ, folder=Path.cwd()) is None:
+        raise UsageError(
+            "--every needs a store that lasts: one in memory forgets its nights, and has no lock "
+            "against a second watch"
+        )
     return parse_every(every)
 
 

@@ -198,6 +198,11 @@ def test_the_store_is_the_one_that_the_project_names(shell, tmp_path, words):
     [
         pytest.param([], "say what to watch", id="nothing to watch"),
         pytest.param(["job", "--every", "daily"], "like 1d", id="no period"),
+        pytest.param(
+            ["job", "--every", "1d", "--store", ":memory:"],
+            "needs a store that lasts",
+            id="a schedule that forgets",
+        ),
         pytest.param(["job", "--nights", "3"], "give --every", id="nights without a period"),
         pytest.param(
             ["--history", "--every", "1d"],
