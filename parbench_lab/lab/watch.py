@@ -37,6 +37,7 @@ from parbench_lab.lab.provenance import provenance
 from parbench_lab.lab.watching.baselines import (
     Baseline,
     Pinned,
+    copies_note,
     new_build,
     pinned,
     refuse_no_baseline,
@@ -136,7 +137,9 @@ def watch(
         base = stack.enter_context(pinned(baseline, here=here, python=python, how=build))
         folder = stack.enter_context(owned_folder())
         pair = Pair(new_build(here), base.build, _with(order, base), folder=folder, here=here)
-        course = _Course(pair, base, chosen, entries, opened, held=stack)
+        course = _Course(
+            pair, base, chosen, entries, opened, held=stack, new_note=copies_note(here)
+        )
         return course.run(stop, progress)
 
 
@@ -152,6 +155,7 @@ class _Course:
         store: RunStore,
         *,
         held: ExitStack,
+        new_note: str,
     ) -> None:
         self._start_ns = time.perf_counter_ns()
         self._pair = pair
@@ -161,7 +165,8 @@ class _Course:
         meeting = pair.meet()
         self._hello = meeting.new
         loose = "" if base.build.revision else _LOOSE
-        self._notes = (*meeting.notes, *(note for note in (base.note, loose) if note))
+        told = (new_note, base.note, loose)
+        self._notes = (*meeting.notes, *(note for note in told if note))
         self._metrics = _metrics(self._hello, settings.metrics)
         self._machine = detect_machine(self._hello.libraries)
         self._plan = Plan(

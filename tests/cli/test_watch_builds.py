@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -92,3 +94,25 @@ def test_a_commit_runs_from_an_environment_of_its_own_or_from_its_tree(
     assert report["status"] == "finished"
     assert any("virtual environment" in note for note in report["notes"]) == (build != "source")
     assert len(project.git("worktree", "list").splitlines()) == 1
+
+
+def test_a_tree_that_cannot_be_installed_is_said_to_run_with_todays_packages(project, tmp_path):
+    (project.folder / "pyproject.toml").unlink()
+    project.commit("no project")
+
+    seen, report = watched(project, "--baseline", "HEAD", folder=tmp_path)
+
+    assert seen == {"mine 2.0 in a tree"}
+    assert any("this environment's packages of today" in note for note in report["notes"])
+
+
+def test_a_project_in_a_folder_of_the_repository_is_the_baseline(project, tmp_path):
+    mono = Repo(tmp_path / "mono")
+    shutil.copytree(project.folder, mono.folder / "part", ignore=shutil.ignore_patterns(".git"))
+    mono.commit("begin")
+    (mono.folder / "part" / "src" / "mine.py").write_text(MINE.format(version=3.0))
+    part = SimpleNamespace(folder=mono.folder / "part")
+
+    seen, _ = watched(part, "--baseline", "HEAD", folder=tmp_path)
+
+    assert seen == {"mine 3.0 in a tree", "mine 2.0 installed"}

@@ -127,7 +127,7 @@ def install_tree(interpreter: str, tree: Path, *, what: str) -> None:
         try:
             install(interpreter, "--no-build-isolation", str(tree), what=what)
         except UsageError:
-            raise error from None
+            raise UsageError(f"{error}; --build source runs it from its tree") from error
 
 
 def install_version(interpreter: str, requirement: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
+import importlib.util
 import os
 import platform
 import re
@@ -13,6 +15,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from parbench_lab.errors import UsageError
 from parbench_lab.execution.builds.build import Build
@@ -50,15 +53,76 @@ def source_tree(label: str, revision: str, *, tree: Path, root: Path, folder: Pa
     folder
         The folder inside the repository that the user is in.
     """
-    own = [str(tree / "src")] if (tree / "src").is_dir() else []
+    own = own_path(project_in(tree, root=root, folder=folder), tree)
     moved = (moved_entry(Path(entry), root=root, tree=tree) for entry in import_path())
     return Build(
         label=label,
         revision=revision,
         interpreter=sys.executable,
         folder=folder_in(tree, root=root, folder=folder),
-        before=(*own, str(tree), *moved),
+        before=(*own, *moved),
     )
+
+
+def own_path(project: Path, tree: Path) -> tuple[str, ...]:
+    """Return where a tree's own code may lie: its project's ``src`` and top, then the tree's."""
+    tops = dict.fromkeys((project, tree))
+    places = (place for top in tops for place in (top / "src", top))
+    return tuple(str(place) for place in places if place.is_dir())
+
+
+def project_in(tree: Path, *, root: Path, folder: Path) -> Path:
+    """Return the user's project inside a tree: one repository may hold several.
+
+    It is the nearest folder that pip can install, from where the user is upward; where there is
+    none, the tree's top.
+
+    Parameters
+    ----------
+    tree, root, folder
+        As for `folder_in`.
+    """
+    inside = folder_in(tree, root=root, folder=folder)
+    upward = (inside, *inside.parents)
+    within = upward[: upward.index(tree) + 1]
+    return next((place for place in within if is_installable(place)), tree)
+
+
+def installed_copies(folder: Path, *, root: Path) -> tuple[str, ...]:
+    """Return modules of the project around a folder that are imported from an installed copy.
+
+    What is changed in the tree is not in them: they were installed, and not to be edited.
+
+    Parameters
+    ----------
+    folder, root
+        Inside the repository, and the repository's top.
+    """
+    root = root.resolve()
+    table = _table(project_in(root, root=root, folder=folder) / "pyproject.toml").get("project")
+    name = table.get("name") if isinstance(table, dict) else None
+    if not isinstance(name, str):
+        return ()
+    owners = importlib.metadata.packages_distributions()
+    modules = (module for module, names in owners.items() if _plain(name) in map(_plain, names))
+    return tuple(sorted(module for module in modules if _is_copy(module, root)))
+
+
+def _plain(name: str) -> str:
+    """Return a distribution's name as all of its spellings are written."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _is_copy(module: str, root: Path) -> bool:
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError):  # a module that is loaded and has no spec
+        return False
+    if found is None or found.origin is None:
+        return False
+    origin = Path(found.origin).resolve()
+    # a virtual environment may lie in the repository
+    return not origin.is_relative_to(root) or "site-packages" in origin.parts
 
 
 def folder_in(tree: Path, *, root: Path, folder: Path) -> Path:
@@ -82,11 +146,15 @@ def is_installable(tree: Path) -> bool:
     """Return whether pip can install a tree: it has a build system or the project's table."""
     if (tree / "setup.py").is_file():
         return True
+    return bool({"project", "build-system"} & _table(tree / "pyproject.toml").keys())
+
+
+def _table(file: Path) -> dict[str, Any]:
+    """Return what a TOML file holds; nothing where it cannot be read."""
     try:
-        document = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return bool({"project", "build-system"} & document.keys())
+        return {}
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from parbench_lab.core.wording import listed
 from parbench_lab.errors import UsageError
 from parbench_lab.execution.builds import environments, git, trees
 from parbench_lab.execution.builds.build import Build
@@ -149,6 +150,19 @@ def new_build(here: Path) -> Build:
     return build
 
 
+def copies_note(here: Path) -> str:
+    """Return a note where what is called the working tree is not what is imported; else ""."""
+    root = git.repository(here)
+    copies = () if root is None else trees.installed_copies(here, root=root)
+    if not copies:
+        return ""
+    verb = "is" if len(copies) == 1 else "are"
+    return (
+        f"{listed(copies)} {verb} imported from an installed copy, not from the working tree: "
+        "what was changed in the tree is not measured; install it with pip install -e"
+    )
+
+
 def ref_build(
     ref: str, commit: str, *, root: Path, here: Path, stack: contextlib.ExitStack
 ) -> Build:
@@ -204,23 +218,31 @@ def _of_commit(
         label = _label(ref, commit)
     tree = stack.enter_context(trees.worktree(root, commit))
     build = trees.source_tree(label, commit, tree=tree, root=root, folder=here)
+    project = trees.project_in(tree, root=root, folder=here)
     if python is not None:
         environment = environments.environment_build(
             python, label=label, revision=commit, folder=build.folder
         )
-        build = dataclasses.replace(environment, before=(str(tree / "src"), str(tree)))
-    elif how == "venv" or (how == "auto" and trees.is_installable(tree)):
+        build = dataclasses.replace(environment, before=trees.own_path(project, tree))
+    elif how == "venv" or (how == "auto" and trees.is_installable(project)):
         folder = stack.enter_context(trees.owned_folder())
         interpreter = environments.new_environment(folder / "venv")
-        environments.install_tree(interpreter, tree, what=label)
+        environments.install_tree(interpreter, project, what=label)
         build = dataclasses.replace(build, interpreter=interpreter, before=())
         note = _REUSED
+    elif how == "auto":
+        note = _TODAYS
     return Pinned(build=build, note=note)
 
 
 _REUSED = (
     "the baseline's virtual environment has its own package, and sees the other packages of this "
     "environment where their versions will do"
+)
+
+_TODAYS = (
+    "the baseline runs from its source tree, with this environment's packages of today: nothing "
+    "in it can be installed (no [project], [build-system] or setup.py)"
 )
 
 

@@ -215,3 +215,58 @@ def test_a_scratch_repository_has_a_source_tree_whose_files_come_first(tmp_path)
 
     assert Path(build.before[0]) == tree
     assert build.folder == tree
+
+
+PROJECT = "[project]\nname = 'My.Own'\nversion = '1'\n"
+
+
+def several_projects(folder):
+    """Return a repository with a project in a folder of it."""
+    repo = Repo(folder)
+    (folder / "part" / "src" / "own").mkdir(parents=True)
+    (folder / "part" / "bench").mkdir()
+    (folder / "part" / "src" / "own" / "__init__.py").write_text("")
+    (folder / "part" / "bench" / "b.py").write_text("")
+    (folder / "part" / "pyproject.toml").write_text(PROJECT)
+    repo.commit("begin")
+    return repo
+
+
+@pytest.mark.parametrize("where", ["part", "part/bench"])
+def test_of_several_projects_in_a_repository_the_one_around_the_user_is_run(tmp_path, where):
+    repo = several_projects(tmp_path / "repo")
+    commit = repo.git("rev-parse", "HEAD")
+    place = {"root": repo.folder, "folder": repo.folder / where}
+
+    with trees.worktree(repo.folder, commit) as tree:
+        project = trees.project_in(tree, **place)
+        build = trees.source_tree("old", commit, tree=tree, **place)
+
+    assert project == tree / "part"
+    assert build.before[:2] == (str(tree / "part" / "src"), str(tree / "part"))
+    assert str(tree) in build.before
+
+
+def test_where_nothing_can_be_installed_the_project_is_the_trees_top(tmp_path):
+    (tmp_path / "sub").mkdir()
+
+    assert trees.project_in(tmp_path, root=tmp_path, folder=tmp_path / "sub") == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("site", "copies"),
+    [("site-packages", ("own",)), ("repo/.venv/site-packages", ("own",)), ("repo/part/src", ())],
+)
+def test_an_installed_copy_of_the_project_is_told_from_its_tree(
+    tmp_path, monkeypatch, site, copies
+):
+    repo = several_projects(tmp_path / "repo")
+    place = tmp_path / site
+    (place / "my_own-1.dist-info").mkdir(parents=True)
+    (place / "my_own-1.dist-info" / "METADATA").write_text("Name: my-own\nVersion: 1\n")
+    (place / "my_own-1.dist-info" / "top_level.txt").write_text("own\n")
+    (place / "own").mkdir(exist_ok=True)
+    (place / "own" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(place))
+
+    assert trees.installed_copies(repo.folder / "part", root=repo.folder) == copies
