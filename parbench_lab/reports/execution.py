@@ -12,6 +12,8 @@ from parbench_lab.core.wording import printable
 from parbench_lab.reports.sources import Source, missing_extra
 
 ERROR_MARKER_TAG = "papermill-error-cell-tag"
+EXPECTED_TAG = "raises-exception"
+"""Jupyter's own word for a cell whose error is meant, and after which a notebook goes on."""
 _TITLE_LETTERS = 48
 _SILENT = "--IPKernelApp.log_level=50"
 """The kernel would complain on our screen of being stopped; what fails is in its notebook."""
@@ -126,7 +128,8 @@ def execute(
 ) -> tuple[Any, Failure | None]:
     """Run a notebook from top to bottom; return it as it was left, and why it ended early.
 
-    It is written to `output` after every cell.
+    It is written to `output` after every cell. An error of a cell that is tagged
+    ``raises-exception`` ends nothing.
 
     Parameters
     ----------
@@ -174,12 +177,30 @@ def execute(
             on_cell_executed=watch.ended,
         )
     except papermill.PapermillExecutionError as error:
-        failure = watch.failure(error.ename, error.evalue)
+        if not _is_expected(error, output):
+            failure = watch.failure(error.ename, error.evalue)
     except DeadKernelError:
         failure = watch.failure("the kernel died", "it crashed, or was killed for want of memory")
     except KeyboardInterrupt:
         failure = watch.failure("interrupted", "stopped by the user")
     return nbformat.read(output, as_version=4), failure
+
+
+def _is_expected(error: Any, output: Path) -> bool:
+    """Return whether the cell of an error says that it raises one; if so, the file tells of none.
+
+    papermill looks for errors after the last cell, and puts where it found one into the file.
+    """
+    import nbformat  # noqa: PLC0415 - slow to load
+
+    executed = nbformat.read(output, as_version=4)
+    executed.cells = [
+        cell for cell in executed.cells if ERROR_MARKER_TAG not in cell.metadata.get("tags", [])
+    ]
+    expected = EXPECTED_TAG in executed.cells[error.cell_index].metadata.get("tags", [])
+    if expected:
+        nbformat.write(executed, output)
+    return expected
 
 
 def _with_ids(notebook: Any) -> Any:

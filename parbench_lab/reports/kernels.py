@@ -18,6 +18,8 @@ from traitlets import default
 from parbench_lab.errors import UsageError
 
 THIS_PYTHON = "python3"
+OFFLINE = {"BOKEH_RESOURCES": "inline"}
+"""A cell that shows a figure of Bokeh puts BokehJS into the page, which may ask no server."""
 
 
 class _OnlyThisPython(KernelSpecManager):
@@ -27,7 +29,10 @@ class _OnlyThisPython(KernelSpecManager):
         """Return how ipykernel is started here."""
         launcher = ("-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}")
         return KernelSpec(
-            argv=[sys.executable, *launcher], display_name="Python 3", language="python"
+            argv=[sys.executable, *launcher],
+            display_name="Python 3",
+            language="python",
+            env=OFFLINE,
         )
 
 

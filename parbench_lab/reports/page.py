@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import html
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ NOTHING_FROM_AFAR = (
     "img-src data: blob:; font-src data:; media-src data:; worker-src blob:; frame-src data: blob:"
 )
 """What the page tells the browser: whatever a cell's output asks a server for, is not asked."""
+
+_JQUERY = re.compile(r"(<script type=\"text/javascript\">\s*var element = )\$\('#([\w-]+)'\)")
+"""How the template begins every script of a cell: jQuery is in its full pages only."""
 
 _PAGE = """\
 <!DOCTYPE html>
@@ -125,7 +129,9 @@ def _body(notebook: Any, failed: str, folder: Path | None) -> str:
     exporter = HTMLExporter(template_name="basic", embed_images=True)
     where = {"metadata": {"path": str(folder)}} if folder is not None else {}
     body, _ = exporter.from_notebook_node(shown, resources=where)
-    return str(body).replace("celltag_failed", "failed")
+    return _JQUERY.sub(r"\1document.getElementById('\2')", str(body)).replace(
+        "celltag_failed", "failed"
+    )
 
 
 def _code_style() -> str:

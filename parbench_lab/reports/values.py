@@ -103,7 +103,10 @@ def checked(
     values = {}
     for name, value in given.items():
         parameter = _found(known, name, notebook)
-        plain = _plain(value)
+        try:
+            plain = _plain(value)
+        except UsageError as error:
+            raise UsageError(f"parameter {name!r}: {error}; known are {listing(known)}") from error
         if not _fits(parameter, plain):
             raise _ill_typed(parameter, repr(value), known)
         values[name] = plain

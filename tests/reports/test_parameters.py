@@ -119,7 +119,7 @@ def test_a_parameter_given_twice_is_refused(known):
 
 @pytest.mark.parametrize("value", [object(), {1: 2}, float("inf"), b"x", [[1], {2}]])
 def test_what_has_no_literal_is_refused(known, value):
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=r"parameter 'store': .* but got .*; known are 'size'"):
         checked(known, {"store": value}, notebook="mine")
 
 

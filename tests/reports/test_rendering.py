@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from urllib.parse import quote
 
@@ -28,6 +29,14 @@ import parbench_lab as pb
 drawn = figure(height=200, sizing_mode="stretch_width")
 drawn.line([1, 2], [1, 2])
 pb.plots.framed(drawn, title=EVIL)
+"""
+
+PLAIN_FIGURE = """
+from bokeh.io import output_notebook, show
+from bokeh.plotting import figure
+output_notebook()
+drawn = figure(height=200)
+drawn.line([1, 2], [1, 2])
 """
 
 
@@ -56,6 +65,27 @@ def pages(text):
     """Return a page and those framed in it."""
     outer = Page(text)
     return [outer, *(Page(inner) for inner in outer.inner)]
+
+
+@contextmanager
+def offline_page():
+    """Yield a page of Chromium that has no network; nothing in it asked for any, or broke."""
+    if chromium() is None:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    asked, broken = [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        page = browser.new_context(offline=True).new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        yield page
+        browser.close()
+    assert broken == []
+    assert [url for url in asked if url.startswith("http")] == []
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +119,28 @@ def failed(tmp_path_factory):
         "print('never')",
     )
     return render(source, out=folder / "out")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Return a report of a notebook that knows nothing of reports; one of its errors is meant."""
+    folder = tmp_path_factory.mktemp("plain")
+    source = write_notebook(
+        folder / "mine.ipynb", "## Draw", PLAIN_FIGURE, "show(drawn)", "1 / 0", "print('after')"
+    )
+    notebook = nbformat.read(source, as_version=4)
+    notebook.cells[-2].metadata["tags"] = ["raises-exception"]
+    nbformat.write(notebook, source)
+    return render(source, out=folder / "out")
+
+
+def test_an_error_that_its_cell_announces_ends_nothing(plain):
+    notebook = nbformat.read(plain.notebook, as_version=4)
+
+    assert plain.failure is None
+    assert outputs(notebook).endswith("after\n")
+    assert "An Exception was encountered" not in plain.notebook.read_text()
+    assert "not complete" not in plain.page.read_text()
 
 
 def test_a_report_leaves_a_notebook_a_page_json_and_text(finished):
@@ -152,19 +204,15 @@ def test_the_page_has_a_live_figure_with_its_library_inside(finished):
 
 
 @pytest.mark.browser
-def test_in_a_browser_without_a_network_the_figure_is_live_and_no_name_is_run(finished, failed):
-    if chromium() is None:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
+def test_a_figure_that_a_cell_shows_by_bokeh_itself_is_drawn_without_a_network(plain):
+    with offline_page() as page:
+        page.goto(f"file://{quote(str(plain.page))}")
+        page.locator("canvas").first.wait_for()
 
-    asked, broken = [], []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        page = browser.new_context(offline=True).new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: broken.append(str(error)))
+
+@pytest.mark.browser
+def test_in_a_browser_without_a_network_the_figure_is_live_and_no_name_is_run(finished, failed):
+    with offline_page() as page:
         page.goto(f"file://{quote(str(finished[0].page))}")
         page.frame_locator("iframe").locator("canvas").first.wait_for()
         alive = page.evaluate(
@@ -173,12 +221,9 @@ def test_in_a_browser_without_a_network_the_figure_is_live_and_no_name_is_run(fi
         page.goto(f"file://{quote(str(failed.page))}")
         page.locator(".banner a").click()
         pwned = page.evaluate("window.pwned")
-        browser.close()
 
     assert alive == 1
     assert pwned is None
-    assert broken == []
-    assert [url for url in asked if url.startswith("http")] == []
 
 
 def test_names_from_a_run_are_escaped_in_the_page(finished):
