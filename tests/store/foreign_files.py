@@ -135,7 +135,7 @@ FILES = {
         "results": {
             "sorting.Suite.time_sort": [
                 [0.1, None, 0.3, math.nan], [["10", "20"], ["'a'", "'b'"]], "v1", 1767323045000,
-                1.5, [0.1], [0.1], [0.1], [0.1], [1], [2], [[0.09, 0.11], None, None, None],
+                1.5, [0.1], [0.1], [0.1], [0.1], [250], [2], [[0.09, 0.11], None, None, None],
             ],
             "sorting.Suite.peakmem_sort": [[50000000], [], "v1"],
             "track_size": [[7], [], "v1"],

@@ -146,11 +146,66 @@ def test_pyperf_keeps_warm_ups_processes_and_memory():
             {"wall_time_s": 0.010, "peak_rss_bytes": 2e7},
             {"wall_time_s": 0.011, "peak_rss_bytes": 2e7},
         ],
-        "hash_size": [{"peak_rss_bytes": 1024}],
+        "hash_size": [{"traced_bytes": 1024}],  # not the resident set
     }
+    assert [row.repeats for row in telco] == [1, 8, 8, 8, 8]
     assert [row.warm_up for row in telco] == [True, True, True, False, False]
     assert {row.worker for row in telco} == {"process 0", "process 1"}
     assert run.header.started_utc == "2026-01-02T03:04:05.123456+00:00"
+
+
+def test_what_all_processes_of_pyperf_have_in_common_counts_for_each():
+    document = copy.deepcopy(FILES["pyperf"])
+    run = document["benchmarks"][0]["runs"][1]
+    del run["metadata"]["loops"], run["metadata"]["mem_max_rss"]
+    document["metadata"] |= {"loops": 8192, "inner_loops": 3, "mem_max_rss": 3e7}
+
+    (found,) = records("pyperf", document)
+
+    (*_, last) = found.events[0].measurements
+    assert last.repeats == 3 * 8192
+    assert last.values["peak_rss_bytes"] == 3e7
+    assert found.events[0].measurements[1].repeats == 3 * 8
+
+
+def test_seconds_of_another_clock_of_pytest_benchmark_are_not_wall_time():
+    document = copy.deepcopy(FILES["pytest-benchmark"])
+    document["benchmarks"][0]["options"]["timer"] = "process_time"
+
+    sort, read = records("pytest-benchmark", document)
+
+    assert samples(sort)["test_sort[1000]"][0] == {"cpu_time_s": 0.001}
+    assert samples(read) == {"test_read": [{"wall_time_s": 0.4}]}
+
+
+def test_the_clock_of_the_moment_makes_no_other_machine_of_google_benchmark():
+    document = copy.deepcopy(FILES["google-benchmark"])
+    document["context"]["mhz_per_cpu"] = 2593
+
+    machines = {
+        run.header.document["machine"]["fingerprint"]
+        for given in (document, FILES["google-benchmark"])
+        for run in records("google-benchmark", given)
+    }
+
+    assert len(machines) == 1
+
+
+def test_aggregates_of_google_benchmark_are_summaries_also_in_old_files():
+    document = copy.deepcopy(FILES["google-benchmark"])
+    kinds = ("mean", "median", "stddev")
+    document["benchmarks"] = [
+        {"name": f"BM_Old/8_{kind}", "iterations": 5, "real_time": 2.0, "cpu_time": 1.0}
+        for kind in kinds
+    ] + [{"name": "BM_Old/8_BigO", "cpu_coefficient": 1.5, "big_o": "N"}]
+
+    (old,) = records("google-benchmark", document)
+    (new,) = records("google-benchmark")
+
+    assert list(samples(old)) == ["BM_Old/8"]
+    for run in (old, new):
+        (row,) = run.events[-1 if run is old else 2].measurements
+        assert (row.repeats, row.message) == (1, "the file holds this summary only")
 
 
 def test_asv_becomes_a_candidate_for_each_combination_of_parameters():
@@ -165,6 +220,26 @@ def test_asv_becomes_a_candidate_for_each_combination_of_parameters():
     assert (alone.header.name, samples(alone)) == ("track", {"track_size": [{"value": 7.0}]})
     assert suite.header.started_utc == "2026-01-02T03:04:05+00:00"
     assert suite.header.document["git"]["commit"] == "c0ffee1234"
+    assert [row.repeats for row in suite.events[0].measurements] == [250, 250]
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"),
+    [
+        ("TimeRange", "wall_time_s"),
+        ("Timeraw_import", "wall_time_s"),
+        ("PeakMemSort", "peak_rss_bytes"),
+        ("MemList", "object_bytes"),
+        ("TrackTimes", "value"),
+        ("Timely", "value"),
+    ],
+)
+def test_asv_means_the_same_by_names_in_camel_case(name, metric):
+    document = FILES["asv"] | {"results": {f"suite.{name}": [[2.0], [], "v1"]}}
+
+    (run,) = records("asv", document)
+
+    assert samples(run) == {name: [{metric: 2.0}]}
 
 
 @pytest.mark.parametrize("tool", FILES)

@@ -1,14 +1,16 @@
 """What airspeed velocity keeps: https://asv.readthedocs.io (``results/MACHINE/COMMIT-ENV.json``).
 
 Version 2 of its files. A benchmark with parameters is a candidate for each combination of them.
-Which unit a figure has is in another file (``benchmarks.json``); its name tells as much: ``time``
-and ``timeraw`` are seconds, ``mem`` and ``peakmem`` bytes, the rest plain values.
+Which unit a figure has is in another file (``benchmarks.json``); its name tells as much:
+``time_x`` or ``TimeX`` is seconds, so is ``timeraw``, ``mem`` and ``peakmem`` are bytes, the rest
+plain values. A run's time is that of its commit, by which asv orders its history, too.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +30,12 @@ NAME = "asv"
 VERSION = 2
 MOST_COMBINATIONS = 100_000
 _METRICS = {"time": TIME, "timeraw": TIME, "mem": "object_bytes", "peakmem": PEAK}
+_CAMEL = {
+    kind: re.compile(rf"^{words}[A-Z_]")
+    for kind, words in (
+        ("time", "Time"), ("timeraw", "Timeraw"), ("mem", "Mem"), ("peakmem", "PeakMem"),
+    )
+}  # fmt: skip
 _MACHINE = ("arch", "cpu", "num_cpu", "os", "ram", "python")
 _SETS = ("requirements", "env_vars")
 
@@ -85,7 +93,9 @@ def _benchmarks(name: str, node: Node, columns: Mapping[str, int]) -> Iterator[F
     figures = list(result.each()) if isinstance(result.value, list) else [result]
     samples = _column(row, columns, "samples")
     single = list(samples.each()) if samples else []
-    metric = _METRICS.get(name.partition("_")[0], "value")
+    metric = _metric(name)
+    calls = _column(row, columns, "number")
+    numbers = list(calls.each()) if calls and isinstance(calls.value, list) else []
     names = _names(name, _column(row, columns, "params"))
     for i, (one, called) in enumerate(zip(figures, names, strict=False)):
         value = _value(one, metric)
@@ -93,8 +103,18 @@ def _benchmarks(name: str, node: Node, columns: Mapping[str, int]) -> Iterator[F
             continue
         each = single[i] if i < len(single) and isinstance(single[i].value, list) else None
         found = [_value(s, metric) for s in each.each()] if each else []
-        kept = tuple(Sample(values={metric: s}) for s in found if s is not None)
+        repeats = numbers[i].whole() if i < len(numbers) and numbers[i].value is not None else 1
+        kept = tuple(Sample(values={metric: s}, repeats=repeats) for s in found if s is not None)
         yield ForeignBenchmark(name=called, samples=kept or summarised(value, metric))
+
+
+def _metric(name: str) -> str:
+    """Return the metric that a benchmark's name tells of."""
+    return next((found for kind, found in _METRICS.items() if _is_of_kind(name, kind)), "value")
+
+
+def _is_of_kind(name: str, kind: str) -> bool:
+    return name.startswith(f"{kind}_") or bool(_CAMEL[kind].match(name))
 
 
 def _value(node: Node, metric: str) -> float | None:

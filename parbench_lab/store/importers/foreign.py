@@ -20,7 +20,8 @@ from parbench_lab.core.runs import EventRecord, MeasurementRow, RunHeader, RunRe
 from parbench_lab.core.series import Mode
 from parbench_lab.core.wording import count
 
-TIME, PEAK = "wall_time_s", "peak_rss_bytes"
+TIME, CPU_TIME, PEAK = "wall_time_s", "cpu_time_s", "peak_rss_bytes"
+SUMMARY_ONLY = "the file holds this summary only"
 DIGITS = 12
 
 
@@ -200,7 +201,7 @@ def _digest(value: Any) -> str:
 
 def summarised(value: float, metric: str = TIME) -> tuple[Sample, ...]:
     """Return the one sample there is where a file holds no single ones but their median."""
-    return (Sample(values={metric: value}, message="the file holds this summary only"),)
+    return (Sample(values={metric: value}, message=SUMMARY_ONLY),)
 
 
 def told(node: Any, names: Sequence[str]) -> dict[str, Any]:

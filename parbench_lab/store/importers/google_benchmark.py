@@ -6,12 +6,16 @@ reported, the median (else the mean) counts as the one measurement.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath, PureWindowsPath
 from typing import Any
 
 from parbench_lab.store.importers.foreign import (
+    CPU_TIME,
+    SUMMARY_ONLY,
     TIME,
     About,
     ForeignBenchmark,
@@ -25,7 +29,9 @@ NAME = "google-benchmark"
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 _OLD_DATE = "%Y/%m/%d-%H:%M:%S"
 _AGGREGATES = ("median", "mean")
-_OF_A_GROUP = ("num_cpus", "mhz_per_cpu", "library_build_type")
+_MACHINE = ("num_cpus", "library_build_type")
+"""Not ``mhz_per_cpu``: without a fixed clock it is the one of the moment, of the same machine."""
+_OLD_AGGREGATE = re.compile(r"^(?P<name>.+)_(?P<kind>mean|median|stddev|cv|BigO|RMS)$")
 
 
 def matches(document: Any) -> bool:
@@ -47,13 +53,13 @@ def parse(document: Node, about: About) -> Sequence[ForeignRun]:
     """
     found: dict[str, list[Sample]] = {}
     aggregates: dict[str, dict[str, Sample]] = {}
-    for node in document.get("benchmarks").each():
-        run_name = node.find("run_name") or node.get("name")
-        aggregate = node.find("aggregate_name")
-        if aggregate is None:
-            found.setdefault(run_name.text(), []).append(_sample(node))
-        elif aggregate.text() in _AGGREGATES:
-            aggregates.setdefault(run_name.text(), {})[aggregate.text()] = _sample(node)
+    for node, name, kind in _entries(document.get("benchmarks")):
+        if not kind:
+            found.setdefault(name, []).append(_sample(node))
+        elif kind in _AGGREGATES:
+            # its iterations are how many repetitions it is of
+            summary = dataclasses.replace(_sample(node), repeats=1, message=SUMMARY_ONLY)
+            aggregates.setdefault(name, {})[kind] = summary
     for name, by_kind in aggregates.items():
         best = next(kind for kind in _AGGREGATES if kind in by_kind)
         found.setdefault(name, [by_kind[best]])
@@ -71,6 +77,22 @@ def parse(document: Node, about: About) -> Sequence[ForeignRun]:
     ]
 
 
+def _entries(benchmarks: Node) -> Iterator[tuple[Node, str, str]]:
+    """Yield each entry with the name of its benchmark and which aggregate it is; "": none.
+
+    Old versions tell aggregates by the ends of their names alone.
+    """
+    old = not any("run_type" in node.object() for node in benchmarks.each())
+    for node in benchmarks.each():
+        name = (node.find("run_name") or node.get("name")).text()
+        kind = node.find("aggregate_name")
+        end = _OLD_AGGREGATE.match(name) if old and kind is None else None
+        if end is not None:
+            yield node, end["name"], end["kind"]
+        else:
+            yield node, name, kind.text() if kind else ""
+
+
 def _sample(node: Node) -> Sample:
     if node.object().get("error_occurred") is True or node.find("skipped"):
         message = node.find("error_message") or node.find("skip_message")
@@ -80,7 +102,7 @@ def _sample(node: Node) -> Sample:
     return Sample(
         values={
             TIME: node.get("real_time").seconds() * scale,
-            "cpu_time_s": node.get("cpu_time").seconds() * scale,
+            CPU_TIME: node.get("cpu_time").seconds() * scale,
         },
         repeats=1 if iterations is None else iterations.whole(),
     )
@@ -115,7 +137,7 @@ def _date(context: Node) -> dt.datetime | None:
 
 def _machine(context: Node) -> dict[str, Any]:
     caches = context.find("caches")
-    described: dict[str, Any] = told(context, _OF_A_GROUP)
+    described: dict[str, Any] = told(context, _MACHINE)
     if caches is not None:
         names = ("type", "level", "size", "num_sharing")
         described["caches"] = [told(one, names) for one in caches.each()]

@@ -20,7 +20,10 @@ from parbench_lab.store.importers.foreign import (
 from parbench_lab.store.importers.node import Node
 
 NAME = "pyperf"
-_METRICS = {"second": TIME, "byte": PEAK, "integer": "value"}
+_METRICS = {"second": TIME, "byte": "traced_bytes", "integer": "value"}
+"""Bytes are what Python allocated (``--tracemalloc``) or the process's own (``--track-memory``):
+neither is its resident set, which stands beside the times."""
+
 _MACHINE = (
     "cpu_model_name", "cpu_count", "platform", "python_implementation", "python_version",
     "python_compiler", "aslr",
@@ -51,7 +54,7 @@ def parse(document: Node, about: About) -> Sequence[ForeignRun]:
         layers = [layer for layer in (node.find("metadata"), shared) if layer]
         runs = list(node.get("runs").each())
         metric = _metric(layers)
-        samples = tuple(s for i, run in enumerate(runs) for s in _samples(run, i, metric))
+        samples = tuple(s for i, run in enumerate(runs) for s in _samples(run, i, metric, layers))
         name = _first(layers, "name")
         benchmarks.append(
             ForeignBenchmark(name=name.text() if name else about.name, samples=samples)
@@ -80,22 +83,33 @@ def _metric(layers: Sequence[Node]) -> str:
     return metric
 
 
-def _samples(run: Node, number: int, metric: str) -> Iterator[Sample]:
+def _samples(run: Node, number: int, metric: str, shared: Sequence[Node]) -> Iterator[Sample]:
+    """Yield the values of a process; what all of them have in common stands in `shared`."""
     worker = f"process {number}"
     warmups, values = run.find("warmups"), run.find("values")
     about = run.find("metadata")
-    loops = about and about.find("loops")
-    repeats = loops.whole() if loops else 1
-    peak = about and about.find("mem_max_rss")
+    layers = [about, *shared] if about else shared
+    inner = _times(_first(layers, "inner_loops"))
+    repeats = inner * _times(_first(layers, "loops"))
+    peak = _first(layers, "mem_max_rss")
     further = {PEAK: peak.number()} if peak and metric == TIME else {}
     for pair in warmups.each() if warmups else ():
-        value = list(pair.each())[1:]
+        loops, *value = pair.each()
         if value:
-            yield Sample(values={metric: _value(value[0], metric)}, worker=worker, warm_up=True)
+            yield Sample(
+                values={metric: _value(value[0], metric)},
+                worker=worker,
+                warm_up=True,
+                repeats=inner * _times(loops),
+            )
     for one in values.each() if values else ():
         yield Sample(
             values={metric: _value(one, metric)} | further, worker=worker, repeats=repeats
         )
+
+
+def _times(loops: Node | None) -> int:
+    return 1 if loops is None else loops.whole()
 
 
 def _value(node: Node, metric: str) -> float:

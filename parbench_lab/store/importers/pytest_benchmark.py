@@ -1,7 +1,8 @@
 """What pytest-benchmark saves: https://pytest-benchmark.readthedocs.io (``--benchmark-json``).
 
 Single rounds are in ``stats.data`` (with ``--benchmark-save-data`` or ``--benchmark-json``); else
-the median counts as the one measurement. Times are seconds.
+the median counts as the one measurement. Times are seconds: of the CPU, where the timer was
+``time.process_time``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from parbench_lab.store.importers.foreign import (
+    CPU_TIME,
     TIME,
     About,
     ForeignBenchmark,
@@ -48,7 +50,7 @@ def parse(document: Node, about: About) -> Sequence[ForeignRun]:
     by_file: dict[str, list[ForeignBenchmark]] = {}
     for node in document.get("benchmarks").each():
         file, _, own_name = node.get("fullname").text().partition("::")
-        benchmark = ForeignBenchmark(name=own_name or file, samples=_samples(node.get("stats")))
+        benchmark = ForeignBenchmark(name=own_name or file, samples=_samples(node))
         by_file.setdefault(file if own_name else about.name, []).append(benchmark)
     commit = document.find("commit_info")
     told_commit = commit.find("id") if commit else None
@@ -67,13 +69,16 @@ def parse(document: Node, about: About) -> Sequence[ForeignRun]:
     ]
 
 
-def _samples(stats: Node) -> tuple[Sample, ...]:
+def _samples(benchmark: Node) -> tuple[Sample, ...]:
+    stats, options = benchmark.get("stats"), benchmark.find("options")
+    timer = options.find("timer") if options else None
+    metric = CPU_TIME if timer is not None and "process_time" in timer.text() else TIME
     data = stats.find("data")
     if data is None or not data.value:
-        return summarised((stats.find("median") or stats.get("mean")).seconds())
+        return summarised((stats.find("median") or stats.get("mean")).seconds(), metric)
     iterations = stats.find("iterations")
     repeats = 1 if iterations is None else iterations.whole()
-    return tuple(Sample(values={TIME: one.seconds()}, repeats=repeats) for one in data.each())
+    return tuple(Sample(values={metric: one.seconds()}, repeats=repeats) for one in data.each())
 
 
 def _machine(node: Node) -> dict[str, Any]:
