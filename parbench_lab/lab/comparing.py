@@ -192,13 +192,14 @@ def machine_speed(
 
 
 def _calibration(store: RunStore, machine: Machine) -> list[SeriesPoint]:
-    return [
-        point
-        for fingerprint in alike(store, machine, workload=CALIBRATION)
-        for point in store.series(
+    """Return a machine's calibration: its own, else one of a machine like it."""
+    each = (
+        store.series(
             workload=CALIBRATION, machine=fingerprint, mode=Mode.MICRO.value, last=EARLIER_RUNS
         )
-    ]
+        for fingerprint in alike(store, machine, workload=CALIBRATION)
+    )
+    return next((points for points in each if points), [])
 
 
 def _meant(store: RunStore, run_id: str) -> str:

@@ -98,18 +98,25 @@ def alike(
 ) -> list[str]:
     """Return the fingerprints of stored runs on this machine, its own first.
 
-    A workload may name libraries whose versions are in the fingerprint of its runs; they change
-    neither the roofs nor the calibration.
+    A workload may name libraries whose versions are in the fingerprint of its runs; one that only
+    one side names changes neither the roofs nor the calibration, another version of one does.
     """
     found = {machine.fingerprint: None}
-    bare = dataclasses.replace(machine, libraries={}).fingerprint
     for summary in reversed(store.runs(kind=kind, workload=workload, last=LOOKED_AT)):
         if summary.machine and summary.machine not in found:
             other = described_machine(store.header(summary.id))
-            # by fingerprint: memory to the byte differs a little from boot to boot
-            if other and dataclasses.replace(other, libraries={}).fingerprint == bare:
+            if other and _is_alike(machine, other):
                 found[summary.machine] = None
     return list(found)
+
+
+def _is_alike(machine: Machine, other: Machine) -> bool:
+    common = machine.libraries.keys() & other.libraries.keys()
+    if any(machine.libraries[name] != other.libraries[name] for name in common):
+        return False
+    # by fingerprint: memory to the byte differs a little from boot to boot
+    bare = (dataclasses.replace(one, libraries={}).fingerprint for one in (machine, other))
+    return len(set(bare)) == 1
 
 
 def described_machine(header: RunHeader) -> Machine | None:

@@ -292,6 +292,21 @@ def test_the_calibration_of_another_boot_of_a_machine_with_other_libraries_count
     assert pb.compare("first", "second", store=store).speed is not None
 
 
+@pytest.mark.parametrize("own", [True, False], ids=["both calibrated", "one calibrated"])
+def test_two_versions_of_numpy_on_one_machine_have_calibrations_of_their_own(store, own):
+    old, new = (replace(HERE, libraries={"numpy": version}) for version in ("2.0", "2.4"))
+    stored(store, "first", {"quick": 3e-3}, old)
+    stored(store, "second", {"quick": 1e-3}, new, day=2)
+    for day, machine, factor in ((3, old, 3.0), (4, new, 1.0)) if own else ((4, new, 1.0),):
+        times = {name: factor * seconds for name, seconds in KERNELS.items()}
+        stored(store, f"c-{day}", times, machine, name="calibration", mode="micro", day=day)
+
+    speed = pb.compare("first", "second", store=store).speed
+
+    assert (speed is None) == (not own)
+    assert speed is None or speed.overall.point == pytest.approx(1 / 3, rel=0.02)
+
+
 def test_what_earlier_runs_of_one_commit_differ_by_is_in_the_intervals(store):
     git = {"git": {"commit": "abc", "dirty": False}}
     for day, factor in enumerate([1.0, 1.05, 0.95, 1.08, 0.93, 1.02, 0.97], 1):

@@ -21,7 +21,8 @@ class ProfileRow:
     dirty
         Whether the tree of that commit had changes; false where not parted by commit.
     p50
-        Median seconds of a call; the interval is over runs, of a single run within it.
+        Median seconds of a call; the interval is over runs, of a single run within it (within
+        its longest stretch, where it came back to the size).
     p95, p99
         Median over the runs that have enough measurements (20 and 100); None where none has.
     throughput
@@ -82,8 +83,10 @@ def _place(row: ProfileRow, name: Grouping) -> tuple[str, bool]:
 
 
 def _row(group: SeriesGroup) -> ProfileRow:
-    # one run has no spread over runs: what it knows of itself is shown instead
-    p50 = group.points[0].median if len(group.points) == 1 else group.median
+    runs = {point.run_id for point in group.points}
+    # one run has no spread over runs: what its longest stretch at this size tells is shown instead
+    longest = max(group.points, key=lambda point: point.median.n)
+    p50 = longest.median if len(runs) == 1 else group.median
     return ProfileRow(
         workload=group.key.workload,
         candidate=group.key.candidate,
@@ -97,7 +100,7 @@ def _row(group: SeriesGroup) -> ProfileRow:
         p99=_median(point.p99 for point in group.points),
         throughput=_throughput(group.key.size, p50),
         peak_rss_bytes=_median(point.peak_rss_bytes for point in group.points),
-        runs=len({point.run_id for point in group.points}),
+        runs=len(runs),
     )
 
 

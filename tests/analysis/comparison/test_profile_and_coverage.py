@@ -51,6 +51,16 @@ def test_the_interval_is_over_runs_and_of_one_run_its_own():
     assert alone[0].p50.low == pytest.approx(0.98e-3)
 
 
+def test_of_one_run_that_came_back_to_a_size_the_longest_stretch_is_shown():
+    short, long = point("quick", 1e-3), point("quick", 1.1e-3)
+    short = replace(short, median=replace(short.median, n=3))
+
+    (row,) = profile_rows([short, long])
+
+    assert row.runs == 1
+    assert row.p50 == long.median
+
+
 def test_quantiles_and_memory_are_medians_over_the_runs_that_have_them():
     points = [
         point("quick", 1e-3, day=0, p95=2e-3, peak_rss_bytes=100.0),
