@@ -311,6 +311,14 @@ def test_an_environment_has_the_tree_installed_and_sees_our_packages(project, tm
     assert found.outcome is Outcome.OK
 
 
+def test_a_tree_that_pip_cannot_build_is_told_with_the_way_out(project, tmp_path):
+    (project / "backend.py").write_text("raise RuntimeError\n")
+    interpreter = environments.new_environment(tmp_path / "venv")
+
+    with pytest.raises(UsageError, match=r"^mine cannot be installed: .*; --build source runs it"):
+        environments.install_tree(interpreter, project, what="mine")
+
+
 def test_a_version_that_is_not_to_be_had_is_told_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     interpreter = environments.new_environment(tmp_path / "venv")
