@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.metadata
-import importlib.util
 import os
 import platform
 import re
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from parbench_lab.errors import UsageError
+from parbench_lab.execution.builds import installed
 from parbench_lab.execution.builds.build import Build
 from parbench_lab.execution.builds.git import SHORT, git
 
@@ -53,7 +52,12 @@ def source_tree(label: str, revision: str, *, tree: Path, root: Path, folder: Pa
     folder
         The folder inside the repository that the user is in.
     """
-    own = own_path(project_in(tree, root=root, folder=folder), tree)
+    project = project_in(tree, root=root, folder=folder)
+    # what is installed to be edited may be found by a hook, which no entry of a path tells of
+    edited = (
+        folder_in(tree, root=root, folder=place) for place in installed.editable_folders(root)
+    )
+    own = own_path(project, *edited, tree)
     moved = (moved_entry(Path(entry), root=root, tree=tree) for entry in import_path())
     return Build(
         label=label,
@@ -64,10 +68,9 @@ def source_tree(label: str, revision: str, *, tree: Path, root: Path, folder: Pa
     )
 
 
-def own_path(project: Path, tree: Path) -> tuple[str, ...]:
-    """Return where a tree's own code may lie: its project's ``src`` and top, then the tree's."""
-    tops = dict.fromkeys((project, tree))
-    places = (place for top in tops for place in (top / "src", top))
+def own_path(*tops: Path) -> tuple[str, ...]:
+    """Return where code may lie below folders, in their order: in ``src``, then in the folder."""
+    places = (place for top in dict.fromkeys(tops) for place in (top / "src", top))
     return tuple(str(place) for place in places if place.is_dir())
 
 
@@ -89,40 +92,19 @@ def project_in(tree: Path, *, root: Path, folder: Path) -> Path:
 
 
 def installed_copies(folder: Path, *, root: Path) -> tuple[str, ...]:
-    """Return modules of the project around a folder that are imported from an installed copy.
+    """Return modules of a repository's projects that are imported from an installed copy.
 
-    What is changed in the tree is not in them: they were installed, and not to be edited.
+    What is changed in the tree is not in them: they were installed, and not to be edited. They
+    are of the project around a folder, or were installed from a folder of the repository.
 
     Parameters
     ----------
     folder, root
         Inside the repository, and the repository's top.
     """
-    root = root.resolve()
     table = _table(project_in(root, root=root, folder=folder) / "pyproject.toml").get("project")
     name = table.get("name") if isinstance(table, dict) else None
-    if not isinstance(name, str):
-        return ()
-    owners = importlib.metadata.packages_distributions()
-    modules = (module for module, names in owners.items() if _plain(name) in map(_plain, names))
-    return tuple(sorted(module for module in modules if _is_copy(module, root)))
-
-
-def _plain(name: str) -> str:
-    """Return a distribution's name as all of its spellings are written."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _is_copy(module: str, root: Path) -> bool:
-    try:
-        found = importlib.util.find_spec(module)
-    except (ImportError, ValueError):  # a module that is loaded and has no spec
-        return False
-    if found is None or found.origin is None:
-        return False
-    origin = Path(found.origin).resolve()
-    # a virtual environment may lie in the repository
-    return not origin.is_relative_to(root) or "site-packages" in origin.parts
+    return installed.copies(root, name=name if isinstance(name, str) else "")
 
 
 def folder_in(tree: Path, *, root: Path, folder: Path) -> Path:

@@ -241,8 +241,9 @@ _REUSED = (
 )
 
 _TODAYS = (
-    "the baseline runs from its source tree, with this environment's packages of today: nothing "
-    "in it can be installed (no [project], [build-system] or setup.py)"
+    "the baseline runs from its source tree, with this environment's packages of today: the "
+    "folder you are in is of no project in it that can be installed (no [project], "
+    "[build-system] or setup.py)"
 )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -270,3 +271,70 @@ def test_an_installed_copy_of_the_project_is_told_from_its_tree(
     monkeypatch.syspath_prepend(str(place))
 
     assert trees.installed_copies(repo.folder / "part", root=repo.folder) == copies
+
+
+def installed_from(folder, site, *, editable, files):
+    """Write what pip leaves of an installation from a folder: its metadata, not its files."""
+    info = site / "my_own-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Name: my-own\nVersion: 1\n")
+    (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
+    record = {"url": folder.as_uri(), "dir_info": {"editable": True} if editable else {}}
+    (info / "direct_url.json").write_text(json.dumps(record))
+    for file in files:
+        (site / file).parent.mkdir(exist_ok=True)
+        (site / file).write_text("")
+
+
+def test_the_hook_of_an_editable_installation_is_no_copy_of_the_project(tmp_path, monkeypatch):
+    repo, site = several_projects(tmp_path / "repo"), tmp_path / "site-packages"
+    part = repo.folder / "part"
+    installed_from(part, site, editable=True, files=["_own_editable_loader.py"])
+    monkeypatch.syspath_prepend(str(site))
+
+    assert trees.installed_copies(part, root=repo.folder) == ()
+
+
+def test_a_copy_is_told_by_where_it_was_installed_from_where_no_name_is_declared(
+    tmp_path, monkeypatch
+):
+    repo, site = several_projects(tmp_path / "repo"), tmp_path / "site-packages"
+    part = repo.folder / "part"
+    (part / "pyproject.toml").rename(part / "setup.py")
+    installed_from(part, site, editable=False, files=["own_copy/__init__.py"])
+    monkeypatch.syspath_prepend(str(site))
+
+    assert trees.installed_copies(part, root=repo.folder) == ("own_copy",)
+
+
+def test_what_was_installed_from_elsewhere_is_no_copy_of_the_project(tmp_path, monkeypatch):
+    repo, site = several_projects(tmp_path / "repo"), tmp_path / "site-packages"
+    part = repo.folder / "part"
+    (part / "pyproject.toml").unlink()
+    installed_from(tmp_path / "other", site, editable=False, files=["own_copy/__init__.py"])
+    monkeypatch.syspath_prepend(str(site))
+
+    assert trees.installed_copies(part, root=repo.folder) == ()
+
+
+def test_a_source_tree_has_every_project_that_is_installed_to_be_edited(tmp_path, monkeypatch):
+    repo, site = several_projects(tmp_path / "repo"), tmp_path / "site-packages"
+    commit = repo.git("rev-parse", "HEAD")
+    installed_from(repo.folder / "part", site, editable=True, files=["_own_editable_loader.py"])
+    monkeypatch.syspath_prepend(str(site))
+
+    with trees.worktree(repo.folder, commit) as tree:
+        build = trees.source_tree("old", commit, tree=tree, root=repo.folder, folder=repo.folder)
+
+    assert {str(tree / "part" / "src"), str(tree / "part")} <= set(build.before)
+
+
+def test_what_a_broken_installation_left_is_passed_over(tmp_path, monkeypatch):
+    repo, site = several_projects(tmp_path / "repo"), tmp_path / "site-packages"
+    for name, record in (("left", "{"), ("other", "[]")):
+        (site / f"{name}-1.dist-info").mkdir(parents=True)
+        (site / f"{name}-1.dist-info" / "direct_url.json").write_text(record)
+    (site / "other-1.dist-info" / "METADATA").write_text("Name: other\nVersion: 1\n")
+    monkeypatch.syspath_prepend(str(site))
+
+    assert trees.installed_copies(repo.folder / "part", root=repo.folder) == ()
