@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -11,7 +13,13 @@ import click
 
 from parbench_lab.cli.ci_files import CiFiles, ci_options
 from parbench_lab.cli.doors import Doors
-from parbench_lab.cli.options import common_options, examples, store_of, store_option
+from parbench_lab.cli.options import (
+    common_options,
+    examples,
+    quarantine_option,
+    store_of,
+    store_option,
+)
 from parbench_lab.cli.output import checked_output, deliver
 from parbench_lab.cli.tables_for_ci import CheckRow, CheckTable, passed_or_undecided
 from parbench_lab.core.wording import NOTHING, change, commit_words, printable
@@ -20,8 +28,10 @@ if TYPE_CHECKING:
     from parbench_lab.analysis.comparison.samples import Place
     from parbench_lab.analysis.comparison.values import Comparison, Pair, SideFigure
     from parbench_lab.analysis.comparison.verdicts import Judgement
+    from parbench_lab.analysis.regression.quarantine import Quarantine
 
 SHOWN_OPPORTUNITIES = 8
+_NOBODY: Mapping[str, str] = {}
 
 
 @click.command(
@@ -31,7 +41,7 @@ SHOWN_OPPORTUNITIES = 8
         "parbench compare 20260101 latest --check --markdown comparison.md",
     )
     + "\n\nExit codes: 0 done, 1 with --check where a candidate is slower for certain or newly "
-    "fails, 2 wrong use."
+    "fails and is not in quarantine, 2 wrong use."
 )
 @click.argument("baseline", metavar="RUN")
 @click.argument("new", metavar="RUN")
@@ -44,6 +54,7 @@ SHOWN_OPPORTUNITIES = 8
 )
 @click.option("--metric", default="wall_time_s", show_default=True, help="That is compared.")
 @click.option("--check", is_flag=True, help="Exit code 1 where a candidate is slower.")
+@quarantine_option
 @ci_options
 @store_option
 @common_options
@@ -62,39 +73,65 @@ def compare(
     is --check); without a calibration of both they are undecided.
     """
     from parbench_lab.lab.comparing import compare as compared  # noqa: PLC0415 - loads numpy
+    from parbench_lab.lab.quarantine_list import quarantine_entries  # noqa: PLC0415 - as above
 
     path, files = checked_output(output), CiFiles.checked(params)
+    entries = quarantine_entries(params["quarantine"] or ())
     with contextlib.closing(ctx.ensure_object(Doors).open_store(store_of(ctx))) as store:
         found = compared(
             baseline, new, tolerance=params["tolerance"], metric=params["metric"], store=store
         )
-    files.write(comparison_table(found))
-    deliver(comparison_document(found), as_json=as_json, output=path)
+    kept = _in_quarantine(found, entries)
+    files.write(comparison_table(found, kept))
+    deliver(comparison_document(found, kept), as_json=as_json, output=path)
     if not as_json:
-        print_comparison(found, sys.stdout)
-    ctx.exit(1 if params["check"] and found.worse else 0)
+        print_comparison(found, sys.stdout, kept)
+    blocking = any(pair.candidate not in kept for pair in found.worse)
+    ctx.exit(1 if params["check"] and blocking else 0)
 
 
-def comparison_document(found: Comparison) -> dict[str, Any]:
-    """Return a comparison as JSON values, with what each pair is for a check."""
+def _in_quarantine(found: Comparison, entries: Sequence[Quarantine]) -> dict[str, str]:
+    """Return why a candidate must not block today, of those that must not."""
+    from parbench_lab.analysis.regression.quarantine import (  # noqa: PLC0415 - loads numpy
+        quarantined,
+    )
+
+    today = dt.datetime.now(dt.UTC).date()
+    whys = {
+        name: quarantined(entries, f"{found.workload}/{name}/{found.metric.name}", today)
+        for name in dict.fromkeys(pair.candidate for pair in found.pairs)
+    }
+    return {name: why for name, why in whys.items() if why}
+
+
+def comparison_document(found: Comparison, kept: Mapping[str, str] = _NOBODY) -> dict[str, Any]:
+    """Return a comparison as JSON values, with what each pair is for a check.
+
+    `kept` is why a candidate must not block, of those that must not.
+    """
     from parbench_lab.reports import compared  # noqa: PLC0415 - loads numpy
 
     document = compared.comparison_document(found)
     worse = set(map(id, found.worse))
     for pair, described in zip(found.pairs, document["pairs"], strict=True):
         described["worse"] = id(pair) in worse
-        described["outcome"] = _row(pair, found, worse=described["worse"]).outcome
+        described["quarantined"] = kept.get(pair.candidate, "")
+        row = _row(pair, found, worse=described["worse"], kept=described["quarantined"])
+        described["outcome"] = row.outcome
     return document
 
 
-def comparison_table(found: Comparison) -> CheckTable:
+def comparison_table(found: Comparison, kept: Mapping[str, str] = _NOBODY) -> CheckTable:
     """Return a comparison for JUnit and Markdown: what is worse has failed.
 
     On two machines verdicts and ratios are those less the calibration, as they decide; what only
-    one run has is undecided.
+    one run has is undecided; `kept` is as for `comparison_document`.
     """
     worse = set(map(id, found.worse))
-    rows = [_row(pair, found, worse=id(pair) in worse) for pair in found.pairs]
+    rows = [
+        _row(pair, found, worse=id(pair) in worse, kept=kept.get(pair.candidate, ""))
+        for pair in found.pairs
+    ]
     rows += [
         CheckRow(
             name=f"{name} at {size}",
@@ -117,15 +154,16 @@ def comparison_table(found: Comparison) -> CheckTable:
     )
 
 
-def _row(pair: Pair, found: Comparison, *, worse: bool) -> CheckRow:
+def _row(pair: Pair, found: Comparison, *, worse: bool, kept: str) -> CheckRow:
     told, verdict = found.told(pair), found.verdict_of(pair)
     slower = verdict.value == "slower"
+    outcome = "failed" if worse else passed_or_undecided(verdict.value)
     return CheckRow(
         name=pair.label,
         verdict="newly fails" if worse and not slower else verdict.of(found.metric),
-        outcome="failed" if worse else passed_or_undecided(verdict.value),
+        outcome="skipped" if kept else outcome,
         ratio=None if told is None else told.ratio,
-        message=_message(pair, found),
+        message=_message(pair, found) + (f"; in quarantine: {kept}" if kept else ""),
         scale=found.metric.scale,
     )
 
@@ -139,8 +177,11 @@ def _one_sided(found: Comparison) -> tuple[tuple[str, tuple[Place, ...]], ...]:
     return ((ONLY_BASELINE, found.only_baseline), (ONLY_NEW, found.only_new))
 
 
-def print_comparison(found: Comparison, file: IO[str]) -> None:
-    """Print a comparison as a table, with its notes and what is worth doing."""
+def print_comparison(found: Comparison, file: IO[str], kept: Mapping[str, str] = _NOBODY) -> None:
+    """Print a comparison as a table, with its notes and what is worth doing.
+
+    `kept` is as for `comparison_document`.
+    """
     from rich.table import Table  # noqa: PLC0415 - slow to import
     from rich.text import Text  # noqa: PLC0415
 
@@ -158,7 +199,8 @@ def print_comparison(found: Comparison, file: IO[str]) -> None:
         table.add_row(*(Text(printable(cell)) for cell in _cells(pair, found)))
     if found.pairs:
         console_on(file).print(table)
-    for line in _lines_below(found):
+    quarantine = [f"in quarantine: {name}, {why}" for name, why in kept.items()]
+    for line in [*quarantine, *_lines_below(found)]:
         click.echo(printable(line), file=file)
 
 

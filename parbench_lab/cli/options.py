@@ -94,6 +94,13 @@ gpus_option = click.option(
     help="GPUs that get local worker processes; 0 for none.  [default: auto, all visible]",
 )
 
+quarantine_option = click.option(
+    "--quarantine",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="TOML: [[quarantine]] tables of series that must not block, with reason and until.",
+)
+
 
 def budget_option(flag: str, *, whole: bool = False, **attributes: Any) -> Callable[[F], F]:
     """Return an option for a budget, which is refused at once unless positive and finite."""

@@ -19,6 +19,7 @@ from parbench_lab.cli.options import (
     common_options,
     dry_run_option,
     examples,
+    quarantine_option,
     refuse_flags,
     store_of,
     store_option,
@@ -91,12 +92,7 @@ _IDLE_IN_HISTORY = (
     "one's other packages, or from its source tree.",
 )
 @click.option("--python", metavar="PATH", help="The interpreter that runs a git ref's tree.")
-@click.option(
-    "--quarantine",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="TOML: [[quarantine]] tables of series that must not block, with reason and until.",
-)
+@quarantine_option
 @click.option(
     "--every",
     metavar="PERIOD",

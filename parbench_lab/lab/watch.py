@@ -14,17 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from parbench_lab.analysis.regression.detector import wanted_run_length
-from parbench_lab.analysis.regression.quarantine import (
-    Quarantine,
-    parse_quarantine,
-    quarantined,
-)
+from parbench_lab.analysis.regression.quarantine import Quarantine, quarantined
 from parbench_lab.analysis.regression.report import WatchReport
 from parbench_lab.core.candidate import Candidate
-from parbench_lab.core.given import is_several
 from parbench_lab.core.metric import MEASURED_METRICS, Metric
 from parbench_lab.core.ports import RunHeader, RunStore
-from parbench_lab.errors import UnknownNameError, UsageError
+from parbench_lab.errors import UnknownNameError
 from parbench_lab.execution.builds.build import Build, Order
 from parbench_lab.execution.builds.git import SHORT
 from parbench_lab.execution.builds.messages import Hello
@@ -34,6 +29,7 @@ from parbench_lab.execution.shipping import ship
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
 from parbench_lab.lab.provenance import provenance
+from parbench_lab.lab.quarantine_list import quarantine_entries
 from parbench_lab.lab.watching.baselines import (
     Baseline,
     Pinned,
@@ -124,7 +120,7 @@ def watch(
     """
     chosen = settings_of(settings)
     refuse_no_baseline(baseline)
-    entries = _entries(quarantine)
+    entries = quarantine_entries(quarantine)
     here = Path.cwd()
     lock = lock_file(store, environment=os.environ, folder=here)
     with ExitStack() as stack:
@@ -303,22 +299,6 @@ def _alone_with(store: RunStore, key: WatchKey) -> AbstractContextManager[None]:
 
 
 # ---------------------------------------------------------------- what was asked for
-
-
-def _entries(given: str | Path | Sequence[Quarantine]) -> Sequence[Quarantine]:
-    if not isinstance(given, (str, Path)):
-        if not is_several(given):
-            raise UsageError(f"quarantine must be a file or a list of entries but got {given!r}")
-        entries = tuple(given)
-        for one in entries:
-            if not isinstance(one, Quarantine):
-                raise UsageError(f"a quarantine entry must be a Quarantine but got {one!r}")
-        return entries
-    try:
-        text = Path(given).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{given}: cannot read the quarantine list ({error})") from error
-    return parse_quarantine(text, source=str(given))
 
 
 def _order(target: Any, algorithms: Sequence[Algorithm] | None) -> Order:

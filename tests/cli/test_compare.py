@@ -91,6 +91,63 @@ def test_the_exit_code_tells_only_what_was_asked(shell, two_runs, words, code):
     assert shell("compare", "first", "second", *words).exit_code == code
 
 
+def quarantine_of(series, *, until="2999-12-31"):
+    Path("noisy.toml").write_text(
+        f'[[quarantine]]\nseries = "{series}"\nreason = "shared disk"\nuntil = {until}\n'
+    )
+    return ("--quarantine", "noisy.toml")
+
+
+@pytest.mark.parametrize(
+    ("series", "until", "code"),
+    [
+        pytest.param("sorting/merge", "2999-12-31", 0, id="the slower one"),
+        pytest.param("sorting/*/wall_time_s", "2999-12-31", 0, id="a pattern with the metric"),
+        pytest.param("sorting/quick", "2999-12-31", 1, id="another one"),
+        pytest.param("sorting/merge/score", "2999-12-31", 1, id="another metric"),
+        pytest.param("sorting/merge", "2001-12-31", 1, id="until long ago"),
+    ],
+)
+def test_a_candidate_in_quarantine_does_not_fail_the_check(shell, two_runs, series, until, code):
+    words = quarantine_of(series, until=until)
+
+    assert shell("compare", "first", "second", "--check", *words).exit_code == code
+
+
+def test_a_candidate_in_quarantine_is_shown_with_its_verdict_and_the_reason(shell, two_runs):
+    files = ("--markdown", "c.md", "--junit", "c.xml", "--output", "c.json")
+
+    done = shell("compare", "first", "second", *quarantine_of("sorting/merge"), *files)
+
+    assert "in quarantine: merge, shared disk (until 2999-12-31)" in done.stdout
+    assert "1 slower" in done.stdout
+    merge = next(p for p in json.loads(Path("c.json").read_text())["pairs"] if p["worse"])
+    assert (merge["outcome"], merge["quarantined"]) == (
+        "skipped",
+        "shared disk (until 2999-12-31)",
+    )
+    assert "| ⚠️ | `merge at 1000` | slower |" in Path("c.md").read_text()
+    suite = ET.parse("c.xml").getroot()[0]
+    assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
+    assert "in quarantine: shared disk" in suite.find(".//skipped").get("message")
+
+
+def test_who_newly_fails_in_quarantine_does_not_fail_the_check(shell, store):
+    tried_once(store, purpose="scout", warm_up=False, outcome="wrong", out=["merge"])
+
+    done = shell("compare", "first", "second", "--check", *quarantine_of("sorting/merge"))
+
+    assert done.exit_code == 0
+    assert "in quarantine: merge" in done.stdout
+
+
+def test_a_quarantine_list_that_cannot_be_read_is_refused_before_anything_is_compared(shell):
+    done = shell("compare", "none", "such", "--quarantine", "none.toml")
+
+    assert done.exit_code == 2
+    assert "none.toml: cannot read the quarantine list" in done.stderr
+
+
 def tried_once(store, *, purpose, warm_up, outcome, out):
     """Store a run in which nothing but one such run was made of a candidate."""
     stored(store, "first-run", {"quick": 1e-3, "merge": 2e-3})
