@@ -21,6 +21,7 @@ from parbench_lab.analysis.laws.observations import (
 )
 from parbench_lab.analysis.laws.ranges import Floats
 from parbench_lab.core.estimate import Estimate
+from parbench_lab.core.wording import printable
 from parbench_lab.errors import UsageError
 
 
@@ -304,7 +305,7 @@ def fit(
         if marks != "include":
             raise UsageError(
                 "oversubscribed must be 'include', or True or False for each measurement, but got "
-                f"{marks!r}"
+                f"{printable(repr(marks))}"
             )
         marks, include_oversubscribed = None, True
     method = Method(law=law, convention=convention, bounded=bounded, confidence=confidence)
@@ -334,7 +335,7 @@ def _counts(workers: ArrayLike) -> Floats:
     except (TypeError, ValueError):
         counts = np.array([np.nan])
     if counts.ndim != 1 or not (np.isfinite(counts) & (counts > 0)).all():
-        raise UsageError(f"workers must be positive numbers but got {workers!r}")
+        raise UsageError(f"workers must be positive numbers but got {printable(repr(workers))}")
     return counts
 
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from parbench_lab.analysis.laws.ranges import Bools, Floats
 from parbench_lab.core.given import is_several
+from parbench_lab.core.wording import printable
 from parbench_lab.errors import UsageError
 
 Mode = Literal["strong", "weak"]
@@ -219,7 +220,9 @@ def _numbers(values: ArrayLike, name: str) -> Floats:
     try:
         numbers = np.asarray(values, dtype=float)
     except (TypeError, ValueError):
-        raise UsageError(f"{name} must be a list of numbers but got {values!r}") from None
+        raise UsageError(
+            f"{name} must be a list of numbers but got {printable(repr(values))}"
+        ) from None
     if numbers.ndim != 1:
         raise UsageError(f"{name} must be a flat list of numbers but has {numbers.ndim} axes")
     broken = ~(np.isfinite(numbers) & (numbers > 0))
@@ -234,7 +237,7 @@ def _flags(flags: Sequence[bool] | None, n: int) -> Bools:
     if isinstance(flags, str) or np.size(flags) != n:
         raise UsageError(
             f"oversubscribed must be one True or False for each of the {n} measurements "
-            f"but got {flags!r}"
+            f"but got {printable(repr(flags))}"
         )
     return np.asarray(flags, dtype=bool)
 
@@ -244,7 +247,8 @@ def _refuse_mixed(machines: Sequence[str] | str | None, n: int) -> None:
         return
     if not is_several(machines):
         raise UsageError(
-            f"machines must be a name or one for each measurement but got {machines!r}"
+            "machines must be a name or one for each measurement but got "
+            f"{printable(repr(machines))}"
         )
     named = list(map(str, machines))
     if len(named) != n:
@@ -254,8 +258,8 @@ def _refuse_mixed(machines: Sequence[str] | str | None, n: int) -> None:
     names = sorted(set(named))
     if len(names) > 1:
         raise UsageError(
-            f"all points of a fit must come from one machine but got {', '.join(names)}: "
-            "fit each machine by itself"
+            "all points of a fit must come from one machine but got "
+            f"{printable(', '.join(names))}: fit each machine by itself"
         )
 
 

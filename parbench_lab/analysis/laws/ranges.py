@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parbench_lab.core.wording import listed
+from parbench_lab.core.wording import listed, printable
 from parbench_lab.errors import UsageError
 
 Floats = NDArray[np.float64]
@@ -26,7 +26,7 @@ def finite(values: ArrayLike, name: str) -> Floats:
     try:
         numbers = np.asarray(values, dtype=float)
     except (TypeError, ValueError):
-        raise UsageError(f"{name} must be numbers but got {values!r}") from None
+        raise UsageError(f"{name} must be numbers but got {printable(repr(values))}") from None
     require(np.isfinite(numbers), numbers, f"{name} must be finite")
     return numbers
 

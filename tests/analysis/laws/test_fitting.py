@@ -348,3 +348,20 @@ def test_the_words_are_plain_sentences():
 def test_the_laws_are_loaded_when_they_are_first_used():
     assert "laws" in dir(pb)
     assert pb.laws.fit.__module__.startswith("parbench_lab.analysis.laws")
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        lambda: pb.laws.fit([1, 2, 4, 8], time_s=[4, 3, 2, 1], machines=["a\nb", "c", "c", "c"]),
+        lambda: pb.laws.fit([1, 2, 4, 8], time_s=np.array([["x", "y"]] * 2)),
+        lambda: pb.laws.fit([1, 2, 4, 8], time_s=[4, 3, 2, 1], oversubscribed=np.zeros((2, 2))),
+        lambda: pb.laws.fit([1, 2, 4, 8], time_s=[4, 3, 2, 1]).project(np.ones((2, 2))),
+    ],
+    ids=["machines", "times", "oversubscribed", "project"],
+)
+def test_a_refusal_is_one_line_whatever_was_given(refused):
+    with pytest.raises(UsageError) as error:
+        refused()
+
+    assert "\n" not in str(error.value)
