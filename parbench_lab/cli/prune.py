@@ -1,4 +1,4 @@
-"""``parbench prune``: old runs go, the newest of every series and the pinned ones stay."""
+"""``parbench prune``: old runs go, by number or by age; the pinned ones stay."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ class _Age(click.ParamType[dt.timedelta]):
     "--older-than",
     type=_Age(),
     metavar="AGE",
-    help="Instead: remove what began longer ago, like 12h, 90d or 8w (and has ended).",
+    help="Instead: remove what began longer ago than that from now, like 12h, 90d or 8w (and has "
+    "ended), even the last of a series.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @click.option("--pin", metavar="RUN", help="Remove nothing; never remove this run.")
@@ -71,10 +72,11 @@ def prune(ctx: click.Context, /, *, as_json: bool, output: Path | None, **params
     """Remove old runs with all that is kept of them.
 
     A series is one candidate of a workload at one size, on one machine, in one mode. A run goes
-    if it goes in every series it is part of. Pinned ones stay, and so do those that have not
-    ended: they are being written, or can be resumed. Of each machine the newest roofline and the
-    newest figures of the workload calibration stay whatever their age: machines are compared by
-    them. The file does not shrink: its free space is used by the runs to come.
+    if it goes in every series it is part of; by age, that may be all there is of a series
+    that nothing was added to since. Pinned ones stay, and so do those that have not ended: they
+    are being written, or can be resumed. Of each machine the newest roofline and the newest
+    figures of the workload calibration stay whatever their age: machines are compared by them.
+    The file does not shrink: its free space is used by the runs to come.
     """
     path = checked_output(output)
     _refuse_nonsense(params)

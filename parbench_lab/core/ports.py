@@ -256,10 +256,10 @@ class RunStore(Protocol):
         keep
             So many of the newest ended runs of each series stay; runs that have not ended stay.
         before
-            Instead: ended runs that began earlier than this aware instant go, but for what
-            machines are told apart by: the newest roofline of each machine, and the newest of
-            every series of the workload ``calibration``. Runs that have not ended stay: they
-            are being written, or can be resumed.
+            Instead: ended runs that began earlier than this aware instant go, even the newest of
+            a series, but for what machines are told apart by: the newest roofline of each
+            machine, and the newest of every series of the workload ``calibration``. Runs that
+            have not ended stay: they are being written, or can be resumed.
         dry_run
             Only return what would go.
         """

@@ -212,6 +212,13 @@ def test_prune_by_age_gives_what_went_as_json(shell):
     assert shell("prune", "--keep", "1").stdout == "nothing to remove\n"
 
 
+def test_the_help_says_that_by_age_the_last_of_a_series_goes_too(shell):
+    told = " ".join(shell("prune", "--help").stdout.split())
+
+    assert "longer ago than that from now" in told
+    assert "even the last of a series" in told
+
+
 def test_a_password_in_the_stores_url_does_not_get_into_a_runs_configuration():
     from parbench_lab.lab.configuration import Layer, merged
 
