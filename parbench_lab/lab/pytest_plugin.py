@@ -219,7 +219,18 @@ def _named_by(project: Path) -> str | None:
 
 @pytest.fixture
 def parbench(request: pytest.FixtureRequest) -> ParbenchFixture:
-    """Race or record functions into the benchmark store; see `ParbenchFixture`."""
+    """Race or record functions into the benchmark store; see `ParbenchFixture`.
+
+    Runs are kept where ``--parbench-store``, ``PARBENCH_STORE`` or the ``store`` of
+    ``[tool.parbench]`` says, as for every command; else in ``.parbench/runs.db`` below pytest's
+    rootdir, wherever pytest was started, while a command reads that of its own folder: look from
+    the rootdir then, or name a store.
+
+    Raises
+    ------
+    UsageError
+        If the configuration cannot be read, or holds an unknown key.
+    """
     config = request.config
     place = config.getoption(OPTION) or os.environ.get(_ENVIRONMENT) or _named_by(config.rootpath)
     properties = request.node.user_properties

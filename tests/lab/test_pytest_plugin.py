@@ -83,7 +83,9 @@ def test_the_id_of_a_run_is_in_the_junit_file(outcome):
 
 
 def test_runs_are_kept_where_the_project_keeps_its_own(tmp_path):
-    (tmp_path / "test_sums.py").write_text(
+    below = tmp_path / "tests"
+    below.mkdir()
+    (below / "test_sums.py").write_text(
         "def test_it(parbench):\n    parbench.record('sums', sum, case=[1] * 3000)\n"
     )
     (tmp_path / "pyproject.toml").write_text(
@@ -95,7 +97,7 @@ def test_runs_are_kept_where_the_project_keeps_its_own(tmp_path):
 
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"],
-        cwd=tmp_path,
+        cwd=below,  # what the file says is relative to the file
         env=environment,
         capture_output=True,
         text=True,
@@ -106,4 +108,4 @@ def test_runs_are_kept_where_the_project_keeps_its_own(tmp_path):
     store = open_store(tmp_path / "bench" / "kept.db")
     assert len(store.runs()) == 1
     store.close()
-    assert not (tmp_path / ".parbench").exists()
+    assert not list(tmp_path.rglob(".parbench"))
