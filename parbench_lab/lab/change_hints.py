@@ -113,8 +113,8 @@ def change_hints(
             series = _of_objectives(series, opened)
         if asked is not None and not series:
             raise UnknownNameError(
-                f"nothing is stored of {asked!r} to look for change points in: parbench history "
-                f"lists what is there, parbench race {printable(asked)} makes some"
+                f"nothing is stored of {_meant(names)} to look for change points in: parbench "
+                f"history lists what is there, parbench race {printable(asked)} makes some"
             )
         metrics = _metrics(series, opened)
         found = hints(
@@ -147,6 +147,15 @@ def hint_sentence(hint: ChangeHint) -> str:
         f"{hint.key}, {hint.key.metric}: {way} from {where} ({hint.after.started:%Y-%m-%d}) on, "
         f"{beside(hint.ratio, hint.scale, 'the cost before')}, "
         f"p {hint.p_value:.3g}, q {hint.q_value:.3g}"
+    )
+
+
+def _meant(asked: Mapping[str, str | None]) -> str:
+    """Return what was looked for: a mistyped metric is not a workload without runs."""
+    return ", ".join(
+        repr(name) if called == "workload" else f"{called} {name!r}"
+        for called, name in asked.items()
+        if name is not None
     )
 
 

@@ -1040,6 +1040,18 @@ def test_hints_of_a_name_that_nothing_is_stored_of_are_refused():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
+        ({"metric": "scroe"}, "stored of 'job', metric 'scroe' to look"),
+        ({"metric": None, "candidate": "fats"}, "stored of 'job', candidate 'fats' to look"),
+    ],
+)
+def test_a_mistyped_metric_or_candidate_is_named_beside_its_workload(given, words):
+    with pytest.raises(UnknownNameError, match=words):
+        pb.change_hints("job", store=":memory:", **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
         ({"name": 5}, "a history is asked for by name but got 5"),
         ({"last": "3"}, "last must be a whole number from 0 up but got '3'"),
         ({"last": -3}, "last must be a whole number from 0 up but got -3"),
