@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -170,6 +171,8 @@ def _told(
 
 def _end(value: float, *, short: bool) -> str:
     """Return an end of an interval; whole numbers where there is little room."""
+    if not math.isfinite(value):
+        return "no bound"
     return f"{value:.0f}" if short and 10 <= abs(value) < 1000 else f"{value:,.3g}"
 
 

@@ -1,18 +1,21 @@
 """A seal on data: whether somebody has changed them since.
 
 For that their content is pickled and hashed, so it takes about as long as copying them, and runs
-the pickling code of their classes.
+the pickling code of their classes. The pickle itself is kept nowhere.
 """
 
 from __future__ import annotations
 
+import copyreg
 import hashlib
-import io
 import pickle
-from collections.abc import Callable
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
+
+import numpy as np
 
 DIGEST_BYTES = 8
 
@@ -46,7 +49,7 @@ class Seal:
 
         Those of a class that was written in a notebook, which no import finds, are sealed too.
         """
-        plain = pickled_digest(data, pickle.dumps)
+        plain = pickled_digest(data)
         if plain is not None:
             return cls(plain)
         return cls(pickled_digest(data, _dump_by_names), by_names=True)
@@ -56,23 +59,49 @@ class Seal:
         if self.digest is None:
             return True
         # pickled as they were then: to fail first at what cannot be pickled takes as long again
-        return pickled_digest(data, _dump_by_names if self.by_names else pickle.dumps) == (
-            self.digest
-        )
+        dump = _dump_by_names if self.by_names else _dump_plainly
+        return pickled_digest(data, dump) == self.digest
 
 
-def pickled_digest(data: Any, dumps: Callable[..., bytes]) -> bytes | None:
+class _Hashing:
+    """A file that keeps nothing: what is written is hashed."""
+
+    def __init__(self, digest: hashlib.blake2b) -> None:
+        self._digest = digest
+
+    def write(self, chunk: Any) -> int:
+        """Hash a chunk."""
+        self._digest.update(chunk)
+        return memoryview(chunk).nbytes
+
+
+_REDUCERS: Mapping[type, Any] = ChainMap(
+    {np.memmap: lambda mapped: np.asarray(mapped).__reduce_ex__(5)}, dict(copyreg.dispatch_table)
+)
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles mapped arrays as plain ones: out of band, for as they are they would be copied."""
+
+    dispatch_table = _REDUCERS
+
+
+def _dump_plainly(data: Any, file: Any, **options: Any) -> None:
+    _Pickler(file, **options).dump(data)
+
+
+def pickled_digest(data: Any, dump: Callable[..., object] = _dump_plainly) -> bytes | None:
     """Return a digest of data's content, `DIGEST_BYTES` long; None where pickling fails.
 
     Parameters
     ----------
-    dumps
-        Pickles; takes what `pickle.dumps` takes.
+    dump
+        Pickles into a file; takes what `pickle.dump` takes.
     """
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     buffers: list[pickle.PickleBuffer] = []
     try:
-        digest.update(dumps(data, protocol=5, buffer_callback=buffers.append))
+        dump(data, _Hashing(digest), protocol=5, buffer_callback=buffers.append)
         for buffer in buffers:
             digest.update(buffer.raw())
     except Exception:  # noqa: BLE001 - pickling runs the object's own code; no digest then
@@ -80,7 +109,7 @@ def pickled_digest(data: Any, dumps: Callable[..., bytes]) -> bytes | None:
     return digest.digest()
 
 
-class _NamingPickler(pickle.Pickler):
+class _NamingPickler(_Pickler):
     """Writes what nobody reads back: of classes and functions their names, found or not."""
 
     def reducer_override(self, thing: Any) -> Any:
@@ -89,7 +118,5 @@ class _NamingPickler(pickle.Pickler):
         return str, (f"{thing.__module__}.{thing.__qualname__}",)
 
 
-def _dump_by_names(data: Any, **options: Any) -> bytes:
-    file = io.BytesIO()
+def _dump_by_names(data: Any, file: Any, **options: Any) -> None:
     _NamingPickler(file, **options).dump(data)
-    return file.getvalue()

@@ -145,7 +145,7 @@ def freeze(data: Any, depth: int = _FREEZE_DEPTH) -> None:
 
 def digest_of(result: Any) -> str:
     """Return a short digest of a result (16 hexadecimal digits), "" where it has none."""
-    mark = pickled_digest(result, cloudpickle.dumps)
+    mark = pickled_digest(result, cloudpickle.dump)
     return "" if mark is None else mark.hex()
 
 

@@ -105,18 +105,9 @@ def alike(
     for summary in reversed(store.runs(kind=kind, workload=workload, last=LOOKED_AT)):
         if summary.machine and summary.machine not in found:
             other = described_machine(store.header(summary.id))
-            if other and _is_alike(machine, other):
+            if other and machine.is_alike(other):
                 found[summary.machine] = None
     return list(found)
-
-
-def _is_alike(machine: Machine, other: Machine) -> bool:
-    common = machine.libraries.keys() & other.libraries.keys()
-    if any(machine.libraries[name] != other.libraries[name] for name in common):
-        return False
-    # by fingerprint: memory to the byte differs a little from boot to boot
-    bare = (dataclasses.replace(one, libraries={}).fingerprint for one in (machine, other))
-    return len(set(bare)) == 1
 
 
 def described_machine(header: RunHeader) -> Machine | None:

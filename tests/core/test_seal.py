@@ -1,6 +1,7 @@
 """Seals: who changed data is found out, at the price of pickling them once."""
 
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -68,3 +69,17 @@ def test_what_pickles_by_names_alone_is_pickled_once_for_a_look():
 
     assert seal.is_intact(case)
     assert case[0].n_pickled == before + 1
+
+
+def test_a_mapped_array_and_a_long_list_are_sealed_without_a_copy(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(2_000_000.0))
+    data = {"mapped": np.load(tmp_path / "a.npy", mmap_mode="c"), "text": "x" * 1_000_000}
+    tracemalloc.start()
+    seal = Seal.of(data)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak_bytes < 4_000_000  # 17 MB are sealed
+    assert seal.is_intact(data)
+    data["mapped"][7] = -1.0
+    assert not seal.is_intact(data)

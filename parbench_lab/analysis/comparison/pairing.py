@@ -5,6 +5,7 @@ Never across batch sizes, workloads or modes; across machines only beside the ca
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -135,6 +136,8 @@ def _one_sided(baseline: RunFigures, new: RunFigures) -> tuple[str, ...]:
     before, after = baseline.machine, new.machine
     if before is None or after is None or not before.is_alike(after):
         return ()
+    # nearly as much memory is as much: it lies on either side of what it is rounded to
+    after = dataclasses.replace(after, memory_bytes=before.memory_bytes)
     return tuple(
         f"one machine, but for {differing}: what both runs measured does not use it"
         for differing in machine_differences(before, after)

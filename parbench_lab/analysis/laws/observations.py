@@ -234,7 +234,7 @@ def _numbers(values: ArrayLike, name: str) -> Floats:
 def _flags(flags: Sequence[bool] | None, n: int) -> Bools:
     if flags is None:
         return np.zeros(n, dtype=bool)
-    if isinstance(flags, str) or np.size(flags) != n:
+    if isinstance(flags, str) or np.shape(flags) != (n,):
         raise UsageError(
             f"oversubscribed must be one True or False for each of the {n} measurements "
             f"but got {printable(repr(flags))}"
