@@ -130,12 +130,14 @@ FILES = {
         "env_vars": {},
         "result_columns": [
             "result", "params", "version", "started_at", "duration", "stats_ci_99_a",
-            "stats_ci_99_b", "stats_q_25", "stats_q_75", "number", "repeat", "samples", "profile",
+            "stats_ci_99_b", "stats_q_25", "stats_q_75", "stats_number", "stats_repeat", "samples",
+            "profile",
         ],
         "results": {
             "sorting.Suite.time_sort": [
                 [0.1, None, 0.3, math.nan], [["10", "20"], ["'a'", "'b'"]], "v1", 1767323045000,
-                1.5, [0.1], [0.1], [0.1], [0.1], [250], [2], [[0.09, 0.11], None, None, None],
+                1.5, [0.1], [0.1], [0.1], [0.1], [250, None, 1, None], [2],
+                [[0.09, 0.11], None, None, None],
             ],
             "sorting.Suite.peakmem_sort": [[50000000], [], "v1"],
             "track_size": [[7], [], "v1"],

@@ -146,7 +146,7 @@ def test_pyperf_keeps_warm_ups_processes_and_memory():
             {"wall_time_s": 0.010, "peak_rss_bytes": 2e7},
             {"wall_time_s": 0.011, "peak_rss_bytes": 2e7},
         ],
-        "hash_size": [{"traced_bytes": 1024}],  # not the resident set
+        "hash_size": [{"value_bytes": 1024}],  # neither resident nor said to be traced
     }
     assert [row.repeats for row in telco] == [1, 8, 8, 8, 8]
     assert [row.warm_up for row in telco] == [True, True, True, False, False]
@@ -206,6 +206,22 @@ def test_aggregates_of_google_benchmark_are_summaries_also_in_old_files():
     for run in (old, new):
         (row,) = run.events[-1 if run is old else 2].measurements
         assert (row.repeats, row.message) == (1, "the file holds this summary only")
+
+
+def test_an_old_benchmark_of_google_may_be_called_like_an_aggregate():
+    document = copy.deepcopy(FILES["google-benchmark"])
+    names = ("BM_geo_mean", "BM_Sort", "BM_Sort", "BM_Sort_mean", "BM_Sort_stddev")
+    document["benchmarks"] = [
+        {"name": name, "iterations": 500, "real_time": 2.0, "cpu_time": 1.0} for name in names
+    ]
+
+    (run,) = records("google-benchmark", document)
+
+    assert {name: len(found) for name, found in samples(run).items()} == {
+        "BM_geo_mean": 1,
+        "BM_Sort": 2,
+    }
+    assert run.events[0].measurements[0].repeats == 500
 
 
 def test_asv_becomes_a_candidate_for_each_combination_of_parameters():

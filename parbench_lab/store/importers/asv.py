@@ -94,7 +94,7 @@ def _benchmarks(name: str, node: Node, columns: Mapping[str, int]) -> Iterator[F
     samples = _column(row, columns, "samples")
     single = list(samples.each()) if samples else []
     metric = _metric(name)
-    calls = _column(row, columns, "number")
+    calls = _column(row, columns, "stats_number")
     numbers = list(calls.each()) if calls and isinstance(calls.value, list) else []
     names = _names(name, _column(row, columns, "params"))
     for i, (one, called) in enumerate(zip(figures, names, strict=False)):

@@ -10,6 +10,7 @@ import dataclasses
 import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import PurePath, PureWindowsPath
 from typing import Any
 
@@ -31,7 +32,8 @@ _OLD_DATE = "%Y/%m/%d-%H:%M:%S"
 _AGGREGATES = ("median", "mean")
 _MACHINE = ("num_cpus", "library_build_type")
 """Not ``mhz_per_cpu``: without a fixed clock it is the one of the moment, of the same machine."""
-_OLD_AGGREGATE = re.compile(r"^(?P<name>.+)_(?P<kind>mean|median|stddev|cv|BigO|RMS)$")
+_OLD_AGGREGATE = re.compile(r"^(?P<name>.+)_(?P<kind>mean|median|stddev|BigO|RMS)$")
+_OF_A_FIT = ("BigO", "RMS")
 
 
 def matches(document: Any) -> bool:
@@ -82,15 +84,25 @@ def _entries(benchmarks: Node) -> Iterator[tuple[Node, str, str]]:
 
     Old versions tell aggregates by the ends of their names alone.
     """
-    old = not any("run_type" in node.object() for node in benchmarks.each())
-    for node in benchmarks.each():
-        name = (node.find("run_name") or node.get("name")).text()
+    nodes = list(benchmarks.each())
+    names = [(node.find("run_name") or node.get("name")).text() for node in nodes]
+    old = not any("run_type" in node.object() for node in nodes)
+    known = set(names)
+    for node, name in zip(nodes, names, strict=True):
         kind = node.find("aggregate_name")
-        end = _OLD_AGGREGATE.match(name) if old and kind is None else None
-        if end is not None:
-            yield node, end["name"], end["kind"]
+        if old and kind is None:
+            yield node, *_by_its_end(name, known)
         else:
             yield node, name, kind.text() if kind else ""
+
+
+def _by_its_end(name: str, known: AbstractSet[str]) -> tuple[str, str]:
+    """Return an old entry's benchmark and which aggregate it is, by the names of the file."""
+    end = _OLD_AGGREGATE.match(name)
+    # a spread stands beside every mean: without one the end is part of the benchmark's own name
+    if end and (end["kind"] in _OF_A_FIT or f"{end['name']}_stddev" in known):
+        return end["name"], end["kind"]
+    return name, ""
 
 
 def _sample(node: Node) -> Sample:

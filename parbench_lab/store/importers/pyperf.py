@@ -20,9 +20,10 @@ from parbench_lab.store.importers.foreign import (
 from parbench_lab.store.importers.node import Node
 
 NAME = "pyperf"
-_METRICS = {"second": TIME, "byte": "traced_bytes", "integer": "value"}
-"""Bytes are what Python allocated (``--tracemalloc``) or the process's own (``--track-memory``):
-neither is its resident set, which stands beside the times."""
+_METRICS = {"second": TIME, "byte": "value_bytes", "integer": "value"}
+"""Bytes are what Python allocated (``--tracemalloc``), what only the process had
+(``--track-memory``) or a size: the file does not tell which. None is the resident set, which
+stands beside the times."""
 
 _MACHINE = (
     "cpu_model_name", "cpu_count", "platform", "python_implementation", "python_version",
