@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast, overload
 from parbench_lab.core.given import is_list, is_number, is_whole
 from parbench_lab.errors import UnknownNameError, UsageError
 
+DEEPEST_PARAMETERS = 48
 _MARK = "__parbench_candidate__"
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _IMPORT_STRING = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
@@ -44,7 +45,8 @@ class Candidate:
     ------
     UsageError
         If the name is empty or unprintable, the function is neither callable nor importable
-        by its form, or the resources are none.
+        by its form, the parameters are nested deeper than `DEEPEST_PARAMETERS` levels, or the
+        resources are none.
     """
 
     name: str
@@ -66,6 +68,12 @@ class Candidate:
                 )
         elif not callable(self.function):
             raise UsageError(f"candidate {self.name!r}: {self.function!r} is not callable")
+        # a store would refuse them in the middle of a race
+        if _is_deeper(self.parameters, DEEPEST_PARAMETERS):
+            raise UsageError(
+                f"candidate {self.name!r}: parameters are nested deeper than "
+                f"{DEEPEST_PARAMETERS} levels; give flatter ones"
+            )
         resources = _plain_resources(self.resources)
         if resources is None:
             raise UsageError(
@@ -101,6 +109,15 @@ class Candidate:
             import_function(self.function) if isinstance(self.function, str) else self.function
         )
         return functools.partial(function, **self.parameters) if self.parameters else function
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Return whether mappings and lists are nested deeper; one that holds itself is."""
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    elif not isinstance(value, (list, tuple)):
+        return False
+    return any(levels == 0 or _is_deeper(inner, levels - 1) for inner in value)
 
 
 def _plain_resources(given: object) -> dict[str, float] | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from parbench_lab.core.ports import EventRecord, MeasurementRow
 from parbench_lab.errors import StoreError
+from parbench_lab.store.nesting import DEEPEST_DOCUMENT, is_too_deep
 
 Row = Sequence[Any]
 
@@ -47,6 +48,25 @@ def document_text(document: Mapping[str, Any], *, what: str) -> str:
         JSON values with finite numbers; tuples become lists.
     what
         Names it in the message.
+
+    Raises
+    ------
+    StoreError
+        If it is no JSON, or nested deeper than `DEEPEST_DOCUMENT` levels.
+    """
+    text = json_text(document, what=what)
+    if is_too_deep(document, text):
+        raise StoreError(
+            f"{what} cannot be stored: it is nested deeper than {DEEPEST_DOCUMENT} levels, which "
+            "no import would take; give flatter values"
+        )
+    return text
+
+
+def json_text(document: Mapping[str, Any], *, what: str) -> str:
+    """Return `document_text` of a part of what is kept already, or of what is flat.
+
+    Its depth is not asked for: an older store may keep a deeper one, which must stay readable.
 
     Raises
     ------
@@ -120,7 +140,7 @@ def split_values(
     further = {name: value for name, value in given.items() if name not in columns}
     refuse_texts(tuple(further), ("a metric's name",) * len(further), what)
     checked = {name: finite(value, name, what) for name, value in further.items()}
-    return values, document_text(checked, what=what)
+    return values, json_text(checked, what=what)
 
 
 def joined_values(

@@ -137,7 +137,7 @@ def candidate_rows(
     run_key: int, names: Sequence[str], described: Mapping[str, Mapping[str, Any]]
 ) -> list[rows.Row]:
     """Return the rows of a run's candidates, in this order."""
-    documents = [rows.document_text(described.get(n, {"name": n}), what=n) for n in names]
+    documents = [rows.json_text(described.get(n, {"name": n}), what=n) for n in names]
     pairs = zip(names, documents, strict=True)
     return [(run_key, position, *pair) for position, pair in enumerate(pairs)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import math
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from parbench_lab.core.block import Block, Case
 from parbench_lab.core.candidate import (
+    DEEPEST_PARAMETERS,
     Candidate,
     as_candidate,
     candidate,
@@ -244,6 +246,27 @@ def test_an_import_string_is_found_or_says_what_is_missing():
         import_function("math:sqr")
     with pytest.raises(UnknownNameError, match="not callable"):
         import_function("math:pi")
+
+
+@pytest.mark.parametrize("levels", [DEEPEST_PARAMETERS, DEEPEST_PARAMETERS + 1])
+def test_parameters_that_no_run_could_keep_are_refused_at_the_door(levels):
+    value = functools.reduce(lambda inner, _: [inner], range(levels - 1), 1)
+    is_refused = levels > DEEPEST_PARAMETERS
+
+    with (
+        pytest.raises(UsageError, match="'a': parameters are nested deeper than 48 levels")
+        if is_refused
+        else contextlib.nullcontext()
+    ):
+        Candidate(name="a", function=as_candidate, parameters={"value": value})
+
+
+def test_parameters_that_hold_themselves_are_refused_at_the_door():
+    value = []
+    value.append(value)
+
+    with pytest.raises(UsageError, match="nested deeper"):
+        Candidate(name="a", function=as_candidate, parameters={"value": value})
 
 
 @pytest.mark.parametrize(

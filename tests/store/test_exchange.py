@@ -6,7 +6,9 @@ import contextlib
 import copy
 import dataclasses
 import datetime as dt
+import functools
 import json
+import sqlite3
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from parbench_lab.analysis.comparison.pairing import compare_figures
 from parbench_lab.analysis.comparison.profile import profile_rows
 from parbench_lab.cli.stored import show_document
+from parbench_lab.core.candidate import DEEPEST_PARAMETERS, Candidate, candidate_document
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.machine import Cache, Machine
 from parbench_lab.core.runs import TAKEN_IN, CurveRow, EventRecord, FitRow, RunRecord, UsageRow
@@ -29,6 +32,7 @@ from parbench_lab.store import open_store
 from parbench_lab.store.exchange import chunks, read_file, read_runs
 from parbench_lab.store.exchange.checking import is_plainly_right, refuse_malformed
 from parbench_lab.store.importers import IMPORTERS, About
+from parbench_lab.store.nesting import DEEPEST_DOCUMENT
 from tests.store.foreign_files import FILES
 from tests.store.records import event, header, measurement
 from tests.store.test_round_trip import ANY_TEXT, FINITE, JOURNALS, JSON_VALUES, NAMES, PAYLOADS
@@ -129,6 +133,79 @@ def test_export_import_export_gives_the_same_bytes(record):
         again = text_of(store.record("a"))
 
     assert again == first
+
+
+def nested(levels):
+    """Return a document with a value so many levels below it."""
+    return functools.reduce(lambda inner, _: [inner], range(levels - 1), 1)
+
+
+def deep_run(place, levels):
+    """Return a run with one deep document."""
+    documents = {"header": {}, "machine": {}, "result": {}, "payload": {}}
+    documents[place] = {"deep": nested(levels)}
+    inner = event(0, n_measurements=1)
+    return RunRecord(
+        header=header("a", machine=documents["machine"], **documents["header"]),
+        status="finished",
+        result=documents["result"],
+        events=[dataclasses.replace(inner, payload=documents["payload"])],
+    )
+
+
+@pytest.mark.parametrize("place", ["header", "machine", "result", "payload"])
+def test_whatever_a_store_takes_can_be_imported_from_its_export(place):
+    with store_with(deep_run(place, DEEPEST_DOCUMENT)) as store:
+        text = text_of(store.record("a"))
+
+    (again,) = read(text)
+
+    assert "deep" in text_of(again)
+
+
+@pytest.mark.parametrize("place", ["header", "machine", "result", "payload"])
+def test_what_no_import_would_take_is_refused_where_it_is_stored(place):
+    run = deep_run(place, DEEPEST_DOCUMENT + 1)
+
+    with (
+        contextlib.closing(open_store(":memory:")) as store,
+        pytest.raises(StoreError, match="nested deeper than 59 levels") as refusal,
+    ):
+        store.take_in([run])
+
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_run_that_an_older_store_kept_deeper_stays_usable(tmp_path):
+    place = tmp_path / "runs.db"
+    with contextlib.closing(open_store(place)) as store:
+        store.create_run(header("a", candidates=[{"name": "candidate_0"}]))
+        store.append("a", [event(0, n_measurements=1)])
+    deep = {"candidates": [{"name": "candidate_0", "parameters": {"p": nested(70)}}]}
+    with contextlib.closing(sqlite3.connect(place)) as database, database:
+        database.execute("UPDATE run SET document = ?", [json.dumps(deep)])
+
+    with contextlib.closing(open_store(place)) as store:
+        store.finish_run("a", "finished", {})
+
+        assert store.header("a").document == deep
+
+
+def test_the_deepest_parameters_of_a_candidate_have_a_place_in_a_file():
+    value = nested(DEEPEST_PARAMETERS)
+    given = Candidate(name="a", function=nested, parameters={"value": value[0]})
+    payload = {"candidate": candidate_document(given)}
+    run = deep_run("payload", 1)
+    run = dataclasses.replace(
+        run,
+        header=header("a", candidates=[candidate_document(given)]),
+        events=[dataclasses.replace(run.events[0], payload=payload)],
+    )
+
+    with store_with(run) as store:
+        text = text_of(store.record("a"))
+
+    assert read(text)[0].events[0].payload == payload
 
 
 def test_what_two_stores_write_is_the_same_whatever_came_first(tmp_path):

@@ -10,7 +10,7 @@ import functools
 import importlib.resources
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from parbench_lab.core.machine import FOREIGN, Machine
@@ -19,8 +19,8 @@ from parbench_lab.core.runs import TAKEN_IN
 from parbench_lab.core.wording import printable
 from parbench_lab.errors import StoreError
 from parbench_lab.store.exchange.writing import MEASUREMENT_KEYS, VERSION
+from parbench_lab.store.nesting import MAX_DEPTH, Link, walk
 
-MAX_DEPTH = 64
 LONGEST_WORDS = 200
 SCHEMA_FILE = f"runs-{VERSION}.schema.json"
 _WHOLES = ("block", "slot", "epoch", "copy", "size", "repeats")
@@ -28,7 +28,6 @@ _TEXTS = ("candidate", "worker", "outcome", "digest", "message")
 _FLAGS = ("warm_up", "checked")
 _SECONDS = ("wall_time_s", "cpu_time_s")
 _KEYS = frozenset(MEASUREMENT_KEYS)
-_Link = tuple[Any, Any]  # (link of the parent, key), or () at the top
 
 
 def parsed(data: bytes, *, source: str) -> Any:
@@ -45,7 +44,7 @@ def parsed(data: bytes, *, source: str) -> Any:
         raise StoreError(f"{source}: is nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:  # no JSON, no Unicode, or a number of thousands of digits
         raise StoreError(f"{source}: is no JSON ({_short(str(error))})") from None
-    for depth, link, _ in _walk(document):
+    for depth, link, _ in walk(document):
         if depth > MAX_DEPTH:
             where = _short(path_of(link))
             raise StoreError(f"{source}: {where} is nested deeper than {MAX_DEPTH} levels")
@@ -73,7 +72,7 @@ def refuse_malformed(document: Mapping[str, Any], *, source: str) -> None:
             f"{source}: is of version {version} of the format, this program knows {VERSION}: "
             "upgrade parbench_lab"
         )
-    for _, link, value in _walk(document):
+    for _, link, value in walk(document):
         if isinstance(value, float) and not math.isfinite(value):
             raise StoreError(f"{source}: {path_of(link)} must be a finite number")
     _refuse_by_schema(document, source)
@@ -112,25 +111,13 @@ def is_plainly_right(measurement: object) -> bool:
     )
 
 
-def path_of(link: _Link | tuple[()]) -> str:
+def path_of(link: Link | tuple[()]) -> str:
     """Return where a value stands, like ``$.runs[0].status``."""
     keys = []
     while link:
         link, key = link
         keys.append(f"[{key}]" if isinstance(key, int) else f".{key}")
     return printable("$" + "".join(reversed(keys)))
-
-
-def _walk(document: Any) -> Iterator[tuple[int, Any, Any]]:
-    """Yield depth, link and value of everything within, without recursion."""
-    waiting: list[tuple[int, Any, Any]] = [(0, (), document)]
-    while waiting:
-        depth, link, value = waiting.pop()
-        yield depth, link, value
-        if isinstance(value, dict):
-            waiting += [(depth + 1, (link, key), inner) for key, inner in value.items()]
-        elif isinstance(value, list):
-            waiting += [(depth + 1, (link, i), inner) for i, inner in enumerate(value)]
 
 
 def _refuse_by_schema(document: Mapping[str, Any], source: str) -> None:
