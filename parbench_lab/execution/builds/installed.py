@@ -9,6 +9,7 @@ import importlib.metadata
 import importlib.util
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,7 +36,7 @@ def copies(root: Path, *, name: str = "") -> tuple[str, ...]:
         # one to be edited has modules in site-packages, too: the hook that finds it
         if not _is_editable(found) and (plain == _plain(name) or _is_inside(_folder(found), root))
     }
-    owners = importlib.metadata.packages_distributions() if theirs else {}
+    owners = _owners() if theirs else {}
     modules = (m for m, names in owners.items() if theirs & {_plain(each or "") for each in names})
     return tuple(sorted(module for module in modules if _is_copy(module, root)))
 
@@ -51,10 +52,25 @@ def _distributions() -> dict[str, importlib.metadata.Distribution]:
     """Return what is installed by its plain name: of two of one name, the one that is found."""
     found: dict[str, importlib.metadata.Distribution] = {}
     for each in importlib.metadata.distributions():
-        about = each.metadata
-        if "Name" in about:  # what a broken installation left has none
-            found.setdefault(_plain(about["Name"]), each)
+        if name := _name(each):
+            found.setdefault(_plain(name), each)
     return found
+
+
+def _name(found: importlib.metadata.Distribution) -> str:
+    """Return a distribution's name, "" for what a broken installation left."""
+    try:
+        return found.metadata["Name"] or ""
+    except (OSError, KeyError):  # of finders of newer versions, which other packages bring along
+        return ""
+
+
+def _owners() -> Mapping[str, Sequence[str]]:
+    """Return whose each module is; nothing where a broken installation is in the way."""
+    try:
+        return importlib.metadata.packages_distributions()
+    except (OSError, KeyError):
+        return {}
 
 
 def _plain(name: str) -> str:
