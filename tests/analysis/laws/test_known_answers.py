@@ -102,8 +102,16 @@ def test_raytracer_by_the_quadratic_is_as_in_the_old_package():
 def test_raytracer_by_the_quadratic_has_the_interval_with_n_minus_2_degrees_of_freedom():
     fit = raytracer("quadratic")
 
-    # R's usl prints [0.0442072, 0.0558407]: its quantile is one-sided and has n - 1
     assert (fit.alpha.low, fit.alpha.high) == pytest.approx((0.042764022, 0.057283865), abs=1e-9)
+
+
+def test_raytracer_has_the_intervals_of_the_old_package_by_its_one_sided_quantile():
+    fit = raytracer("quadratic")
+
+    quantile = stats.t.ppf(0.95, len(published.RAYTRACER_N) - 1)
+    ends = np.array(points(fit)) + np.outer([-quantile, quantile], errors(fit))
+    assert ends[:, 0] == pytest.approx([0.0442072, 0.0558407], abs=half(7))
+    assert ends[:, 1] == pytest.approx([-0.0001208, 0.0001302], abs=half(7))
 
 
 def test_raytracer_with_gamma_fixed_is_the_optimum_gunthers_script_misses():
@@ -111,6 +119,24 @@ def test_raytracer_with_gamma_fixed_is_the_optimum_gunthers_script_misses():
 
     assert points(fit) == pytest.approx((0.049797269, 1.1434675e-05, 20.0), rel=3e-5)
     assert errors(fit)[:2] == pytest.approx((0.00320716, 6.933478e-05), rel=1e-6)
+
+
+def test_raytracer_is_as_gunthers_script_prints_it_with_coherency_on_its_upper_bound():
+    n, x, gamma, beta = published.RAYTRACER_N, published.RAYTRACER_X, 20.0, 5e-6
+    columns = rows("usl", n)
+    options = {"response": np.array(x), "weights": np.ones(len(n)), "first": 1 / gamma}
+    # the script allows no more than this beta; its part of the time goes with that of one worker
+    held = np.stack([columns[:, 0] + beta * columns[:, 2], columns[:, 1]], axis=-1)
+
+    c = solve_free(Problem(columns=held, inverse=True, **options))
+
+    assert c[1] * gamma == pytest.approx(0.05007, abs=half(5))
+    # its errors are of both coefficients, as if none were held
+    free, at = Problem(columns=columns, inverse=True, **options), np.append(c, beta / gamma)
+    variance = np.diag(free.covariance(at)) * free.squares(at) / free.degrees_of_freedom
+    error = np.sqrt(variance[1:]) * gamma
+    assert error[0] == pytest.approx(0.003213, abs=half(6))
+    assert error[1] == pytest.approx(6.932e-05, abs=half(8))
 
 
 def test_specsdm91_with_gamma_fitted_is_as_printed():
@@ -126,6 +152,18 @@ def test_specsdm91_with_gamma_fitted_is_as_printed():
     )
     efficiency = fit.data.throughput / fit.data.workers / fit.gamma.point
     assert efficiency.round(4).tolist() == [0.7211, 0.6148, 0.51, 0.286, 0.1882, 0.137, 0.0876]
+    p_values = 2 * stats.t.sf(np.divide(points(fit), errors(fit)), fit.df)
+    assert p_values == pytest.approx([0.03841, 0.00629, 0.00318], abs=half(5))
+
+
+def test_specsdm91_has_the_band_of_the_package_by_its_one_sided_quantile():
+    fit = specsdm91("throughput")
+
+    # one width everywhere: the spread of the residuals, whatever was fitted to them
+    df = fit.data.n_levels - 1
+    width = np.sqrt(fit.residual_sum_of_squares / df) * stats.t.ppf(0.95, df)
+    assert round(fit.fitted[0] - width, 1) == -41.4
+    assert round(fit.fitted[0] + width) == 221
 
 
 def test_specsdm91_peaks_where_the_package_says():
@@ -154,6 +192,22 @@ def test_specsdm91_without_bounds_is_as_lmfit_prints_it():
     log_variance = n * np.log(fit.residual_sum_of_squares / n)
     assert log_variance + 2 * k == pytest.approx(63.92, abs=half(2))
     assert log_variance + k * np.log(n) == pytest.approx(63.758, abs=half(3))
+
+
+def test_specsdm91_has_the_errors_and_correlations_of_lmfit():
+    fit = specsdm91("throughput", bounded=False)
+
+    # lmfit differentiates by small steps: four digits of an error
+    assert errors(fit) == pytest.approx((0.009121, 1.99e-05, 14.21296), rel=1e-4, abs=half(7))
+    c = fit.curve.c
+    to_names = np.array([[-c[1], c[0], 0], [-c[2], 0, c[0]], [-1, 0, 0]]) / c[0] ** 2
+    covariance = to_names @ fit.curve.judge.covariance(c) @ to_names.T
+    spread = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(spread, spread)
+    printed = (0.964, -0.467, -0.243)  # gamma and alpha, alpha and beta, gamma and beta
+    assert (correlation[2, 0], correlation[0, 1], correlation[2, 1]) == pytest.approx(
+        printed, abs=half(3)
+    )
 
 
 def test_specsdm91_by_the_quadratic_is_as_in_the_old_package():
@@ -349,10 +403,12 @@ def test_puromycin_has_the_profile_intervals_of_r(puromycin):
     k = (1 / puromycin.alpha.high - 1, 1 / puromycin.alpha.low - 1)
     vm = puromycin.limit_throughput
 
-    # R interpolates its profile by a spline: four digits
+    # R interpolates its profile by a spline: four digits of K, and five of Vm, which bends less
     assert k == pytest.approx((0.04692517, 0.08615995), rel=1.1e-4)
     assert (vm.low, vm.high) == pytest.approx((197.30212848, 229.2900649), rel=1e-5)
+    # the ends themselves, found by halving the step
     assert k == pytest.approx((0.046920342035, 0.086156913427), rel=1e-8)
+    assert (vm.low, vm.high) == pytest.approx((197.301932900, 229.289055055), rel=1e-8)
 
 
 def test_puromycins_profile_is_as_wide_near_its_middle_as_the_errors_of_heal(puromycin):
@@ -368,8 +424,9 @@ def test_puromycins_profile_is_as_wide_near_its_middle_as_the_errors_of_heal(pur
     vm, alpha = narrow.limit_throughput, narrow.alpha
     widths = np.array([vm.high - vm.low, 1 / alpha.low - 1 / alpha.high])
     # the second derivative of the sum of squares, which HEAL prints, bends the profile
-    errors = widths / 2 / stats.t.ppf(0.505, narrow.df)
-    assert errors == pytest.approx((7.1607, 0.0087112), rel=1e-4)
+    vm_error, k_error = widths / 2 / stats.t.ppf(0.505, narrow.df)
+    assert vm_error == pytest.approx(7.1607, abs=half(4))
+    assert k_error == pytest.approx(0.0087112, abs=half(7))
 
 
 def test_puromycin_has_the_profile_bands_of_heal(puromycin):
