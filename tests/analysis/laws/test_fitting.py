@@ -183,6 +183,15 @@ def test_levels_beyond_the_cores_are_fitted_where_asked_for_and_named():
             id="no small level",
         ),
         pytest.param(
+            {
+                "workers": [4, 8, 16, 32],
+                "throughput": [1, 2, 3, 4],
+                "convention": "throughput",
+            },
+            "1 or 2 workers but the smallest is 4",
+            id="no small level, as published fits",
+        ),
+        pytest.param(
             {"workers": [1, 2, 4, 8], "time_s": [4, 2, 0, 1]},
             "time_s must be positive and finite but got 0",
             id="a time of zero",
