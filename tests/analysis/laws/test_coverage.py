@@ -129,22 +129,41 @@ def test_wrong_intervals_are_found_out(wrong, curves):
         check_coverage(wrong, alpha=0.05, beta=0.002, noise=0.02, curves=curves)
 
 
-def peaks_named(names_a_peak, *, curves=600):
+def peaks_named(names_a_peak, *, serial=0.05, noise=0.03, curves=600, convention="time"):
     rng = np.random.default_rng(11)
-    time_s = pb.laws.amdahl_speedup(serial_fraction=0.05, workers=N) ** -1.0
+    time_s = pb.laws.amdahl_speedup(serial_fraction=serial, workers=N) ** -1.0
     fits = (
-        pb.laws.fit(N, time_s=time_s * np.exp(0.03 * rng.standard_normal(5)))
+        pb.laws.fit(
+            N, time_s=time_s * np.exp(noise * rng.standard_normal(5)), convention=convention
+        )
         for _ in range(curves)
     )
     return sum(names_a_peak(fit) for fit in fits) / curves
 
 
-def test_amdahls_law_is_rarely_sold_a_peak():
-    assert peaks_named(lambda fit: fit.peak_workers is not None) <= 0.1
+AMDAHL = [
+    pytest.param({"serial": 0.05, "noise": 0.03}, id="5 % serial, 3 % noise"),
+    pytest.param({"serial": 0.2, "noise": 0.05}, id="20 % serial, 5 % noise"),
+    pytest.param({"serial": 0.01, "noise": 0.05}, id="1 % serial, 5 % noise"),
+]
 
 
-def test_a_peak_wherever_beta_is_positive_would_be_sold_often():
-    assert peaks_named(lambda fit: fit.beta.point > 0) > 0.4
+@pytest.mark.parametrize("truth", AMDAHL)
+def test_amdahls_law_is_rarely_sold_a_peak(truth):
+    assert peaks_named(lambda fit: fit.peak_workers is not None, **truth) <= 0.1
+
+
+def test_amdahls_law_is_rarely_sold_a_peak_by_equal_weights_on_throughput():
+    named = peaks_named(
+        lambda fit: fit.peak_workers is not None, convention="throughput", curves=60
+    )
+
+    assert named <= 0.1
+
+
+@pytest.mark.parametrize("truth", AMDAHL)
+def test_a_peak_wherever_beta_is_positive_would_be_sold_often(truth):
+    assert peaks_named(lambda fit: fit.beta.point > 0, **truth) > 0.4
 
 
 def test_a_clear_peak_is_named():
