@@ -205,6 +205,17 @@ def test_speed_over_batch_size_has_the_colours_of_the_panel(notebook):
     assert [call for call in drawn if "candidates=" not in call] == []
 
 
+@pytest.mark.parametrize(
+    "notebook",
+    [path for path in NOTEBOOKS if "ScalingCurve.from_times(" in path.read_text()],
+    ids=lambda path: path.stem,
+)
+def test_a_lesson_draws_its_recorded_curves_beside_those_of_the_student(notebook):
+    code = "\n".join(sources(notebook))
+
+    assert re.search(r'\{"[^"]+": (curve|yours), \*\*recorded\}', code)
+
+
 def sources(path: Path) -> list[str]:
     """Return the cells of code."""
     cells = nbformat.read(path, as_version=4)["cells"]
