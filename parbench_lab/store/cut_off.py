@@ -18,7 +18,8 @@ _LOCK_BYTE = 2**30
 
 
 def beside(path: Path, end: str) -> Path:
-    """Return the file that SQLite keeps beside a database."""
+    """Return the file that SQLite keeps beside a database: beside the file, not a link to it."""
+    path = path.resolve()
     return path.with_name(f"{path.name}{end}")
 
 
@@ -111,4 +112,7 @@ def _logged_pages(log: Path, page_bytes: int) -> set[int]:
 
 
 def _size_bytes(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:  # who closes the store last takes its log away
+        return 0

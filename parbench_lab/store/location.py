@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -273,7 +274,9 @@ def _absolute(text: str, folder: Path) -> Path:
     # absolute at once: the current folder may be another one when the file is made
     try:
         path = folder / Path(text).expanduser()
-        is_folder = path.is_dir()
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        is_folder = False
     except (OSError, RuntimeError) as error:  # a name too long, a folder of others, nobody's home
         said = getattr(error, "strerror", None) or error
         raise StoreError(f"store {text[:200]!r} cannot be looked for ({said})") from error

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from parbench_lab.errors import StoreError
-from parbench_lab.store import open_store
+from parbench_lab.store import cut_off, open_store
 from parbench_lab.store.database import Database
 from parbench_lab.store.engine import patiently
 from parbench_lab.store.location import Place
@@ -155,6 +155,36 @@ def test_a_file_that_is_no_store_is_told_and_left_as_it_is(tmp_path, spoil, word
             assert str(path) in str(refusal.value)
 
     assert (path.read_bytes(), log.exists() and log.read_bytes()) == before
+
+
+def test_a_file_that_was_emptied_beside_its_log_is_told_through_a_link_too(tmp_path):
+    path, link = tmp_path / "far.db", tmp_path / "runs.db"
+    emptied_beside_a_log(path)
+    link.symlink_to(path)
+    before = path.with_name("far.db-wal").read_bytes()
+
+    with contextlib.closing(open_store(link)) as store, pytest.raises(StoreError, match="damaged"):
+        store.create_run(header("b"))
+
+    assert path.with_name("far.db-wal").read_bytes() == before
+
+
+def test_a_log_that_goes_away_while_it_is_looked_at_is_none(tmp_path, monkeypatch):
+    path = tmp_path / "runs.db"
+    one_run(path)
+    log = path.with_name("runs.db-wal")
+    log.write_bytes(b"")
+
+    def is_file(place):
+        there = place.exists()
+        if place.name == log.name:
+            log.unlink(missing_ok=True)
+        return there
+
+    monkeypatch.setattr(Path, "is_file", is_file)
+
+    assert cut_off.size_without_log(path) >= 0
+    cut_off.refuse_cut_off(path, timeout_s=1.0)
 
 
 @pytest.mark.parametrize("in_the_log", [True, False])
