@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ import numpy as np
 from parbench_lab.analysis.regression.changes import MIN_POINTS, ChangeHint, hints, is_short
 from parbench_lab.core.given import checked_number
 from parbench_lab.core.metric import MEASURED_METRICS, Metric, described_metrics
-from parbench_lab.core.ports import RunStore
+from parbench_lab.core.ports import RunHeader, RunStore
 from parbench_lab.core.recorded_names import recorded_name
 from parbench_lab.core.series import SeriesKey, SeriesPoint
 from parbench_lab.core.wording import beside, count, printable
 from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.lab import parts
+
+HeaderOf = Callable[[str], RunHeader]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,14 +112,15 @@ def change_hints(
             workload, behind = recorded_name(opened, workload)
             candidate = candidate or behind
         series = by_key(opened.series(workload=workload, candidate=candidate, metric=metric))
+        header = functools.cache(opened.header)  # of one run are several series
         if metric is None:
-            series = _of_objectives(series, opened)
+            series = _of_objectives(series, header)
         if asked is not None and not series:
             raise UnknownNameError(
                 f"nothing is stored of {_meant(names)} to look for change points in: parbench "
                 f"history lists what is there, parbench race {printable(asked)} makes some"
             )
-        metrics = _metrics(series, opened)
+        metrics = _metrics(series, header)
         found = hints(
             series,
             metrics,
@@ -160,11 +164,11 @@ def _meant(asked: Mapping[str, str | None]) -> str:
 
 
 def _of_objectives(
-    series: Mapping[SeriesKey, list[SeriesPoint]], store: RunStore
+    series: Mapping[SeriesKey, list[SeriesPoint]], header: HeaderOf
 ) -> dict[SeriesKey, list[SeriesPoint]]:
     """Return the series of what their newest runs call objectives; of no such, of the time."""
     newest = {points[-1].run_id for points in series.values()}
-    objectives = {run: _objectives(store.header(run).document) for run in newest}
+    objectives = {run: _objectives(header(run).document) for run in newest}
     return {
         key: points
         for key, points in series.items()
@@ -180,14 +184,14 @@ def _objectives(document: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _metrics(
-    series: Mapping[SeriesKey, Sequence[SeriesPoint]], store: RunStore
+    series: Mapping[SeriesKey, Sequence[SeriesPoint]], header: HeaderOf
 ) -> Mapping[str, Metric]:
     """Return the metrics that the runs themselves describe, by name."""
     known = dict(MEASURED_METRICS)
     for key, points in series.items():
         if key.metric in known:
             continue
-        described = described_metrics(store.header(points[-1].run_id).document)
+        described = described_metrics(header(points[-1].run_id).document)
         if key.metric in described:
             known[key.metric] = described[key.metric]
     return known

@@ -105,7 +105,7 @@ class Dispatcher:
             entries.append((wish.canary, 1))
         if wish.challenger is not None:
             entries.append((wish.challenger, 0))
-        coin, places = self._draw(_SCOUTS if wish.purpose == "scout" else _ORDERS)
+        coin, second, places = self._draw(_SCOUTS if wish.purpose == "scout" else _ORDERS)
         slots = tuple(
             Slot(
                 candidate=name,
@@ -114,7 +114,9 @@ class Dispatcher:
                 check=self._roster[name].next_check(settings.check_every, always=always_check),
                 timeout_s=self._slot_limit_s(name, limit_s, ledger, settings),
             )
-            for name, copy in sorted(entries, key=places.__getitem__)
+            for name, copy in sorted(
+                entries, key=lambda entry: second if entry[1] else places[entry[0]]
+            )
         )
         block = Block(
             number=self._next_block,
@@ -131,13 +133,12 @@ class Dispatcher:
             self._order.append(block.number)
         return plan
 
-    def _draw(self, stream: int) -> tuple[int, dict[tuple[str, int], float]]:
-        """Return a coin and everybody's place: names in order of entry, 1 for a second copy."""
+    def _draw(self, stream: int) -> tuple[int, float, dict[str, float]]:
+        """Return a coin, the place of a second copy, and that of everybody by name."""
         rng = self._rng(stream)
         coin, second = int(rng.integers(2)), float(rng.random())
-        first = zip(self._roster, rng.random(len(self._roster)).tolist(), strict=True)
-        places = {(entrant.name, 0): place for entrant, place in first}
-        return coin, places | {(entrant.name, 1): second for entrant in self._roster}
+        drawn = zip(self._roster, rng.random(len(self._roster)).tolist(), strict=True)
+        return coin, second, {entrant.name: place for entrant, place in drawn}
 
     def _rng(self, stream: int) -> np.random.Generator:
         """Return what draws the next of a stream; streams know nothing of each other."""
