@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,8 @@ FINGERPRINT_DIGITS = 12
 _OF_THE_KERNEL_BYTES = 64 * 2**20
 """By how much the memory of one machine may differ from boot to boot: its kernel's own share."""
 LARGEST = 2**63
+UNKNOWN = "unknown"
+"""Stands in `Machine.cluster` for machines that did not say what they are."""
 FOREIGN = "foreign-"
 """Begins the fingerprint of a machine that was not detected but came from a file: another tool
 described it, or nobody did wholly."""
@@ -66,6 +68,9 @@ class Machine:
         Name and version of numpy's linear algebra library; ``""`` where not known.
     libraries
         Version of every library that the run's code uses and that is installed.
+    cluster
+        Fingerprints of the unlike machines that worked together, `UNKNOWN` for those that could
+        not be asked; empty where it was one machine, or several that are equal.
 
     Raises
     ------
@@ -85,6 +90,7 @@ class Machine:
     gpus: tuple[str, ...] = ()
     blas: str = ""
     libraries: Mapping[str, str] = field(default_factory=dict)
+    cluster: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("physical_cores", "logical_cores", "memory_bytes"):
@@ -150,7 +156,9 @@ class Machine:
         document["caches"] = [dataclasses.asdict(cache) for cache in self.caches]
         document["gpus"] = list(self.gpus)
         document["libraries"] = dict(self.libraries)
-        return document
+        if not document.pop("cluster"):
+            return document  # as long as it is one machine, its fingerprint knows of no other
+        return {**document, "cluster": list(self.cluster)}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Machine:
@@ -164,11 +172,13 @@ class Machine:
         if not isinstance(document, Mapping):
             raise ValueError(f"not the description of a machine: {document!r:.80}")  # noqa: TRY004
         fields = {key: value for key, value in document.items() if key != "fingerprint"}
-        if not all(isinstance(fields.get(name, []), (list, tuple)) for name in ("caches", "gpus")):
-            raise ValueError("not the description of a machine: caches and gpus must be lists")
+        lists = ("caches", "gpus", "cluster")
+        if not all(isinstance(fields.get(name, []), (list, tuple)) for name in lists):
+            raise ValueError(f"not the description of a machine: {', '.join(lists)} must be lists")
         try:
             fields["caches"] = tuple(Cache(**cache) for cache in fields.get("caches", ()))
-            fields["gpus"] = tuple(fields.get("gpus", ()))
+            for name in ("gpus", "cluster"):
+                fields[name] = tuple(fields.get(name, ()))
             machine = cls(**fields)
         except TypeError as error:
             raise ValueError(f"not the description of a machine: {error}") from error
@@ -189,8 +199,51 @@ class Machine:
             right = _are_texts([cache.name]) and _are_wholes([cache.size_bytes, cache.instances])
             yield "caches", right
         yield "gpus", _are_texts(self.gpus)
+        yield "cluster", _are_texts(self.cluster)
         libraries = self.libraries
         yield "libraries", isinstance(libraries, Mapping) and _are_texts(libraries.values())
+
+
+def together(machines: Sequence[Machine | None]) -> Machine:
+    """Return several machines that work together as one value.
+
+    Parameters
+    ----------
+    machines
+        At least one that is not None; None stands for one that did not say what it is.
+
+    Returns
+    -------
+    Machine
+        The machine itself where all are equal; else the one whose fingerprint is the smallest,
+        with those of all in its field `cluster`.
+
+    Raises
+    ------
+    ValueError
+        If none of them is known.
+
+    Examples
+    --------
+    >>> abacus = Machine(
+    ...     cpu_model="Abacus 3", physical_cores=2, logical_cores=2, smt=False,
+    ...     memory_bytes=2**30, os="Debian", kernel="Linux 6.1", python="CPython 3.11.7",
+    ... )
+    >>> together([abacus, abacus]) == abacus
+    True
+    >>> together([abacus, None]).cluster
+    ('b4b8e1a1f56d', 'unknown')
+    """
+    known = {machine.fingerprint: machine for machine in machines if machine is not None}
+    if not known:
+        raise ValueError("at least one machine must be known")
+    names = sorted(known)
+    first = known[names[0]]
+    if len(names) == 1 and None not in machines:
+        return first
+    single = [one for name in names for one in known[name].cluster or (name,)]
+    unknown = [UNKNOWN] if None in machines else []
+    return dataclasses.replace(first, cluster=tuple(sorted({*single, *unknown})))
 
 
 def _are_texts(values: Iterable[object]) -> bool:

@@ -7,17 +7,19 @@ import contextlib
 import functools
 import warnings
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import distributed
 from distributed.comm.core import CommClosedError
 
+from parbench_lab.core.machine import Machine, together
 from parbench_lab.errors import ClusterError
 from parbench_lab.execution import remote
 from parbench_lab.execution.address import knock
 from parbench_lab.execution.logs import forgive_timeouts, quiet_logs
+from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.monitoring.events import begin_sampling
 
 ANSWER_TIMEOUT_S = 10.0
@@ -220,6 +222,50 @@ class Connection:
             ANSWER_TIMEOUT_S,
         )
         return answers[address]
+
+    def answers(
+        self, addresses: Sequence[str], function: Any, *args: Any, limit_s: float
+    ) -> list[Any]:
+        """Return what a function returns on each worker, None for one that does not answer.
+
+        Parameters
+        ----------
+        limit_s
+            For each, beside `ANSWER_TIMEOUT_S`.
+        """
+        asked = [self.run(self.ask(address, function, *args)) for address in addresses]
+        found: list[Any] = []
+        for one in asked:
+            try:
+                found.append(one.result(limit_s))
+            except Exception:  # noqa: BLE001 - it is gone, or busy
+                found.append(None)
+        return found
+
+    def machine(self, newcomers: Iterable[Newcomer], libraries: Sequence[str]) -> Machine:
+        """Return what the workers' machines are together; one worker of each host is asked.
+
+        Parameters
+        ----------
+        libraries
+            See `parbench_lab.hardware.detect.detect_machine`.
+
+        Returns
+        -------
+        Machine
+            This one together with unknown ones where no worker says what it is on.
+        """
+        of_hosts = {newcomer.host: newcomer.address for newcomer in newcomers}
+        told = self.answers(
+            [*of_hosts.values()], remote.machine_here, [*libraries], limit_s=ANSWER_TIMEOUT_S
+        )
+        machines: list[Machine | None] = []
+        for document in told:
+            try:
+                machines.append(Machine.from_json(document))
+            except ValueError:
+                machines.append(None)
+        return together(machines if any(machines) else [detect_machine(libraries), None])
 
     def tell(
         self, addresses: Sequence[str], function: Any, *args: Any, wait: bool = False

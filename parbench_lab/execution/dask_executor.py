@@ -13,6 +13,7 @@ from typing import Any
 
 from parbench_lab.core.block import Task
 from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import ExecutorReport, Workload, workload_name
 from parbench_lab.core.usage import WorkerUsage
 from parbench_lab.errors import ClusterError, UsageError
@@ -26,6 +27,7 @@ from parbench_lab.execution.scratch import scratch_folder
 from parbench_lab.execution.shipping import ship
 from parbench_lab.execution.stations import Station, now_s
 from parbench_lab.execution.usage import LocalProcesses, parse_usage
+from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.monitoring.sampling import SAMPLE_HZ, checked_sample_hz
 
 START_LIMIT_S = 60.0
@@ -142,6 +144,30 @@ class DaskExecutor:
             if infos:
                 why = offers.why_not_there(needs, infos)
                 offers.refuse_unoffered(candidate, [i.resources for i in infos], why=why)
+
+    def machine(self, libraries: Sequence[str]) -> Machine:
+        """Return this machine, or what those of a given cluster are together.
+
+        The workers that are there now say it themselves; where none does, it is this machine
+        together with unknown ones.
+
+        Parameters
+        ----------
+        libraries
+            Whose versions count, see `parbench_lab.hardware.detect.detect_machine`.
+
+        Raises
+        ------
+        UsageError
+            If a given cluster is not open.
+        """
+        if self._house is not None:
+            return detect_machine(libraries)
+        floor = self._opened()
+        assert floor.connection is not None  # noqa: S101 - open
+        with floor.changed:
+            there = [station.newcomer for station in floor.stations.values()]
+        return floor.connection.machine(there, libraries)
 
     def publish(self, candidate: Candidate) -> None:
         """Make a candidate known before the first task that names it.

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,16 @@ def describe(session: str, token_path: str, dask_worker: Any = None) -> dict[str
         "paused": getattr(getattr(dask_worker, "status", None), "name", "") == "paused",
         "gpu": first_gpu(os.environ.get(VISIBLE), offered=GPU in offered),
     }
+
+
+def machine_here(libraries: Sequence[str]) -> dict[str, Any]:
+    """Return hardware and software of this worker's machine as JSON values.
+
+    As JSON, because a worker's own package may be an older one. See `detect_machine`.
+    """
+    from parbench_lab.hardware.detect import detect_machine  # noqa: PLC0415 - asked once a run
+
+    return detect_machine(libraries).as_json()
 
 
 def first_gpu(visible: str | None, *, offered: bool) -> str:

@@ -11,6 +11,8 @@ from parbench_lab.core.machine import Cache
 from parbench_lab.hardware.cgroup import read_text
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+_ARM_PARTS = ("CPU implementer", "CPU part", "CPU variant", "CPU revision")
+"""What tells ARM's processors apart where the kernel has no name for them."""
 _LETTERS = {"Data": "d", "Instruction": "i", "Unified": ""}
 
 
@@ -143,10 +145,14 @@ def _fields(block: str) -> dict[str, str]:
 
 
 def _model(processors: list[dict[str, str]], text: str) -> str:
-    """Return how the processor calls itself: x86, POWER or ARM boards, each in its own field."""
+    """Return how the processor calls itself: x86, POWER or ARM boards, each in its own field.
+
+    ARM's servers give numbers only: those of all kinds of core are put together.
+    """
     everything = _fields(text)
     for key in ("model name", "cpu", "Model", "Hardware"):
         for fields in (*processors[:1], everything):
             if fields.get(key):
                 return " ".join(fields[key].split())
-    return ""
+    kinds = {" ".join(one[key] for key in _ARM_PARTS if one.get(key)) for one in processors}
+    return ", ".join(f"ARM {kind}" for kind in sorted(kinds) if kind)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from parbench_lab.core.candidate import Candidate
+from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import (
     INTERRUPTED,
     Executor,
@@ -30,7 +31,7 @@ from parbench_lab.core.series import Mode
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.errors import RaceError, UsageError
 from parbench_lab.lab import parts, running
-from parbench_lab.lab.provenance import checked_mode
+from parbench_lab.lab.provenance import checked_mode, refuse_other_machine
 from parbench_lab.lab.verbs import RaceVerbs
 from parbench_lab.racing import events, journal
 from parbench_lab.racing.engine import RaceEngine
@@ -161,6 +162,7 @@ class ParallelBenchmarking(RaceVerbs):
             security=security,
         )
         self._on_local_workers = cluster is None and executor is None
+        self._on_given_cluster = cluster is not None and executor is None
         self._settings_at_start = start
         self._n_workers = n_workers
         self._run_id = ""
@@ -227,7 +229,12 @@ class ParallelBenchmarking(RaceVerbs):
 
         def keep() -> None:  # a race that never begins leaves no run behind
             nonlocal kept
-            if not kept:
+            if kept and not self._on_given_cluster:  # else its machine is known only now
+                return
+            machine = parts.machine_of(self._executor, self._workload, self._candidates)
+            if kept:
+                self._refuse_another(machine, self._store.header(self._run_id))
+            else:
                 self._store.create_run(
                     parts.race_header(
                         self._run_id,
@@ -237,6 +244,7 @@ class ParallelBenchmarking(RaceVerbs):
                         seed=self._seed,
                         configuration=self._configuration,
                         mode=self._mode,
+                        machine=machine,
                     )
                 )
             kept = True
@@ -463,7 +471,9 @@ class ParallelBenchmarking(RaceVerbs):
             raise UsageError(
                 f"run {header.id} has ended ({state.ended.reason}); parbench show {header.id}"
             )
-        parts.refuse_another_machine(header, self._workload, self._candidates)
+        if not self._on_given_cluster:
+            here = parts.machine_of(self._executor, self._workload, self._candidates)
+            self._refuse_another(here, header)
         self._candidates = [
             parts.found_again(dataclasses.asdict(entrant), known) for entrant in state.roster
         ]
@@ -477,6 +487,9 @@ class ParallelBenchmarking(RaceVerbs):
                 self._engine.enter(candidate)
 
     # ------------------------------------------------------------ inside
+
+    def _refuse_another(self, machine: Machine, header: RunHeader) -> None:
+        refuse_other_machine(header.document, machine, run=f"race {header.id}", whole="race")
 
     def fresh_state(self, policies: Callable[[str], EliminationPolicy] | None = None) -> RaceState:
         """Return the race as it was before its first event: what a replay starts from.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from parbench_lab.core.candidate import Candidate, candidate_document, changed_parameters
 from parbench_lab.core.given import checked_count, is_number, is_several
 from parbench_lab.core.libraries import libraries_of
+from parbench_lab.core.machine import Machine
 from parbench_lab.core.ports import (
     Executor,
     RunHeader,
@@ -28,7 +29,7 @@ from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.elimination.registry import POLICIES, policy_by_name
 from parbench_lab.errors import SettingError, UsageError
 from parbench_lab.hardware.detect import detect_machine
-from parbench_lab.lab.provenance import provenance, refuse_other_machine
+from parbench_lab.lab.provenance import provenance
 from parbench_lab.racing.ledger import PATIENCE_WITH_REPEATS
 from parbench_lab.racing.settings import Settings
 from parbench_lab.racing.state import RaceState
@@ -257,6 +258,7 @@ def race_header(
     seed: int,
     configuration: Mapping[str, Any],
     mode: Mode,
+    machine: Machine,
 ) -> RunHeader:
     """Return what a race's run says of itself: enough to take it up again."""
     entered = tuple(candidates)
@@ -273,26 +275,20 @@ def race_header(
             "objectives": list(default_objectives(workload)),
             "seed": seed,
             "configuration": dict(configuration),
-            **provenance(detect_machine(own_libraries(workload, entered)), mode=mode),
+            **provenance(machine, mode=mode),
         },
     )
 
 
-def refuse_another_machine(
-    header: RunHeader, workload: Workload, candidates: Iterable[Candidate]
-) -> None:
-    """Refuse to go on with a stored race where its workers' figures are not of the same machine.
+def machine_of(executor: Executor, workload: Workload, candidates: Iterable[Candidate]) -> Machine:
+    """Return where a race's figures are measured: under that name they are kept and compared.
 
-    As for `race_header`, the machine is the one from which the race is run, also where its
-    workers are a cluster's: under that name its figures are kept and compared.
-
-    Raises
-    ------
-    UsageError
-        If it was begun on another one, with what differs.
+    It is this machine, unless the executor says otherwise; one on a given cluster can once it is
+    open.
     """
-    here = detect_machine(own_libraries(workload, candidates))
-    refuse_other_machine(header.document, here, run=f"race {header.id}", whole="race")
+    libraries = own_libraries(workload, candidates)
+    ask: Callable[[Sequence[str]], Machine] = getattr(executor, "machine", detect_machine)
+    return ask(libraries)
 
 
 def found_again(document: Mapping[str, Any], known: Mapping[str, Candidate]) -> Candidate:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from parbench_lab.analysis.curve import Mode
 from parbench_lab.analysis.trial import Trial
+from parbench_lab.core.machine import together
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.ports import INTERRUPTED, EventRecord, RunHeader, RunStore
 from parbench_lab.core.runs import STUDY
@@ -23,11 +24,13 @@ from parbench_lab.hardware.cores import available_physical_cores
 from parbench_lab.hardware.detect import detect_machine
 from parbench_lab.lab import parts
 from parbench_lab.lab.curve_rows import curve_rows, fit_rows
+from parbench_lab.lab.provenance import refuse_other_machine
 from parbench_lab.lab.study_parts import (
     AUTO,
     Workers,
     adaptive_map,
     checked_backends,
+    cluster_machine,
     cluster_workers,
     levels_of,
     merged_words,
@@ -173,7 +176,8 @@ class ScalingStudy(StudyView):
         """Whether Dask's levels are on a given cluster, whose workers count there."""
         self.batch_reason = merged_words(self.scalable, plan, batch_sizes)
         self.machine = detect_machine(self.scalable.libraries)
-        """This machine, with the libraries that the job uses."""
+        """What is measured on, with the libraries that the job uses; a given cluster says it when
+        the study begins."""
         self._store, self._owns_store = parts.store_of(store)
         self._recording = threading.Lock()
         self._began = _resumed is not None
@@ -190,7 +194,7 @@ class ScalingStudy(StudyView):
             record=self._record,
             done=done,
             on_trial=self._tell,
-            on_begin=self._keep_header,
+            on_begin=self._set_out,
             on_end=self._finish,
         )
 
@@ -390,9 +394,24 @@ class ScalingStudy(StudyView):
             self._study.met_cluster(workers_there(pool))
         return pool
 
+    def _set_out(self) -> None:
+        if self._cluster is not None and self.on_cluster:
+            self._meet_machine()
+        if not self._began:  # else it is one that is resumed
+            self._keep_header()
+
+    def _meet_machine(self) -> None:
+        """Ask a given cluster what it is; one that cannot be reached says so at each level."""
+        theirs = cluster_machine(self._cluster, self.scalable.libraries)
+        alone = self._study.plan.backends == ("dask",) and theirs is not None
+        self.machine = together([theirs] if alone else [self.machine, theirs])
+        if self._began:
+            header = self._store.header(self._run_id)
+            what = f"study {header.id}"
+            refuse_other_machine(header.document, self.machine, run=what, whole="curve")
+        self._study.met_machine(self.machine.fingerprint)
+
     def _keep_header(self) -> None:
-        if self._began:  # one that is resumed
-            return
         now = dt.datetime.now(dt.UTC)
         self._run_id = new_run_id(now, os.urandom(4))
         self._store.create_run(

@@ -7,16 +7,20 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from parbench_lab.analysis.curve import Mode
 from parbench_lab.core.given import checked_counts, checked_workers, is_several
+from parbench_lab.core.machine import Machine
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.scalable import Scalable
 from parbench_lab.core.wording import listed
-from parbench_lab.errors import UsageError
+from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.scaling.adapting import AdaptiveMap, AdjustablePool
 from parbench_lab.scaling.plan import MOST_IN_A_BATCH, MOST_ITEMS, Plan, without_repeats
+
+if TYPE_CHECKING:
+    from parbench_lab.execution.pools.dask import DaskPool
 
 BACKENDS = ("serial", "threads", "processes", "dask")
 
@@ -216,6 +220,18 @@ def cluster_workers(cluster: Any) -> int:
     """
     with contextlib.closing(workers_of("dask", 1, cluster)) as pool:
         return workers_there(pool)
+
+
+def cluster_machine(cluster: Any, libraries: Sequence[str]) -> Machine | None:
+    """Return what the machines of a cluster's workers are together; no connection stays open.
+
+    Of the libraries the versions count. None where nobody answers.
+    """
+    try:
+        with contextlib.closing(workers_of("dask", 1, cluster)) as pool:
+            return cast("DaskPool", pool).machine(libraries)
+    except ClusterError:
+        return None
 
 
 def adaptive_map(pool: Pool) -> AdaptiveMap:

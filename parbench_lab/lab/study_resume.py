@@ -209,6 +209,8 @@ def refuse_another(
 ) -> None:
     """Refuse to go on with a study where what would be measured is not of its curve.
 
+    A given cluster says only when the study begins what it is, and is looked at then.
+
     Parameters
     ----------
     scalable, machine, cores
@@ -220,7 +222,8 @@ def refuse_another(
         If the job, the machine or the number of cores is another one than the study began with.
     """
     _refuse_other_job(stored, scalable)
-    refuse_other_machine(stored.document, machine, run=f"study {stored.id}", whole="curve")
+    if stored.cluster_workers is None:
+        refuse_other_machine(stored.document, machine, run=f"study {stored.id}", whole="curve")
     _refuse_other_cores(stored, cores)
 
 

@@ -44,7 +44,7 @@ class Study:
     cluster_workers
         As for `journal.curves`; `met_cluster` says it once it is known.
     machine
-        Fingerprint of this machine.
+        Fingerprint of the machine; see `met_machine`.
     record
         Keeps what happens.
     done
@@ -184,6 +184,11 @@ class Study:
         """
         with self._changed:
             self._cluster_workers = max(n_workers, self._cluster_workers or 0)
+
+    def met_machine(self, fingerprint: str) -> None:
+        """Take note of the machine that a given cluster says it is, before the first run."""
+        with self._changed:
+            self._machine = fingerprint
 
     def pause(self) -> None:
         """Begin no further run until `resume`; the one that is being made ends."""

@@ -58,6 +58,7 @@ OTHER = {
     "gpus": ("Slide Rule 100",),
     "blas": "mkl 2026.0",
     "libraries": {"numpy": "2.4.7", "scipy": "1.17.1"},
+    "cluster": ("11b69fdeca6e", "unknown"),
 }
 
 

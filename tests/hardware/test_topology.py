@@ -47,6 +47,20 @@ def test_arm_boards_tell_no_physical_cores_but_a_model():
     )
 
 
+def test_arm_servers_without_a_name_are_told_apart_by_their_numbers():
+    block = (
+        "processor\t: {}\nCPU implementer\t: 0x41\nCPU architecture: 8\n"
+        "CPU variant\t: 0x3\nCPU part\t: {}\nCPU revision\t: 1\n"
+    )
+
+    def model(*parts):
+        return parse_cpuinfo("\n".join(block.format(*one) for one in enumerate(parts))).model
+
+    assert model("0xd0c", "0xd0c") == "ARM 0x41 0xd0c 0x3 1"
+    assert model("0xd40", "0xd40") != model("0xd0c", "0xd0c")
+    assert model("0xd40", "0xd0c") == "ARM 0x41 0xd0c 0x3 1, ARM 0x41 0xd40 0x3 1"
+
+
 def test_every_thread_has_its_core_and_a_board_that_tells_none_has_none():
     text = "\n".join(X86.format(n=n, socket=n // 4, core=n % 2) for n in range(8))
 

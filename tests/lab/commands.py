@@ -83,12 +83,13 @@ def scheduler(folder, *options):
 
 
 @contextlib.contextmanager
-def worker(address, folder, *options, name):
+def worker(address, folder, *options, name, env=None):
     """Run ``dask worker`` with one thread; yields it once it has joined."""
     command = Command(
         [*WORKER, address, *LOOPBACK, *ONE_THREAD, "--name", name, *options],
         folder=folder,
         until="Starting established connection",
+        env=env,
     )
     try:
         yield command

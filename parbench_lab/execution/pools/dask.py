@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parbench_lab.core.batching import Together
+from parbench_lab.core.machine import Machine
 from parbench_lab.core.pool import Span
 from parbench_lab.errors import ClusterError, UsageError
 from parbench_lab.execution.pools.crew import LanePool
@@ -92,6 +93,16 @@ class DaskPool(LanePool):
     def n_there(self) -> int:
         """How many usable workers the cluster has; more than `n_workers` where not all work."""
         return self._site.seats.n_there
+
+    def machine(self, libraries: Sequence[str]) -> Machine:
+        """Return what the workers' machines are together, as they say themselves.
+
+        Parameters
+        ----------
+        libraries
+            See `parbench_lab.hardware.detect.detect_machine`.
+        """
+        return self._site.machine(libraries)
 
     def peak_memory_bytes(self) -> int | None:
         """Return the peak of this process and the workers together; see `LanePool`."""

@@ -132,6 +132,12 @@ class Seats:
         with self.changed:
             return len(self.seats) + len(self._waiting)
 
+    def newcomers(self) -> list[Newcomer]:
+        """Return all usable workers, those without a seat among them."""
+        with self.changed:
+            seated = [seat.newcomer for seat in self.seats if seat.newcomer is not None]
+            return [*seated, *self._waiting]
+
     # ------------------------------------------------------------ from Dask's client
 
     def on_joined(self, newcomer: Newcomer) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from parbench_lab.core.machine import Machine
 from parbench_lab.execution.address import address_and_security
 from parbench_lab.execution.cluster import HouseCluster, worker_plans
 from parbench_lab.execution.connection import Connection
@@ -86,24 +87,15 @@ class Site:
 
     def ask(self, address: str, function: Callable[[], Any], limit_s: float) -> Any:
         """Return what a function returns on a worker; None where it does not answer in time."""
-        return self._answers([address], function, limit_s)[0]
+        return self.connection.answers([address], function, limit_s=limit_s)[0]
 
     def ask_all(self, function: Callable[[], Any], limit_s: float) -> list[Any]:
         """Return what a function returns on each worker, None for one that does not answer."""
-        return self._answers(self.seats.addresses(), function, limit_s)
+        return self.connection.answers(self.seats.addresses(), function, limit_s=limit_s)
 
-    def _answers(
-        self, addresses: Sequence[str], function: Callable[[], Any], limit_s: float
-    ) -> list[Any]:
-        connection = self.connection
-        asked = [connection.run(connection.ask(address, function)) for address in addresses]
-        answers: list[Any] = []
-        for one in asked:
-            try:
-                answers.append(one.result(limit_s))
-            except Exception:  # noqa: BLE001 - it is gone, or busy
-                answers.append(None)
-        return answers
+    def machine(self, libraries: Sequence[str]) -> Machine:
+        """Return what all usable workers' machines are together, see `Connection.machine`."""
+        return self.connection.machine(self.seats.newcomers(), libraries)
 
     def close(self) -> None:
         """End what is ours, and leave what is not as it was; idempotent."""
