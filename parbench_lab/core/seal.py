@@ -9,8 +9,7 @@ from __future__ import annotations
 import copyreg
 import hashlib
 import pickle
-from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -75,19 +74,17 @@ class _Hashing:
         return memoryview(chunk).nbytes
 
 
-_REDUCERS: Mapping[type, Any] = ChainMap(
-    {np.memmap: lambda mapped: np.asarray(mapped).__reduce_ex__(5)}, dict(copyreg.dispatch_table)
-)
+def _as_plain(mapped: np.memmap[Any, Any]) -> Any:
+    """Reduce a mapped array as a plain one: out of band, for as it is it would be copied."""
+    return np.asarray(mapped).__reduce_ex__(5)
 
 
-class _Pickler(pickle.Pickler):
-    """Pickles mapped arrays as plain ones: out of band, for as they are they would be copied."""
-
-    dispatch_table = _REDUCERS
-
-
-def _dump_plainly(data: Any, file: Any, **options: Any) -> None:
-    _Pickler(file, **options).dump(data)
+def _dump_plainly(
+    data: Any, file: Any, *, pickler: type[pickle.Pickler] = pickle.Pickler, **options: Any
+) -> None:
+    made = pickler(file, **options)
+    made.dispatch_table = {**copyreg.dispatch_table, np.memmap: _as_plain}
+    made.dump(data)
 
 
 def pickled_digest(data: Any, dump: Callable[..., object] = _dump_plainly) -> bytes | None:
@@ -109,7 +106,7 @@ def pickled_digest(data: Any, dump: Callable[..., object] = _dump_plainly) -> by
     return digest.digest()
 
 
-class _NamingPickler(_Pickler):
+class _NamingPickler(pickle.Pickler):
     """Writes what nobody reads back: of classes and functions their names, found or not."""
 
     def reducer_override(self, thing: Any) -> Any:
@@ -119,4 +116,4 @@ class _NamingPickler(_Pickler):
 
 
 def _dump_by_names(data: Any, file: Any, **options: Any) -> None:
-    _NamingPickler(file, **options).dump(data)
+    _dump_plainly(data, file, pickler=_NamingPickler, **options)

@@ -148,7 +148,7 @@ def _how(path: Path, *, read_only: bool) -> str:
     """Return how the file is opened, as SQLite's URI parameters."""
     if not read_only:
         return "mode=rwc"
-    locked = not os.access(path.parent, os.W_OK) and not beside(path, "-wal").exists()
+    locked = not os.access(path.resolve().parent, os.W_OK) and not beside(path, "-wal").exists()
     return "mode=ro&immutable=1" if locked else "mode=ro"
 
 

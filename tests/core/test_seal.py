@@ -1,5 +1,6 @@
 """Seals: who changed data is found out, at the price of pickling them once."""
 
+import copyreg
 import threading
 import tracemalloc
 
@@ -71,7 +72,28 @@ def test_what_pickles_by_names_alone_is_pickled_once_for_a_look():
     assert case[0].n_pickled == before + 1
 
 
-def test_a_mapped_array_and_a_long_list_are_sealed_without_a_copy(tmp_path):
+class Registered:
+    """Pickled by what is registered for it, long after seals were first known."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __reduce_ex__(self, _protocol):
+        raise TypeError("by its reducer only")
+
+
+def test_what_only_a_registered_reducer_can_pickle_is_sealed(monkeypatch):
+    reducers = {**copyreg.dispatch_table, Registered: lambda one: (Registered, (one.values,))}
+    monkeypatch.setattr(copyreg, "dispatch_table", reducers)
+    data = Registered([3, 1, 2])
+    seal = Seal.of(data)
+
+    assert seal.is_intact(data)
+    data.values.sort()
+    assert not seal.is_intact(data)
+
+
+def test_a_mapped_array_and_a_long_text_are_sealed_without_a_copy(tmp_path):
     np.save(tmp_path / "a.npy", np.arange(2_000_000.0))
     data = {"mapped": np.load(tmp_path / "a.npy", mmap_mode="c"), "text": "x" * 1_000_000}
     tracemalloc.start()

@@ -210,7 +210,14 @@ def test_aggregates_of_google_benchmark_are_summaries_also_in_old_files():
 
 def test_an_old_benchmark_of_google_may_be_called_like_an_aggregate():
     document = copy.deepcopy(FILES["google-benchmark"])
-    names = ("BM_geo_mean", "BM_Sort", "BM_Sort", "BM_Sort_mean", "BM_Sort_stddev")
+    names = (
+        "BM_geo_mean",
+        "BM_var_stddev",
+        "BM_Sort",
+        "BM_Sort",
+        "BM_Sort_mean",
+        "BM_Sort_stddev",
+    )
     document["benchmarks"] = [
         {"name": name, "iterations": 500, "real_time": 2.0, "cpu_time": 1.0} for name in names
     ]
@@ -219,6 +226,7 @@ def test_an_old_benchmark_of_google_may_be_called_like_an_aggregate():
 
     assert {name: len(found) for name, found in samples(run).items()} == {
         "BM_geo_mean": 1,
+        "BM_var_stddev": 1,
         "BM_Sort": 2,
     }
     assert run.events[0].measurements[0].repeats == 500

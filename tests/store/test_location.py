@@ -55,6 +55,7 @@ def test_memory_is_a_place(location):
         pytest.param("sqlite:///runs.db?mode=memory", "only .mode=ro", id="unknown mode"),
         pytest.param("sqlite:///none.db?mode=rw", "leave it out", id="may not be made"),
         pytest.param("a" * 5000, r"cannot be looked for \(File name too long\)", id="too long"),
+        pytest.param("a\0b.db", r"cannot be looked for \(embedded null byte\)", id="NUL"),
         pytest.param("~nobody.at.all/a.db", "cannot be looked for", id="nobody's home"),
         pytest.param("postgresql://me:secret@host?sslmode=require", "no database", id="options"),
         pytest.param("mysql+pymysql://me:secret@host", "names no database", id="MySQL"),

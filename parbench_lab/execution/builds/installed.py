@@ -9,7 +9,6 @@ import importlib.metadata
 import importlib.util
 import json
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,14 +29,13 @@ def copies(root: Path, *, name: str = "") -> tuple[str, ...]:
         it is spelt; ``""`` for none.
     """
     root = root.resolve()
-    theirs = {
-        plain
+    modules = {
+        module
         for plain, found in _distributions().items()
         # one to be edited has modules in site-packages, too: the hook that finds it
         if not _is_editable(found) and (plain == _plain(name) or _is_inside(_folder(found), root))
+        for module in _modules(found)
     }
-    owners = _owners() if theirs else {}
-    modules = (m for m, names in owners.items() if theirs & {_plain(each or "") for each in names})
     return tuple(sorted(module for module in modules if _is_copy(module, root)))
 
 
@@ -60,17 +58,18 @@ def _distributions() -> dict[str, importlib.metadata.Distribution]:
 def _name(found: importlib.metadata.Distribution) -> str:
     """Return a distribution's name, "" for what a broken installation left."""
     try:
-        return found.metadata["Name"] or ""
+        about = found.metadata
     except (OSError, KeyError):  # of finders of newer versions, which other packages bring along
         return ""
+    return about["Name"] if about is not None and "Name" in about else ""  # None: of some of them
 
 
-def _owners() -> Mapping[str, Sequence[str]]:
-    """Return whose each module is; nothing where a broken installation is in the way."""
-    try:
-        return importlib.metadata.packages_distributions()
-    except (OSError, KeyError):
-        return {}
+def _modules(found: importlib.metadata.Distribution) -> set[str]:
+    """Return the modules of a distribution that are imported by one name, as it tells itself."""
+    told = (found.read_text("top_level.txt") or "").split()
+    files = [] if told else found.files or []
+    tops = {file.parts[0] if len(file.parts) > 1 else file.stem for file in files}
+    return {name for name in (*told, *tops) if name.isidentifier()}
 
 
 def _plain(name: str) -> str:

@@ -100,7 +100,9 @@ def _by_its_end(name: str, known: AbstractSet[str]) -> tuple[str, str]:
     """Return an old entry's benchmark and which aggregate it is, by the names of the file."""
     end = _OLD_AGGREGATE.match(name)
     # a spread stands beside every mean: without one the end is part of the benchmark's own name
-    if end and (end["kind"] in _OF_A_FIT or f"{end['name']}_stddev" in known):
+    if end and (
+        end["kind"] in _OF_A_FIT or {f"{end['name']}_mean", f"{end['name']}_stddev"} <= known
+    ):
         return end["name"], end["kind"]
     return name, ""
 
