@@ -15,7 +15,7 @@ from parbench_lab.analysis.repeats import estimate_positive
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.pool import Pool
 from parbench_lab.core.scalable import Map
-from parbench_lab.core.wording import count
+from parbench_lab.core.wording import count, listed
 from parbench_lab.errors import UsageError
 
 PROJECTED_CORES = (4, 8, 16, 32)
@@ -279,9 +279,9 @@ def _carried(speedup: Estimate, fraction: Estimate, workers: int, cores: int) ->
         f"measured are 1 and {workers} workers: two levels fix one number and test no law, so "
         f"nothing beyond {2 * workers} workers is more than a guess"
     )
-    ceiling = "constant efficiency is a ceiling, not a forecast: it denies every serial part"
+    constant = _constant_told(workers)
     if speedup.high < 1.0:
-        ceiling = (
+        constant = (
             "constant efficiency has no answer either: enough workers times a small efficiency "
             "would make a gain of what was a loss"
         )
@@ -293,5 +293,18 @@ def _carried(speedup: Estimate, fraction: Estimate, workers: int, cores: int) ->
         )
     else:
         line = f"Amdahl's line is carried up to {2 * workers} workers"
-    told = (measured, line, ceiling, usl)
+    told = (measured, line, constant, usl)
     return "; ".join(told)
+
+
+def _constant_told(measured: int) -> str:
+    """Return on which side constant efficiency errs, by where the projected workers lie."""
+    told = "constant efficiency is no forecast: it denies every serial part"
+    # a serial part weighs less on fewer workers, so they are more efficient than those measured
+    rows = [cores - 1 for cores in PROJECTED_CORES]
+    sides = {
+        "a floor": [str(n) for n in rows if n < measured],
+        "a ceiling": [str(n) for n in rows if n > measured],
+    }
+    parts = [f"{side} for {listed(counts)} workers" for side, counts in sides.items() if counts]
+    return f"{told}, so it is {listed(parts)}"

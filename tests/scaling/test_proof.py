@@ -143,6 +143,30 @@ def test_what_the_data_can_carry_follows_from_the_intervals(parallel_s, words):
     assert (ceiling[:19], usl[:7]) == ("constant efficiency", "the USL")
 
 
+@pytest.mark.parametrize(
+    ("workers", "sides"),
+    [
+        pytest.param(2, "a ceiling for 3, 7, 15 and 31 workers", id="above"),
+        pytest.param(
+            8, "a floor for 3 and 7 workers and a ceiling for 15 and 31 workers", id="both"
+        ),
+        pytest.param(40, "a floor for 3, 7, 15 and 31 workers", id="below"),
+    ],
+)
+def test_constant_efficiency_is_a_floor_for_fewer_workers_than_measured(workers, sides):
+    acted = Acted([9.0, 1.9, 1.9, 1.9], [9.0, 0.39, 0.4, 0.41])
+    acted.n_workers = workers
+
+    proof = prove(acted.run, acted, **{**ABOUT, "cores": 64}, clock_ns=acted.clock_ns)
+
+    told = "constant efficiency is no forecast: it denies every serial part, so it is "
+    amdahl = {p.workers: p.speedup for p in proof.projections if p.way.startswith("Amdahl")}
+    constant = {p.workers: p.speedup for p in proof.projections if p.way.startswith("constant")}
+    assert proof.carried.split("; ")[2] == told + sides
+    if workers > 4:  # a speedup of 4 on 2 has no serial part
+        assert [n for n in amdahl if constant[n] < amdahl[n]] == [n for n in amdahl if n < workers]
+
+
 def test_where_parallel_is_certainly_slower_no_way_projects_a_gain():
     acted = Acted([9.0, 1.9, 1.9, 1.9], [9.0, 2.3, 2.4, 2.5])
 
