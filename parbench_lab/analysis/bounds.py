@@ -13,6 +13,9 @@ from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.wording import count, listed
 
 _CACHE = "usually more cache, or a first level that was held up"
+_LOCK = "threads that wait for the interpreter's lock (GIL), which counts as computing"
+# two threads that hand one lock to and fro have an efficiency of 50 %, more have less
+_NEARLY_ALL, _LITTLE = 0.8, 0.75
 
 
 class _Fraction(NamedTuple):
@@ -55,9 +58,9 @@ def bound(levels: Sequence[Level]) -> str:
     if len(levels) < 2:
         return ""
     base, last = levels[0].workers, levels[-1]
-    if (turned := _turned(levels)) is not None:
+    if (before := turned(levels)) is not None:
         told = (
-            f"retrograde: {last.workers} workers take longer than {turned.workers}; coordination "
+            f"retrograde: {last.workers} workers take longer than {before.workers}; coordination "
             "costs more than the added workers bring"
         )
         return told + _faster_than_linear(levels)
@@ -141,8 +144,14 @@ def _serial_or_overhead(levels: Sequence[Level]) -> str:
     return f"what bounds it looks like a serial fraction of {percent(last.value)}{flat}"
 
 
-def _turned(levels: Sequence[Level]) -> Level | None:
-    """Return an earlier level whose speedup was certainly larger than the last one's."""
+def turned(levels: Sequence[Level]) -> Level | None:
+    """Return the first level whose speedup was certainly larger than the last one's, or None.
+
+    Parameters
+    ----------
+    levels
+        Fewest workers first; at least one.
+    """
     last = levels[-1].speedup
     for level in levels[:-1]:
         if last is not None and level.speedup is not None and level.speedup.low > last.high:
@@ -159,7 +168,7 @@ def _flat(before: Level, last: Level) -> bool:
 # ---------------------------------------------------------------- what to believe
 
 
-def belief(levels: Sequence[Level], *, weak: bool) -> str:
+def belief(levels: Sequence[Level], *, weak: bool, backend: str = "") -> str:
     """Return whether a serial fraction is believable; "" with fewer than two levels.
 
     Parameters
@@ -169,13 +178,15 @@ def belief(levels: Sequence[Level], *, weak: bool) -> str:
         where only times are, whether the fraction rises with the workers.
     weak
         Whether the fractions are scaled ones, by Gustafson's law.
+    backend
+        What ran the parts: threads may have waited for the interpreter inside of them.
     """
     if len(levels) < 2:
         return ""
     name = "a scaled serial fraction (Gustafson's)" if weak else "a serial fraction"
     fraction = levels[-1].serial_fraction
     if fraction is None or fraction.low > 1.0 or fraction.high < 0.0:
-        return _unexplained(levels[-1], name, weak=weak)
+        return _unexplained(levels[-1], name, weak=weak, backend=backend)
     if is_any_share(fraction):
         return f"{name} is not certain: its interval holds all from 0 to 100 %"
     if fraction.low <= 0.0:
@@ -183,17 +194,25 @@ def belief(levels: Sequence[Level], *, weak: bool) -> str:
     seen = _seen(levels[-1], fraction, weak=weak)
     if seen is None:
         return _by_times(levels, name, weak=weak)
-    return _by_shares(levels, name, seen, weak=weak)
+    return _by_shares(levels, name, seen, weak=weak, backend=backend)
 
 
-def _unexplained(last: Level, name: str, *, weak: bool) -> str:
+def _unexplained(last: Level, name: str, *, weak: bool, backend: str) -> str:
     fraction = last.serial_fraction
     is_slow = not weak if fraction is None else fraction.low > 1.0
     told = "take longer" if is_slow else "are faster"
+    cause = f"; a possible cause: {_LOCK}" if _may_wait_inside(last, backend) else ""
     return (
         f"{name} is not believable: {count(last.workers, 'worker')} {told} than with any share "
-        "from 0 to 100 %"
+        f"from 0 to 100 %{cause}"
     )
+
+
+def _may_wait_inside(level: Level, backend: str) -> bool:
+    """Return whether threads seem to compute nearly all the time, and gain little by it."""
+    if backend != "threads" or level.shares is None or level.efficiency is None:
+        return False
+    return level.shares.compute > _NEARLY_ALL and level.efficiency.point < _LITTLE
 
 
 def _seen(last: Level, fraction: Estimate, *, weak: bool) -> float | None:
@@ -205,16 +224,22 @@ def _seen(last: Level, fraction: Estimate, *, weak: bool) -> float | None:
     return last.shares.serial * time
 
 
-def _by_shares(levels: Sequence[Level], name: str, seen: float, *, weak: bool) -> str:
+def _by_shares(
+    levels: Sequence[Level], name: str, seen: float, *, weak: bool, backend: str
+) -> str:
     fractions = _fractions(levels)
     whose = f"the time on {count(levels[-1].workers if weak else 1, 'worker')}"
     last = fractions[-1].value
     # of that time, as far as the spans of this level tell
     if seen < 0.5 * last.low:
+        slower = "cores that are slower together (clock, memory bandwidth)"
+        causes = f"or {slower}"
+        if _may_wait_inside(levels[-1], backend):
+            causes = f"{slower}, or {_LOCK}"
         return (
             f"do not take {name} of {percent(last)} for code that cannot run in parallel: only "
             f"{100 * seen:.2g} % of {whose} was outside of the map; the rest is overhead, "
-            "imbalance, or cores that are slower together (clock, memory bandwidth)"
+            f"imbalance, {causes}"
         )
     outside = f"{100 * seen:.2g} % of {whose} was outside of the map"
     if _rises(fractions):

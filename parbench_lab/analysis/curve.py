@@ -7,7 +7,7 @@ a while slows both sides of them.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -57,7 +57,7 @@ class Level:
     failures
         What went wrong in runs that do not count, one line each.
     shares
-        Where the workers' time went (means over the runs); None where not known.
+        Where the workers' time went, of all runs together; None where not known.
     """
 
     workers: int
@@ -249,7 +249,7 @@ class ScalingCurve:
             serial_fraction=speedup
             and serial_fraction(speedup, workers=workers, base=base, weak=self.mode == "weak"),
             peak_memory_bytes=self._peak(runs.values()),
-            shares=_mean_shares([run.shares for run in runs.values() if run.shares is not None]),
+            shares=_pooled_shares(runs.values()),
         )
 
     def _speedups(self, runs: Mapping[int, Trial]) -> list[float]:
@@ -375,16 +375,34 @@ def _scaled(estimate: Estimate | None, factor: float) -> Estimate | None:
     )
 
 
-def _mean_shares(shares: Sequence[TimeShares]) -> TimeShares | None:
-    if not shares:
+_FACTORS = {"load_balance": "communication", "serialisation": "moving"}
+"""A ratio of two times of a run to the share that is its denominator; all others are shares."""
+
+
+def _pooled_shares(runs: Iterable[Trial]) -> TimeShares | None:
+    """Return the shares of the time of all runs together, and the factors that are of it.
+
+    A mean of each run's factors would multiply to another efficiency than the mean of the runs'.
+    """
+    told = [(run.shares, run.time_s) for run in runs if run.shares is not None and run.time_s]
+    if not told:
         return None
-    told = {
-        field.name: [getattr(one, field.name) for one in shares] for field in fields(TimeShares)
-    }
-    tellers = set(told.pop("told_by"))
-    means: dict[str, Any] = {
-        name: None if None in values else statistics.fmean(values) for name, values in told.items()
-    }
+
+    def pooled(name: str) -> float | None:
+        weights = [time_s for _, time_s in told]
+        if name in _FACTORS:
+            of = [getattr(shares, _FACTORS[name]) for shares, _ in told]
+            if None in of:
+                return None
+            weights = [weight * part for weight, part in zip(weights, of, strict=True)]
+        values = [getattr(shares, name) for shares, _ in told]
+        if None in values:
+            return None
+        return statistics.fmean(values, weights) if sum(weights) > 0.0 else 0.0
+
+    tellers = {shares.told_by for shares, _ in told}
+    names = [column.name for column in fields(TimeShares) if column.name != "told_by"]
+    means: dict[str, Any] = {name: pooled(name) for name in names}
     return TimeShares(**means, told_by=tellers.pop() if len(tellers) == 1 else "")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from parbench_lab.analysis.bounds import turned
 from parbench_lab.analysis.curve import Level, ScalingCurve
 from parbench_lab.core.wording import count
 
@@ -22,13 +23,11 @@ def next_level(levels: Sequence[Level], curve: ScalingCurve) -> str:
     """
     last = levels[-1]
     tried = {level.workers for level in curve.levels}
+    # where workers share cores it is those that turn the curve, not the program
+    if turned(levels) is not None and not last.oversubscribed:
+        return _around_the_best(levels, tried)
     if last.efficiency is not None and not last.efficiency.point > USEFUL_EFFICIENCY:
-        between = _where_half_is_lost(levels)
-        if between is not None and between not in tried:
-            return (
-                f"worth measuring next: {between} workers, where efficiency falls below one half"
-            )
-        return "no further level of these is worth measuring here"
+        return _where_half_is_lost(levels, tried)
     doubled = 2 * last.workers
     while doubled in tried:
         doubled *= 2
@@ -44,6 +43,25 @@ def next_level(levels: Sequence[Level], curve: ScalingCurve) -> str:
         )
     within = curve.on_cluster or last.workers == curve.cores
     return _all_measured(curve) if within else _all_share(curve)
+
+
+def _around_the_best(levels: Sequence[Level], tried: Collection[int]) -> str:
+    """Return where the peak of a curve that falls again may be: beside the best level.
+
+    On the side of its faster neighbour first: of a curve with one peak it is rather there.
+    """
+    speedups = [level.speedup.point if level.speedup else 0.0 for level in levels]
+    best = max(range(len(levels)), key=speedups.__getitem__)
+    beside = [index for index in (best - 1, best + 1) if 0 <= index < len(levels)]
+    peak = levels[best].workers
+    for index in sorted(beside, key=speedups.__getitem__, reverse=True):
+        between = (peak + levels[index].workers) // 2
+        if between not in tried:
+            return f"worth measuring next: {between} workers, near the best so far, {peak}"
+    return (
+        "no further level of these is worth measuring here: the best so far is at "
+        f"{count(peak, 'worker')}, and those beside it were tried"
+    )
 
 
 def _all_measured(curve: ScalingCurve) -> str:
@@ -68,7 +86,14 @@ def _all_share(curve: ScalingCurve) -> str:
     )
 
 
-def _where_half_is_lost(levels: Sequence[Level]) -> int | None:
+def _where_half_is_lost(levels: Sequence[Level], tried: Collection[int]) -> str:
+    between = _between_useful_and_not(levels)
+    if between is None or between in tried:
+        return "no further level of these is worth measuring here"
+    return f"worth measuring next: {between} workers, where efficiency falls below one half"
+
+
+def _between_useful_and_not(levels: Sequence[Level]) -> int | None:
     """Return workers between the last useful level and the one after it; None where none are."""
     useful = [
         index

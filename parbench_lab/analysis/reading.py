@@ -50,7 +50,7 @@ def read_curve(curve: ScalingCurve) -> tuple[str, ...]:
         *((_kept(levels), loss(ours)) if weak and len(levels) > 1 else ()),
         _usefulness(levels),
         "" if weak else bound(ours),
-        belief(ours, weak=weak),
+        belief(ours, weak=weak, backend=curve.backend),
         _decomposition(levels[-1]),
         _oversubscription(timed, curve.cores),
         next_level(ours, curve),
@@ -212,8 +212,8 @@ def _oversubscription(levels: Sequence[Level], cores: int) -> str:
     if not beyond:
         return ""
     return (
-        f"{', '.join(beyond)} workers share {cores} cores: these levels are marked, and fitted "
-        "only where that is asked for"
+        f"{', '.join(beyond)} workers share {count(cores, 'core')}: these levels are marked, and "
+        "fitted only where that is asked for"
     )
 
 

@@ -122,6 +122,7 @@ def on_cluster(times, workers):
         (curve({1: 1.0}), "one level alone says nothing"),
         (curve({1: 1.0, 2: 0.51}, noise=0.2), "not told apart from none"),
         (curve({1: 1.0, 2: 0.52, 4: 0.5}, cores=2), "4 workers share 2 cores"),
+        (curve({1: 1.0, 2: 0.9}, cores=1), "2 workers share 1 core: these"),
         (curve({1: 1.0, 2: 0.52}, cores=8), "worth measuring next: 4 workers"),
         (curve({1: 1.0, 2: 0.52}, cores=2), "all 2 cores of this machine are measured"),
         (curve({1: 1.0}, cores=1), "the only core of this machine is measured; more needs"),
@@ -158,6 +159,34 @@ def test_half_is_lost_between_the_last_useful_level_and_the_one_after_it(workers
     assert found.endswith("falls below one half") == ("next" in found)
 
 
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        pytest.param(
+            {1: 1.0, 6: 0.1754, 8: 0.2083},
+            "worth measuring next: 7 workers, near the best so far, 6",
+            id="above the best",
+        ),
+        pytest.param(
+            {1: 1.0, 4: 0.3, 6: 0.2, 7: 0.24, 9: 0.4},
+            "worth measuring next: 5 workers, near the best so far, 6",
+            id="below the best",
+        ),
+        pytest.param(
+            {1: 1.0, 2: 0.6, 3: 0.5, 4: 0.7},
+            "no further level of these is worth measuring here: the best so far is at 3 workers",
+            id="all beside it tried",
+        ),
+    ],
+)
+def test_of_a_curve_that_falls_again_more_workers_are_not_worth_measuring(times, words):
+    told = read_curve(curve(times, noise=0.001))
+
+    (found,) = [text for text in told if "worth measuring" in text]
+    assert found.startswith(words)
+    assert any(text.startswith("retrograde") for text in told)
+
+
 def test_a_curve_without_intervals_claims_nothing():
     told = read_curve(curve({1: 1.0, 2: 0.4, 4: 0.6}, repeats=1))
 
@@ -188,6 +217,40 @@ def test_where_the_time_went_is_told_with_the_factors_of_the_efficiency():
     ) in words
     assert "went into, by Dask's own timings: computing 60 %" in words_of_older
     assert "(load balance 0.80 x communication 0.75 = parallel efficiency" in words_of_older
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (1.0, 3.0)], ids=["as long", "one is longer"])
+def test_the_factors_of_several_runs_multiply_to_the_share_of_computing(weights):
+    factors = [(0.5, 1.0, 1.0), (1.0, 0.8, 0.5)]  # load balance, moving, serialisation
+    trials = tuple(
+        Trial(
+            repetition=r,
+            workers=n,
+            size=1,
+            outcome="ok",
+            time_s=weight / n,
+            shares=TimeShares(
+                compute=balance * moving * serialisation, transfer=0.0, serial=0.0,
+                imbalance=1.0 - balance * moving * serialisation, scheduling=0.0,
+                load_balance=balance, communication=moving * serialisation, moving=moving,
+                serialisation=serialisation,
+            ),
+        )
+        for r, ((balance, moving, serialisation), weight) in enumerate(
+            zip(factors, weights, strict=True)
+        )
+        for n in (1, 2)
+    )  # fmt: skip
+
+    found = ScalingCurve(name="j", backend="threads", cores=2, trials=trials).levels[1].shares
+
+    compute = np.average([0.5, 0.4], weights=weights)
+    longest = np.average([1.0, 0.4], weights=weights)  # of the wall time
+    assert found.compute == pytest.approx(compute)
+    assert found.load_balance == pytest.approx(compute / longest)
+    assert found.moving == pytest.approx(np.average([1.0, 0.8], weights=weights))
+    assert found.serialisation == pytest.approx(longest / found.moving)
+    assert found.load_balance * found.moving * found.serialisation == pytest.approx(compute)
 
 
 def test_results_that_differ_are_named_with_their_levels():

@@ -1,5 +1,6 @@
 """What curves are said to tell, where one sentence depends on several levels."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -194,6 +195,38 @@ def test_a_serial_fraction_that_no_serial_code_explains_is_not_believed():
 
     assert "only 0.05 % of the time on 1 worker" in said(memory_bound, "do not take a serial")
     assert "33 % of the time on 1 worker" in said(serial_code, "is believable")
+
+
+LOCK = "threads that wait for the interpreter's lock (GIL), which counts as computing"
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        ({1: 1.0, 2: 0.9, 4: 0.8}, "do not take a serial fraction"),
+        ({1: 1.0, 2: 1.2}, "2 workers take longer than with any share"),
+    ],
+    ids=["little gain", "a loss"],
+)
+def test_threads_that_compute_all_the_time_and_gain_little_may_wait_for_the_interpreter(
+    times, words
+):
+    threads = curve(times, shares=shares(0.001))
+    processes = dataclasses.replace(threads, backend="processes")
+
+    assert said(threads, words).endswith(LOCK)
+    assert LOCK not in said(processes, words)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(curve({1: 1.0, 2: 0.6, 4: 0.32}, shares=shares(0.001)), id="much gain"),
+        pytest.param(curve({1: 1.0, 2: 0.9, 4: 0.8}, shares=shares(0.2)), id="little computing"),
+    ],
+)
+def test_threads_that_gain_much_or_compute_little_are_not_said_to_wait_for_it(made):
+    assert LOCK not in said(made, "do not take a serial fraction")
 
 
 def test_serial_code_that_was_seen_does_not_explain_that_a_fraction_rises():
