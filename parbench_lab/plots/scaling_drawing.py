@@ -145,7 +145,7 @@ def _draw(
     log_y = log and quantity not in _SHARES  # a share may be 0, and a fraction negative
     made = theme.new_figure(
         (_WEAK_TITLES if data.weak else _MIXED_TITLES if data.mixed else _TITLES)[quantity],
-        _workers_label(data),
+        workers_label(data),
         (_WEAK_LABELS if data.weak else _LABELS)[quantity],
         x_axis_type="log" if log else "linear",
         y_axis_type="log" if log_y else "linear",
@@ -164,11 +164,11 @@ def _draw(
     if data.any_hollow:
         drawn.legend.append(("not seen by the laws", [_without_data(made, "circle")]))
     if data.any_cut(quantity):
-        drawn.legend.append(("interval goes on", [_without_data(made, _CUT_MARKERS["high"])]))
+        drawn.legend.append(cut_entry(made))
     if drawn.framed and isinstance(made.y_range, DataRange1d):
         # bands and the ideal may leave the frame
         made.y_range.renderers = drawn.framed
-    _shade(made, data)
+    shade(made, data)
     theme.add_legend(made, drawn.legend)
     made.height += _LEGEND_ROW_PX * max(0, math.ceil(len(drawn.legend) / 3) - 1)
     for follower, leader in drawn.followers:
@@ -177,7 +177,8 @@ def _draw(
     return made
 
 
-def _workers_label(data: ScalingData) -> str:
+def workers_label(data: ScalingData) -> str:
+    """Return the label of the axis of workers: what `shade` shades, where it shades anything."""
     if not _is_shaded(data):
         return "workers"
     whose = " of this machine" if data.clustered else ""
@@ -240,10 +241,7 @@ def _add_points(
     intervals = made.segment(
         "workers", f"{quantity}_from", "workers", f"{quantity}_to", line_width=1.5, **look
     )
-    cuts = [
-        made.scatter("workers", f"{quantity}_cut_{end}", size=7, marker=marker, **look)
-        for end, marker in _CUT_MARKERS.items()
-    ]
+    cuts = cut_marks(made, quantity, **look)
     mark = {"size": 8, "line_width": 1.5, "marker": theme.marker_of(index)}
     every = made.scatter("workers", quantity, fill_alpha=0.0, **mark, **look)
     # and filled where a law was fitted to it
@@ -253,6 +251,19 @@ def _add_points(
     drawn.followers += [(one, fitted) for one in (intervals, every, *cuts)]
     drawn.measured.append(every)
     drawn.framed += [intervals, every]
+
+
+def cut_marks(made: figure, quantity: Quantity, **look: Any) -> list[Any]:
+    """Draw arrow heads where intervals go on beyond where they are drawn to; return them."""
+    return [
+        made.scatter("workers", f"{quantity}_cut_{end}", size=7, marker=marker, **look)
+        for end, marker in _CUT_MARKERS.items()
+    ]
+
+
+def cut_entry(made: figure) -> tuple[str, list[Any]]:
+    """Return the legend's entry for `cut_marks`."""
+    return "interval goes on", [_without_data(made, _CUT_MARKERS["high"])]
 
 
 def _add_law(
@@ -282,7 +293,8 @@ def _without_data(made: figure, marker: str) -> Any:
     )
 
 
-def _shade(made: figure, data: ScalingData) -> None:
+def shade(made: figure, data: ScalingData) -> None:
+    """Shade what is beyond the cores, where levels were measured there."""
     if not _is_shaded(data):
         return
     made.add_layout(

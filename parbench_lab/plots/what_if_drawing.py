@@ -11,8 +11,12 @@ from parbench_lab.plots import theme
 from parbench_lab.plots.scaling_drawing import (
     IDEAL_COLOUR,
     LAW_DASHES,
+    cut_entry,
+    cut_marks,
     plain_ticks,
     point_source,
+    shade,
+    workers_label,
 )
 from parbench_lab.plots.what_if import LAWS, WhatIfData, what_if_columns
 
@@ -26,7 +30,7 @@ def draw(data: WhatIfData, *, log: bool) -> figure:
     end = data.laws["ideal"]["workers"][-1]
     made = theme.new_figure(
         "What if",
-        "workers",
+        workers_label(data.measured),
         "speedup (1 worker = 1)",
         x_axis_type=scale,
         y_axis_type=scale,
@@ -40,9 +44,11 @@ def draw(data: WhatIfData, *, log: bool) -> figure:
         name: ColumnDataSource({**columns}, name=name)
         for name, columns in what_if_columns(data).items()
     }
-    legend, points = _add_points(made, data)
+    legend, points, followers = _add_points(made, data)
     lines = [_add_law(made, law, sources[f"what-if:{law}"]) for law in (*LAWS, "ideal")]
     legend += [(line.name, [line]) for line in lines]
+    if data.measured.any_cut("speedup"):
+        legend.append(cut_entry(made))
     here = made.scatter(
         "workers", "speedup", source=sources["what-if:at"], marker="cross", size=13,
         line_width=2, color=IDEAL_COLOUR,
@@ -51,29 +57,38 @@ def draw(data: WhatIfData, *, log: bool) -> figure:
     bent = [line for line in lines if line.name in ("Amdahl", "USL")]
     intervals = [one for one in made.renderers if isinstance(one.glyph, Segment)]
     made.y_range.renderers = [*intervals, *(lines if log else [*points, *bent])]
+    shade(made, data.measured)
     theme.add_legend(made, legend)
+    for follower, leader in followers:
+        follower.tags = leader.tags
     _add_hovers(made, points, lines, here)
     return made
 
 
-def _add_points(made: figure, data: WhatIfData) -> tuple[list[tuple[str, list[Any]]], list[Any]]:
+def _add_points(
+    made: figure, data: WhatIfData
+) -> tuple[list[tuple[str, list[Any]]], list[Any], list[tuple[Any, Any]]]:
+    """Return the legend's entries, the points, and what is muted with which of them."""
     legend: list[tuple[str, list[Any]]] = []
+    followers: list[tuple[Any, Any]] = []
     for index, (label, columns) in enumerate(data.measured.points.items()):
         source = ColumnDataSource({**columns}, name=point_source(label))
-        points = _measured(made, source, index)
+        points, *ends = _measured(made, source, index)
+        followers += [(end, points) for end in ends]
         points.name = theme.as_glyph_name(label)
         legend.append((theme.as_label(label), [points]))
-    return legend, [renderers[0] for _, renderers in legend]
+    return legend, [renderers[0] for _, renderers in legend], followers
 
 
-def _measured(made: figure, source: ColumnDataSource, index: int) -> Any:
-    look: dict[str, Any] = {"color": theme.colour_of(index), "muted_alpha": 0.08}
-    made.segment(
-        "workers", "speedup_from", "workers", "speedup_to", source=source, line_width=1.5, **look
+def _measured(made: figure, source: ColumnDataSource, index: int) -> list[Any]:
+    """Return the points, their intervals, and the marks where these go on."""
+    look = {"source": source, "color": theme.colour_of(index), "muted_alpha": 0.08}
+    intervals = made.segment(
+        "workers", "speedup_from", "workers", "speedup_to", line_width=1.5, **look
     )
-    return made.scatter(
-        "workers", "speedup", source=source, size=8, marker=theme.marker_of(index), **look
-    )
+    cuts = cut_marks(made, "speedup", **look)
+    points = made.scatter("workers", "speedup", size=8, marker=theme.marker_of(index), **look)
+    return [points, intervals, *cuts]
 
 
 def _add_law(made: figure, law: str, source: ColumnDataSource) -> Any:
@@ -94,7 +109,7 @@ def _add_hovers(made: figure, points: list[Any], lines: list[Any], here: Any) ->
     theme.add_hover(
         made,
         points,
-        {"series": "$name", "workers": "@workers{0}", "speedup": "@speedup_told"},
+        {"series": "$name", "workers": "@workers{0}", "speedup": "@speedup_told", "": "@note"},
     )
     theme.add_hover(
         made, lines, {"law": "$name", "workers": "@workers{0.[0]}", "speedup": "@told"}

@@ -407,6 +407,33 @@ def test_the_axis_of_what_if_holds_the_measured_intervals():
     assert sum(isinstance(r.glyph, Segment) for r in made.y_range.renderers) == 1
 
 
+@pytest.mark.parametrize(("cores", "shaded_from"), [(8, [8.5]), (64, [])])
+def test_what_if_marks_levels_of_more_workers_than_cores(cores, shaded_from):
+    made = what_if_figure(what_if_data(strong(cores=cores)))
+    (points,) = [s for s in of(made, ColumnDataSource) if s.name == "scaling:points:job, threads"]
+    told = [t for h in of(made, HoverTool) for _, t in h.tooltips]
+
+    assert [box.left for box in made.center if isinstance(box, BoxAnnotation)] == shaded_from
+    assert ("more than 8 cores" in made.xaxis[0].axis_label) == bool(shaded_from)
+    assert ("more workers than cores" in points.data["note"]) == bool(shaded_from)
+    assert "@note" in told
+
+
+def test_what_if_marks_intervals_that_go_on_and_mutes_them_with_their_points():
+    made = what_if_figure(what_if_data(spread_over([[8.0, 8.1], [4.0, 4.1], [0.4, 9.0]])))
+    labels = [item.label.value for item in of(made, LegendItem)]
+    of_points = [
+        r for r in made.renderers if (r.data_source.name or "").startswith("scaling:points")
+    ]
+
+    assert "interval goes on" in labels
+    assert {r.glyph.y for r in of_points if isinstance(r.glyph, Scatter)} == {
+        "speedup", "speedup_cut_low", "speedup_cut_high",
+    }  # fmt: skip
+    assert len({tuple(r.tags) for r in of_points}) == 1
+    assert all(r.tags for r in of_points)
+
+
 def test_what_if_reaches_the_measured_points_and_draws_no_fitted_law():
     data = what_if_data(strong(), upto=4)
 
