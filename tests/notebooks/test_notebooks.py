@@ -76,9 +76,12 @@ CLAIMED = {
         r"\n16 +9\.3602 +0\.0473 +0\.9515 +0\.8205 +0\.8226 +0\.9102\n",
         r"serial fraction 0\.047 by Karp and Flatt, limit 21 by Amdahl",
         r"the processes wait only 4\.8 % of their time",
-        r"it would be 11\.4 times, fraction 0\.027",
+        r"it would be 11\.4 times, fraction 0\.027: the clock makes 43 % of it",
         r"instructions = 0\.614, x waiting = 0\.585 = the efficiency",
         r"constant efficiency 75%, Amdahl from the last 58%, USL 29%, same as before 50%",
+    ),
+    "09_portfolio": tuple(
+        rf"\nbacktest_{way} +\d" for way in ("loop", "pandas", "numpy", "vectorised")
     ),
     "06_history_and_regressions": (
         r"\?\+ loop: worse from \w+",
@@ -133,6 +136,27 @@ def test_the_lesson_of_histories_claims_to_have_found_only_what_it_found(nights,
     )
 
     assert told in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("peak", "told"), [(None, "no peak shown."), (12.3, "peak at 12.3 machines.")], ids=str
+)
+def test_the_lesson_of_the_laws_claims_a_peak_only_where_its_fit_names_one(peak, told, capsys):
+    lesson = next(path for path in NOTEBOOKS if path.stem == "04_amdahl_gustafson_usl")
+    hidden = SimpleNamespace(error=0.1, naive_error=0.2)
+    fit = SimpleNamespace(score=lambda: hidden, peak_workers=peak)
+
+    exec(
+        sources(lesson)[-1],
+        {
+            "headless": False,
+            "guess": 1.6,
+            "two": SimpleNamespace(speedup=1.5),
+            "recorded": {"job": SimpleNamespace(fit=lambda: fit)},
+        },
+    )
+
+    assert capsys.readouterr().out.endswith(f", naive guess by 20 %, {told}\n")
 
 
 def test_run_all_of_the_first_notebook_ends_in_a_decision(tmp_path):
@@ -210,9 +234,10 @@ def test_speed_over_batch_size_has_the_colours_of_the_panel(notebook):
     [path for path in NOTEBOOKS if "ScalingCurve.from_times(" in path.read_text()],
     ids=lambda path: path.stem,
 )
-def test_a_lesson_draws_its_recorded_curves_beside_those_of_the_student(notebook):
+def test_a_lesson_reads_the_students_curve_aloud_and_draws_the_recorded_ones_beside_it(notebook):
     code = "\n".join(sources(notebook))
 
+    assert re.search(r"\bpb\.read_curve\((curve|yours)\)", code)
     assert re.search(r'\{"[^"]+": (curve|yours), \*\*recorded\}', code)
 
 
