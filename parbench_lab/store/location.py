@@ -277,12 +277,8 @@ def _absolute(text: str, folder: Path) -> Path:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         is_folder = False
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-    ) as error:
-        # a NUL in it, a name too long, a folder of others, nobody's home
+    except (OSError, RuntimeError, ValueError) as error:
+        # a name too long or with a NUL, a folder of others, nobody's home
         said = getattr(error, "strerror", None) or error
         raise StoreError(f"store {text[:200]!r} cannot be looked for ({said})") from error
     if is_folder:

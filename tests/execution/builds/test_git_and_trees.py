@@ -331,14 +331,16 @@ def test_a_source_tree_has_every_project_that_is_installed_to_be_edited(tmp_path
 
 @pytest.mark.parametrize("finder", ["importlib.metadata", "importlib_metadata"])
 def test_what_a_broken_installation_left_is_passed_over(tmp_path, monkeypatch, finder):
-    pytest.importorskip(
-        finder
-    )  # the other one, which dask brings along, raises where it is not told
+    # the other one, which dask brings along, raises where it is not told
+    pytest.importorskip(finder)
     repo, site = several_projects(tmp_path / "repo"), tmp_path / "site-packages"
     for name, record in (("left", "{"), ("other", "[]")):
         (site / f"{name}-1.dist-info").mkdir(parents=True)
         (site / f"{name}-1.dist-info" / "direct_url.json").write_text(record)
     (site / "other-1.dist-info" / "METADATA").write_text("Name: other\nVersion: 1\n")
+    (site / "left-1.dist-info" / "RECORD").write_text("left/__init__.py,,\n")
     monkeypatch.syspath_prepend(str(site))
 
     assert trees.installed_copies(repo.folder / "part", root=repo.folder) == ()
+    installed_from(repo.folder / "part", site, editable=False, files=["own_copy/__init__.py"])
+    assert trees.installed_copies(repo.folder / "part", root=repo.folder) == ("own_copy",)
