@@ -231,13 +231,27 @@ def _calls(profile: Profile, roofline: Roofline | None) -> Iterator[Bottleneck]:
     )
 
 
+def out_of_memory(faults: Mapping[str, int]) -> Bottleneck | None:
+    """Return the limit of a candidate that ran out of memory, None for one that never did.
+
+    Parameters
+    ----------
+    faults
+        Outcome to how often it came.
+    """
+    ran_out = faults.get("out_of_memory", 0)
+    if not ran_out:
+        return None
+    times = "once" if ran_out == 1 else f"{ran_out} times"
+    return Bottleneck(
+        limit=Limit.MEMORY_CAPACITY, share=1.0, evidence=f"ran out of memory {times}"
+    )
+
+
 def _capacity(profile: Profile) -> Iterator[Bottleneck]:
-    ran_out = profile.faults.get("out_of_memory", 0)
-    if ran_out:
-        times = "once" if ran_out == 1 else f"{ran_out} times"
-        yield Bottleneck(
-            limit=Limit.MEMORY_CAPACITY, share=1.0, evidence=f"ran out of memory {times}"
-        )
+    ran_out = out_of_memory(profile.faults)
+    if ran_out is not None:
+        yield ran_out
     if profile.peak_rss_bytes and profile.memory_bytes:
         share = profile.peak_rss_bytes / profile.memory_bytes
         if share >= FULL_MEMORY:

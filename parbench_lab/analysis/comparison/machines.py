@@ -35,7 +35,7 @@ class SpeedRatio:
         Geometric mean over the kernels; its interval (Student's t over them) is as wide as the
         kernels disagree: speed is not one number.
     baseline_run, new_run
-        Where the figures are from.
+        Where the newest of the figures are from.
     """
 
     kernels: Mapping[str, Estimate]
@@ -105,24 +105,25 @@ def speed_ratio(baseline: Iterable[SeriesPoint], new: Iterable[SeriesPoint]) -> 
     Parameters
     ----------
     baseline, new
-        Figures of the workload `CALIBRATION` on either machine, oldest first; the newest run
-        counts, and of it the kernels that both have at one size.
+        Figures of the workload `CALIBRATION` on either machine; of a kernel at a size the newest
+        count, and of its sizes the one that was measured last on both.
 
     Returns
     -------
     SpeedRatio or None
         None where fewer than `FEWEST_KERNELS` kernels can be compared.
     """
-    sides = _newest(baseline), _newest(new)
-    common = [place for place in sides[0] if place in sides[1]]
-    if len(common) < FEWEST_KERNELS:
+    before, after = _newest(baseline), _newest(new)
+    common = [(before[place], after[place]) for place in before if place in after]
+    common.sort(key=lambda pair: min(point.started for point in pair))
+    ratios = {pair[0].key.candidate: _ratio(*pair) for pair in common}
+    if len(ratios) < FEWEST_KERNELS:
         return None
-    ratios = {place[0]: _ratio(sides[0][place], sides[1][place]) for place in common}
     return SpeedRatio(
         kernels=ratios,
         overall=_overall([ratio.point for ratio in ratios.values()]),
-        baseline_run=sides[0][common[0]].run_id,
-        new_run=sides[1][common[0]].run_id,
+        baseline_run=max((pair[0] for pair in common), key=lambda point: point.started).run_id,
+        new_run=max((pair[1] for pair in common), key=lambda point: point.started).run_id,
     )
 
 
@@ -149,11 +150,10 @@ def tracked_kernel(ratio: Estimate, speed: SpeedRatio | None) -> str | None:
 
 
 def _newest(points: Iterable[SeriesPoint]) -> dict[tuple[str, int], SeriesPoint]:
+    """Return the newest figures of each kernel at each size: one run may be of some of them."""
     found = [p for p in points if p.key.metric == "wall_time_s" and p.median.point > 0]
-    if not found:
-        return {}
-    newest = max(found, key=lambda point: point.started).run_id
-    return {(p.key.candidate, p.key.size): p for p in found if p.run_id == newest}
+    found.sort(key=lambda point: point.started)
+    return {(p.key.candidate, p.key.size): p for p in found}
 
 
 def _ratio(baseline: SeriesPoint, new: SeriesPoint) -> Estimate:

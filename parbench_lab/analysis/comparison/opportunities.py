@@ -42,7 +42,10 @@ def of_pairs(pairs: Sequence[Pair], *, same_machine: bool) -> Iterator[Opportuni
         if same_machine and slower:
             what = f"find what made {pair.candidate} slower since the baseline"
         elif not same_machine:
-            what = f"run {pair.candidate} on the {'baseline' if slower else 'new'} machine"
+            quicker = "baseline" if slower else "new"
+            if (pair.baseline if slower else pair.new).faults:
+                continue  # what fails there is not quicker
+            what = f"run {pair.candidate} on the {quicker} machine"
         else:
             continue
         if several:

@@ -12,7 +12,12 @@ import numpy as np
 
 from parbench_lab.analysis.comparison import opportunities
 from parbench_lab.analysis.comparison.between import UNKNOWN, RunToRun
-from parbench_lab.analysis.comparison.bottleneck import Bottleneck, Profile, bottleneck
+from parbench_lab.analysis.comparison.bottleneck import (
+    Bottleneck,
+    Profile,
+    bottleneck,
+    out_of_memory,
+)
 from parbench_lab.analysis.comparison.machines import (
     CALIBRATION,
     UNKNOWN_MACHINE,
@@ -310,7 +315,9 @@ def profile_of(run: RunFigures, place: Place) -> Profile | None:
 
 def _limit(run: RunFigures, place: Place) -> Bottleneck | None:
     profile = profile_of(run, place)
-    return None if profile is None else bottleneck(profile, run.roofline)
+    if profile is None:  # it never came to its end
+        return out_of_memory(run.samples[place].faults)
+    return bottleneck(profile, run.roofline)
 
 
 def _opportunities(
@@ -324,7 +331,8 @@ def _opportunities(
         profile, limit = profile_of(new, place), _limit(new, place)
         if profile is None or limit is None:
             continue
-        times_s.setdefault(place[1], {})[place[0]] = profile.wall_time_s
+        if not profile.faults:  # nobody is advised to use what may be wrong, or not end
+            times_s.setdefault(place[1], {})[place[0]] = profile.wall_time_s
         found += opportunities.of_profile(place[0], profile, limit, new.roofline)
     # the kernels of the calibration do different work: there is nothing to choose between
     choice = () if new.workload == CALIBRATION else opportunities.of_choice(times_s)

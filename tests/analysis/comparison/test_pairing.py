@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from parbench_lab.analysis.comparison.between import RunToRun, run_to_run
+from parbench_lab.analysis.comparison.bottleneck import Limit
 from parbench_lab.analysis.comparison.machines import (
     machine_differences,
     speed_ratio,
@@ -201,6 +202,44 @@ def test_the_newest_calibration_counts():
 
     assert speed.overall.point == pytest.approx(1.0)
     assert tracked_kernel(speed.overall, None) is None
+
+
+def test_a_calibration_of_some_kernels_counts_for_these_beside_the_older_of_the_others():
+    a = [*calibration("a", KERNELS, day=1), *calibration("a", {"sort": 6.0}, day=2)]
+
+    speed = speed_ratio(a, calibration("b", KERNELS, day=1))
+
+    assert {name: ratio.point for name, ratio in speed.kernels.items()} == pytest.approx(
+        {"loop_v1": 1.0, "matmul_v1": 1.0, "triad_v1": 1.0, "sort_v1": 5 / 6}
+    )
+    assert speed.baseline_run == "run-2"
+
+
+def test_who_failed_is_recommended_nowhere():
+    wrong = sample(1e-3, faults={"wrong": 1})
+    fine = {"quick": sample(1e-3), "other": sample(2e-3)}
+
+    same = compare_figures(run("a", fine), run("b", {**fine, "quick": wrong}))
+    elsewhere = compare_figures(
+        run("a", {"quick": sample(3e-3), "other": sample(3e-3)}),
+        run("b", {**fine, "quick": wrong}, THERE),
+    )
+
+    told = [one.what for found in (same, elsewhere) for one in found.opportunities]
+    assert not [what for what in told if "quick" in what]
+    assert "run other on the new machine" in told
+    assert [one.what for one in compare_figures(run("a", fine), run("b", fine)).opportunities] == [
+        "use quick at 1000 items"
+    ]
+
+
+def test_who_only_ran_out_of_memory_is_limited_by_it():
+    never = Sample(values={}, epochs=(), faults={"out_of_memory": 3})
+
+    (pair,) = compare_figures(run("a", {"q": 1e-3}), run("b", {"q": never})).pairs
+
+    assert pair.bottleneck.limit is Limit.MEMORY_CAPACITY
+    assert pair.bottleneck.evidence == "ran out of memory 3 times"
 
 
 def test_a_run_that_does_not_describe_its_machine_is_not_on_the_same_one():
