@@ -221,7 +221,7 @@ class _Course:
             status = "finished" if finished else "stopped"
         finally:
             report = self._report(status)
-            left = self._before.with_tonight(self._night.memories(), self._needed)
+            left = self._before.with_tonight(self._night.memories())
             journal.finish(report, self._key, left)
         return report
 

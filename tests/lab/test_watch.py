@@ -331,16 +331,19 @@ def test_a_shorter_night_does_not_lower_the_evidence_that_is_needed(store):
     assert earlier(store, KEY).needed == RUN_LENGTH
 
 
-def test_an_alarm_of_a_night_that_was_killed_is_not_raised_again():
-    alarmed = night()
-    for _ in range(25):
-        alarmed.take(round_of(1.2))
+def test_an_alarm_of_nights_that_were_killed_is_raised_by_the_next_one_and_only_by_it(store):
+    kept_night(store, "20260101-000000-aaaaaaa", rounds=25, new=1.2, finish=False)
+    killed_too = kept_night(store, "20260102-000000-aaaaaaa", rounds=3, new=1.2, finish=False)
+    heard = kept_night(store, "20260103-000000-aaaaaaa", rounds=3)
+    after = kept_night(store, "20260104-000000-aaaaaaa", rounds=3)
 
-    again = night(
-        memories={"job/a/wall_time_s": alarmed._entrants["a"].series["wall_time_s"].memory}
-    )
-
-    assert reports(again)["job/a/wall_time_s"].verdict is WatchVerdict.UNDECIDED
+    told = reports(heard)["job/a/wall_time_s"]
+    assert (told.verdict, told.blocking, told.blocks) == (WatchVerdict.REGRESSION, True, 30)
+    assert "found by a night that was cut off" in told.sentence
+    assert not killed_too._entrants["a"].series["wall_time_s"].bets
+    assert [mark.run_id for mark in load_record("job", store).marks] == ["20260103-000000-aaaaaaa"]
+    assert reports(after)["job/a/wall_time_s"].verdict is WatchVerdict.UNDECIDED
+    assert earlier(store, KEY).memories["job/a/wall_time_s"].regression.bets == 3
 
 
 def test_another_baseline_machine_size_or_tolerance_starts_anew(store):
@@ -749,14 +752,14 @@ def test_a_night_of_one_candidate_keeps_the_evidence_of_the_other(repo, tmp_path
     assert bets == {"bench/spin/wall_time_s": 2, "bench/other/wall_time_s": 3}
 
 
-def test_what_a_night_did_not_watch_starts_anew_once_it_has_raised_its_alarm():
+def test_what_a_night_did_not_watch_keeps_its_evidence_and_an_alarm_nobody_has_heard_of():
     alarmed = Memory(regression=Detector(sums=(RUN_LENGTH,) * 4, bets=9))
     quiet = Memory(regression=Detector(sums=(1.0,) * 4, bets=9))
     before = Earlier(memories={"alarmed": alarmed, "quiet": quiet})
 
-    left = before.with_tonight({"tonight": quiet}, RUN_LENGTH)
+    left = before.with_tonight({"tonight": quiet})
 
-    assert left == {"alarmed": Memory(), "quiet": quiet, "tonight": quiet}
+    assert left == {"alarmed": alarmed, "quiet": quiet, "tonight": quiet}
 
 
 def test_a_wrong_result_of_the_new_build_fails_after_one_round(repo):

@@ -99,7 +99,8 @@ class SeriesReport:
             return f"undecided, {measured}, {evidence}: {told}"
         if self.verdict is WatchVerdict.EQUAL:
             return f"equal within the tolerance, {measured}"
-        return f"{self.verdict}, {measured}, {evidence}"
+        why = f": {self.reason}" if self.reason else ""
+        return f"{self.verdict}, {measured}, {evidence}{why}"
 
     @property
     def _missing(self) -> str:

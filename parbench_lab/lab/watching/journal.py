@@ -66,25 +66,21 @@ class Earlier:
     nights: int = 0
     needed: float = 0.0
 
-    def with_tonight(self, tonight: Mapping[str, Memory], needed: float) -> dict[str, Memory]:
+    def with_tonight(self, tonight: Mapping[str, Memory]) -> dict[str, Memory]:
         """Return what the next night starts from: tonight's, and what others left before.
 
         A series that was not watched tonight (another candidate or metric was asked for, or its
-        candidate is missing in this build) keeps what it had, or one such night would lose it.
-
-        Parameters
-        ----------
-        needed
-            Evidence of an alarm: what has raised one starts anew.
+        candidate is missing in this build) keeps what it had, or one such night would lose it:
+        its evidence, and the alarm of a night that was cut off.
         """
-        before = {name: memory.settled(needed) for name, memory in self.memories.items()}
-        return {**before, **tonight}
+        return {**self.memories, **tonight}
 
 
 def earlier(store: RunStore, key: WatchKey) -> Earlier:
     """Return what the nights before left.
 
-    The last night that came to its end has it all; what was cut off since is replayed.
+    The last night that came to its end has it all; what was cut off since is replayed. A series
+    that raised its alarm in a night that was cut off still has its evidence: tonight tells of it.
 
     Raises
     ------

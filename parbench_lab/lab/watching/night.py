@@ -17,6 +17,8 @@ from parbench_lab.execution.builds.pairing import Duel, Pair, Plan
 MAX_FAILURES = 3
 """Failures of a build before its candidate is given up; a wrong result is enough at once."""
 
+FOUND_BEFORE = "found by a night that was cut off before it could tell; the next one starts anew"
+
 Scores = Mapping[str, tuple[float, float]]
 
 
@@ -91,10 +93,8 @@ class Night:
                         metric,
                         tolerance=tolerance,
                         run_length=run_length,
-                        # an alarm of a night that was killed has been raised already
-                        memory=memories.get(self._name(name, metric.name), Memory()).settled(
-                            run_length
-                        ),
+                        # with the alarm of a night that was killed: nobody has heard of it yet
+                        memory=memories.get(self._name(name, metric.name)),
                     )
                     for metric in metrics
                 }
@@ -215,7 +215,8 @@ def _judged(
     if entrant.failed:
         return WatchVerdict.FAILED, entrant.failed
     if series.alarmed:  # what was found before the baseline broke down stays found
-        return series.verdict, entrant.aside
+        found_before = "" if series.bets else FOUND_BEFORE
+        return series.verdict, entrant.aside or found_before
     if entrant.aside:
         return WatchVerdict.UNDECIDED, entrant.aside
     if entrant.alone and not entrant.blocks and not running:
