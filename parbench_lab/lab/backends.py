@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from parbench_lab.core.scalable import Map, Scalable
+from parbench_lab.core.seal import Seal
 from parbench_lab.errors import ParbenchError, UsageError
 from parbench_lab.execution.pools import (
     BACKENDS,
@@ -60,8 +61,8 @@ def choose_backend(
     """
     size = max(plan.sizes) if own_sizes else max(1, int(SAMPLE_SHARE * scalable.default_size))
     what = _what(scalable, size)
-    job = _job(scalable, size, seed=plan.seed)
-    serial, rounds = _in_turn(_serially(job, what))
+    job = _Job(scalable, size, seed=plan.seed)
+    serial, rounds = _in_turn(job)
     dask = _dask_is_affordable(plan, _study_s(plan, size, serial), cluster)
     n_workers = min(max(plan.workers), cores)
     shared = probe_job(
@@ -71,17 +72,15 @@ def choose_backend(
         backends=BACKENDS[1:] if dask else BACKENDS[1:-1],
         rounds=rounds,
         what=what,
+        before=job.make_ready,
     )
     overall = choose((serial, *shared.probes), what=what)
     chosen = shared if overall.backend == "serial" else overall
     reason = chosen.reason
     if overall.backend == "serial":
         reason += _nothing_gained(serial, shared)
-    if not dask and not plan.adaptive:
-        reason += (
-            f"; dask was not tried: its workers start in about {DASK_START_S:g} s, longer than "
-            "this study lasts"
-        )
+    if not dask:
+        reason += f"; dask was not tried: {_why_no_dask(plan)}"
     return BackendChoice(
         backend=chosen.backend,
         n_workers=chosen.n_workers,
@@ -98,8 +97,7 @@ def serial_time_s(scalable: Scalable, size: int, *, seed: int = 0) -> float:
     UsageError
         If the job fails.
     """
-    job = _serially(_job(scalable, size, seed=seed), _what(scalable, size))
-    (serial,) = probe_job(job, backends=("serial",), rounds=1).probes
+    serial = _serially(_Job(scalable, size, seed=seed), rounds=1)
     return serial.time_s or 0.0
 
 
@@ -107,26 +105,40 @@ def _what(scalable: Scalable, size: int) -> str:
     return f"{size:,} {scalable.unit} of {scalable.name}"
 
 
-def _job(scalable: Scalable, size: int, *, seed: int) -> Callable[[Map], object]:
-    """Return the job on its case, waiting for a map."""
-    with _in_one_line(_what(scalable, size)):
-        case = scalable.make_case(size, np.random.default_rng(seed))
+class _Job:
+    """A job on its case, waiting for a map; the case is made at once."""
 
-    def job(spread: Map) -> object:
+    def __init__(self, scalable: Scalable, size: int, *, seed: int) -> None:
+        self._scalable = scalable
+        self._size = size
+        self._seed = seed
+        self.what = _what(scalable, size)
+        self._make_case()
+
+    def __call__(self, spread: Map) -> object:
         with one_blas_thread():  # as the study runs it: serial must not be parallel in secret
-            return scalable.run(case, map=spread)
+            return self._scalable.run(self._case, map=spread)
 
-    return job
+    def make_ready(self) -> None:
+        """Make the case anew if a run has changed it: drained, it would be solved in no time."""
+        if not self._seal.is_intact(self._case):
+            self._make_case()
+
+    def _make_case(self) -> None:
+        with _in_one_line(self.what):
+            self._case = self._scalable.make_case(self._size, np.random.default_rng(self._seed))
+            self._seal = Seal.of(self._case)
 
 
-def _serially(job: Callable[[Map], object], what: str) -> Callable[[Map], object]:
-    """Return the job such that its own failure is refused: it would fail on every backend."""
+def _serially(job: _Job, *, rounds: int) -> Probe:
+    """Return how serial fares; the job's own failure is refused: it would fail everywhere."""
 
     def told(spread: Map) -> object:
-        with _in_one_line(what):
+        with _in_one_line(job.what):
             return job(spread)
 
-    return told
+    (serial,) = probe_job(told, backends=("serial",), rounds=rounds, before=job.make_ready).probes
+    return serial
 
 
 @contextlib.contextmanager
@@ -134,20 +146,19 @@ def _in_one_line(what: str) -> Iterator[None]:
     """Refuse in one line what the user's own code raises; stands around nothing else."""
     try:
         yield
-    except ParbenchError:
+    except (ParbenchError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         told = " ".join(f"{type(error).__name__}: {error}".split())
         raise UsageError(f"no backend can run {what}: {told}") from error
 
 
-def _in_turn(job: Callable[[Map], object]) -> tuple[Probe, int]:
+def _in_turn(job: _Job) -> tuple[Probe, int]:
     """Return how serial fares, and how often each of the others is to be run."""
-    (serial,) = probe_job(job, backends=("serial",), rounds=1).probes
+    serial = _serially(job, rounds=1)
     if serial.time_s is not None and serial.time_s >= LONG_S:
         return serial, 1
-    (serial,) = probe_job(job, backends=("serial",), rounds=2).probes
-    return serial, 2
+    return _serially(job, rounds=2), 2
 
 
 def _study_s(plan: Plan, size: int, serial: Probe) -> float:
@@ -162,6 +173,12 @@ def _dask_is_affordable(plan: Plan, study_s: float, cluster: Any) -> bool:
     if plan.adaptive:  # its workers cannot rest between two parts
         return False
     return cluster is not None or study_s >= DASK_START_S
+
+
+def _why_no_dask(plan: Plan) -> str:
+    if plan.adaptive:
+        return "its workers cannot be adaptive"
+    return f"its workers start in about {DASK_START_S:g} s, longer than this study lasts"
 
 
 def _nothing_gained(serial: Probe, shared: BackendChoice) -> str:

@@ -125,6 +125,7 @@ def probe_job(
     backends: Sequence[str] | None = None,
     rounds: int = 2,
     what: str = "the sample",
+    before: Callable[[], object] = lambda: None,
 ) -> BackendChoice:
     """Run a job on each backend and choose one; see `probe_backends`.
 
@@ -136,6 +137,8 @@ def probe_job(
         How often each backend runs it; its best time counts, so more than 1 warms up.
     what
         Names the job in the reason.
+    before
+        Called before each run, outside of the clock. What it raises counts as the job's failure.
 
     Raises
     ------
@@ -150,7 +153,7 @@ def probe_job(
     probes = []
     for backend in tried:
         given = cluster if backend == "dask" else None
-        probes.append(_probe(backend, job, count, given, rounds))
+        probes.append(_probe(backend, job, count, given, rounds=rounds, before=before))
     return choose(probes, what=what)
 
 
@@ -235,7 +238,13 @@ def _sample_size(item_s: float, n_workers: int, limit_s: float) -> int:
 
 
 def _probe(
-    backend: str, job: Callable[[Map], object], n_workers: int, cluster: Any, rounds: int
+    backend: str,
+    job: Callable[[Map], object],
+    n_workers: int,
+    cluster: Any,
+    *,
+    rounds: int,
+    before: Callable[[], object],
 ) -> Probe:
     workers = 1 if backend == "serial" else n_workers
     start_s = time.perf_counter()
@@ -245,8 +254,10 @@ def _probe(
         return Probe(backend=backend, n_workers=workers, error=_line(error))
     ready_s = time.perf_counter() - start_s
     try:
-        time_s = min(_timed(job, pool) for _ in range(rounds))
-    except (Exception, SystemExit) as error:
+        time_s = min(_timed(job, pool, before) for _ in range(rounds))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         if backend == "serial":
             raise
         return Probe(
@@ -257,7 +268,8 @@ def _probe(
     return Probe(backend=backend, n_workers=pool.n_workers, time_s=time_s, start_s=ready_s)
 
 
-def _timed(job: Callable[[Map], object], pool: Pool) -> float:
+def _timed(job: Callable[[Map], object], pool: Pool, before: Callable[[], object]) -> float:
+    before()
     start_s = time.perf_counter()
     job(pool.map)
     return time.perf_counter() - start_s
