@@ -1,7 +1,7 @@
 """Whether two results are the same: bit by bit, or how far apart they are. Pure.
 
-A result may hold numbers, text, arrays, data frames, dataclasses and nestings of them; whatever
-else is in it counts by its pickled bytes.
+A result may hold numbers, text, arrays, sets, series and frames of data, dataclasses and nestings
+of them; whatever else is in it counts by its pickled bytes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 DIGEST_BYTES = 8
+_SURELY_WRITTEN_BITS = 2048
+"""Integers as long as this are written in decimals whatever limit the interpreter was given."""
 
 
 def digest(result: Any) -> str:
@@ -29,7 +31,7 @@ def digest(result: Any) -> str:
     hashed = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for kind, content in _leaves(result):
         hashed.update(kind.encode())
-        hashed.update(content if isinstance(content, bytes) else _bytes_of(content))
+        hashed.update(_bytes_of(content))
     return hashed.hexdigest()
 
 
@@ -43,7 +45,9 @@ def largest_difference(reference: Any, result: Any) -> float:
         arrays the differences over the array's largest absolute value; inf where something
         other than a number differs, or the shapes do, or an infinity or NaN is not met by the
         same one, in a complex number both of its parts. Zeros of another sign and NaNs of other
-        bits are 2.2e-16 apart: the same number, but not bit by bit.
+        bits are 2.2e-16 apart: the same number, but not bit by bit. Sets have no order in which
+        their numbers could be compared: like the keys of a mapping they are the same or not. What
+        a mask hides is nothing.
 
     Examples
     --------
@@ -64,12 +68,11 @@ def largest_difference(reference: Any, result: Any) -> float:
 
 
 def _leaves(value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what a value consists of: kind, then bytes or an array of numbers."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
-        yield f"array {value.dtype.str} {value.shape}", value
-    elif isinstance(value, np.ndarray):
-        yield f"objects {value.shape}", b""
-        yield from _leaves(value.ravel().tolist())
+    """Yield what a value consists of: kind, then bytes, an integer or an array of numbers."""
+    if isinstance(value, np.ndarray):
+        yield from _leaves_of_array(value)
+    elif type(value) is int:  # no member of an enumeration: that is a name
+        yield "int", value
     elif isinstance(value, (bool, int, str, bytes, type(None))):
         yield type(value).__name__, repr(value).encode()
     elif isinstance(value, (float, complex, np.number, np.bool_)):
@@ -81,10 +84,33 @@ def _leaves(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, Mapping):
         yield f"mapping {len(value)}", b""
         for key, part in value.items():
-            yield from _leaves(key)
+            # looked up by equality: a key that is nearly another one is another one
+            yield from ((kind, _bytes_of(content)) for kind, content in _leaves(key))
             yield from _leaves(part)
+    elif isinstance(value, (set, frozenset)):
+        # equal sets are iterated, and so pickled, in another order in another process
+        yield f"{type(value).__name__} {len(value)}", " ".join(sorted(map(digest, value))).encode()
     else:
         yield from _leaves_of_object(value)
+
+
+def _leaves_of_array(value: np.ndarray[Any, Any]) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, np.ma.MaskedArray):
+        yield f"masked {value.shape}", np.ma.getmaskarray(value).tobytes()
+        # what is hidden is whatever was there before, not a part of the result
+        nothing: Any = np.zeros((), value.dtype)
+        value = value.filled(nothing)
+    if value.dtype.kind in "biufc":
+        yield f"array {value.dtype.str} {value.shape}", value
+    elif value.dtype.kind in "mM":
+        yield f"array {value.dtype.str} {value.shape}", value.tobytes()
+    elif value.dtype.names is not None:
+        yield f"records {value.dtype} {value.shape}", b""
+        for name in value.dtype.names:
+            yield from _leaves_of_array(value[name])
+    else:
+        yield f"objects {value.dtype} {value.shape}", b""
+        yield from _leaves(value.ravel().tolist())
 
 
 def _leaves_of_object(value: Any) -> Iterator[tuple[str, Any]]:
@@ -95,6 +121,11 @@ def _leaves_of_object(value: Any) -> Iterator[tuple[str, Any]]:
         for column in value.columns:
             yield from _leaves(str(column))
             yield from _leaves(value[column].to_numpy())
+    elif hasattr(value, "to_dict") and hasattr(value, "index") and hasattr(value, "to_numpy"):
+        yield f"series {name}", b""
+        yield from _leaves(np.asarray(value.index))
+        yield from _leaves(str(value.name))
+        yield from _leaves(value.to_numpy())
     elif dataclasses.is_dataclass(value):
         yield f"dataclass {name}", b""
         for field in dataclasses.fields(value):
@@ -103,13 +134,20 @@ def _leaves_of_object(value: Any) -> Iterator[tuple[str, Any]]:
         yield f"object {name}", pickle.dumps(value, protocol=5)
 
 
-def _bytes_of(array: Any) -> bytes:
-    return np.ascontiguousarray(array).tobytes()
+def _bytes_of(content: Any) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    if isinstance(content, int):
+        short = content.bit_length() <= _SURELY_WRITTEN_BITS
+        return (repr(content) if short else hex(content)).encode()
+    return np.ascontiguousarray(content).tobytes()
 
 
 def _difference(a: Any, b: Any) -> float:
     if isinstance(a, bytes):
         return 0.0 if a == b else math.inf
+    if isinstance(a, int):
+        return _apart(a, b)
     if _bytes_of(a) == _bytes_of(b):
         return 0.0
     finite = np.isfinite(a)
@@ -122,6 +160,13 @@ def _difference(a: Any, b: Any) -> float:
     with np.errstate(over="ignore"):  # the largest numbers of both signs are further apart
         apart = float(np.abs(first - second).max(initial=0.0) / scale)
     return apart if apart > 0 else float(np.finfo(float).eps)
+
+
+def _apart(a: int, b: int) -> float:
+    """Return how far apart two integers are; they may be larger than any float."""
+    if a == b:
+        return 0.0
+    return abs(a - b) / max(abs(a), abs(b)) or math.ulp(0.0)
 
 
 def _alike(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:

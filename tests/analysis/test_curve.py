@@ -329,7 +329,7 @@ def test_a_worker_without_a_part_is_imbalance():
         ([1.0, 2.0], [1.0, 2.0], 0.0),
         (np.array([1.0, 4.0]), np.array([1.0, 2.0]), 0.5),
         (np.zeros(3), -np.zeros(3), np.finfo(float).eps),
-        ([1, 2], [1, 3], np.inf),
+        ([1, 2], [1, 3], 1 / 3),
         ({"a": 1.0}, {"b": 1.0}, np.inf),
         (np.zeros(2), np.zeros(3), np.inf),
         ([np.nan, 1.0], [np.nan, 1.0], 0.0),
