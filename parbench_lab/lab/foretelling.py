@@ -79,7 +79,7 @@ class KeptStudy:
         study = ScalingStudy(
             **self.stored.arguments(job, given),
             store=":memory:",
-            _cluster_workers=self.stored.cluster_workers,
+            _kept=self.stored,
         )
         refuse_another(self.stored, study.scalable, machine=study.machine, cores=study.cores)
         return study

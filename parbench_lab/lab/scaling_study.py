@@ -41,6 +41,7 @@ from parbench_lab.lab.study_parts import (
     workers_there,
 )
 from parbench_lab.lab.study_resume import (
+    StoredStudy,
     header_document,
     refuse_another,
     refuse_without_cluster,
@@ -137,8 +138,8 @@ class ScalingStudy(StudyView):
         store: str | Path | RunStore | None = None,
         seed: int = 0,
         on_trial: Callable[[Cell, Trial], None] = lambda _cell, _trial: None,
-        _resumed: tuple[str, int, Mapping[Cell, Trial]] | None = None,
-        _cluster_workers: int | None = None,
+        _kept: StoredStudy | None = None,
+        _resumed: bool = False,
     ) -> None:
         super().__init__()
         self.on_trial = on_trial
@@ -168,11 +169,16 @@ class ScalingStudy(StudyView):
         refuse_idle_cluster(cluster, plan, chosen=backend == AUTO)
         if backend == AUTO:
             plan = self._choose_backend(plan, own_sizes=sizes is not None)
+        on_workers = None
+        if _kept is not None:
+            # not the plan that its arguments make: levels may have been changed since it began
+            plan, self.backend_reason = _kept.plan, _kept.backend_reason
+            on_workers = _kept.cluster_workers
         if cluster is not None and "dask" in plan.backends:
             if workers is None:
                 plan = planned(backends=plan.backends, cores=cluster_workers(cluster))
-            _cluster_workers = _cluster_workers or 0
-        self.on_cluster = _cluster_workers is not None
+            on_workers = on_workers or 0
+        self.on_cluster = on_workers is not None
         """Whether Dask's levels are on a given cluster, whose workers count there."""
         self.batch_reason = merged_words(self.scalable, plan, batch_sizes)
         self.machine = detect_machine(self.scalable.libraries)
@@ -180,8 +186,11 @@ class ScalingStudy(StudyView):
         the study begins."""
         self._store, self._owns_store = parts.store_of(store)
         self._recording = threading.Lock()
-        self._began = _resumed is not None
-        self._run_id, self._seq, done = _resumed or ("", 0, {})
+        self._began = _resumed
+        self._run_id, self._seq = "", 0
+        done: Mapping[Cell, Trial] = {}
+        if _kept is not None and _resumed:
+            self._run_id, self._seq, done = _kept.id, _kept.n_events, _kept.done
         self._study = Study(
             self.scalable,
             plan,
@@ -189,7 +198,7 @@ class ScalingStudy(StudyView):
             pinned=one_blas_thread,
             adapt=adaptive_map,
             cores=self.cores,
-            cluster_workers=_cluster_workers,
+            cluster_workers=on_workers,
             machine=self.machine.fingerprint,
             record=self._record,
             done=done,
@@ -239,8 +248,8 @@ class ScalingStudy(StudyView):
             study = cls(
                 **stored.arguments(scalable, options),
                 store=opened,
-                _resumed=(stored.id, stored.n_events, stored.done),
-                _cluster_workers=stored.cluster_workers,
+                _kept=stored,
+                _resumed=True,
             )
             refuse_another(stored, study.scalable, machine=study.machine, cores=study.cores)
             refused.pop_all()
@@ -428,6 +437,7 @@ class ScalingStudy(StudyView):
                     make_case=self._make_case,
                     options=self._options,
                     cores=self.cores,
+                    backend_reason=self.backend_reason,
                 ),
             )
         )

@@ -51,8 +51,13 @@ class StoredStudy:
     cluster_workers: int | None
     n_events: int
 
+    @property
+    def backend_reason(self) -> str:
+        """Why ``backend="auto"`` took the one it took; "" where it was given."""
+        return str(self.document.get("backend_reason", ""))  # headers before it was kept have none
+
     def arguments(self, job: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a `ScalingStudy` is called with to go on.
+        """Return what a `ScalingStudy` is called with to go on; of its plan, `plan` holds.
 
         Parameters
         ----------
@@ -112,6 +117,7 @@ def header_document(
     make_case: Any,
     options: Mapping[str, Any],
     cores: int,
+    backend_reason: str = "",
 ) -> dict[str, Any]:
     """Return what the store keeps of a study besides its runs.
 
@@ -122,6 +128,8 @@ def header_document(
     job, make_case, options
         What it was asked for with; a `make_case` that is no import string cannot be kept, nor
         can options that are no JSON: these are named in ``options_not_kept``.
+    backend_reason
+        Why ``backend="auto"`` took the one it took; "" is not kept.
     """
     texts = {name: _option_text(value) for name, value in options.items()}
     return {
@@ -135,6 +143,7 @@ def header_document(
         "options_not_kept": [name for name, text in texts.items() if not text],
         "cores": cores,
         "seed": plan.seed,
+        **({"backend_reason": backend_reason} if backend_reason else {}),
         "fingerprint": machine.fingerprint,
         **provenance(machine),
     }

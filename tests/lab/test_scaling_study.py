@@ -147,6 +147,32 @@ def test_a_job_goes_on_under_the_name_that_it_was_asked_for_by(tmp_path):
     assert len(curve.trials) == 2
 
 
+def test_the_most_of_adaptive_workers_that_was_changed_holds_when_they_go_on(tmp_path):
+    store, most = tmp_path / "runs.db", os.cpu_count() + 1
+    with pb.ScalingStudy(squares, store=store, **{**OPTIONS, "workers": "adaptive"}) as study:
+        study.change(workers=[most])
+        study.on_trial = lambda *_: study.stop()
+        study.run()
+    with ScalingStudy.resume_run("latest", squares, make_case=numbers, store=store) as again:
+        curve = again.run()
+
+    assert again.plan == study.plan
+    assert again.plan.workers == (most,)
+    assert [(level.workers, level.time_s.n) for level in curve.levels] == [(most, 2)]
+
+
+def test_why_a_backend_was_chosen_is_known_when_the_study_goes_on(tmp_path):
+    store = tmp_path / "runs.db"
+    with pb.ScalingStudy(squares, backend="auto", store=store, **OPTIONS) as study:
+        study.on_trial = lambda *_: study.stop()
+        study.run()
+    with ScalingStudy.resume_run("latest", squares, make_case=numbers, store=store) as again:
+        pass
+
+    assert "20 items of squares took" in study.backend_reason
+    assert again.backend_reason == study.backend_reason
+
+
 def test_adaptive_workers_are_a_curve_without_speedups(tmp_path):
     options = {**OPTIONS, "workers": "adaptive"}
     with pb.ScalingStudy(squares, store=tmp_path / "runs.db", **options) as study:
