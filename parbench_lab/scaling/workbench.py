@@ -1,7 +1,8 @@
 """The workbench of a study: pools that are warm, cases that are made once, one timed run.
 
 Rule 1: the clock runs around the job alone; workers and cases are ready before it starts.
-Rule 2: whatever a job raises, its run ends as a `Trial`; `SystemExit` too, Ctrl-C alone not.
+Rule 2: whatever a job raises, its run ends as a `Trial`; what is no `Exception` too (`SystemExit`,
+a panic of Rust's, a test's skip), Ctrl-C alone not.
 Rule 3: every run begins with the case as it was made, and is compared with what the serial run
 gave when it ended, whatever later runs write where.
 """
@@ -176,8 +177,9 @@ class Workbench:
                     # workers that rested have no share of their own in the time
                     taken |= {"uses": adaptive.end(), "shares": None}
                 return self._judged(result, reference, {**about, **taken})
-        # a job that exits has failed like one that raises; Ctrl-C is meant for the study
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a level that fails is an outcome
+        except KeyboardInterrupt:  # meant for the study
+            raise
+        except BaseException as error:  # noqa: BLE001 - a level that fails is an outcome
             self._drop(cell.series.backend, cell.workers)
             if adaptive is not None:
                 about["uses"] = adaptive.end()

@@ -334,15 +334,27 @@ class Unheard(BaseException):
     """Neither an exception nor Ctrl-C."""
 
 
-def test_what_is_neither_an_exception_nor_ctrl_c_ends_a_study_with_its_reason():
-    def unheard(case, *, map):
-        raise Unheard("of this kind")
+def is_unheard(case, *, map):
+    raise Unheard("of this kind")
 
-    bench = Bench(Plan(workers=(1,), sizes=(20,), repeats=1), run=unheard)
-    bench.study.start()
 
-    with pytest.raises(RaceError, match="of this kind"):
-        bench.study.wait(60)
+def is_unheard_in_a_part(case, *, map):
+    return sum(map(raises_unheard, case))
+
+
+def raises_unheard(_x):
+    raise Unheard("of this kind")
+
+
+@pytest.mark.parametrize("run", [is_unheard, is_unheard_in_a_part])
+@pytest.mark.parametrize("begin", [Study.run, Study.start], ids=["run", "start"])
+def test_what_is_neither_an_exception_nor_ctrl_c_is_a_level_that_failed(run, begin):
+    bench = Bench(Plan(workers=(1, 2), sizes=(20,), repeats=1), run=run)
+
+    begin(bench.study)
+
+    assert bench.study.wait(60)
+    assert [level.failures for level in bench.curve().levels] == [("Unheard: of this kind",)] * 2
 
 
 def test_weak_scaling_grows_the_case_with_the_workers():
