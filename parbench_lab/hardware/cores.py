@@ -64,8 +64,9 @@ def available_physical_cores(root: Path = Path("/")) -> int:
     """Return how many physical cores this process may use, at least 1.
 
     Two threads of one core share its units, so a worker on each of them is no second core:
-    scaling curves count these. Where the system does not tell which threads share a core, it is
-    the number of logical ones.
+    scaling curves count these. Where the system does not tell which are this process's (macOS),
+    they are those of the machine. Where it does not tell which threads share a core, it is the
+    number of logical ones.
 
     Parameters
     ----------
@@ -80,5 +81,9 @@ def available_physical_cores(root: Path = Path("/")) -> int:
     within = None
     if hasattr(os, "sched_getaffinity"):
         within = cores_within(read_core_places(root), os.sched_getaffinity(0))
-    affinity = affinity_cores() if within is None else within
+    else:
+        import psutil  # noqa: PLC0415 - only needed where no affinity is told
+
+        within = psutil.cpu_count(logical=False)
+    affinity = within or affinity_cores()
     return usable_cores(affinity=affinity, quota=quota_cores(root))

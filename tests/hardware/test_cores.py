@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from parbench_lab.hardware.cgroup import (
@@ -198,3 +199,14 @@ def test_boards_whose_cpuinfo_tells_no_cores_tell_them_by_their_siblings(tmp_pat
 
 def test_without_a_topology_the_logical_cores_count(tmp_path):
     assert available_physical_cores(tmp_path) == affinity_cores()
+
+
+@pytest.mark.parametrize(("told", "cores"), [(4, 4), (None, 8)], ids=["told", "not told"])
+def test_where_no_affinity_is_told_the_machines_physical_cores_count(
+    monkeypatch, tmp_path, told, cores
+):
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(psutil, "cpu_count", lambda *, logical: 8 if logical else told)
+
+    assert available_physical_cores(tmp_path) == cores
