@@ -105,6 +105,11 @@ class _Watch:
                 )
             )
 
+    @property
+    def came_to_the_end(self) -> bool:
+        """Whether no code cell is left that has not begun."""
+        return not self._ids or self.current_id == self._ids[-1]
+
     def failure(self, error: str, message: str) -> Failure:
         """Return that the current cell was the last."""
         at = self.current
@@ -176,6 +181,8 @@ def execute(
             on_cell_start=watch.started,
             on_cell_executed=watch.ended,
         )
+        if not watch.came_to_the_end:  # papermill takes `sys.exit()` for an end as good as any
+            failure = watch.failure("SystemExit", "the notebook ended itself before its last cell")
     except papermill.PapermillExecutionError as error:
         if not _is_expected(error, output):
             failure = watch.failure(error.ename, error.evalue)

@@ -390,6 +390,15 @@ def test_the_lock_lies_beside_the_store_and_is_gone_afterwards(tmp_path):
     assert not list(path.parent.iterdir())
 
 
+def test_a_store_under_two_names_has_one_lock(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "runs.db").symlink_to(tmp_path / "far" / "runs.db")
+
+    path = lock_file(tmp_path / "runs.db", environment={}, folder=tmp_path)
+
+    assert path == lock_file(tmp_path / "far" / "runs.db", environment={}, folder=tmp_path)
+
+
 def test_a_second_watch_is_refused_while_the_first_one_runs(tmp_path):
     path = tmp_path / "watch.lock"
 

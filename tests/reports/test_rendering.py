@@ -143,6 +143,21 @@ def test_an_error_that_its_cell_announces_ends_nothing(plain):
     assert "not complete" not in plain.page.read_text()
 
 
+@pytest.mark.parametrize(
+    ("cells", "is_whole"), [(["import sys; sys.exit()", "1"], False), (["raise SystemExit"], True)]
+)
+def test_a_notebook_that_ends_itself_is_whole_where_nothing_is_left(tmp_path, cells, is_whole):
+    source = write_notebook(tmp_path / "mine.ipynb", "## End", *cells)
+
+    report = render(source, out=tmp_path / "out")
+
+    if is_whole:
+        assert report.failure is None
+    else:
+        assert (report.failure.error, report.failure.title) == ("SystemExit", "End")
+        assert "ended itself before its last cell" in report.page.read_text()
+
+
 def test_a_report_leaves_a_notebook_a_page_json_and_text(finished):
     report, _ = finished
 

@@ -89,7 +89,7 @@ def lock_file(store: object, *, environment: Mapping[str, str], folder: Path) ->
     if place.in_memory:
         return None
     file = place.path if place.path is not None else folder / DEFAULT_FILE
-    return file.parent / NAME
+    return file.resolve().parent / NAME  # of a store under another name, too
 
 
 @contextlib.contextmanager
