@@ -26,6 +26,9 @@ SCALARS: Mapping[str, tuple[type, ...]] = {
 }
 
 
+_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
     """One parameter of a notebook.
@@ -91,6 +94,7 @@ def parameters_of(source: str) -> tuple[Parameter, ...]:
     names: list[str] = []
     """
     try:
+        source = _plain(source)
         tree = ast.parse(source)
         comments = _comments(source)
     except (SyntaxError, ValueError, tokenize.TokenError, RecursionError) as error:
@@ -108,6 +112,16 @@ def parameters_of(source: str) -> tuple[Parameter, ...]:
                 help=comments.get(node.end_lineno or node.lineno, ""),
             )
     return tuple(found.values())
+
+
+def _plain(source: str) -> str:
+    """Return a cell without IPython's magics and commands of a shell: they declare nothing."""
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        lines = source.split("\n")
+        return "\n".join("" if line.lstrip()[:1] in ("%", "!") else line for line in lines)
+    return source
 
 
 def _comments(source: str) -> dict[int, str]:
@@ -136,8 +150,25 @@ def _kind(annotation: ast.expr | None, value: ast.expr | None) -> tuple[str, str
     try:
         default = ast.literal_eval(value) if value is not None else None
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return ANY, ANY, True  # an expression: nobody knows its type before it is run
+        kind = _of_arithmetic(value)  # of another expression nobody knows it before it is run
+        return kind, ANY, kind == ANY
     return _kind_of(default)
+
+
+def _of_arithmetic(node: ast.expr | None) -> str:
+    """Return the kind of ``10**6`` or ``60 * 60.0``, without computing it; else ``"any"``."""
+    match node:
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            return _scalar(number)
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
+            return _of_arithmetic(operand)
+        case ast.BinOp(left=left, op=operator, right=right) if isinstance(operator, _OPERATORS):
+            kinds = {_of_arithmetic(left), _of_arithmetic(right)}
+            if not kinds <= {"int", "float"}:
+                return ANY
+            below = isinstance(operator, ast.Pow) and isinstance(right, ast.UnaryOp)
+            return "float" if below or isinstance(operator, ast.Div) else min(kinds)
+    return ANY
 
 
 def _kind_of(default: Any) -> tuple[str, str, bool]:
@@ -160,6 +191,8 @@ def _annotated(words: str) -> tuple[str, str, bool]:
     parts = [part.strip() for part in words.replace("Optional[", "None|").split("|")]
     named = [part for part in parts if part != "None"]
     optional = len(named) < len(parts)
+    if {*named} == {"int", "float"}:
+        named = ["float"]
     if len(named) != 1:
         return ANY, ANY, True
     base, _, rest = named[0].rstrip("] ").partition("[")

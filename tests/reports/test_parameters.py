@@ -49,6 +49,36 @@ def test_kinds_come_from_the_annotation_or_the_default_and_help_from_the_comment
     assert [one.help for one in known if one.help] == ["items in a case", "where"]
 
 
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ("n = 10**6", "int"),
+        ("n = 60 * 60", "int"),
+        ("n = -2 * 1.5", "float"),
+        ("n = 1 / 4", "float"),
+        ("n = 10**-3", "float"),
+        ("n = 2 * m", "any"),
+        ("n = True + 1", "any"),
+        ("n: int | float = 1", "float"),
+        ("n: float | int | None = 1", "float | None"),
+        ("n: Optional[int] = None", "int | None"),
+    ],
+)
+def test_arithmetic_and_either_number_have_a_kind(declared, words):
+    (found,) = parameters_of(declared)
+
+    assert found.type_words == words
+
+
+def test_lines_of_ipython_in_the_cell_are_passed_over():
+    cell = "%matplotlib inline\nsize = 10  # items\n!ls"
+
+    with pytest.raises(UsageError, match="not Python"):
+        parameters_of("size = = 1")
+    assert [str(one) for one in parameters_of(cell)] == ["size: int = 10  # items"]
+    assert [one.name for one in parameters_of("rest = (10\n    % 3)")] == ["rest"]
+
+
 def test_reading_a_cell_runs_nothing_in_it(tmp_path):
     trace = tmp_path / "ran"
 
