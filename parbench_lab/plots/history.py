@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +21,8 @@ MarkKind = Literal["hint", "alarm"]
 
 PANELS_AT_MOST = 12
 """Figures on a page: each draws itself in the reader's browser."""
+ALARMS_AT_MOST = 20
+"""Lines of alarms below them."""
 
 _POINT_COLUMNS = ("started", "value", "low", "high", "told", "commit", "run", "n")
 _MARK_COLUMNS = ("started", "value", "way", "kind", "told", "candidate")
@@ -94,11 +97,15 @@ class HistoryData:
         All names, in the order in which they were first measured: what colours are given by.
     nights
         Runs of watches, which have no figures here; at least those that raised an alarm.
+    alarms
+        Those that no figure shows, with their day: of series without points, or from before the
+        first one.
     """
 
     panels: tuple[HistoryPanel, ...] = ()
     candidates: tuple[str, ...] = ()
     nights: int = 0
+    alarms: tuple[str, ...] = ()
 
 
 def history_data(
@@ -116,8 +123,8 @@ def history_data(
     points
         As a store's `series` gives them, oldest first.
     marks
-        Of changes and alarms; those of series without points are passed over, and alarms from
-        before the first point.
+        Of changes and alarms. Hints of series without points are passed over; alarms of such,
+        or from before the first point, are only told.
     machines
         Fingerprint to a name that people know; the fingerprint alone where it is not there.
     metrics
@@ -129,11 +136,17 @@ def history_data(
     panels: dict[tuple[Any, ...], dict[SeriesKey, list[SeriesPoint]]] = {}
     for point in points:
         panels.setdefault(_panel(point.key), {}).setdefault(point.key, []).append(point)
+    series = {key: points for panel in panels.values() for key, points in panel.items()}
     made = [_panel_data(series, marks, machines or {}, known) for series in panels.values()]
     return HistoryData(
         panels=tuple(sorted(made, key=lambda one: one.newest, reverse=True)),
         candidates=tuple(dict.fromkeys(point.key.candidate for point in points)),
         nights=max(nights, len({mark.run_id for mark in marks if mark.kind == "alarm"})),
+        alarms=tuple(
+            f"{mark.started:%Y-%m-%d}: {mark.told} ({_title(mark.key, {})})".replace("\n", " ")
+            for mark in marks
+            if mark.kind == "alarm" and _place(mark, series.get(mark.key, ())) is None
+        ),
     )
 
 
@@ -278,7 +291,17 @@ def history_figures(data: HistoryData, *, log: bool = False) -> Column:
         children.append(Div(text=f"{left} more: ask for one workload, candidate or machine."))
     if not data.panels:
         children.append(Div(text=f"{_sentence(data.nights)}."))
+    if data.alarms:
+        children.append(Div(text=_told_alarms(data.alarms)))
     return Column(children=children, sizing_mode="stretch_width", name="history")
+
+
+def _told_alarms(alarms: Sequence[str]) -> str:
+    """Return alarms that have no place in a figure as HTML, the newest first."""
+    newest = [html.escape(told) for told in alarms[::-1][:ALARMS_AT_MOST]]
+    left = len(alarms) - len(newest)
+    lines = [f"{count(len(alarms), 'alarm')} of what is not drawn here:", *newest]
+    return "<br>".join([*lines, *([f"and {left} more (parbench history)"] if left else [])])
 
 
 def _sentence(nights: int) -> str:

@@ -12,7 +12,7 @@ from parbench_lab.core.wording import printable
 from parbench_lab.plots.history import Mark
 from parbench_lab.store.provenance import instant
 
-_ALARMS = {"regression": True, "improvement": False}
+_ALARMS = {"regression": True, "failed": True, "improvement": False}
 
 
 def alarm_marks(nights: Iterable[RunSummary]) -> Iterator[Mark]:

@@ -11,7 +11,7 @@ from parbench_lab.errors import UnknownNameError, UsageError
 from parbench_lab.lab.change_hints import change_hints
 from parbench_lab.lab.record import load_record
 from parbench_lab.plots import history_data, history_figure, history_figures
-from parbench_lab.plots.history import PANELS_AT_MOST
+from parbench_lab.plots.history import ALARMS_AT_MOST, PANELS_AT_MOST
 from parbench_lab.reports import history_text
 from parbench_lab.store import open_store
 from tests.analysis.comparison.figures import HERE
@@ -165,15 +165,34 @@ def test_an_alarm_stands_on_its_night_at_the_height_of_the_race_before_it(record
     assert panel.marks["value"][at] == loop.newest.median.point
 
 
-def test_an_alarm_from_before_the_first_point_is_not_drawn(tmp_path):
-    record_alarm(tmp_path / "runs.db", -1)
+def test_an_alarm_from_before_the_first_point_is_told_below_the_figure(tmp_path):
+    for day in range(-30, 0):
+        record_alarm(tmp_path / "runs.db", day, sentence=f"{day} < 0")
     record_runs(tmp_path / "runs.db", 1, machines=("aaaa",))
     found = load_record("sorting", tmp_path / "runs.db")
 
-    (panel,) = history_data(found.points, found.marks).panels
+    data = history_data(found.points, found.marks)
 
-    assert [mark.kind for mark in found.marks] == ["alarm"]
-    assert panel.marks["kind"] == []
+    assert [mark.kind for mark in found.marks] == ["alarm"] * 30
+    assert data.panels[0].marks["kind"] == []
+    head, *told, left = history_figures(data).children[-1].text.split("<br>")
+    assert (head, left) == (
+        "30 alarms of what is not drawn here:",
+        "and 10 more (parbench history)",
+    )
+    assert len(told) == ALARMS_AT_MOST
+    assert "-1 &lt; 0 (sorting at 1,000 items" in told[0]
+
+
+def test_a_night_that_failed_is_an_alarm(tmp_path):
+    record_runs(tmp_path / "runs.db", 1, machines=("aaaa",))
+    record_alarm(tmp_path / "runs.db", 1, verdict="failed", sentence="loop: failed: wrong")
+
+    found = load_record("sorting", tmp_path / "runs.db")
+
+    assert "1 alarm," in found.sentence
+    assert "!+ loop: failed: wrong" in history_text(found)
+    assert history_data(found.points, found.marks).panels[0].marks["way"] == ["worse"]
 
 
 def test_what_was_only_watched_has_its_alarms_told_and_no_figures(tmp_path):
@@ -212,8 +231,9 @@ def test_below_alarms_without_points_nothing_says_that_nothing_was_measured(tmp_
     assert first == "2 nights of watch, no figures of races; parbench race makes some"
     assert sum(line.startswith("!+ loop") for line in rest) == 2
     assert page_of(found) == f"{first}."
-    (alone,) = history_figures(history_data([], found.marks)).children
+    alone, alarms = history_figures(history_data([], found.marks)).children
     assert alone.text == f"{first}."  # the alarms are of so many nights at least
+    assert alarms.text.startswith("2 alarms of what is not drawn here:<br>")
 
 
 def test_nights_of_another_machine_or_metric_than_asked_for_are_no_empty_store(tmp_path):
@@ -228,10 +248,9 @@ def test_nights_of_another_machine_or_metric_than_asked_for_are_no_empty_store(t
 
 
 def page_of(record):
-    """Return the only text of a page without figures."""
+    """Return the first text of a page without figures."""
     data = history_data(record.points, record.marks, nights=record.nights)
-    (only,) = history_figures(data).children
-    return only.text
+    return history_figures(data).children[0].text
 
 
 @pytest.mark.parametrize("verdict", [[], {"a": 1}, 5, "unheard of"])
