@@ -20,7 +20,7 @@ from parbench_lab.cli.options import (
     store_option,
 )
 from parbench_lab.cli.output import checked_output, deliver, plan_line, tell_plan
-from parbench_lab.core.wording import count, printable, span
+from parbench_lab.core.wording import count, listed, printable, span
 from parbench_lab.errors import SettingError, StoreError, UsageError
 from parbench_lab.lab.configuration import checked_budget
 
@@ -193,7 +193,8 @@ def _values(ctx: click.Context, source: Source, asked: dict[str, Any]) -> dict[s
         return values
     if "run" not in names:
         raise UsageError(
-            f"--from: notebook {source.name} has no parameter 'run', so it shows no stored run"
+            f"--from: notebook {source.name} has no parameter 'run', so it measures nothing or "
+            f"makes its own run; it is told what to show by {listed(sorted(names)) or 'nothing'}"
         )
     if "run" in values:
         raise UsageError("--from: the run is given twice, by --from and by -p run=...")

@@ -247,6 +247,8 @@ def markdown(table: CheckTable) -> str:
     if picture:
         # in a code block nothing is interpreted, but a line of backticks would end it
         lines += ["````text", *(line.replace("````", "'''") for line in picture), "````", ""]
+    elif table.rows:
+        lines += ["No picture: nothing here was measured so that an interval could be drawn.", ""]
     for row in table.rows:
         if row.outcome != "passed" and row.message:
             lines.append(f"- {_MARKS[row.outcome]} {_plain(row.message)}")
@@ -263,8 +265,8 @@ def _outcome_of_all(table: CheckTable) -> Outcome4:
 def interval_picture(table: CheckTable) -> list[str]:
     """Return the rows' intervals on one axis, logarithmic for ratios, linear for differences.
 
-    Differences have no place beside ratios: they are drawn where there is no row of ratios.
-    Without anything to draw there are no lines.
+    Differences have no place beside ratios: they have an axis of their own below. Without
+    anything to draw there are no lines.
 
     Examples
     --------
@@ -275,7 +277,10 @@ def interval_picture(table: CheckTable) -> list[str]:
                                  0.9 to 1.15 times the baseline's cost; | is 1
     loop                                          |       ├───────●──────┤
     """
-    scale: Scale = "ratio" if any(row.scale == "ratio" for row in table.rows) else "interval"
+    return [*_drawn(table, "ratio"), *_drawn(table, "interval")]
+
+
+def _drawn(table: CheckTable, scale: Scale) -> list[str]:
     drawn = [(row.name, row.ratio) for row in table.rows if row.ratio and row.scale == scale]
     if scale == "ratio":
         drawn = [(name, ratio) for name, ratio in drawn if ratio.low > 0]

@@ -654,7 +654,7 @@ def test_a_wrong_result_in_a_users_project_ends_with_1(tmp_path, monkeypatch):
     ("scales", "heading", "drawn"),
     [
         (("ratio",), "times x", 1),
-        (("ratio", "interval"), "times, or difference from x", 1),
+        (("ratio", "interval"), "times, or difference from x", 2),
         (("interval",), "difference from x", 1),
     ],
     ids=["ratios", "both", "differences"],
@@ -671,7 +671,15 @@ def test_differences_stand_beside_ratios_with_their_signs_and_off_their_axis(
 
     assert f"| {heading} |" in told
     assert ("+0.0120" in told) is ("interval" in scales)
-    assert told.count("●") == drawn
+    assert told.count("●") == told.count("; | is ") == drawn
+
+
+def test_where_nothing_can_be_drawn_the_comment_says_so():
+    rows = (CheckRow(name="loop", verdict="undecided", outcome="undecided"),)
+
+    told = markdown(CheckTable(title="t", sentence="s", rows=rows))
+
+    assert "No picture: nothing here was measured" in told
 
 
 def test_differences_alone_are_drawn_on_a_linear_axis_with_a_mark_at_0():
