@@ -19,7 +19,7 @@ from parbench_lab.core.pool import Pool
 from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_cores
 from parbench_lab.lab.parts import checked_seed
-from parbench_lab.lab.study_parts import adaptive_map
+from parbench_lab.lab.study_parts import adaptive_map, one_blas_thread
 from parbench_lab.workloads.portfolio.case import Backtest
 from parbench_lab.workloads.portfolio.optimizer import (
     Optimization,
@@ -114,7 +114,8 @@ class ComprehensiveOptimizer:
 
     def optimize(self) -> Optimization:
         """Score all configurations and rank them; Ctrl-C ends it early with what is done."""
-        return optimize(self.case, **self._options)
+        with one_blas_thread():  # as workers do: an implementation's sums are the same bit by bit
+            return optimize(self.case, **self._options)
 
 
 class ParallelOptimizer(ComprehensiveOptimizer):

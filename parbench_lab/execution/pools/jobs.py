@@ -211,7 +211,6 @@ class Exchange:
             job.ended = True
             job.end = min(job.end, job.handed)
             job.items = []
-            job.answers = {}
             self._live.discard(job.number)
 
     def live(self) -> frozenset[int]:
@@ -309,6 +308,12 @@ class Results(Iterator[Any]):
     def close(self) -> None:
         """End the map; idempotent."""
         self._end()
+
+    def late(self) -> dict[int, Any]:
+        """End the map; return what had come and was not given, by its number."""
+        self._end()
+        come = self._job.answers.items()
+        return {number: answer.value for number, answer in come if answer.error is None}
 
 
 def _end(exchange: Exchange, job: Job, on_end: Callable[[], None]) -> None:

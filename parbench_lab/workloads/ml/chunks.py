@@ -64,7 +64,7 @@ def as_table(data: Any, *, what: str = "data") -> Any:
     Raises
     ------
     UsageError
-        If it has no rows, or is nothing that has rows.
+        If it has no rows, or these have no columns, or it is nothing that has rows.
 
     Examples
     --------
@@ -83,6 +83,8 @@ def as_table(data: Any, *, what: str = "data") -> Any:
         data = data.tocsr()
     if n_rows(data) == 0:
         raise UsageError(f"{what} is empty: give at least one row")
+    if 0 in getattr(data, "shape", ()):
+        raise UsageError(f"{what} is empty: its rows have no columns")
     return data
 
 

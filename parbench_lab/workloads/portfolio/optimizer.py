@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -12,11 +14,16 @@ from numpy.typing import NDArray
 
 from parbench_lab.core.metric import Metric
 from parbench_lab.core.scalable import Map
-from parbench_lab.errors import UnknownNameError
+from parbench_lab.errors import ClusterError, UnknownNameError
 from parbench_lab.workloads.portfolio.candidates import backtest_vectorised
 from parbench_lab.workloads.portfolio.case import Backtest
 from parbench_lab.workloads.portfolio.metrics import METRIC_NAMES, METRICS
-from parbench_lab.workloads.portfolio.scoring import ChunkScores, Implementation, score_chunks
+from parbench_lab.workloads.portfolio.scoring import (
+    ChunkScores,
+    Implementation,
+    chunks_of,
+    score_these,
+)
 from parbench_lab.workloads.portfolio.strategies import Configuration
 
 if TYPE_CHECKING:
@@ -27,6 +34,9 @@ Progress = Callable[[int, int], object]
 
 _SERIAL = cast("Map", map)  # mypy cannot see that it is one: its overloads are too many
 
+Chunk = tuple[Configuration, ...]
+MOST_LOST = 20
+"""Workers lost in one run: a configuration alone takes two along, its chunk's and its own."""
 _PARAMETERS = ("id", "lookback", "rebalance", "weighting", "entry", "exit")
 
 
@@ -89,7 +99,8 @@ def optimize(
 ) -> Optimization:
     """Score all configurations of a backtest and rank them.
 
-    Ctrl-C ends it early with what is done. The result is the same bit by bit for any `map` and
+    Ctrl-C ends it early with what is done. A configuration that takes its worker along is a row
+    with that error, as any other that fails. The result is the same bit by bit for any `map` and
     any chunk size.
 
     Parameters
@@ -110,6 +121,8 @@ def optimize(
     ------
     UsageError
         If the metric is unknown or the chunk size not positive.
+    ClusterError
+        If more than `MOST_LOST` times a worker is lost: there is more wrong than a configuration.
 
     Examples
     --------
@@ -120,13 +133,19 @@ def optimize(
     (True, 50, [1, 2, 3])
     """
     chosen = ranking_metric(metric)
-    parts = score_chunks(case, map=map, chunk_size=chunk_size, implementation=implementation)
-    done: list[ChunkScores] = []
     total = len(case.configurations)
-    complete = _collect(parts, done, total, progress)
+    work = _Work(case, partial(score_these, case, map=map, implementation=implementation))
+    complete = work.run(chunks_of(case.configurations, chunk_size), progress)
+    done = [part for _, part in sorted(work.done.items())]
     scores = np.concatenate([np.empty((0, *case.shape[1:])), *(part.scores for part in done)])
     errors = [error for part in done for error in part.errors]
-    scored = case.with_configurations(case.configurations[: len(errors)])
+    scored = case.with_configurations(
+        tuple(
+            configuration
+            for first, part in sorted(work.done.items())
+            for configuration in case.configurations[first : first + len(part.errors)]
+        )
+    )
     order = ranked(scored, scores, metric=metric)
     return Optimization(
         table=_table(scored, scores, errors, order, chosen),
@@ -183,21 +202,65 @@ def ranked(case: Backtest, scores: Floats, *, metric: str = "sharpe") -> list[in
     return [place for place in places if not np.isnan(costs[place])]
 
 
-def _collect(parts: Any, done: list[ChunkScores], total: int, progress: Progress | None) -> bool:
-    """Gather the chunks as they come; return False where Ctrl-C came first."""
-    tell = progress or (lambda _done, _total: None)
-    count = 0
-    try:
-        tell(count, total)
-        for part in parts:
-            done.append(part)
-            count += len(part.errors)
-            tell(count, total)
-    except KeyboardInterrupt:
-        with suppress(AttributeError):  # a map of one's own may give any iterator
-            parts.close()
-        return False
-    return True
+class _Work:
+    """Chunks as they are scored, each under the place of its first configuration."""
+
+    def __init__(
+        self, case: Backtest, score: Callable[[Sequence[Chunk]], Iterator[ChunkScores]]
+    ) -> None:
+        self.done: dict[int, ChunkScores] = {}
+        self._case = case
+        self._score = score
+
+    def run(self, chunks: Sequence[Chunk], progress: Progress | None) -> bool:
+        """Score all; return False where Ctrl-C came first."""
+        tell = progress or (lambda _done, _total: None)
+        firsts = accumulate(map(len, chunks), initial=0)
+        pieces = dict(zip(firsts, chunks, strict=False))
+        lost = 0
+        try:
+            tell(0, len(self._case.configurations))
+            while pieces:
+                try:
+                    self._gather(pieces, tell)
+                except ClusterError as error:
+                    lost += 1
+                    if lost > MOST_LOST:
+                        raise
+                    self._blame(pieces, str(error))
+                pieces = {
+                    first: piece for first, piece in pieces.items() if first not in self.done
+                }
+        except KeyboardInterrupt:
+            return False
+        return True
+
+    def _gather(self, pieces: Mapping[int, Chunk], tell: Progress) -> None:
+        """Take the chunks as they come; what had come beyond one that never did is kept too."""
+        places = list(pieces)
+        parts: Any = self._score([*pieces.values()])
+        try:
+            for place, part in zip(places, parts, strict=True):
+                self.done[place] = part
+                tell(self._count(), len(self._case.configurations))
+        except (KeyboardInterrupt, ClusterError):
+            with suppress(AttributeError):  # a map of one's own may give any iterator
+                parts.close()
+                self.done |= {places[number]: part for number, part in parts.late().items()}
+            raise
+
+    def _blame(self, pieces: dict[int, Chunk], why: str) -> None:
+        """Part the first chunk that never came, and give up a configuration that was alone."""
+        first = next(place for place in pieces if place not in self.done)
+        chunk = pieces.pop(first)
+        if len(chunk) > 1:
+            pieces |= {first + number: (one,) for number, one in enumerate(chunk)}
+            return
+        scores = np.full((1, *self._case.shape[1:]), np.nan)
+        self.done[first] = ChunkScores(scores=scores, errors=(why,))
+
+    def _count(self) -> int:
+        return sum(len(part.errors) for part in self.done.values())
 
 
 def _costs(scores: Floats, metric: Metric) -> Floats:

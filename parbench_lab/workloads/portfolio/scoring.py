@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -82,11 +82,29 @@ def score_chunks(
     UsageError
         If the chunk size is not positive.
     """
-    size = chunk_size_for(len(case.configurations)) if chunk_size is None else chunk_size
+    chunks = chunks_of(case.configurations, chunk_size)
+    return score_these(case, chunks, map=map, implementation=implementation)
+
+
+def chunks_of(
+    configurations: Sequence[Configuration], chunk_size: int | None = None
+) -> list[tuple[Configuration, ...]]:
+    """Cut configurations into chunks, in their order; parameters and errors of `score_chunks`."""
+    size = chunk_size_for(len(configurations)) if chunk_size is None else chunk_size
     if not size >= 1:
         raise UsageError(f"chunk_size must be at least 1 but got {size}")
-    everything = case.configurations
-    chunks = [everything[first : first + size] for first in range(0, len(everything), size)]
+    firsts = range(0, len(configurations), size)
+    return [tuple(configurations[first : first + size]) for first in firsts]
+
+
+def score_these(
+    case: Backtest,
+    chunks: Sequence[tuple[Configuration, ...]],
+    *,
+    map: Map,
+    implementation: Implementation = backtest_vectorised,
+) -> Iterator[ChunkScores]:
+    """Yield the scores of these chunks, whatever the case's own configurations are."""
     return map(partial(score_chunk, case.with_configurations(()), implementation), chunks)
 
 
@@ -120,8 +138,8 @@ def score_chunk(
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the error is the row's result
                 errors[place] = errors[place] or _in_a_line(error)
     for place in np.flatnonzero(np.isnan(scores).any(axis=(1, 2))).tolist():
-        scores[place] = np.nan
         errors[place] = errors[place] or "a metric is not a number"
+    scores[[bool(error) for error in errors]] = np.nan  # whatever an implementation made of it
     return ChunkScores(scores=scores, errors=tuple(errors))
 
 

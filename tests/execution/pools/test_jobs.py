@@ -130,6 +130,21 @@ def test_the_first_of_two_exceptions_is_the_one_that_is_raised():
     assert list(results) == []
 
 
+def test_what_had_come_behind_one_that_did_not_is_not_lost():
+    exchange = Exchange()
+    job = exchange.post(abs, [(-1,), (-2,), (-3,), (-4,)])
+    results = Results(exchange, job, lambda: None)
+    first, *_, slow, quick = [exchange.take() for _ in range(4)]
+    exchange.bring(first, [Answer(value=1)])
+    exchange.bring(quick, [Answer(value=4)])
+
+    assert next(results) == 1
+    assert results.late() == {3: 4}
+    exchange.bring(slow, [Answer(value=3)])
+    assert results.late() == {3: 4}
+    assert list(results) == []
+
+
 def test_a_dropped_iterator_withdraws_its_map_and_says_so_once():
     exchange, ends = Exchange(), []
     results = Results(exchange, exchange.post(abs, [(0,), (1,)]), lambda: ends.append("end"))

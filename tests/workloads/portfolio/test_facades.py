@@ -1,6 +1,7 @@
 """`ParallelOptimizer` and its serial twin."""
 
 import inspect
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import parbench_lab as pb
 from parbench_lab.errors import UsageError
 from parbench_lab.hardware.cores import available_cores
 from parbench_lab.lab.optimizer import worker_count
+from parbench_lab.workloads.portfolio.candidates import backtest_vectorised
+from parbench_lab.workloads.portfolio.strategies import grid
 from tests.workloads.portfolio.markets import configuration
 
 SMALL = {"window_days": 365, "test_windows": 5, "timeframe": "1d", "configurations": "quick"}
@@ -164,6 +167,30 @@ def test_another_seed_is_another_market():
     )
 
     assert not first.equals(second)
+
+
+def kills_its_worker(case):
+    """Score a backtest, and take the process along with two of its configurations."""
+    if {chosen.id for chosen in case.configurations} & LETHAL:
+        os._exit(3)
+    return backtest_vectorised(case)
+
+
+LETHAL = {grid(100)[number].id for number in (3, 57)}
+
+
+def test_a_configuration_that_kills_its_worker_is_a_row_with_that_error():
+    found = pb.ParallelOptimizer(
+        **SMALL, workers=2, backend="processes", implementation=kills_its_worker
+    ).optimize()
+    whole = pb.ComprehensiveOptimizer(**SMALL).optimize()
+
+    failed = found.table[found.table["error"] != ""]
+    assert found.complete
+    assert set(failed["id"]) == LETHAL
+    assert failed["error"].str.contains("was lost").all()
+    scored = whole.table[~whole.table["id"].isin(LETHAL)]
+    assert found.table["sharpe"].dropna().tolist() == scored["sharpe"].tolist()
 
 
 INTERRUPTED = """

@@ -162,13 +162,16 @@ def test_a_metric_that_is_no_number_is_a_failure():
     assert found.table.iloc[-1]["id"] == bad
 
 
-def test_a_lookback_that_does_not_fit_is_a_row_with_the_reason():
+@pytest.mark.parametrize("implementation", [backtest_vectorised, lambda case: np.ones(case.shape)])
+def test_a_lookback_that_does_not_fit_is_a_row_with_the_reason(implementation):
     case = Plan(timeframe="1d", window_days=100).case(
-        [configuration(1), configuration(2, lookback=90)], rng=np.random.default_rng(0)
+        [configuration(2), configuration(1, lookback=90)], rng=np.random.default_rng(0)
     )
 
-    found = optimize(case)
+    found = optimize(case, implementation=implementation)
 
+    assert found.best.id == 2
+    assert found.table["rank"].count() == 1
     assert found.table["error"].tolist() == [
         "",
         "lookback of 90 periods is longer than the 39 before the first test",
@@ -201,6 +204,41 @@ def test_ctrl_c_keeps_what_is_done(after):
     assert "partial" in str(found)
     if part is not None:
         pd.testing.assert_frame_equal(found.table, part.table, check_exact=True)
+
+
+class Held:
+    """A map whose second chunk does not come before Ctrl-C; the others do."""
+
+    def __init__(self, function, chunks):
+        self.parts = [function(chunk) for chunk in chunks]
+        self.given = iter(self.parts[:1])
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        for part in self.given:
+            return part
+        raise KeyboardInterrupt
+
+    def close(self):
+        pass
+
+    def late(self):
+        return {number: part for number, part in enumerate(self.parts) if number > 1}
+
+
+def test_ctrl_c_keeps_what_came_behind_a_slow_chunk():
+    case = backtest(configurations=40)
+
+    found = optimize(case, map=Held)
+
+    held = {chosen.id for chosen in case.configurations[8:16]}
+    whole = optimize(case).table
+    expected = whole[~whole["id"].isin(held)]
+    assert not found.complete
+    assert found.table["id"].tolist() == expected["id"].tolist()
+    assert found.table["sharpe"].tolist() == expected["sharpe"].tolist()
 
 
 def test_ctrl_c_closes_the_map():
