@@ -65,12 +65,12 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare two runs of one workload: the first RUN is the baseline.
 
-    Per candidate and batch size (and epoch, where a race came back to a size): the ratio of the
-    median times (second run over first) with its 95 % interval, and a verdict: equal, faster,
-    slower, or undecided. "q" is the share of wrong verdicts one accepts by accepting this one,
-    over all pairs (Benjamini and Hochberg); a verdict needs 0.05. On two machines "relative" is
-    the ratio less what `parbench race calibration` differs by, and verdict and q are of that (so
-    is --check); without a calibration of both they are undecided.
+    Per candidate and batch size (and epoch, where a race came back to a size or somebody became
+    slower): the ratio of the median times (second run over first) with its 95 % interval, and a
+    verdict: equal, faster, slower, or undecided. "q" is the share of wrong verdicts one accepts by
+    accepting this one, over all pairs (Benjamini and Hochberg); a verdict needs 0.05. On two
+    machines "relative" is the ratio less what `parbench race calibration` differs by, and verdict
+    and q are of that (so is --check); without a calibration of both they are undecided.
     """
     from parbench_lab.lab.comparing import compare as compared  # noqa: PLC0415 - loads numpy
     from parbench_lab.lab.quarantine_list import quarantine_entries  # noqa: PLC0415 - as above

@@ -25,6 +25,9 @@ WATCH = "watch"
 CALIBRATION = "calibration"
 """Name of the workload that tells machines apart by their speed."""
 
+BECAME_SLOWER = "became slower"
+"""How the reason of an epoch ends that began because the times before it hold no longer."""
+
 TAKEN_IN = "taken_in_from_a_file"
 """Kept in the document of a stored run beside what its header holds; of no header's document."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from parbench_lab.analysis.record import EpochRecord
 from parbench_lab.core.measurement import BlockResult, Measurement, Outcome
+from parbench_lab.core.runs import BECAME_SLOWER
 from parbench_lab.core.standing import Verdict
 from parbench_lab.core.wording import odds, printable
 from parbench_lab.elimination.policy import EliminationPolicy
@@ -239,7 +240,7 @@ def _judge_vigil(race: Race) -> None:
     worse = [name for name in vigil.record.eliminable(**knobs) if name not in kept]
     if worse:
         out = [name for name in race.ledger.record.names if race.beaten(name)]
-        race.open_epoch(f"{', '.join(worse)} became slower", fresh=True, out=out)
+        race.open_epoch(f"{', '.join(worse)} {BECAME_SLOWER}", fresh=True, out=out)
     elif vigil.blocks >= VIGIL_BLOCKS:
         race.vigil = None
 

@@ -20,7 +20,7 @@ class Meeting:
         The figures.
     epochs
         Numbers of their epochs, baseline and new; ``""`` where either run stayed once at the
-        batch size.
+        batch size, as quick as it was.
     """
 
     place: Place
@@ -34,9 +34,9 @@ def meetings(
 ) -> list[Meeting]:
     """Return what is compared, in the order of the places.
 
-    A run may come back to a batch size. Its first stretch there meets the first of the other
-    run, the second the second, and so on; a stretch beyond the last of the other run meets that
-    last one, so that every stretch of either run is in a comparison.
+    A run may come back to a batch size, or somebody become slower at it. Its first stretch there
+    meets the first of the other run, the second the second, and so on; a stretch beyond the last
+    of the other run meets that last one, so that every stretch of either run is in a comparison.
 
     Parameters
     ----------

@@ -55,8 +55,9 @@ MOST_WITHOUT_COST = 0.05
 """Share of the measurements of a candidate that may be passed over, and the rest be judged."""
 
 BY_EPOCH = (
-    "a run came back to a batch size: its first epochs there are compared with the first of the "
-    "other run, the next with the next, and any beyond with the other's last"
+    "a run came back to a batch size, or somebody became slower at it: its first epochs there are "
+    "compared with the first of the other run, the next with the next, and any beyond with the "
+    "other's last"
 )
 
 

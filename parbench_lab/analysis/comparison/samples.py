@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from parbench_lab.core.runs import EventRecord, MeasurementRow
+from parbench_lab.core.runs import BECAME_SLOWER, EventRecord, MeasurementRow
 
 OTHER_PURPOSES = frozenset({"alone", "scout"})
 FAULTS = frozenset({"wrong", "failed", "timed_out", "crashed", "out_of_memory"})
@@ -29,8 +29,9 @@ class Sample:
     faults
         Outcome to how often it came.
     stretches
-        The same in parts, oldest first, where the race came back to the batch size: a part for
-        each time that it stayed there. Empty where it stayed once.
+        The same in parts, oldest first, where the race came back to the batch size or somebody
+        became slower there: a part for each time that it stayed, and stayed as quick. Empty where
+        there is one.
     """
 
     values: Mapping[str, array[float]] = field(default_factory=dict)
@@ -50,7 +51,9 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
     As for the store's own figures: no warm-up, no blocks that ran for another purpose than the
     race, none whose plan is not known; none of a batch size below 1, which older stores took in.
     Epochs of one batch size that follow each other are one stretch; one that began after another
-    size is a further one. Wrong results count wherever they came. Who failed before anything of it
+    size is a further one, and so is one that began because somebody had become slower: its
+    figures are of other times. What else begins an epoch (objectives, somebody's return) changes
+    no figures. Wrong results count wherever they came. Who failed before anything of it
     was judged has a sample of its faults alone; who was put out for a fault without any
     measurement (its workers died) has one at every size of the run, of the fault `PUT_OUT`.
     """
@@ -58,9 +61,12 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
     early: dict[Place, _Collected] = {}
     out: dict[str, str] = {}
     passed_over: set[int] = set()
+    slower: set[int] = set()
     for event in events:
         if event.kind == "TaskSent":
             passed_over |= _other_blocks(event.payload.get("blocks"))
+        elif event.kind == "EpochOpened":
+            slower |= _begun_slower(event.payload)
         elif event.kind == "Eliminated":
             out[str(event.payload.get("candidate"))] = str(event.payload.get("cause"))
         for row in event.measurements:
@@ -73,7 +79,7 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
                 collected.setdefault((place, row.epoch), _Collected()).add(row)
             elif row.outcome in FAULTS:
                 early.setdefault(place, _Collected()).add(row)
-    stretches = stretches_of((epoch, size) for (_, size), epoch in collected)
+    stretches = stretches_of(((epoch, size) for (_, size), epoch in collected), slower)
     gathered: dict[Place, dict[int, _Collected]] = {}
     for (place, epoch), one in sorted(collected.items(), key=lambda item: item[0][1]):
         parts = gathered.setdefault(place, {})
@@ -87,28 +93,38 @@ def samples_of(events: Iterable[EventRecord]) -> dict[Place, Sample]:
     return known | {(name, size): Sample(faults={PUT_OUT: 1}) for name in unseen for size in sizes}
 
 
-def stretches_of(seen: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
+def stretches_of(
+    seen: Iterable[tuple[int, int]], slower: Collection[int] = ()
+) -> dict[tuple[int, int], int]:
     """Return which of the stretches of its batch size an epoch belongs to, from 0.
 
     Parameters
     ----------
     seen
         Epoch and batch size, in any order and as often as they come.
+    slower
+        Epochs that began because somebody had become slower.
 
     Examples
     --------
     >>> stretches_of([(0, 10), (1, 10), (2, 500), (3, 10)])
     {(0, 10): 0, (1, 10): 0, (2, 500): 0, (3, 10): 1}
+    >>> stretches_of([(0, 10), (1, 10)], slower={1})
+    {(0, 10): 0, (1, 10): 1}
     """
     sizes: dict[int, set[int]] = {}
     for epoch, size in seen:
         sizes.setdefault(epoch, set()).add(size)
     found: dict[tuple[int, int], int] = {}
     number: dict[int, int] = {}
+    last: dict[int, int] = {}
     left: set[int] = set()
     for epoch, at in sorted(sizes.items()):
         for size in sorted(at):
-            number[size] = number.get(size, 0) + (size in left)
+            # the epoch that began so may have been left again before anything of it was judged
+            changed = any(last.get(size, epoch) < begun <= epoch for begun in slower)
+            number[size] = number.get(size, 0) + (size in left or changed)
+            last[size] = epoch
             found[epoch, size] = number[size]
         left = number.keys() - at
     return found
@@ -147,6 +163,11 @@ class _Collected:
 
     def sample(self) -> Sample:
         return Sample(values=self.values, epochs=tuple(self.epochs), faults=self.faults)
+
+
+def _begun_slower(payload: Mapping[str, object]) -> set[int]:
+    epoch, why = payload.get("epoch"), payload.get("why")
+    return {epoch} if isinstance(epoch, int) and str(why).endswith(BECAME_SLOWER) else set()
 
 
 def _other_blocks(blocks: object) -> set[int]:

@@ -105,8 +105,8 @@ class Pair:
     Parameters
     ----------
     epochs
-        Where a run came back to the batch size: the epochs that meet here, those of the baseline
-        and those of the new run; else ``""``.
+        Where a run came back to the batch size or somebody became slower: the epochs that meet
+        here, those of the baseline and those of the new run; else ``""``.
     judgement
         New over baseline; None where one side has too few measurements.
     relative
@@ -246,7 +246,7 @@ class Comparison:
 
     @property
     def by_epoch(self) -> bool:
-        """Whether a run came back to a batch size, so that it has several epochs there."""
+        """Whether a run came back to a batch size or changed there: it has several epochs."""
         return any(pair.epochs for pair in self.pairs)
 
     def told(self, pair: Pair) -> Judgement | None:

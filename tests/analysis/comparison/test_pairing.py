@@ -14,7 +14,7 @@ from parbench_lab.analysis.comparison.machines import (
     tracked_kernel,
 )
 from parbench_lab.analysis.comparison.pairing import compare_figures
-from parbench_lab.analysis.comparison.samples import Sample, samples_of
+from parbench_lab.analysis.comparison.samples import Sample, samples_of, stretches_of
 from parbench_lab.analysis.comparison.verdicts import Verdict
 from parbench_lab.core.metric import PEAK_RSS_BYTES, WALL_TIME_S, Metric
 from parbench_lab.core.runs import EventRecord
@@ -430,6 +430,33 @@ def test_a_return_to_a_batch_size_is_a_stretch_of_its_own():
     assert found["quick", 500].parts == (found["quick", 500],)
     assert found["other", 10].parts == (found["other", 10],)
     assert ("quick", -1) not in found  # of a block whose plan is not known
+
+
+@pytest.mark.parametrize(
+    ("why", "parts"),
+    [
+        ("candidate_1, candidate_2 became slower", [(0,), (1, 2)]),
+        ("candidate_1 came back", [(0, 1, 2)]),
+        ("objectives wall_time_s -> peak_rss_bytes", [(0, 1, 2)]),
+    ],
+)
+def test_only_where_somebody_became_slower_epochs_of_one_stay_are_told_apart(why, parts):
+    rows = tuple(replace(measurement(epoch + 1, 0), epoch=epoch) for epoch in (0, 1, 2))
+    opened = [
+        EventRecord(
+            seq=epoch, at_s=0.0, kind="EpochOpened", payload={"epoch": epoch, "why": reason}
+        )
+        for epoch, reason in ((1, why), (2, "objectives a -> b"))
+    ]
+    ended = EventRecord(seq=3, at_s=1.0, kind="TaskEnded", payload={}, measurements=rows)
+
+    found = samples_of([*opened, ended])["candidate_0", 1000]
+
+    assert [part.epochs for part in found.parts] == parts
+
+
+def test_who_became_slower_in_an_epoch_without_figures_is_told_apart_in_the_next_one():
+    assert stretches_of([(0, 10), (2, 10)], slower={1}) == {(0, 10): 0, (2, 10): 1}
 
 
 def test_every_stretch_of_either_run_is_in_a_pair():
