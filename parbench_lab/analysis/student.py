@@ -43,6 +43,31 @@ def t_quantile(probability: float, df: int) -> float:
     return math.sqrt(df) * math.tan((low + high) / 2)
 
 
+def two_sided(distance: float, df: int) -> float:
+    """Return how likely Student's t is farther from 0 than this, on either side.
+
+    Parameters
+    ----------
+    distance
+        At least 0.
+    df
+        Degrees of freedom, at least 1.
+
+    Raises
+    ------
+    ValueError
+        If one of them is out of range.
+
+    Examples
+    --------
+    >>> round(two_sided(2.776445, 4), 6), two_sided(0.0, 3)
+    (0.05, 1.0)
+    """
+    if not (distance >= 0 and df >= 1):
+        raise ValueError(f"need distance >= 0 and df >= 1 but got {distance}, {df}")
+    return max(0.0, 1.0 - _inside(math.atan(distance / math.sqrt(df)), df))
+
+
 def _inside(angle: float, df: int) -> float:
     """Return the probability that t is within plus and minus sqrt(df) tan(angle)."""
     sine, square = math.sin(angle), math.cos(angle) ** 2

@@ -25,10 +25,13 @@ class RunToRun:
         0 where it is not known.
     runs
         How many runs it is from; 0 where it is not known.
+    free
+        Degrees of freedom of the error, at least 1; infinite where it was not estimated.
     """
 
     error: float = 0.0
     runs: int = 0
+    free: float = math.inf
 
 
 UNKNOWN = RunToRun()
@@ -56,11 +59,12 @@ def run_to_run(points: Iterable[SeriesPoint], metric: Metric) -> RunToRun:
     repeated = {place: group for place, group in groups.items() if len(group) > 1}
     runs = {point.run_id for group in repeated.values() for point in group}
     series = {(key.machine, key.size, key.mode, commit) for key, commit in repeated}
-    if len(runs) - len(series) < FEWEST_FREE:  # candidates of one run move together
+    free = len(runs) - len(series)  # candidates of one run move together
+    if free < FEWEST_FREE:
         return UNKNOWN
-    squares, free = 0.0, 0
+    squares, n_moves = 0.0, 0
     for group in repeated.values():
         costs = np.array([metric.cost(point.median.point) for point in group])
         squares += float(((costs - costs.mean()) ** 2).sum())
-        free += len(group) - 1
-    return RunToRun(error=math.sqrt(squares / free), runs=len(runs))
+        n_moves += len(group) - 1
+    return RunToRun(error=math.sqrt(squares / n_moves), runs=len(runs), free=free)

@@ -103,7 +103,7 @@ def compare_figures(
         metric=metric,
         tolerance=tolerance,
         speed=speed if differing else None,
-        between_error=run_to_run.error,
+        between=run_to_run,
     )
     return Comparison(
         workload=baseline.workload,
@@ -183,7 +183,7 @@ def _pairs(
     metric: Metric,
     tolerance: float,
     speed: SpeedRatio | None,
-    between_error: float,
+    between: RunToRun,
 ) -> tuple[Pair, ...]:
     found: dict[int, Difference] = {}
     met = meetings(baseline.samples, new.samples, places)
@@ -191,7 +191,7 @@ def _pairs(
         sides = [_costs(sample, metric) for sample in (one.baseline, one.new)]
         if min(len(costs) for costs in sides) >= FEWEST:
             medians = [cost_median(costs) for costs in sides]
-            found[index] = difference(*medians, between_error=between_error)
+            found[index] = difference(*medians, between=between)
     told = _judged(found, metric, tolerance)
     relative: Mapping[int, Judgement] = {}
     if speed is not None and metric.name == TIME:

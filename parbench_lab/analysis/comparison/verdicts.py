@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist
 
+from parbench_lab.analysis.comparison.between import UNKNOWN, RunToRun
 from parbench_lab.analysis.comparison.medians import CostMedian
 from parbench_lab.analysis.regression.many import adjusted
+from parbench_lab.analysis.student import t_quantile, two_sided
 from parbench_lab.core.estimate import Estimate
 from parbench_lab.core.metric import Metric
 
 CONFIDENCE = 0.95
+AS_NORMAL = 1000
+"""Degrees of freedom from which Student's t is the normal distribution to three digits."""
 
 
 class Verdict(StrEnum):
@@ -47,11 +51,14 @@ class Difference:
         Of the difference; the error is a standard error.
     n
         Measurements of the side that has fewer.
+    free
+        Degrees of freedom of the error, at least 1; infinite where it is as good as known.
     """
 
     point: float
     error: float
     n: int
+    free: float = math.inf
 
     def __sub__(self, other: Difference) -> Difference:
         """Return how far this one is beyond another, independent one."""
@@ -59,6 +66,7 @@ class Difference:
             point=self.point - other.point,
             error=math.hypot(self.error, other.error),
             n=min(self.n, other.n),
+            free=_free((self.error, self.free), (other.error, other.free)),
         )
 
 
@@ -82,21 +90,45 @@ class Judgement:
     verdict: Verdict
 
 
-def difference(baseline: CostMedian, new: CostMedian, *, between_error: float = 0.0) -> Difference:
+def difference(
+    baseline: CostMedian, new: CostMedian, *, between: RunToRun = UNKNOWN
+) -> Difference:
     """Return how much more the new side costs.
 
     Parameters
     ----------
     baseline, new
         Of independent runs.
-    between_error
-        Standard deviation of a run's median from run to run where nothing was changed; each
-        side has its own.
+    between
+        How far a run's median moves from run to run where nothing was changed; each side has its
+        own, and both are known as badly as the few runs tell.
     """
-    errors = (baseline.error, new.error, math.sqrt(2) * between_error)
+    within, from_runs = math.hypot(baseline.error, new.error), math.sqrt(2) * between.error
     return Difference(
-        point=new.point - baseline.point, error=math.hypot(*errors), n=min(baseline.n, new.n)
+        point=new.point - baseline.point,
+        error=math.hypot(within, from_runs),
+        n=min(baseline.n, new.n),
+        free=_free((within, math.inf), (from_runs, between.free)),
     )
+
+
+def _free(*parts: tuple[float, float]) -> float:
+    """Return the degrees of freedom of a sum, of the error and the degrees of each of its parts.
+
+    F. E. Satterthwaite, "An approximate distribution of estimates of variance components",
+    Biometrics Bulletin 2 (1946) 110-114; never fewer than the fewest of a part.
+    """
+    total = math.hypot(*(error for error, _ in parts))
+    # by shares, as a fourth power of a small error is 0
+    inverse = sum((error / total) ** 4 / free for error, free in parts if error > 0)
+    return 1 / inverse if inverse > 0 else math.inf
+
+
+def _errors_to_either_side(free: float) -> float:
+    upper = 0.5 + CONFIDENCE / 2
+    if free >= AS_NORMAL:
+        return NormalDist().inv_cdf(upper)
+    return t_quantile(upper, math.floor(free))
 
 
 def p_value(found: Difference, margin: float) -> float:
@@ -116,7 +148,9 @@ def p_value(found: Difference, margin: float) -> float:
     distance = abs(abs(found.point) - margin)
     if found.error == 0:
         return 0.0 if distance > 0 else 1.0
-    return min(1.0, 2 * NormalDist().cdf(-distance / found.error))
+    if found.free >= AS_NORMAL:
+        return min(1.0, 2 * NormalDist().cdf(-distance / found.error))
+    return two_sided(distance / found.error, math.floor(found.free))
 
 
 def judged(
@@ -152,6 +186,6 @@ def _verdict(found: Difference, margin: float, q: float) -> Verdict:
 
 
 def _ratio(found: Difference, metric: Metric) -> Estimate:
-    reach = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2) * found.error
+    reach = _errors_to_either_side(found.free) * found.error
     point, low, high = (metric.ratio(found.point + side * reach) for side in (0, -1, 1))
     return Estimate(point=point, low=low, high=high, confidence=CONFIDENCE, n=found.n)

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parbench_lab.analysis.comparison.verdicts import Difference, Verdict, judged
+from parbench_lab.analysis.comparison.between import RunToRun
+from parbench_lab.analysis.comparison.medians import CostMedian
+from parbench_lab.analysis.comparison.verdicts import Difference, Verdict, difference, judged
 from parbench_lab.core.metric import WALL_TIME_S, Metric
 
 SCORE = Metric(name="score", unit="points", better="higher", scale="interval")
@@ -69,6 +71,32 @@ def test_swapping_the_sides_mirrors_the_verdict(point, error):
     there, back = verdict_of(point, error), verdict_of(-point, error)
 
     assert back is mirror.get(there, there)
+
+
+@pytest.mark.statistics
+@pytest.mark.parametrize("within", [0.0, 0.02], ids=["of runs alone", "of measurements, too"])
+def test_an_interval_holds_the_truth_where_few_runs_tell_how_far_code_moves(within):
+    rng = np.random.default_rng(5)
+    n_runs, moves, n_trials, held = 5, 0.02, 4000, 0
+
+    for _ in range(n_trials):
+        # the error within a run goes into what its earlier ones differ by, as it does in a store
+        earlier, sides = (rng.normal(0.0, np.hypot(moves, within), n) for n in (n_runs, 2))
+        known = RunToRun(error=float(np.std(earlier, ddof=1)), runs=n_runs, free=n_runs - 1)
+        medians = [CostMedian(point=float(side), error=within, n=50) for side in sides]
+        (told,) = judged([difference(*medians, between=known)], metric=WALL_TIME_S, tolerance=0.0)
+        held += told.ratio.low <= 1.0 <= told.ratio.high
+        assert (told.verdict is Verdict.UNDECIDED) == (told.ratio.low <= 1.0 <= told.ratio.high)
+
+    assert held >= 0.94 * n_trials
+
+
+def test_errors_of_few_degrees_of_freedom_weigh_by_their_share():
+    few = Difference(point=0.0, error=3.0, n=9, free=4)
+
+    assert (few - Difference(point=0.0, error=0.0, n=9)).free == pytest.approx(4)
+    assert (few - Difference(point=0.0, error=4.0, n=9)).free == pytest.approx(4 / 0.6**4)
+    assert (few - few).free == pytest.approx(8)
 
 
 @pytest.mark.statistics
