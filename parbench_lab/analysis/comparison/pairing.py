@@ -328,16 +328,29 @@ def _opportunities(
         return ()
     times_s: dict[int, dict[str, float]] = {}
     found = list(opportunities.of_pairs(pairs, same_machine=same_machine))
+    wrong = {name for (name, _), sample in new.samples.items() if "wrong" in sample.faults}
     for place in sorted(new.samples, key=lambda place: (place[1], place[0])):
         profile, limit = profile_of(new, place), _limit(new, place)
-        if profile is None or limit is None:
+        # what is wrong at one size is not to be trusted at another
+        if profile is None or limit is None or place[0] in wrong:
             continue
         if not profile.faults:  # nobody is advised to use what may be wrong, or not end
             times_s.setdefault(place[1], {})[place[0]] = profile.wall_time_s
-        found += opportunities.of_profile(place[0], profile, limit, new.roofline)
+        where_sound = _without_failing_sizes(profile, new, place[0])
+        found += opportunities.of_profile(place[0], where_sound, limit, new.roofline)
     # the kernels of the calibration do different work: there is nothing to choose between
     choice = () if new.workload == CALIBRATION else opportunities.of_choice(times_s)
     return opportunities.ranked([*found, *choice])
+
+
+def _without_failing_sizes(profile: Profile, run: RunFigures, candidate: str) -> Profile:
+    """Return the figures without the times of other sizes at which some calls failed."""
+    failing = {
+        size for (name, size), one in run.samples.items() if name == candidate and one.faults
+    }
+    failing.discard(profile.size)
+    times_s = {size: one for size, one in profile.times_s.items() if size not in failing}
+    return dataclasses.replace(profile, times_s=times_s)
 
 
 # ---------------------------------------------------------------- words

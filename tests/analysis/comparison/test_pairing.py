@@ -233,6 +233,39 @@ def test_who_failed_is_recommended_nowhere():
     ]
 
 
+@pytest.mark.parametrize(
+    ("at_10", "at_1000", "advised"),
+    [
+        ({}, {}, ["give quick larger batches of 1000"]),
+        ({}, {"out_of_memory": 2}, []),
+        ({"timed_out": 1}, {}, ["give quick larger batches of 1000"]),
+        ({"wrong": 1}, {}, []),
+        ({}, {"wrong": 1}, []),
+    ],
+)
+def test_a_size_is_recommended_only_where_the_candidate_works_there(at_10, at_1000, advised):
+    figures = {
+        ("quick", 10): sample(1e-3, faults=at_10),
+        ("quick", 1000): sample(2e-3, faults=at_1000),
+    }
+
+    found = compare_figures(run("a", figures), run("b", figures)).opportunities
+
+    assert [one.what for one in found if "batches" in one.what] == advised
+
+
+def test_who_is_wrong_at_one_size_is_chosen_at_no_other():
+    figures = {
+        ("quick", 10): sample(1e-3, faults={"wrong": 1}),
+        ("quick", 1000): sample(1e-3),
+        ("other", 1000): sample(2e-3),
+    }
+
+    found = compare_figures(run("a", figures), run("b", figures)).opportunities
+
+    assert not [one.what for one in found if "quick" in one.what]
+
+
 def test_who_only_ran_out_of_memory_is_limited_by_it():
     never = Sample(values={}, epochs=(), faults={"out_of_memory": 3})
 
