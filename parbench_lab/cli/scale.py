@@ -41,6 +41,7 @@ OF_A_STUDY = (
     *OF_THE_JOB,
 )
 """What `ML_OPERATIONS` cannot use: it is no study and keeps no run."""
+UNASKED_CLUSTER = "--dry-run asks nothing of a cluster: say how many --workers"
 
 
 class Counts(click.ParamType):  # type: ignore[type-arg] # generic in click's newest only
@@ -259,6 +260,13 @@ def _ml_operations(
     from parbench_lab.racing.result import jsonable  # noqa: PLC0415 - loads numpy
 
     config = _config_of_operations(asked, backend)
+    if asked["cluster"] is not None and "worker_levels" not in levels:
+        from parbench_lab.lab.study_parts import (  # noqa: PLC0415 - loads numpy
+            cluster_workers,
+            default_workers,
+        )
+
+        levels["worker_levels"] = default_workers(cluster_workers(asked["cluster"]))
     benchmark = ctx.ensure_object(Doors).ml_benchmark(
         config=config,
         repeats=asked["repeats"],
@@ -292,6 +300,8 @@ def _plan_operations(
     from parbench_lab.workloads.ml.scalables import ml_scalables  # noqa: PLC0415 - scikit-learn
 
     config = _config_of_operations(asked, backend)
+    if asked["cluster"] is not None and "worker_levels" not in levels:
+        raise UsageError(UNASKED_CLUSTER)
     checked_benchmark(config, repeats=asked["repeats"], seed=asked["seed"], **levels)
     names = list(ml_scalables())
     tables = (("workers", "worker_levels", WORKER_LEVELS), ("batches", "batch_sizes", BATCH_SIZES))
@@ -348,7 +358,7 @@ def _planned(job: str | None, asked: dict[str, Any]) -> list[str]:
     kept = kept_of(asked["resume"], asked["store"]) if asked["resume"] else None
     tried = kept is None and asked["backends"] in ((), ("auto",))
     if not (tried or kept) and asked["cluster"] is not None and asked["workers"] is None:
-        raise UsageError("--dry-run asks nothing of a cluster: say how many --workers")
+        raise UsageError(UNASKED_CLUSTER)
     if kept is None:
         asked = {**asked, "store": ":memory:"}
         if tried:  # nothing runs on it here: no worker is asked of a cluster either

@@ -532,6 +532,20 @@ def test_the_worker_counts_are_the_levels_of_the_operations(given, levels):
     assert benchmark.asked["config"].n_workers == max(levels)
 
 
+def test_the_levels_of_the_operations_are_of_the_cluster_that_is_given():
+    benchmark = ScriptedBenchmark()
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"
+    ) as cluster:
+        where = ("--backend", "dask", "--cluster", cluster.scheduler_address)
+        found = of_ml_operations(benchmark, *where)
+        planned = of_ml_operations(benchmark, *where, "--dry-run")
+
+    assert found.exit_code == 0
+    assert benchmark.asked["worker_levels"] == (1, 2)
+    assert (planned.exit_code, "say how many --workers" in planned.stderr) == (2, True)
+
+
 def test_what_the_operations_can_use_arrives():
     benchmark = ScriptedBenchmark()
     words = ("--quick", "--repeats", "3", "--seed", "7", "--batch-sizes", "5,6")

@@ -264,10 +264,18 @@ def _crowded(benchmark: ScalabilityBenchmark) -> bool:
 def _not_measurable(
     name: str, benchmark: ScalabilityBenchmark, *, needed: int, found: str = ""
 ) -> Target:
-    why = (
-        f"needs {needed} workers on {needed} cores; this was {benchmark.workers} on "
-        f"{benchmark.cores}"
-    )
+    if benchmark.cores < needed:
+        why = (
+            f"needs {needed} workers on {needed} cores; this was {benchmark.workers} on "
+            f"{benchmark.cores}"
+        )
+    elif _crowded(benchmark):
+        why = (
+            f"{benchmark.workers} workers shared {benchmark.cores} cores: measure with {needed} "
+            f"to {benchmark.cores}"
+        )
+    else:
+        why = f"nothing was measured with {needed} workers, for which there are cores: ask for it"
     words = f"{why}; so far: {found}" if found else why
     return Target(name=name, verdict=TargetVerdict.NOT_MEASURABLE, found=words)
 

@@ -162,6 +162,14 @@ def test_too_few_cores_measure_nothing_and_say_so():
     assert waiting.verdict is TargetVerdict.MET
 
 
+def test_what_was_not_measured_is_told_from_what_cannot_be():
+    some = benchmark(levels=[level(n, 0.95 * n) for n in (1, 2, 4)], workers=4)
+    shared = benchmark(operations=[operation(3.9, workers=16)], levels=[], workers=16)
+
+    assert "measured with 8 workers, for which there are cores" in some.targets[1].found
+    assert shared.targets[0].found == "16 workers shared 8 cores: measure with 4 to 8"
+
+
 def test_more_workers_than_cores_are_never_judged():
     crowded = benchmark(operations=[operation(1.9, workers=8, cores=2)], workers=8, cores=2)
 

@@ -83,6 +83,8 @@ def test_texts_stay_a_list():
         pytest.param([], "data is empty", id="no items"),
         pytest.param(np.zeros((0, 3)), "data is empty", id="no rows"),
         pytest.param(pd.DataFrame(), "data is empty", id="empty table"),
+        pytest.param([[]], "its rows have no columns", id="an empty row"),
+        pytest.param(pd.DataFrame(index=range(3)), "no columns", id="only an index"),
         pytest.param(np.float64(3.0), "must have rows but is one value", id="a number"),
         pytest.param(iter([1, 2]), "is a list_iterator", id="an iterator"),
         pytest.param(None, "is a NoneType", id="nothing"),
