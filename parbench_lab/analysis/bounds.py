@@ -16,6 +16,8 @@ _CACHE = "usually more cache, or a first level that was held up"
 _LOCK = "threads that wait for the interpreter's lock (GIL), which counts as computing"
 # two threads that hand one lock to and fro have an efficiency of 50 %, more have less
 _NEARLY_ALL, _LITTLE = 0.8, 0.75
+_TOO_WIDE = 0.5
+"""An interval of a serial fraction that is half of all that there are says nothing to believe."""
 
 
 class _Fraction(NamedTuple):
@@ -191,6 +193,8 @@ def belief(levels: Sequence[Level], *, weak: bool, backend: str = "") -> str:
         return f"{name} is not certain: its interval holds all from 0 to 100 %"
     if fraction.low <= 0.0:
         return f"{name} is not told apart from none: its interval is {_range(fraction)} %"
+    if min(fraction.high, 1.0) - fraction.low > _TOO_WIDE:
+        return f"{name} is not certain: its interval is {_range(fraction)} %"
     seen = _seen(levels[-1], fraction, weak=weak)
     if seen is None:
         return _by_times(levels, name, weak=weak)

@@ -179,6 +179,11 @@ def test_that_one_level_alone_says_nothing_is_said_once(mode):
             id="weak, none",
         ),
         pytest.param(
+            ScalingCurve.from_times([1, 2], [[1.0] * 4, [0.7, 0.62, 0.75, 0.95]]),
+            "a serial fraction is not certain: its interval is",
+            id="half of all that there are",
+        ),
+        pytest.param(
             curve({2: 1.0, 4: 0.6}, mode="weak"),
             "4 workers are faster than with any share",
             id="weak, too fast for any",
