@@ -189,16 +189,23 @@ def belief(levels: Sequence[Level], *, weak: bool, backend: str = "") -> str:
     fraction = levels[-1].serial_fraction
     if fraction is None or fraction.low > 1.0 or fraction.high < 0.0:
         return _unexplained(levels[-1], name, weak=weak, backend=backend)
-    if is_any_share(fraction):
-        return f"{name} is not certain: its interval holds all from 0 to 100 %"
-    if fraction.low <= 0.0:
-        return f"{name} is not told apart from none: its interval is {_range(fraction)} %"
-    if min(fraction.high, 1.0) - fraction.low > _TOO_WIDE:
-        return f"{name} is not certain: its interval is {_range(fraction)} %"
+    if doubt := _doubt(fraction):
+        return f"{name} is not {doubt}"
     seen = _seen(levels[-1], fraction, weak=weak)
     if seen is None:
         return _by_times(levels, name, weak=weak)
     return _by_shares(levels, name, seen, weak=weak, backend=backend)
+
+
+def _doubt(fraction: Estimate) -> str:
+    """Return what an interval leaves open, "" where it leaves little."""
+    if is_any_share(fraction):
+        return "certain: its interval holds all from 0 to 100 %"
+    if fraction.low <= 0.0:
+        return f"told apart from none: its interval is {_range(fraction)} %"
+    if min(fraction.high, 1.0) - fraction.low > _TOO_WIDE:
+        return f"certain: its interval is {_range(fraction)} %"
+    return ""
 
 
 def _unexplained(last: Level, name: str, *, weak: bool, backend: str) -> str:
