@@ -205,7 +205,7 @@ def test_without_a_topology_the_logical_cores_count(tmp_path):
 def test_where_no_affinity_is_told_the_machines_physical_cores_count(
     monkeypatch, tmp_path, told, cores
 ):
-    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     monkeypatch.setattr(psutil, "cpu_count", lambda *, logical: 8 if logical else told)
 

@@ -116,14 +116,18 @@ def speed_ratio(baseline: Iterable[SeriesPoint], new: Iterable[SeriesPoint]) -> 
     before, after = _newest(baseline), _newest(new)
     common = [(before[place], after[place]) for place in before if place in after]
     common.sort(key=lambda pair: min(point.started for point in pair))
-    ratios = {pair[0].key.candidate: _ratio(*pair) for pair in common}
-    if len(ratios) < FEWEST_KERNELS:
+    chosen = {pair[0].key.candidate: pair for pair in common}
+    if len(chosen) < FEWEST_KERNELS:
         return None
+    ratios = {name: _ratio(*pair) for name, pair in chosen.items()}
+    newest = [
+        max(side, key=lambda point: point.started) for side in zip(*chosen.values(), strict=True)
+    ]
     return SpeedRatio(
         kernels=ratios,
         overall=_overall([ratio.point for ratio in ratios.values()]),
-        baseline_run=max((pair[0] for pair in common), key=lambda point: point.started).run_id,
-        new_run=max((pair[1] for pair in common), key=lambda point: point.started).run_id,
+        baseline_run=newest[0].run_id,
+        new_run=newest[1].run_id,
     )
 
 

@@ -117,7 +117,9 @@ def compare_figures(
         machine_differences=differing,
         speed=speed if differing else None,
         run_to_run=run_to_run,
-        opportunities=_opportunities(new, pairs, same_machine=not differing, metric=metric),
+        opportunities=_opportunities(
+            baseline, new, pairs, same_machine=not differing, metric=metric
+        ),
         notes=(
             *_one_sided(baseline, new),
             *_unlike_settings(baseline, new),
@@ -322,13 +324,21 @@ def _limit(run: RunFigures, place: Place) -> Bottleneck | None:
 
 
 def _opportunities(
-    new: RunFigures, pairs: Sequence[Pair], *, same_machine: bool, metric: Metric
+    baseline: RunFigures,
+    new: RunFigures,
+    pairs: Sequence[Pair],
+    *,
+    same_machine: bool,
+    metric: Metric,
 ) -> tuple[Opportunity, ...]:
     if metric.name != TIME:
         return ()
     times_s: dict[int, dict[str, float]] = {}
-    found = list(opportunities.of_pairs(pairs, same_machine=same_machine))
-    wrong = {name for (name, _), sample in new.samples.items() if "wrong" in sample.faults}
+    wrong = _wrong(new)
+    # on one machine a pair recommends nobody: it tells where to look
+    doubted = frozenset() if same_machine else wrong | _wrong(baseline)
+    trusted = [pair for pair in pairs if pair.candidate not in doubted]
+    found = list(opportunities.of_pairs(trusted, same_machine=same_machine))
     for place in sorted(new.samples, key=lambda place: (place[1], place[0])):
         profile, limit = profile_of(new, place), _limit(new, place)
         # what is wrong at one size is not to be trusted at another
@@ -341,6 +351,11 @@ def _opportunities(
     # the kernels of the calibration do different work: there is nothing to choose between
     choice = () if new.workload == CALIBRATION else opportunities.of_choice(times_s)
     return opportunities.ranked([*found, *choice])
+
+
+def _wrong(run: RunFigures) -> frozenset[str]:
+    """Return whose results were wrong, at whatever size."""
+    return frozenset(name for (name, _), one in run.samples.items() if "wrong" in one.faults)
 
 
 def _without_failing_sizes(profile: Profile, run: RunFigures, candidate: str) -> Profile:

@@ -225,7 +225,13 @@ def test_who_failed_is_recommended_nowhere():
         run("b", {**fine, "quick": wrong}, THERE),
     )
 
-    told = [one.what for found in (same, elsewhere) for one in found.opportunities]
+    at_another_size = compare_figures(
+        run("a", {("quick", 10): 3e-3, ("quick", 1000): 3e-3}),
+        run("b", {("quick", 10): wrong, ("quick", 1000): 1e-3}, THERE),
+    )
+
+    several = (same, elsewhere, at_another_size)
+    told = [one.what for found in several for one in found.opportunities]
     assert not [what for what in told if "quick" in what]
     assert "run other on the new machine" in told
     assert [one.what for one in compare_figures(run("a", fine), run("b", fine)).opportunities] == [
