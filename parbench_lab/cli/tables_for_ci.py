@@ -229,6 +229,8 @@ def markdown(table: CheckTable) -> str:
     |---|---|---|---:|
     | ✅ | `a\|b` | equal | \- |
     <BLANKLINE>
+    - No picture: nothing here was measured that has an interval.
+    <BLANKLINE>
     """
     lines = [
         f"### {_MARKS[_outcome_of_all(table)]} {_plain(table.title)}",
@@ -248,7 +250,7 @@ def markdown(table: CheckTable) -> str:
         # in a code block nothing is interpreted, but a line of backticks would end it
         lines += ["````text", *(line.replace("````", "'''") for line in picture), "````", ""]
     elif table.rows:
-        lines += ["No picture: nothing here was measured so that an interval could be drawn.", ""]
+        lines.append("- No picture: nothing here was measured that has an interval.")
     for row in table.rows:
         if row.outcome != "passed" and row.message:
             lines.append(f"- {_MARKS[row.outcome]} {_plain(row.message)}")

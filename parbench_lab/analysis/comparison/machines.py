@@ -120,14 +120,13 @@ def speed_ratio(baseline: Iterable[SeriesPoint], new: Iterable[SeriesPoint]) -> 
     if len(chosen) < FEWEST_KERNELS:
         return None
     ratios = {name: _ratio(*pair) for name, pair in chosen.items()}
-    newest = [
-        max(side, key=lambda point: point.started) for side in zip(*chosen.values(), strict=True)
-    ]
+    sides = zip(*chosen.values(), strict=True)
+    before_run, after_run = (max(side, key=lambda one: one.started).run_id for side in sides)
     return SpeedRatio(
         kernels=ratios,
         overall=_overall([ratio.point for ratio in ratios.values()]),
-        baseline_run=newest[0].run_id,
-        new_run=newest[1].run_id,
+        baseline_run=before_run,
+        new_run=after_run,
     )
 
 
