@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import IO, Any
 
 import click
 
+from parbench_lab.core.json_text import json_text
 from parbench_lab.core.wording import printable
 from parbench_lab.errors import UsageError
 
@@ -55,7 +55,7 @@ def checked_folder(folder: Path, *, flag: str) -> Path:
 
 def deliver(document: Any, *, as_json: bool, output: Path | None) -> None:
     """Print a JSON document where it was asked for, and write it where a file was given."""
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json_text(document)
     if output is not None:
         write_atomically(output, text)
     if as_json:

@@ -31,7 +31,7 @@ from parbench_lab.core.series import Mode
 from parbench_lab.elimination.policy import EliminationPolicy
 from parbench_lab.errors import RaceError, UsageError
 from parbench_lab.lab import parts, running
-from parbench_lab.lab.provenance import checked_mode, refuse_other_machine
+from parbench_lab.lab.provenance import checked_mode, other_commit, refuse_other_machine
 from parbench_lab.lab.verbs import RaceVerbs
 from parbench_lab.racing import events, journal
 from parbench_lab.racing.engine import RaceEngine
@@ -480,6 +480,10 @@ class ParallelBenchmarking(RaceVerbs):
         self._seed = header.document["seed"]
         self._run_id = header.id
         self._engine = self._new_engine(state, found)
+        if state.suspended or "paused" in (state.phase, state.lost_in):
+            self._engine.post(events.Resumed())  # who takes a race up wants it to go on
+        if told := other_commit(header.document):
+            self._engine.post(events.NotePinned(text=told))
         for document in header.document["candidates"]:
             if document["name"] not in state.roster:  # interrupted before it had entered
                 candidate = parts.found_again(document, known)

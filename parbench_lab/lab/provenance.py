@@ -10,6 +10,7 @@ from typing import Any
 from parbench_lab.analysis.comparison.machines import machine_differences
 from parbench_lab.core.machine import Machine
 from parbench_lab.core.series import Mode
+from parbench_lab.core.wording import commit_words
 from parbench_lab.errors import UsageError
 from parbench_lab.hardware.provenance import git_state
 from parbench_lab.racing.result import jsonable
@@ -32,6 +33,16 @@ def provenance(machine: Machine, *, mode: Mode | str | None = None) -> dict[str,
         "git": None if git is None else {"commit": git.commit, "dirty": git.dirty},
         **({} if mode is None else {"mode": checked_mode(mode).value}),
     }
+
+
+def other_commit(document: Mapping[str, Any]) -> str:
+    """Return in words that a run goes on with other code than its header tells, "" where not."""
+    git = git_state(Path.cwd())
+    there = document.get("git") or {}
+    if git is None or (there.get("commit"), there.get("dirty")) == (git.commit, git.dirty):
+        return ""
+    before = commit_words(str(there.get("commit") or ""), dirty=bool(there.get("dirty")))
+    return f"resumed at commit {commit_words(git.commit, dirty=git.dirty)}; begun at {before}"
 
 
 def checked_mode(mode: Mode | str) -> Mode:

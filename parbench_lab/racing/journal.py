@@ -7,6 +7,7 @@ machine and compares the facts it draws with those that were written.
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -108,7 +109,7 @@ def encode(
                 "worker": event.worker,
                 "blocks": [[result.number, result.made_case_s] for result in event.results],
                 "unrun": list(event.unrun),
-                "suspicion": dataclasses.asdict(event.suspicion) if event.suspicion else None,
+                "suspicion": _jsonable(event.suspicion and dataclasses.asdict(event.suspicion)),
             }
             if throttled := {
                 str(r.number): list(r.throttled) for r in event.results if r.throttled
@@ -175,7 +176,10 @@ def _jsonable(value: Any) -> Any:
         return {str(key): _jsonable(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_jsonable(inner) for inner in value]
-    if value is None or isinstance(value, (bool, int, str)):
+    if isinstance(value, str):
+        # as it is read back: JSON joins two halves of a surrogate pair
+        return value if value.isascii() else json.loads(json.dumps(value))
+    if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value

@@ -166,7 +166,7 @@ def _of_arithmetic(node: ast.expr | None) -> str:
             kinds = {_of_arithmetic(left), _of_arithmetic(right)}
             if not kinds <= {"int", "float"}:
                 return ANY
-            below = isinstance(operator, ast.Pow) and isinstance(right, ast.UnaryOp)
+            below = isinstance(operator, ast.Pow) and not isinstance(right, ast.Constant)
             return "float" if below or isinstance(operator, ast.Div) else min(kinds)
     return ANY
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import importlib.metadata
-import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from parbench_lab.core.json_text import json_text
 from parbench_lab.core.wording import printable
 from parbench_lab.errors import UsageError
 from parbench_lab.reports.execution import CellProgress, Failure, OnCell, execute
@@ -115,7 +115,7 @@ def render(
             folder=source.path.parent,
         ),
     )
-    _write(files[2], json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    _write(files[2], json_text(content))
     _write(files[3], _text(title, content, texts or _printed(done.cells), failure))
     return Report(
         notebook=files[0],

@@ -20,6 +20,7 @@ from parbench_lab.racing.journal import replay
 from parbench_lab.store import open_store
 from parbench_lab.testing import ScriptedExecutor
 from tests.chaos.candidates import Summing, good, slower
+from tests.execution.builds.repos import Repo
 from tests.lab import commands
 from tests.lab.courses import BUDGET_S, assert_fair, course, judged
 from tests.lab.policies import Tidy
@@ -345,3 +346,74 @@ def test_a_race_goes_on_where_the_machine_is_the_same(tmp_path, differences):
         bench.start()
 
         assert bench._engine.wait_for(lambda state: bool(state.workers), BUDGET_S)
+
+
+def lost_cluster(store, *candidates, before=lambda _bench: None):
+    """Race until the cluster is lost, and return the run's id."""
+    with pb.ParallelBenchmarking(
+        list(candidates),
+        Summing(),
+        policy="never",
+        store=store,
+        executor=ScriptedExecutor(TIMINGS),
+    ) as bench:
+        bench.start()
+        assert bench._engine.wait_for(lambda state: state.blocks >= 3, BUDGET_S)
+        before(bench)
+        bench._engine.post(ExecutorFailed(reason="the scheduler is gone"))
+        assert bench.wait("finished", timeout_s=BUDGET_S)
+    return bench.run_id
+
+
+def taken_up(run_id, store):
+    return pb.ParallelBenchmarking.resume_run(
+        run_id,
+        store=store,
+        workload=Summing(),
+        algorithms=[good, slower],
+        executor=ScriptedExecutor(TIMINGS),
+    )
+
+
+def test_a_race_that_was_paused_goes_on_when_it_is_taken_up(tmp_path):
+    def paused(bench):
+        bench.pause()
+        assert bench._engine.wait_for(lambda state: state.phase == "paused", BUDGET_S)
+
+    run_id = lost_cluster(tmp_path / "runs.db", good, slower, before=paused)
+
+    with taken_up(run_id, tmp_path / "runs.db") as bench:
+        blocks = bench.scoreboard.blocks
+        bench.start()
+        assert bench._engine.wait_for(lambda state: state.blocks > blocks + 3, BUDGET_S)
+
+
+def test_text_that_json_reads_back_otherwise_breaks_no_race_and_no_replay(tmp_path):
+    def noted(bench):
+        bench.note("halves: \ud83d\ude00, one: \udcff")
+
+    run_id = lost_cluster(tmp_path / "runs.db", good, slower, before=noted)
+
+    with taken_up(run_id, tmp_path / "runs.db") as bench:
+        bench.start()
+        assert bench._engine.wait_for(lambda state: state.blocks >= 6, BUDGET_S)
+        bench.stop()
+    with contextlib.closing(open_store(tmp_path / "runs.db")) as store:
+        texts = [e.payload["text"] for e in store.events(run_id) if e.kind == "NotePinned"]
+    assert texts[0] == "halves: \U0001f600, one: \udcff"
+
+
+def test_a_race_that_goes_on_with_other_code_says_so(tmp_path, monkeypatch):
+    run_id = lost_cluster(tmp_path / "runs.db", good, slower)
+    repo = Repo(tmp_path / "later")
+    commit = repo.commit("another one", bench__py="pass")
+    monkeypatch.chdir(repo.folder)
+
+    with taken_up(run_id, tmp_path / "runs.db") as bench:
+        bench.start()
+        assert bench._engine.wait_for(lambda state: state.blocks >= 6, BUDGET_S)
+        bench.stop()
+
+    with contextlib.closing(open_store(tmp_path / "runs.db")) as store:
+        (text,) = [e.payload["text"] for e in store.events(run_id) if e.kind == "NotePinned"]
+    assert text.startswith(f"resumed at commit {commit[:10]}; begun at ")

@@ -57,6 +57,7 @@ def test_kinds_come_from_the_annotation_or_the_default_and_help_from_the_comment
         ("n = -2 * 1.5", "float"),
         ("n = 1 / 4", "float"),
         ("n = 10**-3", "float"),
+        ("n = 2 ** (1 - 2)", "float"),
         ("n = 2 * m", "any"),
         ("n = True + 1", "any"),
         ("n: int | float = 1", "float"),
