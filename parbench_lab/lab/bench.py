@@ -162,7 +162,7 @@ class ParallelBenchmarking(RaceVerbs):
             security=security,
         )
         self._on_local_workers = cluster is None and executor is None
-        self._on_given_cluster = cluster is not None and executor is None
+        self._asks_when_open = not self._on_local_workers and hasattr(self._executor, "machine")
         self._settings_at_start = start
         self._n_workers = n_workers
         self._run_id = ""
@@ -229,7 +229,7 @@ class ParallelBenchmarking(RaceVerbs):
 
         def keep() -> None:  # a race that never begins leaves no run behind
             nonlocal kept
-            if kept and not self._on_given_cluster:  # else its machine is known only now
+            if kept and not self._asks_when_open:  # else its machine is known only now
                 return
             machine = parts.machine_of(self._executor, self._workload, self._candidates)
             if kept:
@@ -471,7 +471,7 @@ class ParallelBenchmarking(RaceVerbs):
             raise UsageError(
                 f"run {header.id} has ended ({state.ended.reason}); parbench show {header.id}"
             )
-        if not self._on_given_cluster:
+        if not self._asks_when_open:
             here = parts.machine_of(self._executor, self._workload, self._candidates)
             self._refuse_another(here, header)
         self._candidates = [

@@ -175,7 +175,7 @@ class ParallelOptimizer(ComprehensiveOptimizer):
         UnknownNameError
             If there is no such backend.
         ParbenchError
-            If workers cannot be started, or one dies.
+            If workers cannot be started, or all are lost.
         """
         pool = self._open(self.backend, self.workers)
         try:

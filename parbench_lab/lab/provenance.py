@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from parbench_lab.analysis.comparison.machines import machine_differences
-from parbench_lab.core.machine import Machine
+from parbench_lab.core.machine import UNKNOWN, Machine
 from parbench_lab.core.series import Mode
 from parbench_lab.core.wording import commit_words
 from parbench_lab.errors import UsageError
@@ -70,7 +70,8 @@ def refuse_other_machine(
 ) -> None:
     """Refuse to go on with a run on a machine whose figures are not those of its first one.
 
-    A run that does not say where it began (of an early version, say) is taken for one of here.
+    A run that does not say where it began (of an early version, say, or on a cluster without
+    workers) is taken for one of here.
 
     Parameters
     ----------
@@ -88,6 +89,8 @@ def refuse_other_machine(
         If this is another machine than the run was begun on, with what differs.
     """
     there = _machine(document.get("machine"))
+    if UNKNOWN in (*here.cluster, *(there.cluster if there else ())):
+        return  # of a cluster that did not say what it is: nobody knows that it is another one
     fingerprint = document.get("fingerprint") or (there.fingerprint if there else "")
     if not fingerprint or fingerprint == here.fingerprint:
         return

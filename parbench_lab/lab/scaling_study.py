@@ -272,7 +272,9 @@ class ScalingStudy(StudyView):
         return self.curve if len(self.curves) == 1 else self.curves
 
     def start(self) -> Self:
-        """Measure in the background, and store what came of it; returns at once.
+        """Measure in the background, and store what came of it.
+
+        Returns at once, or, on a given cluster, when that has said what it is.
 
         Raises
         ------
@@ -414,11 +416,13 @@ class ScalingStudy(StudyView):
         theirs = cluster_machine(self._cluster, self.scalable.libraries)
         alone = self._study.plan.backends == ("dask",) and theirs is not None
         self.machine = together([theirs] if alone else [self.machine, theirs])
+        fingerprint = self.machine.fingerprint
         if self._began:
             header = self._store.header(self._run_id)
             what = f"study {header.id}"
             refuse_other_machine(header.document, self.machine, run=what, whole="curve")
-        self._study.met_machine(self.machine.fingerprint)
+            fingerprint = str(header.document.get("fingerprint", fingerprint))
+        self._study.met_machine(fingerprint)
 
     def _keep_header(self) -> None:
         now = dt.datetime.now(dt.UTC)

@@ -98,6 +98,22 @@ class AdjustablePool(Pool, Protocol):
         """Return this process and those of the workers."""
 
 
+class _Followed(Iterator[Any]):
+    """A pool's results, with a look after each; what else they can do they still can."""
+
+    def __init__(self, results: Any, look: Callable[[], None]) -> None:
+        self._results = results
+        self._look = look
+
+    def __next__(self) -> Any:
+        result = next(self._results)
+        self._look()
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._results, name)
+
+
 class AdaptiveMap:
     """A pool's map that uses as many workers as the load of others leaves room for.
 
@@ -157,12 +173,7 @@ class AdaptiveMap:
     def __call__(self, function: Callable[..., Any], /, *items: Iterable[Any]) -> Iterator[Any]:
         """Yield results as the pool's map does, and look at the load between them."""
         # posted here, not when the first result is asked for, as the pool's own map does
-        return self._followed(self.pool.map(function, *items))
-
-    def _followed(self, results: Iterator[Any]) -> Iterator[Any]:
-        for result in results:
-            self._look()
-            yield result
+        return _Followed(self.pool.map(function, *items), self._look)
 
     def _look(self) -> None:
         now_s = self._clock_s()

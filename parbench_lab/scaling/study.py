@@ -236,7 +236,7 @@ class Study:
             self._measure()
 
     def start(self) -> None:
-        """Measure in a thread; returns at once."""
+        """Measure in a thread; returns once a given cluster has said what it is."""
         self._begin()
         self._thread = threading.Thread(target=self._quietly, name="parbench-study", daemon=True)
         self._thread.start()

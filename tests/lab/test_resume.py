@@ -332,6 +332,7 @@ def test_a_race_of_another_machine_does_not_go_on_here(tmp_path):
     [
         pytest.param({}, id="the same, booted again"),
         pytest.param({"libraries": {"unheard-of": "1.0"}}, id="a library that is not used here"),
+        pytest.param({"kernel": "1", "cluster": ("unknown",)}, id="nobody knows what it was"),
     ],
 )
 def test_a_race_goes_on_where_the_machine_is_the_same(tmp_path, differences):

@@ -761,6 +761,20 @@ def test_a_night_of_one_candidate_keeps_the_evidence_of_the_other(repo, tmp_path
     assert bets == {"bench/spin/wall_time_s": 2, "bench/other/wall_time_s": 3}
 
 
+def test_an_alarm_that_nobody_has_heard_of_hides_no_failure_and_outlives_it():
+    found = night()
+    for _ in range(25):
+        found.take(round_of(1.2))
+    unheard = {"job/a/wall_time_s": found._entrants["a"].series["wall_time_s"].memory}
+    again = night(memories=unheard)
+
+    assert not again._entrants["a"].done
+    again._entrants["a"].failed = "wrong: 5 is not 6"
+
+    assert reports(again)["job/a/wall_time_s"].verdict is WatchVerdict.FAILED
+    assert again.memories()["job/a/wall_time_s"] == unheard["job/a/wall_time_s"]
+
+
 def test_what_a_night_did_not_watch_keeps_its_evidence_and_an_alarm_nobody_has_heard_of():
     alarmed = Memory(regression=Detector(sums=(RUN_LENGTH,) * 4, bets=9))
     quiet = Memory(regression=Detector(sums=(1.0,) * 4, bets=9))

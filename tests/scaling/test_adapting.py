@@ -72,6 +72,15 @@ def test_between_parts_the_map_looks_at_the_load_and_tells_the_pool(pool):
     assert change.at_s > 0.0
 
 
+def test_its_results_end_as_those_of_the_pool_do(pool):
+    results = AdaptiveMap(pool, others_cores=lambda: None, cores=4)(abs, range(20))
+
+    assert next(results) == 0
+    late = results.late()
+    assert {number: abs(number) for number in late} == late
+    assert list(results) == []
+
+
 def test_what_changed_between_two_runs_is_told_at_the_begin_of_the_second(pool):
     clock = itertools.count(0.0, PERIOD_S)
     load = [0.0]

@@ -6,6 +6,7 @@ before: an uneven set costs at most one part of waiting. Nothing here knows what
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import weakref
@@ -211,6 +212,8 @@ class Exchange:
             job.ended = True
             job.end = min(job.end, job.handed)
             job.items = []
+            with contextlib.suppress(ValueError):
+                self._jobs.remove(job)  # or it would hold what nobody took
             self._live.discard(job.number)
 
     def live(self) -> frozenset[int]:

@@ -43,7 +43,15 @@ class _Entrant:
     @property
     def done(self) -> bool:
         """Whether more rounds tonight are of no use."""
-        return bool(self.failed or self.aside) or all(s.alarmed for s in self.series.values())
+        if self.failed or self.aside:
+            return True
+        # with an alarm of an earlier night, too, tonight's build is run: it may be at fault itself
+        return self.blocks > 0 and all(s.alarmed for s in self.series.values())
+
+    def left(self, series: WatchedSeries, run_length: float) -> Memory:
+        """Return what the next night starts from; an alarm that a failure hid is not told yet."""
+        unheard = self.failed and series.alarmed and not series.bets
+        return series.memory if unheard else series.memory.settled(run_length)
 
     @property
     def faults(self) -> str:
@@ -154,7 +162,7 @@ class Night:
     def memories(self) -> dict[str, Memory]:
         """Return what the next night starts from, by the series' name."""
         return {
-            self._name(name, metric): series.memory.settled(self._run_length)
+            self._name(name, metric): entrant.left(series, self._run_length)
             for name, entrant in self._entrants.items()
             for metric, series in entrant.series.items()
         }

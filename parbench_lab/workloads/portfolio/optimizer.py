@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -221,8 +220,10 @@ class _Work:
         try:
             tell(0, len(self._case.configurations))
             while pieces:
+                # what cannot begin is no configuration's fault
+                parts = self._score([*pieces.values()])
                 try:
-                    self._gather(pieces, tell)
+                    self._gather(parts, list(pieces), tell)
                 except ClusterError as error:
                     lost += 1
                     if lost > MOST_LOST:
@@ -235,18 +236,17 @@ class _Work:
             return False
         return True
 
-    def _gather(self, pieces: Mapping[int, Chunk], tell: Progress) -> None:
+    def _gather(self, parts: Any, places: Sequence[int], tell: Progress) -> None:
         """Take the chunks as they come; what had come beyond one that never did is kept too."""
-        places = list(pieces)
-        parts: Any = self._score([*pieces.values()])
         try:
             for place, part in zip(places, parts, strict=True):
                 self.done[place] = part
                 tell(self._count(), len(self._case.configurations))
         except (KeyboardInterrupt, ClusterError):
-            with suppress(AttributeError):  # a map of one's own may give any iterator
-                parts.close()
-                self.done |= {places[number]: part for number, part in parts.late().items()}
+            # a map of one's own may give any iterator
+            getattr(parts, "close", lambda: None)()
+            late = getattr(parts, "late", dict[int, ChunkScores])()
+            self.done |= {places[number]: part for number, part in late.items()}
             raise
 
     def _blame(self, pieces: dict[int, Chunk], why: str) -> None:
