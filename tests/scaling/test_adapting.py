@@ -1,11 +1,13 @@
 """Adaptive workers: the decision by simulation, the map with a load that the test says."""
 
+import contextlib
 import itertools
 
 import numpy as np
 import pytest
 
 from parbench_lab.errors import UsageError
+from parbench_lab.execution.pools import open_pool
 from parbench_lab.scaling.adapting import LOOKS_DOWN, LOOKS_UP, PERIOD_S, AdaptiveMap, Steering
 from tests.scaling.pools import CountingPool
 
@@ -72,12 +74,14 @@ def test_between_parts_the_map_looks_at_the_load_and_tells_the_pool(pool):
     assert change.at_s > 0.0
 
 
-def test_its_results_end_as_those_of_the_pool_do(pool):
-    results = AdaptiveMap(pool, others_cores=lambda: None, cores=4)(abs, range(20))
+def test_what_had_come_late_is_told_as_by_the_pools_own_map():
+    with contextlib.closing(open_pool("threads", 2)) as threads:
+        results = AdaptiveMap(threads, others_cores=lambda: None, cores=4)(abs, range(-20, 0))
 
-    assert next(results) == 0
-    late = results.late()
-    assert {number: abs(number) for number in late} == late
+        first, late = next(results), results.late()
+
+    assert first == 20
+    assert late == {number: 20 - number for number in late}
     assert list(results) == []
 
 
